@@ -1,0 +1,62 @@
+//! The folder that keeps data between runs: one process at a time, one format.
+
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::path::{Path, PathBuf};
+use std::{fs, io};
+
+use crate::StartError;
+
+/// Raised when files of an older version can no longer be read as they are.
+const FORMAT: u32 = 1;
+
+/// An opened data folder; closing it lets another process have it.
+pub(crate) struct Folder {
+    path: PathBuf,
+    _lock: File,
+}
+
+impl Folder {
+    /// Create or open the folder and hold it until dropped.
+    pub(crate) fn open(path: &Path) -> Result<Self, StartError> {
+        let failed = |source| StartError::Folder { path: path.to_owned(), source };
+        create(path).map_err(failed)?;
+        let lock =
+            OpenOptions::new().create(true).truncate(false).write(true).open(path.join("lock")).map_err(failed)?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(StartError::InUse(path.to_owned())),
+            Err(TryLockError::Error(error)) => return Err(failed(error)),
+        }
+        let folder = Self { path: path.to_owned(), _lock: lock };
+        folder.check_format()?;
+        Ok(folder)
+    }
+
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    fn check_format(&self) -> Result<(), StartError> {
+        let path = self.file("format");
+        match fs::read_to_string(&path) {
+            Ok(text) => match text.trim().parse::<u32>() {
+                Ok(format) if format <= FORMAT => Ok(()),
+                Ok(_) => Err(StartError::Newer(self.path.clone())),
+                Err(_) => Err(StartError::Unreadable { path, reason: "it should hold one number".to_owned() }),
+            },
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                fs::write(&path, format!("{FORMAT}\n")).map_err(|source| StartError::Folder { path, source })
+            }
+            Err(source) => Err(StartError::Folder { path, source }),
+        }
+    }
+}
+
+/// Only the user may look inside: there are sign-in links in the mails and signing keys in the tables.
+fn create(path: &Path) -> io::Result<()> {
+    let mut folder = DirBuilder::new();
+    folder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut folder, 0o700);
+    folder.create(path)
+}

@@ -1,0 +1,260 @@
+//! The AWS services that this workspace uses, inside the process: DynamoDB, S3, SQS, SES v2 and Firehose
+//! on loopback ports, for the local stack and for tests. The AWS SDK talks to them as to the real ones;
+//! only the endpoints differ.
+//!
+//! Every [`Embedded`] has its own ports and its own data and starts in milliseconds, so each test has
+//! one. What a server takes more lightly than AWS is said in its module.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use std::{env, fmt};
+
+use axum::{Router, middleware};
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+mod dynamodb;
+mod error;
+mod firehose;
+mod folder;
+mod journal;
+mod machine;
+mod outage;
+mod s3;
+mod server;
+mod ses;
+mod sqs;
+
+pub use error::StartError;
+pub use firehose::LogRecord;
+pub use outage::{Outage, Service};
+pub use s3::notification::Notification;
+pub use ses::SentMail;
+
+use folder::Folder;
+use journal::Journal;
+use outage::{Guard, Outages};
+use s3::{Store, cors};
+use server::Stop;
+use sqs::Sqs;
+
+/// The region that names of queues and events show. Clients may sign for any region.
+pub const REGION: &str = "us-east-1";
+/// The account that everything belongs to.
+pub const ACCOUNT: &str = "000000000000";
+
+/// How long a stop waits for requests under way.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What to start with.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Where data is kept between runs, except the queues' messages. `None` keeps everything in memory,
+    /// and S3's objects in a temporary folder that goes with the [`Embedded`].
+    pub data: Option<PathBuf>,
+    /// What clients sign with. S3 verifies it; the other servers take any signature.
+    pub credentials: Credentials,
+    /// Buckets whose object-created events go to a queue.
+    pub notifications: Vec<Notification>,
+}
+
+/// An access key.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Credentials {
+    /// The public half.
+    pub access_key_id: String,
+    /// The secret half.
+    pub secret_access_key: String,
+}
+
+impl Default for Credentials {
+    /// A key that is valid nowhere else.
+    fn default() -> Self {
+        Self { access_key_id: "EMBEDDED".to_owned(), secret_access_key: "embedded-secret".to_owned() }
+    }
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Credentials").field("access_key_id", &self.access_key_id).finish_non_exhaustive()
+    }
+}
+
+/// Where each server listens, as an SDK's endpoint URL. S3 wants path-style addresses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoints {
+    /// Amazon DynamoDB.
+    pub dynamodb: String,
+    /// Amazon S3.
+    pub s3: String,
+    /// Amazon SQS.
+    pub sqs: String,
+    /// Amazon SES v2.
+    pub ses: String,
+    /// Amazon Data Firehose.
+    pub firehose: String,
+}
+
+/// The running servers. Dropping it stops them; [`Embedded::stop`] also waits for their end.
+pub struct Embedded {
+    // Dropped first: this is what tells the servers to stop.
+    stop: watch::Sender<()>,
+    tasks: JoinSet<()>,
+    endpoints: Endpoints,
+    received: Received,
+    store: Arc<Store>,
+    outages: Outages,
+    dynamodb_serving: watch::Receiver<Outage>,
+    folder: Option<Folder>,
+    temporary: Option<TempDir>,
+}
+
+/// What SES and Firehose took: mails and log records, the newest 10,000 of each. Cheap to clone.
+#[derive(Clone)]
+pub struct Received {
+    mails: Arc<Journal<SentMail>>,
+    logs: Arc<Journal<LogRecord>>,
+}
+
+impl Received {
+    /// The mails that SES took, newest first.
+    #[must_use]
+    pub fn mails(&self) -> Vec<SentMail> {
+        self.mails.newest_first()
+    }
+
+    /// What Firehose took, newest first.
+    #[must_use]
+    pub fn logs(&self) -> Vec<LogRecord> {
+        self.logs.newest_first()
+    }
+}
+
+impl fmt::Debug for Embedded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Embedded").field("endpoints", &self.endpoints).finish_non_exhaustive()
+    }
+}
+
+impl Embedded {
+    /// Open the data and listen.
+    ///
+    /// # Errors
+    /// If the data cannot be used or no port is free; each prints as one line for a person.
+    #[expect(clippy::unused_async, reason = "the servers need a runtime, and a caller in async code has one")]
+    pub async fn start(options: Options) -> Result<Self, StartError> {
+        let Options { data, credentials, notifications } = options;
+        let folder = data.as_deref().map(Folder::open).transpose()?;
+        let file = |name: &str| folder.as_ref().map(|folder| folder.file(name));
+        let database = dynamodb::open(file("dynamodb.sqlite"))?;
+        let mails = Arc::new(Journal::open(file("mail.jsonl"))?);
+        let logs = Arc::new(Journal::open(file("logs.jsonl"))?);
+        let (objects, temporary) = objects_in(file("s3"))?;
+
+        let dynamodb = server::bind()?;
+        let s3 = server::bind()?;
+        let sqs = server::bind()?;
+        let ses = server::bind()?;
+        let firehose = server::bind()?;
+        let endpoints = Endpoints {
+            dynamodb: dynamodb.endpoint,
+            s3: s3.endpoint,
+            sqs: sqs.endpoint,
+            ses: ses.endpoint,
+            firehose: firehose.endpoint,
+        };
+
+        let (stop, stopped) = Stop::new();
+        let queues = Arc::new(Sqs::new(endpoints.sqs.clone(), stopped.clone()));
+        let key_id = credentials.access_key_id.clone();
+        let store = Arc::new(Store::open(objects, Arc::clone(&queues), notifications, key_id)?);
+
+        let outages = Outages::none();
+        let mut tasks = JoinSet::new();
+        let mut serve = |service: Service, listener: TcpListener, router: Router| {
+            let guard = Guard { service, outage: outages.of(service).subscribe() };
+            let router = router.layer(middleware::from_fn_with_state(guard, outage::guard));
+            // Outside the guard: a browser is let see that the service is down.
+            let router = if service == Service::S3 { router.layer(middleware::from_fn(cors::allow)) } else { router };
+            tasks.spawn(server::serve(listener, router, stopped.clone()));
+        };
+        serve(Service::S3, s3.listener, s3::router(Arc::clone(&store), &credentials));
+        serve(Service::Sqs, sqs.listener, sqs::router(queues));
+        serve(Service::Ses, ses.listener, ses::router(Arc::clone(&mails), outages.ses.subscribe()));
+        let router = firehose::router(Arc::clone(&logs), outages.firehose.subscribe());
+        serve(Service::Firehose, firehose.listener, router);
+        let (serving, dynamodb_serving) = watch::channel(Outage::None);
+        let outage = outages.dynamodb.subscribe();
+        tasks.spawn(dynamodb::serve(dynamodb.listener, database, outage, serving, stopped));
+
+        Ok(Self {
+            stop,
+            tasks,
+            endpoints,
+            received: Received { mails, logs },
+            store,
+            outages,
+            dynamodb_serving,
+            folder,
+            temporary,
+        })
+    }
+
+    /// Where the servers listen.
+    #[must_use]
+    pub fn endpoints(&self) -> &Endpoints {
+        &self.endpoints
+    }
+
+    /// What the servers took from the service; the handle stays good when this is stopped.
+    #[must_use]
+    pub fn received(&self) -> Received {
+        self.received.clone()
+    }
+
+    /// Make a server fail, or work again. When this returns, every new request meets the new state.
+    pub async fn set_outage(&self, service: Service, outage: Outage) {
+        self.outages.of(service).send_replace(outage);
+        if service == Service::DynamoDb {
+            let wanted = self.outages.dynamodb.subscribe();
+            // The channel closes only when the server has ended; then there is nothing to wait for.
+            let _ = self.dynamodb_serving.clone().wait_for(|serving| *serving == *wanted.borrow()).await;
+        }
+    }
+
+    /// Send the event of every object in a bucket with a notification again. Messages do not outlive a
+    /// run as objects do, so what was not worked off before the last stop would be forgotten otherwise.
+    pub async fn resend_notifications(&self) {
+        self.store.resend().await;
+    }
+
+    /// Send the test event that S3 sends when a notification is set up.
+    pub fn send_test_events(&self) {
+        self.store.send_test_events();
+    }
+
+    /// Answer the requests under way, end waiting receives, and close the files.
+    pub async fn stop(self) {
+        let Self { stop, mut tasks, folder, temporary, .. } = self;
+        drop(stop);
+        let ended = timeout(PATIENCE, async { while tasks.join_next().await.is_some() {} }).await;
+        if ended.is_err() {
+            tracing::warn!("an embedded server was still answering after {PATIENCE:?}");
+        }
+        drop((folder, temporary));
+    }
+}
+
+/// Where S3 keeps objects, and the folder to remove in the end.
+fn objects_in(kept: Option<PathBuf>) -> Result<(PathBuf, Option<TempDir>), StartError> {
+    if let Some(kept) = kept {
+        return Ok((kept, None));
+    }
+    let failed = |source| StartError::Folder { path: env::temp_dir(), source };
+    let temporary = TempDir::with_prefix("embedded-s3-").map_err(failed)?;
+    Ok((temporary.path().to_owned(), Some(temporary)))
+}

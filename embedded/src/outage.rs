@@ -1,0 +1,101 @@
+//! Failures on demand, so that tests can show what the service does when AWS fails.
+
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use http::{StatusCode, header};
+use tokio::sync::watch;
+
+use crate::server;
+
+/// One of the embedded servers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Service {
+    /// Amazon DynamoDB.
+    DynamoDb,
+    /// Amazon S3.
+    S3,
+    /// Amazon SQS.
+    Sqs,
+    /// Amazon SES v2.
+    Ses,
+    /// Amazon Data Firehose.
+    Firehose,
+}
+
+/// How a server fails. A kind that a server does not know counts as [`Outage::Unavailable`] there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Outage {
+    /// It works.
+    #[default]
+    None,
+    /// Every request is answered 503 and does nothing.
+    Unavailable,
+    /// Every request does its work, and is answered 503 all the same. Not for DynamoDB.
+    AnswerLost,
+    /// SES only: a mail is refused with `MessageRejected` (400).
+    Reject,
+    /// Firehose only: of every request's records the first, third, fifth and so on are refused.
+    PartialFailure,
+}
+
+/// What each server is told to do.
+pub(crate) struct Outages {
+    pub(crate) dynamodb: watch::Sender<Outage>,
+    pub(crate) s3: watch::Sender<Outage>,
+    pub(crate) sqs: watch::Sender<Outage>,
+    pub(crate) ses: watch::Sender<Outage>,
+    pub(crate) firehose: watch::Sender<Outage>,
+}
+
+impl Outages {
+    pub(crate) fn none() -> Self {
+        let working = || watch::Sender::new(Outage::None);
+        Self { dynamodb: working(), s3: working(), sqs: working(), ses: working(), firehose: working() }
+    }
+
+    pub(crate) fn of(&self, service: Service) -> &watch::Sender<Outage> {
+        match service {
+            Service::DynamoDb => &self.dynamodb,
+            Service::S3 => &self.s3,
+            Service::Sqs => &self.sqs,
+            Service::Ses => &self.ses,
+            Service::Firehose => &self.firehose,
+        }
+    }
+}
+
+/// A server's own outage, and the kind (besides the general ones) that its handlers deal with.
+#[derive(Clone)]
+pub(crate) struct Guard {
+    pub(crate) service: Service,
+    pub(crate) outage: watch::Receiver<Outage>,
+}
+
+/// Middleware in front of every server but DynamoDB's.
+pub(crate) async fn guard(State(guard): State<Guard>, request: Request, next: Next) -> Response {
+    let outage = *guard.outage.borrow();
+    match (outage, guard.service) {
+        (Outage::None, _) | (Outage::Reject, Service::Ses) | (Outage::PartialFailure, Service::Firehose) => {
+            next.run(request).await
+        }
+        (Outage::AnswerLost, service) => {
+            next.run(request).await;
+            unavailable(service)
+        }
+        (_, service) => unavailable(service),
+    }
+}
+
+/// The answer of a service that is down.
+pub(crate) fn unavailable(service: Service) -> Response {
+    const CODE: &str = "ServiceUnavailable";
+    const MESSAGE: &str = "The service is unavailable. Please try again.";
+    if service == Service::S3 {
+        let body = format!(
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?><Error><Code>{CODE}</Code><Message>{MESSAGE}</Message></Error>"
+        );
+        return (StatusCode::SERVICE_UNAVAILABLE, [(header::CONTENT_TYPE, "application/xml")], body).into_response();
+    }
+    server::refusal(StatusCode::SERVICE_UNAVAILABLE, CODE, MESSAGE)
+}

@@ -1,0 +1,205 @@
+//! SES v2: `SendEmail` with simple content. A mail goes nowhere; it is kept for the mailbox and the tests.
+//! <https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendEmail.html>
+//!
+//! Unlike AWS: every sender and every configuration set exists, and there is no quota, no suppression
+//! list, no template and no raw content.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{DefaultBodyLimit, State};
+use axum::response::Response;
+use axum::routing::post;
+use http::StatusCode;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use tokio::sync::watch;
+
+use crate::journal::Journal;
+use crate::outage::Outage;
+use crate::{machine, server};
+
+const MAX_RECIPIENTS: usize = 50;
+const MAX_MESSAGE: usize = 40 * 1024 * 1024;
+
+/// A mail that SES took.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SentMail {
+    /// What SES answered; unique over runs.
+    pub message_id: String,
+    /// Milliseconds since the epoch.
+    pub sent_at: i64,
+    /// The sender, as given: an address or `Name <address>`.
+    pub from: String,
+    /// The recipients under To.
+    pub to: Vec<String>,
+    /// Where answers go.
+    pub reply_to: Vec<String>,
+    /// The subject.
+    pub subject: String,
+    /// The plain text part.
+    pub text: Option<String>,
+    /// The HTML part.
+    pub html: Option<String>,
+    /// Extra headers.
+    pub headers: BTreeMap<String, String>,
+    /// Tags for SES's own event publishing.
+    pub tags: BTreeMap<String, String>,
+    /// The configuration set it was sent with.
+    pub configuration_set: Option<String>,
+}
+
+#[derive(Clone)]
+struct Ses {
+    mails: Arc<Journal<SentMail>>,
+    outage: watch::Receiver<Outage>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct SendEmail {
+    #[serde(default)]
+    from_email_address: String,
+    #[serde(default)]
+    destination: Destination,
+    #[serde(default)]
+    reply_to_addresses: Vec<String>,
+    content: Content,
+    #[serde(default)]
+    email_tags: Vec<Pair>,
+    configuration_set_name: Option<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Destination {
+    #[serde(rename = "ToAddresses")]
+    to: Vec<String>,
+    #[serde(rename = "CcAddresses")]
+    cc: Vec<String>,
+    #[serde(rename = "BccAddresses")]
+    bcc: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Content {
+    simple: Option<Simple>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Simple {
+    subject: Part,
+    body: Body,
+    #[serde(default)]
+    headers: Vec<Pair>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Body {
+    text: Option<Part>,
+    html: Option<Part>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Part {
+    data: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Pair {
+    name: String,
+    value: String,
+}
+
+pub(crate) fn router(mails: Arc<Journal<SentMail>>, outage: watch::Receiver<Outage>) -> Router {
+    Router::new()
+        .route("/v2/email/outbound-emails", post(send_email))
+        .fallback(async || server::refusal(StatusCode::NOT_FOUND, "NotFoundException", "Not served here."))
+        .layer(DefaultBodyLimit::max(MAX_MESSAGE))
+        .with_state(Ses { mails, outage })
+}
+
+async fn send_email(State(ses): State<Ses>, body: Bytes) -> Response {
+    if *ses.outage.borrow() == Outage::Reject {
+        let reason = "Email address is not verified.";
+        return server::refusal(StatusCode::BAD_REQUEST, "MessageRejected", reason);
+    }
+    let mail = serde_json::from_slice(&body).map_err(|error| error.to_string()).and_then(read);
+    match mail {
+        Ok(mail) => {
+            let answer = json!({ "MessageId": mail.message_id });
+            ses.mails.extend(vec![mail]);
+            server::answer(StatusCode::OK, &answer)
+        }
+        Err(reason) => server::refusal(StatusCode::BAD_REQUEST, "BadRequestException", &reason),
+    }
+}
+
+/// Refuse what SES would refuse and a mailbox on a laptop would hide.
+fn read(request: SendEmail) -> Result<SentMail, String> {
+    let Some(content) = request.content.simple else {
+        return Err("Only simple content is served here, neither raw nor a template.".to_owned());
+    };
+    if content.body.text.is_none() && content.body.html.is_none() {
+        return Err("The body has neither text nor HTML.".to_owned());
+    }
+    let Destination { to, cc, bcc } = request.destination;
+    let recipients = [&to, &cc, &bcc].into_iter().flatten();
+    match recipients.clone().count() {
+        0 => return Err("The mail has no recipient.".to_owned()),
+        1..=MAX_RECIPIENTS => {}
+        _ => return Err("A mail has at most 50 recipients.".to_owned()),
+    }
+    for address in recipients.chain([&request.from_email_address]).chain(&request.reply_to_addresses) {
+        check_address(address)?;
+    }
+    for tag in &request.email_tags {
+        check_tag(&tag.name)?;
+        check_tag(&tag.value)?;
+    }
+    Ok(SentMail {
+        message_id: format!("{}-000000", machine::new_id()),
+        sent_at: machine::now_ms(),
+        from: request.from_email_address,
+        to,
+        reply_to: request.reply_to_addresses,
+        subject: content.subject.data,
+        text: content.body.text.map(|part| part.data),
+        html: content.body.html.map(|part| part.data),
+        headers: pairs(content.headers),
+        tags: pairs(request.email_tags),
+        configuration_set: request.configuration_set_name,
+    })
+}
+
+/// SES does not take Unicode before the `@`; a display name has to be encoded by the caller too.
+fn check_address(address: &str) -> Result<(), String> {
+    let domain = address.trim_end_matches('>').rsplit_once('@').map_or("", |(_, domain)| domain);
+    if domain.is_empty() {
+        return Err(format!("Missing final '@domain' in {address:?}"));
+    }
+    if !address.is_ascii() {
+        return Err(format!("Local address or display name is not ASCII: {address:?}"));
+    }
+    Ok(())
+}
+
+fn check_tag(text: &str) -> Result<(), String> {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.@".contains(&byte);
+    if (1..=256).contains(&text.len()) && text.bytes().all(allowed) {
+        Ok(())
+    } else {
+        Err(format!("{text:?} cannot be used in a tag"))
+    }
+}
+
+fn pairs(pairs: Vec<Pair>) -> BTreeMap<String, String> {
+    pairs.into_iter().map(|Pair { name, value }| (name, value)).collect()
+}

@@ -1,0 +1,76 @@
+//! The embedded servers as the AWS SDK and a browser see them.
+#![allow(clippy::unwrap_used, reason = "what a test sets up fails as loudly as the test itself")]
+
+use std::path::Path;
+
+use aws_credential_types::Credentials;
+use aws_sdk_s3::config::{Region, RequestChecksumCalculation};
+use embedded::{Embedded, Notification, Options};
+
+mod dynamodb;
+mod firehose;
+mod run;
+mod s3;
+mod ses;
+mod sqs;
+
+const UPLOADS: &str = "uploads";
+const UPLOADED: &str = "uploaded";
+
+/// Running servers and a client of each.
+struct Aws {
+    embedded: Embedded,
+    dynamodb: aws_sdk_dynamodb::Client,
+    s3: aws_sdk_s3::Client,
+    sqs: aws_sdk_sqs::Client,
+    ses: aws_sdk_sesv2::Client,
+    firehose: aws_sdk_firehose::Client,
+}
+
+impl Aws {
+    async fn start() -> Self {
+        Self::of(Embedded::start(options(None)).await.unwrap())
+    }
+
+    async fn start_in(data: &Path) -> Self {
+        Self::of(Embedded::start(options(Some(data))).await.unwrap())
+    }
+
+    fn of(embedded: Embedded) -> Self {
+        let at = embedded.endpoints();
+        // The clients are of different types with the same builder.
+        macro_rules! client {
+            ($sdk:ident, $endpoint:expr $(, $set:ident($value:expr))*) => {{
+                let config = $sdk::Config::builder()
+                    .behavior_version($sdk::config::BehaviorVersion::v2026_01_12())
+                    .region(Region::new("eu-central-1"))
+                    .credentials_provider(Credentials::from_keys("EMBEDDED", "embedded-secret", None))
+                    .retry_config($sdk::config::retry::RetryConfig::disabled())
+                    .endpoint_url($endpoint)
+                    $(.$set($value))*;
+                $sdk::Client::from_conf(config.build())
+            }};
+        }
+        Self {
+            dynamodb: client!(aws_sdk_dynamodb, &at.dynamodb),
+            s3: client!(
+                aws_sdk_s3,
+                &at.s3,
+                force_path_style(true),
+                request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
+            ),
+            sqs: client!(aws_sdk_sqs, &at.sqs),
+            ses: client!(aws_sdk_sesv2, &at.ses),
+            firehose: client!(aws_sdk_firehose, &at.firehose),
+            embedded,
+        }
+    }
+}
+
+fn options(data: Option<&Path>) -> Options {
+    Options {
+        data: data.map(Path::to_owned),
+        notifications: vec![Notification { bucket: UPLOADS.to_owned(), queue: UPLOADED.to_owned() }],
+        ..Options::default()
+    }
+}

@@ -1,0 +1,93 @@
+//! SES: a mail is kept as it was given, and refused as SES would.
+
+use aws_sdk_sesv2::operation::send_email::builders::SendEmailFluentBuilder;
+use aws_sdk_sesv2::types::{Body, Content, Destination, EmailContent, Message, MessageHeader, MessageTag};
+use embedded::{Outage, Service};
+
+use crate::Aws;
+
+fn mail(aws: &Aws, to: &str) -> SendEmailFluentBuilder {
+    let content = |text: &str| Content::builder().data(text).charset("UTF-8").build().unwrap();
+    let header = MessageHeader::builder().name("X-Mail-Id").value("7").build().unwrap();
+    let body = Body::builder().text(content("Grüße")).html(content("<p>Grüße</p>")).build();
+    let message = Message::builder().subject(content("Welcome")).body(body).headers(header).build();
+    aws.ses
+        .send_email()
+        .from_email_address("Service <service@example.com>")
+        .destination(Destination::builder().to_addresses(to).build())
+        .reply_to_addresses("help@example.com")
+        .content(EmailContent::builder().simple(message).build())
+        .email_tags(MessageTag::builder().name("kind").value("welcome").build().unwrap())
+        .configuration_set_name("default")
+}
+
+#[tokio::test]
+async fn a_mail_is_kept_with_all_its_parts_newest_first() {
+    let aws = Aws::start().await;
+    mail(&aws, "bob@example.com").send().await.unwrap();
+    let sent = mail(&aws, "ada@example.com").send().await.unwrap();
+
+    let mails = aws.embedded.received().mails();
+
+    assert_eq!(mails.len(), 2);
+    assert_eq!(mails[0].message_id, sent.message_id.unwrap());
+    assert_eq!(mails[0].to, ["ada@example.com"]);
+    assert_eq!(mails[0].from, "Service <service@example.com>");
+    assert_eq!(mails[0].reply_to, ["help@example.com"]);
+    assert_eq!(mails[0].subject, "Welcome");
+    assert_eq!(mails[0].text.as_deref(), Some("Grüße"));
+    assert_eq!(mails[0].html.as_deref(), Some("<p>Grüße</p>"));
+    assert_eq!(mails[0].headers["X-Mail-Id"], "7");
+    assert_eq!(mails[0].tags["kind"], "welcome");
+    assert_eq!(mails[0].configuration_set.as_deref(), Some("default"));
+}
+
+#[tokio::test]
+async fn a_mail_that_ses_would_not_take_is_refused() {
+    let aws = Aws::start().await;
+    let tag = MessageTag::builder().name("user").value("not a tag").build().unwrap();
+    for (case, mail) in [
+        ("no recipient", mail(&aws, "x").destination(Destination::builder().build())),
+        ("no domain", mail(&aws, "ada")),
+        ("a Unicode address", mail(&aws, "ädä@example.com")),
+        ("a tag with spaces", mail(&aws, "ada@example.com").email_tags(tag)),
+        ("no sender", mail(&aws, "ada@example.com").set_from_email_address(None)),
+    ] {
+        let error = mail.send().await.unwrap_err().into_service_error();
+        assert!(error.is_bad_request_exception(), "{case}: {error:?}");
+    }
+    assert!(aws.embedded.received().mails().is_empty());
+}
+
+#[tokio::test]
+async fn ses_can_be_made_to_reject_and_to_lose_its_answer() {
+    let aws = Aws::start().await;
+
+    aws.embedded.set_outage(Service::Ses, Outage::Reject).await;
+    let rejected = mail(&aws, "ada@example.com").send().await.unwrap_err();
+    assert!(rejected.into_service_error().is_message_rejected());
+    assert!(aws.embedded.received().mails().is_empty());
+
+    aws.embedded.set_outage(Service::Ses, Outage::AnswerLost).await;
+    mail(&aws, "ada@example.com").send().await.unwrap_err();
+    assert_eq!(aws.embedded.received().mails().len(), 1);
+}
+
+#[tokio::test]
+async fn mails_outlive_a_restart_even_after_a_torn_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let aws = Aws::start_in(folder.path()).await;
+    mail(&aws, "ada@example.com").send().await.unwrap();
+    let before = aws.embedded.received().mails();
+    aws.embedded.stop().await;
+    let file = folder.path().join("mail.jsonl");
+    let whole = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, format!("{whole}{}", &whole[..whole.len() / 2])).unwrap();
+
+    let aws = Aws::start_in(folder.path()).await;
+    assert_eq!(aws.embedded.received().mails(), before);
+    mail(&aws, "bob@example.com").send().await.unwrap();
+    aws.embedded.stop().await;
+
+    assert_eq!(Aws::start_in(folder.path()).await.embedded.received().mails().len(), 2);
+}

@@ -1,0 +1,124 @@
+//! The OpenAPI document, made from the handlers' own types and from the codes that each route says it fails with.
+
+use std::collections::BTreeMap;
+
+use serde_json::json;
+use shared::error::{Code, FieldError};
+use shared::http::answer::Problem;
+use shared::http::{BASE_PATH, Route};
+use utoipa::openapi::path::Operation;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{
+    Content, InfoBuilder, LicenseBuilder, OpenApi as Document, PathItem, Ref, RefOr, Response, ResponseBuilder,
+    ServerBuilder,
+};
+use utoipa::{Modify, OpenApi};
+
+use crate::{
+    ROUTES, confirm, delete_picture, delete_user, documentation, get_user, health, keys, list_users, login, logout,
+    refresh, register, send, update_user, upload_picture,
+};
+
+#[derive(OpenApi)]
+#[openapi(
+    paths(
+        register::handler, send::handler, confirm::open, confirm::handler, login::handler, refresh::with_bearer,
+        refresh::handler, logout::handler, get_user::handler, update_user::handler, delete_user::handler,
+        list_users::handler, upload_picture::handler, delete_picture::handler, health::handler,
+        documentation::openapi_json, documentation::asset_of_page, keys::jwks, keys::metadata,
+    ),
+    components(schemas(Problem, FieldError, Code)),
+    modifiers(&Security, &Failures),
+    tags(
+        (name = "auth", description = "Registering, confirming, signing in and out"),
+        (name = "user", description = "Accounts"),
+        (name = "picture", description = "Profile pictures"),
+        (name = "service", description = "The service itself"),
+    )
+)]
+struct Api;
+
+/// The document, titled with the product's name.
+#[must_use]
+pub fn document(product: &str) -> Document {
+    let mut document = Api::openapi();
+    document.info = InfoBuilder::new()
+        .title(product)
+        .version(env!("CARGO_PKG_VERSION"))
+        .description(Some("User management: register, confirm by mail, sign in, manage accounts. Every error is an RFC 9457 problem with a stable `code`."))
+        .license(Some(LicenseBuilder::new().name("MIT").identifier(Some("MIT")).build()))
+        .build();
+    document.servers = Some(vec![ServerBuilder::new().url(BASE_PATH).build()]);
+    document
+}
+
+struct Security;
+
+impl Modify for Security {
+    fn modify(&self, document: &mut Document) {
+        let bearer = |format: &str, description: &str| {
+            let scheme =
+                HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format(format).description(Some(description));
+            SecurityScheme::Http(scheme.build())
+        };
+        let components = document.components.get_or_insert_default();
+        components.add_security_scheme("access_token", bearer("JWT", "The access token of a sign-in or a refresh."));
+        components
+            .add_security_scheme("refresh_token", bearer("opaque", "The refresh token of a sign-in or a refresh."));
+    }
+}
+
+/// Adds the failures of every operation: its route's own and those that all have.
+struct Failures;
+
+impl Modify for Failures {
+    fn modify(&self, document: &mut Document) {
+        for (path, item) in &mut document.paths.paths {
+            for (method, operation) in operations(item) {
+                let route =
+                    ROUTES.iter().find(|route| route.paths.contains(&path.as_str()) && route.methods.contains(&method));
+                add_failures(operation, route);
+            }
+        }
+    }
+}
+
+/// The operations of a path with their methods.
+pub fn operations(item: &mut PathItem) -> impl Iterator<Item = (&'static str, &mut Operation)> {
+    let PathItem { get, post, put, delete, .. } = item;
+    [("GET", get), ("POST", post), ("PUT", put), ("DELETE", delete)]
+        .into_iter()
+        .filter_map(|(method, operation)| Some((method, operation.as_mut()?)))
+}
+
+fn add_failures(operation: &mut Operation, route: Option<&Route>) {
+    let mut codes = vec![Code::InternalError, Code::MethodNotAllowed];
+    if operation.request_body.is_some() {
+        codes.extend([Code::InvalidRequest, Code::PayloadTooLarge, Code::UnsupportedMediaType]);
+    } else if operation.parameters.as_ref().is_some_and(|parameters| !parameters.is_empty()) {
+        codes.push(Code::InvalidRequest);
+    }
+    codes.extend(route.map_or(&[][..], |route| route.errors));
+
+    let mut by_status: BTreeMap<u16, Vec<Code>> = BTreeMap::new();
+    for code in codes {
+        by_status.entry(code.status().as_u16()).or_default().push(code);
+    }
+    for (status, codes) in by_status {
+        operation.responses.responses.insert(status.to_string(), RefOr::T(problem(status, &codes)));
+    }
+}
+
+fn problem(status: u16, codes: &[Code]) -> Response {
+    let examples = codes.iter().map(|code| {
+        let example = json!({
+            "type": format!("urn:problem:{code}"), "title": code.title(), "status": status,
+            "detail": code.title(), "code": code, "request_id": "JKJaXmPLvHcESHA=", "errors": [],
+        });
+        (code.as_str().to_owned(), utoipa::openapi::example::ExampleBuilder::new().value(Some(example)).build())
+    });
+    let mut content = Content::new(Some(Ref::from_schema_name("Problem")));
+    content.examples = examples.map(|(name, example)| (name, RefOr::T(example))).collect();
+    let names: Vec<String> = codes.iter().map(|code| format!("`{code}`")).collect();
+    ResponseBuilder::new().description(names.join(", ")).content("application/problem+json", content).build()
+}

@@ -1,0 +1,25 @@
+//! Says that the service is up.
+//!
+//! `GET /health`. It touches nothing, so it is up when the function is.
+
+use axum::routing::get;
+use serde::Serialize;
+use shared::http::Route;
+use shared::http::answer::Answer;
+use utoipa::ToSchema;
+
+pub const ROUTE: Route = Route::new("health", &["GET"], &["/health"], || get(handler)).also_at_root();
+
+#[derive(Serialize, ToSchema)]
+pub struct Health {
+    #[schema(example = "ok")]
+    status: &'static str,
+}
+
+#[utoipa::path(
+    get, path = "/health", tag = "service", operation_id = "health", summary = "Is the service up?",
+    responses((status = 200, description = "It is", body = Health))
+)]
+pub async fn handler() -> Answer<Health> {
+    Answer::ok(Health { status: "ok" })
+}

@@ -1,0 +1,63 @@
+//! The Lambda functions. A route is a file, top to bottom: purpose, path, request, answer, handler. All routes stand
+//! in one table here; each binary runs one of them.
+
+pub mod confirm;
+pub mod delete_picture;
+pub mod delete_user;
+pub mod documentation;
+pub mod emailer;
+pub mod erase;
+pub mod get_user;
+pub mod health;
+pub mod image;
+pub mod keys;
+pub mod list_users;
+pub mod login;
+pub mod logout;
+pub mod not_found;
+pub mod refresh;
+pub mod register;
+pub mod send;
+pub mod sweeper;
+pub mod update_user;
+pub mod upload_picture;
+
+use shared::http::Route;
+
+/// Every route of the contract.
+pub const ROUTES: [Route; 15] = [
+    register::ROUTE,
+    send::ROUTE,
+    confirm::ROUTE,
+    login::ROUTE,
+    refresh::ROUTE,
+    logout::ROUTE,
+    get_user::ROUTE,
+    update_user::ROUTE,
+    delete_user::ROUTE,
+    list_users::ROUTE,
+    upload_picture::ROUTE,
+    delete_picture::ROUTE,
+    health::ROUTE,
+    documentation::ROUTE,
+    keys::ROUTE,
+];
+
+/// Where each route is served, without its handler: what `not_found` needs to know of the others, so that its binary
+/// does not carry them all.
+pub const PATHS: [Served; ROUTES.len()] = {
+    let mut paths = [Served { paths: &[], methods: &[], at_root: false }; ROUTES.len()];
+    let mut at = 0;
+    while at < ROUTES.len() {
+        paths[at] = Served { paths: ROUTES[at].paths, methods: ROUTES[at].methods, at_root: ROUTES[at].at_root };
+        at += 1;
+    }
+    paths
+};
+
+#[derive(Debug, Clone, Copy)]
+pub struct Served {
+    pub paths: &'static [&'static str],
+    pub methods: &'static [&'static str],
+    pub at_root: bool,
+}

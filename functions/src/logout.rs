@@ -1,0 +1,47 @@
+//! Signs out.
+//!
+//! `POST /auth/logout`. The session is over at once: its access token stops working on every route of this service.
+//! With `everywhere`, so are all other sessions of the account.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::routing::post;
+use serde::Deserialize;
+use shared::error::Code;
+use shared::http::Route;
+use shared::http::body::OptionalJson;
+use shared::http::caller::CurrentUser;
+use shared::telemetry::audit::Event;
+use shared::{App, Result};
+use utoipa::ToSchema;
+
+pub const ROUTE: Route = Route::new("logout", &["POST"], &["/auth/logout"], || post(handler))
+    .fails_with(&[Code::Unauthenticated, Code::InvalidToken]);
+
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Logout {
+    /// Also end every other session of the account.
+    #[serde(default)]
+    everywhere: bool,
+}
+
+#[utoipa::path(
+    post, path = "/auth/logout", tag = "auth", operation_id = "logout", summary = "Sign out",
+    request_body = Option<Logout>, security(("access_token" = [])),
+    responses((status = 204, description = "Signed out"))
+)]
+pub async fn handler(
+    caller: CurrentUser,
+    State(app): State<App>,
+    OptionalJson(body): OptionalJson<Logout>,
+) -> Result<StatusCode> {
+    let Logout { everywhere } = body.unwrap_or_default();
+    let (user, session) = (caller.user.id, caller.session.id);
+    if everywhere {
+        app.store.end_all_sessions(user).await?;
+    }
+    app.store.end_session(user, session).await?;
+    Event::LoggedOut { user, session, everywhere }.record();
+    Ok(StatusCode::NO_CONTENT)
+}

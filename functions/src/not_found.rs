@@ -1,0 +1,47 @@
+//! What no other function serves: the HTTP API's `$default` route.
+//!
+//! An unknown path is 404; a known one with another method is 405 and says which methods it takes.
+
+use axum::extract::Request;
+use axum::routing::{MethodRouter, any};
+use shared::http::{BASE_PATH, Route};
+use shared::{App, Error};
+
+use crate::PATHS;
+
+/// Not in [`crate::ROUTES`]: it is no route of the contract, it is what is left.
+pub const ROUTE: Route = Route::new("not_found", &[], &["/", "/{*rest}"], routes).also_at_root();
+
+fn routes() -> MethodRouter<App> {
+    any(async |request: Request| match allowed(request.uri().path()) {
+        allowed if allowed.is_empty() => Error::NotFound,
+        allowed => Error::MethodNotAllowed { allow: allowed.join(", ") },
+    })
+}
+
+/// The methods that a path takes; none when it is no path of ours.
+fn allowed(path: &str) -> Vec<&'static str> {
+    let based = path.strip_prefix(BASE_PATH);
+    PATHS
+        .iter()
+        .filter(|served| {
+            let at_root = served.at_root && served.paths.contains(&path);
+            at_root || based.is_some_and(|path| served.paths.contains(&path))
+        })
+        .flat_map(|served| served.methods.iter().copied())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_takes_the_methods_of_all_its_routes() {
+        assert_eq!(allowed("/api/v1/user"), ["GET", "PUT", "DELETE"]);
+        assert_eq!(allowed("/api/v1/auth/register"), ["POST"]);
+        assert_eq!(allowed("/health"), ["GET"]);
+        assert!(allowed("/user").is_empty());
+        assert!(allowed("/api/v1/nothing").is_empty());
+    }
+}

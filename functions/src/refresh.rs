@@ -1,0 +1,93 @@
+//! Exchanges a refresh token for a new pair.
+//!
+//! `POST /auth/refresh`, or `GET` with the refresh token as the Bearer credential. The token rotates at every use. One
+//! step behind within ten seconds gets the current pair again; further behind is theft, and the session ends.
+
+use axum::extract::State;
+use axum::routing::{MethodRouter, get};
+use serde::Deserialize;
+use shared::domain::session::{Rotation, Session};
+use shared::domain::user::User;
+use shared::error::Code;
+use shared::http::Route;
+use shared::http::answer::Answer;
+use shared::http::body::Json;
+use shared::http::caller::Bearer;
+use shared::http::fields::Fields;
+use shared::telemetry::audit::Event;
+use shared::tokens::TokenPair;
+use shared::tokens::refresh::{self, RefreshToken};
+use shared::{App, Error, Result};
+use utoipa::ToSchema;
+
+pub const ROUTE: Route =
+    Route::new("refresh", &["GET", "POST"], &["/auth/refresh"], routes).fails_with(&[Code::InvalidRefreshToken]);
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Refresh {
+    #[schema(required)]
+    refresh_token: Option<String>,
+}
+
+fn routes() -> MethodRouter<App> {
+    // Axum answers HEAD with GET's handler, and HEAD must never change anything.
+    get(with_bearer).post(handler).head(async || Error::MethodNotAllowed { allow: String::from("GET,POST") })
+}
+
+#[utoipa::path(
+    get, path = "/auth/refresh", tag = "auth", operation_id = "refresh_with_bearer",
+    summary = "Exchange the refresh token in the Authorization header for a new pair", security(("refresh_token" = [])),
+    responses((status = 200, description = "The new pair", body = TokenPair))
+)]
+pub async fn with_bearer(State(app): State<App>, token: Option<Bearer>) -> Result<Answer<TokenPair>> {
+    let Bearer(token) = token.ok_or(Error::InvalidRefreshToken)?;
+    exchange(&app, &token).await.map(Answer::ok)
+}
+
+#[utoipa::path(
+    post, path = "/auth/refresh", tag = "auth", operation_id = "refresh",
+    summary = "Exchange a refresh token for a new pair", request_body = Refresh,
+    responses((status = 200, description = "The new pair", body = TokenPair))
+)]
+pub async fn handler(State(app): State<App>, Json(body): Json<Refresh>) -> Result<Answer<TokenPair>> {
+    let mut fields = Fields::default();
+    let token = fields.required("refresh_token", body.refresh_token, Ok);
+    exchange(&app, &fields.finish(token)?).await.map(Answer::ok)
+}
+
+async fn exchange(app: &App, token: &str) -> Result<TokenPair> {
+    let token = refresh::decode(token, app.keys.refresh_mac().await?).ok_or(Error::InvalidRefreshToken)?;
+    let (user, session) = live(app, &token).await?;
+    let session = match session.rotation_of(token.rotation, app.clock.now()) {
+        Rotation::Rotate => match app.store.rotate_session(&session, app.clock.now()).await? {
+            Some(rotated) => rotated,
+            // Another request with the same token was faster: this one is now a step behind, or the session is over.
+            None => {
+                let (_, session) = live(app, &token).await?;
+                match session.rotation_of(token.rotation, app.clock.now()) {
+                    Rotation::Repeat => session,
+                    _ => return end(app, &session).await,
+                }
+            }
+        },
+        Rotation::Repeat => session,
+        Rotation::Reused => return end(app, &session).await,
+    };
+    Event::SessionRefreshed { user: user.id, session: session.id }.record();
+    TokenPair::issue(app, &user, &session).await
+}
+
+/// The token's account and session, if the session is not over.
+async fn live(app: &App, token: &RefreshToken) -> Result<(User, Session)> {
+    let (user, session) = app.store.user_and_session(token.user, token.session).await?;
+    let live = user.zip(session).filter(|(user, session)| session.is_live(user, app.clock.now()));
+    live.ok_or(Error::InvalidRefreshToken)
+}
+
+/// The thief or the owner holds an old token, and there is no telling which: nobody goes on with this session.
+async fn end(app: &App, session: &Session) -> Result<TokenPair> {
+    app.store.end_session(session.user, session.id).await?;
+    Event::SessionReuseDetected { user: session.user, session: session.id }.record();
+    Err(Error::InvalidRefreshToken)
+}

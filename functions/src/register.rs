@@ -1,0 +1,115 @@
+//! Creates an account that waits for its address to be confirmed.
+//!
+//! `POST /auth/register`. The answer and its time are the same whether the address is free or taken; if it is taken,
+//! its owner gets a mail saying so.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::routing::post;
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+use shared::domain::email::EmailAddress;
+use shared::domain::id::UserId;
+use shared::domain::mail::{MailKind, OwedMail};
+use shared::domain::name::UserName;
+use shared::domain::password::NewPassword;
+use shared::domain::picture::PictureState;
+use shared::domain::user::{Role, User};
+use shared::http::Route;
+use shared::http::answer::Answer;
+use shared::http::body::Json;
+use shared::http::fields::Fields;
+use shared::store::Created;
+use shared::telemetry::audit::Event;
+use shared::{App, Error, Result};
+use utoipa::ToSchema;
+
+pub const ROUTE: Route = Route::new("register", &["POST"], &["/auth/register"], || post(handler));
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Register {
+    #[schema(required, min_length = 1, max_length = 100, example = "Ada Lovelace")]
+    name: Option<String>,
+    #[schema(required, max_length = 254, format = "email", example = "ada@example.com")]
+    email: Option<String>,
+    /// 8 to 128 characters, any. Not one of the commonest, not the address, not the name.
+    #[schema(required, value_type = String, min_length = 8, max_length = 128, format = "password", example = "correct horse battery")]
+    password: Option<SecretString>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct ConfirmationRequired {
+    #[schema(example = "confirmation_required")]
+    pub status: &'static str,
+    #[schema(example = "ada@example.com")]
+    pub email: String,
+}
+
+#[utoipa::path(
+    post, path = "/auth/register", tag = "auth", operation_id = "register",
+    summary = "Create an account", request_body = Register,
+    responses((status = 202, description = "A mail is on its way to the address", body = ConfirmationRequired))
+)]
+pub async fn handler(State(app): State<App>, Json(body): Json<Register>) -> Result<Answer<ConfirmationRequired>> {
+    let (name, email, password) = body.parse()?;
+    let owner = app.store.owner_of(&email.folded()).await?;
+    let password_hash = app.hasher.hash(&password).await?;
+    let now = app.clock.now();
+    let user = User {
+        id: UserId::new(now),
+        name,
+        email: email.clone(),
+        email_confirmed: false,
+        roles: vec![Role::User],
+        password_hash,
+        disabled: false,
+        session_epoch: 0,
+        picture: PictureState::default(),
+        created_at: now,
+        updated_at: now,
+    };
+
+    let mail = match owner {
+        Some(owner) => tell_owner(&app, owner, &email).await?,
+        None => {
+            let mail = OwedMail::new(email.folded(), MailKind::ConfirmAddress { user: user.id }, now);
+            match app.store.create_user(&user, &mail).await? {
+                Created::Yes => {
+                    Event::UserRegistered { user: user.id }.record();
+                    mail
+                }
+                // Somebody else took the address since it was read.
+                Created::AddressTaken => {
+                    let owner = app.store.owner_of(&email.folded()).await?;
+                    let owner = owner.ok_or_else(|| Error::internal("the address is neither free nor taken"))?;
+                    tell_owner(&app, owner, &email).await?
+                }
+            }
+        }
+    };
+    app.tell_emailer(&mail).await;
+    let answer = ConfirmationRequired { status: "confirmation_required", email: email.to_string() };
+    Ok(Answer(StatusCode::ACCEPTED, answer))
+}
+
+/// Owes the owner of a taken address a mail that says what happened.
+async fn tell_owner(app: &App, owner: UserId, email: &EmailAddress) -> Result<OwedMail> {
+    let mail = OwedMail::new(email.folded(), MailKind::AlreadyRegistered, app.clock.now());
+    // If the account is deleted at this moment there is nobody to tell, and the address is free for the next attempt.
+    app.store.owe_mail_to_owner(&mail, owner).await?;
+    Event::AddressTaken { owner }.record();
+    Ok(mail)
+}
+
+impl Register {
+    fn parse(self) -> Result<(UserName, EmailAddress, NewPassword)> {
+        let mut fields = Fields::default();
+        let name = fields.required("name", self.name, |name| UserName::parse(&name));
+        let email = fields.required("email", self.email, |email| EmailAddress::parse(&email));
+        let password = fields.required("password", self.password, |password| {
+            NewPassword::parse(&password, email.as_ref(), name.as_ref())
+        });
+        fields.finish(name.zip(email).zip(password).map(|((name, email), password)| (name, email, password)))
+    }
+}

@@ -1,0 +1,45 @@
+//! Sends the confirmation mail again.
+//!
+//! `POST /auth/send`. Every address gets the same answer after the same work: the wish is put into the outbox, and the
+//! emailer finds out whether an account waits for its confirmation, at most once a minute for an account.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::routing::post;
+use serde::Deserialize;
+use shared::domain::email::EmailAddress;
+use shared::domain::mail::{MailKind, OwedMail};
+use shared::http::Route;
+use shared::http::answer::Answer;
+use shared::http::body::Json;
+use shared::http::fields::Fields;
+use shared::{App, Result};
+use utoipa::ToSchema;
+
+use crate::register::ConfirmationRequired;
+
+pub const ROUTE: Route = Route::new("send", &["POST"], &["/auth/send"], || post(handler));
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Send {
+    #[schema(required, max_length = 254, format = "email", example = "ada@example.com")]
+    email: Option<String>,
+}
+
+#[utoipa::path(
+    post, path = "/auth/send", tag = "auth", operation_id = "send",
+    summary = "Ask for a fresh confirmation mail", request_body = Send,
+    responses((status = 202, description = "If an account with this address waits for its confirmation, a mail is on its way", body = ConfirmationRequired))
+)]
+pub async fn handler(State(app): State<App>, Json(body): Json<Send>) -> Result<Answer<ConfirmationRequired>> {
+    let mut fields = Fields::default();
+    let email = fields.required("email", body.email, |email| EmailAddress::parse(&email));
+    let email = fields.finish(email)?;
+
+    let mail = OwedMail::new(email.folded(), MailKind::ConfirmationRequested, app.clock.now());
+    app.store.owe_mail(&mail).await?;
+    app.tell_emailer(&mail).await;
+    let answer = ConfirmationRequired { status: "confirmation_required", email: email.to_string() };
+    Ok(Answer(StatusCode::ACCEPTED, answer))
+}

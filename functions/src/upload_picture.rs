@@ -1,0 +1,112 @@
+//! Gives a presigned upload for a profile picture.
+//!
+//! `POST /user/picture`. The URL is bound to the user, the content type and the length; what arrives is resized by the
+//! `image` function.
+
+use aws_sdk_s3::presigning::PresigningConfig;
+use axum::extract::State;
+use axum::routing::post;
+use serde::{Deserialize, Serialize};
+use shared::config::UPLOAD_LIFE;
+use shared::domain::Invalid;
+use shared::domain::id::UploadId;
+use shared::domain::picture::{CONTENT_TYPES, Requested, upload_key};
+use shared::error::Code;
+use shared::http::Route;
+use shared::http::answer::Answer;
+use shared::http::body::Json;
+use shared::http::caller::CurrentUser;
+use shared::http::fields::Fields;
+use shared::telemetry::audit::Event;
+use shared::{App, Error, Result};
+use utoipa::ToSchema;
+
+pub const ROUTE: Route = Route::new("upload_picture", &["POST"], &["/user/picture"], || post(handler))
+    .fails_with(&[Code::Unauthenticated, Code::InvalidToken]);
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UploadPicture {
+    /// `image/jpeg`, `image/png`, `image/webp` or `image/gif`.
+    #[schema(required, example = "image/jpeg")]
+    content_type: Option<String>,
+    /// Bytes, at most 10 MiB.
+    #[schema(required, minimum = 1, maximum = 10_485_760, example = 482_113)]
+    content_length: Option<u64>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct Upload {
+    /// Where to send the picture.
+    upload_url: String,
+    #[schema(example = "PUT")]
+    method: &'static str,
+    /// To be sent with the picture, as they are.
+    headers: UploadHeaders,
+    /// Seconds until the URL is worth nothing.
+    #[schema(example = 300)]
+    expires_in: u64,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct UploadHeaders {
+    #[serde(rename = "content-type")]
+    content_type: String,
+    #[serde(rename = "content-length")]
+    content_length: String,
+}
+
+#[utoipa::path(
+    post, path = "/user/picture", tag = "picture", operation_id = "upload_picture", summary = "Get a presigned upload for a picture",
+    request_body = UploadPicture, security(("access_token" = [])),
+    responses((status = 200, description = "The upload", body = Upload))
+)]
+pub async fn handler(
+    caller: CurrentUser,
+    State(app): State<App>,
+    Json(body): Json<UploadPicture>,
+) -> Result<Answer<Upload>> {
+    let (content_type, content_length) = body.parse()?;
+    let now = app.clock.now();
+    let requested = Requested { upload: UploadId::new(now), at: now };
+    let upload = app
+        .s3()
+        .put_object()
+        .bucket(&app.config.pictures.uploads_bucket)
+        .key(upload_key(caller.user.id, requested.upload))
+        .content_type(&content_type)
+        .content_length(i64::try_from(content_length).map_err(Error::internal)?)
+        .presigned(PresigningConfig::expires_in(UPLOAD_LIFE).map_err(Error::internal)?)
+        .await?;
+
+    app.store.request_upload(caller.user.id, &requested).await?.ok_or(Error::InvalidToken)?;
+    Event::PictureRequested { user: caller.user.id }.record();
+    Ok(Answer::ok(Upload {
+        upload_url: upload.uri().to_owned(),
+        method: "PUT",
+        headers: UploadHeaders { content_type, content_length: content_length.to_string() },
+        expires_in: UPLOAD_LIFE.as_secs(),
+    }))
+}
+
+impl UploadPicture {
+    fn parse(self) -> Result<(String, u64)> {
+        let mut fields = Fields::default();
+        let content_type = fields.required("content_type", self.content_type, |content_type| {
+            if CONTENT_TYPES.contains(&content_type.as_str()) {
+                Ok(content_type)
+            } else {
+                Err(Invalid::new("unsupported", format!("A picture is one of {}.", CONTENT_TYPES.join(", "))))
+            }
+        });
+        let content_length = fields.required("content_length", self.content_length, |length| match length {
+            0 => Err(Invalid::new("out_of_range", "A picture is not empty.")),
+            length if length > pictures::MAX_BYTES as u64 => Err(Invalid::new(
+                "out_of_range",
+                format!("A picture has at most {} MiB.", pictures::MAX_BYTES / 1024 / 1024),
+            )),
+            length => Ok(length),
+        });
+        fields.finish(content_type.zip(content_length))
+    }
+}

@@ -1,0 +1,15 @@
+//! The whole service on one machine: the functions behind a gateway that speaks API Gateway's events, with AWS
+//! embedded in the process. `cargo run` starts it, and so does every test.
+
+// This crate is the machine around the functions: it tells real time and keeps tasks running.
+#![allow(clippy::disallowed_methods, reason = "timers of the machine around the functions")]
+
+mod gateway;
+mod pages;
+mod provision;
+mod queues;
+mod stack;
+
+pub use embedded::{Outage, Service};
+pub use queues::Queue;
+pub use stack::{Options, Stack, StartError};

@@ -1,0 +1,74 @@
+//! `cargo run`: the whole service on this machine.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use local::{Options, Stack};
+
+const USAGE: &str = "usage: cargo run [-- --fresh | --memory]
+  --fresh   start with empty data
+  --memory  keep nothing
+  PORT=n    serve on port n (default 9000, 0 picks a free one)";
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let mut options = Options { data: Some(PathBuf::from(".local")), ..Options::default() };
+    for argument in std::env::args().skip(1) {
+        match argument.as_str() {
+            "--fresh" => {
+                if let Err(error) = empty(options.data.as_ref()) {
+                    return fail(&format!(".local could not be emptied: {error}"));
+                }
+            }
+            "--memory" => options.data = None,
+            "--help" | "-h" => {
+                println!("{USAGE}");
+                return ExitCode::SUCCESS;
+            }
+            other => return fail(&format!("{other} is no option\n{USAGE}")),
+        }
+    }
+    if let Ok(port) = std::env::var("PORT") {
+        match port.parse() {
+            Ok(port) => options.port = port,
+            Err(_) => return fail(&format!("PORT={port} is no port")),
+        }
+    }
+    match Stack::start(options).await {
+        Ok(stack) => {
+            for address in stack.addresses() {
+                println!("{:<9} {:<38} {}", address.name, address.url, address.what);
+            }
+            stopped().await;
+            stack.stop().await;
+            ExitCode::SUCCESS
+        }
+        Err(error) => fail(&error.to_string()),
+    }
+}
+
+fn empty(data: Option<&PathBuf>) -> std::io::Result<()> {
+    match data.map(std::fs::remove_dir_all) {
+        Some(Err(error)) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+fn fail(line: &str) -> ExitCode {
+    eprintln!("{line}");
+    ExitCode::FAILURE
+}
+
+/// Ctrl-C, or the signal that a process manager sends.
+async fn stopped() {
+    let interrupted = tokio::signal::ctrl_c();
+    #[cfg(unix)]
+    if let Ok(mut terminated) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+        tokio::select! {
+            _ = interrupted => {}
+            _ = terminated.recv() => {}
+        }
+        return;
+    }
+    let _ = interrupted.await;
+}

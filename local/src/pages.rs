@@ -1,0 +1,135 @@
+//! What only the local stack serves: the start page, the mailbox, the log, and the resized pictures.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::response::{Html, IntoResponse, Response};
+use axum::routing::get;
+use embedded::{Embedded, LogRecord, SentMail};
+use serde::Serialize;
+use serde_json::{Value, json};
+use shared::App;
+use shared::clock::Timestamp;
+use shared::http::BASE_PATH;
+use shared::http::answer::Answer;
+use shared::http::caller::WantsHtml;
+use shared::telemetry::Shipper;
+
+/// An address of the stack, for a person.
+#[derive(Debug, Clone, Serialize)]
+pub struct Address {
+    pub name: &'static str,
+    pub url: String,
+    pub what: &'static str,
+}
+
+pub fn addresses(url: &str, embedded: &Embedded) -> Vec<Address> {
+    let endpoints = embedded.endpoints();
+    let address = |name, url: String, what| Address { name, url, what };
+    vec![
+        address("start", format!("{url}/"), "start here: the way round, with a form for every step"),
+        address("api", format!("{url}{BASE_PATH}"), "the API"),
+        address("docs", format!("{url}{BASE_PATH}/apidocs/"), "the API's documentation, to try it from"),
+        address("mail", format!("{url}/_local/mail"), "every mail that was sent"),
+        address("logs", format!("{url}/_local/logs"), "what went to the log stream"),
+        address("dynamodb", endpoints.dynamodb.clone(), "the tables"),
+        address("s3", endpoints.s3.clone(), "uploads and pictures"),
+        address("sqs", endpoints.sqs.clone(), "the queues"),
+        address("ses", endpoints.ses.clone(), "mail"),
+        address("firehose", endpoints.firehose.clone(), "the log stream"),
+    ]
+}
+
+#[derive(Clone)]
+pub struct Local(Arc<Inner>);
+
+struct Inner {
+    app: App,
+    addresses: Vec<Address>,
+    received: embedded::Received,
+    shipper: Shipper,
+}
+
+impl Local {
+    pub fn new(app: &App, address: SocketAddr, embedded: &Embedded, shipper: Shipper) -> Self {
+        Self(Arc::new(Inner {
+            app: app.clone(),
+            addresses: addresses(&format!("http://{address}"), embedded),
+            received: embedded.received(),
+            shipper,
+        }))
+    }
+}
+
+pub fn router(local: Local) -> Router {
+    let asset =
+        |content_type: &'static str, text: &'static str| get(async move || ([(CONTENT_TYPE, content_type)], text));
+    Router::new()
+        .route("/", get(async || Html(include_str!("pages/start.html"))))
+        .route("/_local/assets/style.css", asset("text/css; charset=utf-8", include_str!("pages/style.css")))
+        .route("/_local/assets/shared.js", asset("text/javascript; charset=utf-8", include_str!("pages/shared.js")))
+        .route("/_local/about", get(about))
+        .route("/_local/mail", get(mail))
+        .route("/_local/logs", get(logs))
+        .route("/_local/pictures/{*key}", get(picture))
+        .with_state(local)
+}
+
+async fn about(State(Local(local)): State<Local>) -> Answer<Value> {
+    Answer::ok(json!({
+        "product": local.app.config.mail.product_name,
+        "version": env!("CARGO_PKG_VERSION"),
+        "addresses": local.addresses,
+    }))
+}
+
+async fn mail(State(Local(local)): State<Local>, WantsHtml(html): WantsHtml) -> Response {
+    if html {
+        return Html(include_str!("pages/mailbox.html")).into_response();
+    }
+    Answer::ok(local.received.mails().into_iter().map(shown).collect::<Vec<_>>()).into_response()
+}
+
+fn shown(mail: SentMail) -> Value {
+    let text = mail.text.unwrap_or_default();
+    let links: Vec<&str> =
+        text.split_whitespace().filter(|word| word.starts_with("http://") || word.starts_with("https://")).collect();
+    json!({
+        "to": mail.to.join(", "),
+        "from": mail.from,
+        "reply_to": mail.reply_to,
+        "subject": mail.subject,
+        "text": text,
+        "html": mail.html,
+        "links": links,
+        "sent_at": Timestamp::from_millis(mail.sent_at).rfc3339(),
+    })
+}
+
+async fn logs(State(Local(local)): State<Local>, WantsHtml(html): WantsHtml) -> Response {
+    if html {
+        return Html(include_str!("pages/logs.html")).into_response();
+    }
+    local.shipper.ship().await;
+    Answer::ok(local.received.logs().into_iter().map(|LogRecord { data, .. }| data).collect::<Vec<_>>()).into_response()
+}
+
+/// What `CloudFront` does in AWS.
+async fn picture(State(Local(local)): State<Local>, Path(key): Path<String>) -> Response {
+    let bucket = &local.app.config.pictures.pictures_bucket;
+    let Ok(object) = local.app.s3().get_object().bucket(bucket).key(key).send().await else {
+        return StatusCode::NOT_FOUND.into_response();
+    };
+    let content_type = object.content_type().unwrap_or_default().to_owned();
+    let cache_control = object.cache_control().unwrap_or_default().to_owned();
+    match object.body.collect().await {
+        Ok(bytes) => {
+            ([(CONTENT_TYPE, content_type), (CACHE_CONTROL, cache_control)], bytes.into_bytes()).into_response()
+        }
+        Err(_) => StatusCode::BAD_GATEWAY.into_response(),
+    }
+}

@@ -1,0 +1,121 @@
+//! Tables, queues and buckets, as the template makes them in AWS. What is there already stays.
+
+use std::time::Duration;
+
+use aws_sdk_dynamodb::operation::create_table::CreateTableError;
+use aws_sdk_dynamodb::types::{
+    AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection, ProjectionType,
+    ScalarAttributeType, TimeToLiveSpecification,
+};
+use aws_sdk_s3::operation::create_bucket::CreateBucketError;
+use aws_sdk_sqs::types::QueueAttributeName;
+use serde_json::json;
+use shared::App;
+
+use crate::queues::Queue;
+
+pub const TABLE: &str = "users";
+pub const KEYS_TABLE: &str = "keys";
+pub const UPLOADS: &str = "uploads";
+pub const PICTURES: &str = "pictures";
+
+/// After this many failed deliveries a message goes to the dead-letter queue.
+const MAX_RECEIVE_COUNT: u32 = 5;
+
+type Boxed = Box<dyn std::error::Error + Send + Sync>;
+
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct ProvisionError(String);
+
+impl From<Boxed> for ProvisionError {
+    fn from(error: Boxed) -> Self {
+        Self(shared::http::answer::Causes(error.as_ref()).to_string())
+    }
+}
+
+pub async fn provision(app: &App, visibility: Duration) -> Result<(), ProvisionError> {
+    let db = app.dynamodb();
+    create_table(db, TABLE, true).await?;
+    create_table(db, KEYS_TABLE, false).await?;
+    for bucket in [UPLOADS, PICTURES] {
+        create_bucket(app.s3(), bucket).await?;
+    }
+    for queue in [Queue::Mail, Queue::Images] {
+        create_queue(app.sqs(), queue, visibility).await?;
+    }
+    Ok(())
+}
+
+async fn create_table(db: &aws_sdk_dynamodb::Client, name: &str, main: bool) -> Result<(), Boxed> {
+    let attribute = |name: &str, kind| AttributeDefinition::builder().attribute_name(name).attribute_type(kind).build();
+    let key = |name: &str, kind| KeySchemaElement::builder().attribute_name(name).key_type(kind).build();
+    let index = |name: &str, hash: &str, range: &str, projection: Projection| {
+        GlobalSecondaryIndex::builder()
+            .index_name(name)
+            .key_schema(key(hash, KeyType::Hash)?)
+            .key_schema(key(range, KeyType::Range)?)
+            .projection(projection)
+            .build()
+    };
+    let mut table = db
+        .create_table()
+        .table_name(name)
+        .billing_mode(BillingMode::PayPerRequest)
+        .attribute_definitions(attribute("pk", ScalarAttributeType::S)?)
+        .attribute_definitions(attribute("sk", ScalarAttributeType::S)?)
+        .key_schema(key("pk", KeyType::Hash)?)
+        .key_schema(key("sk", KeyType::Range)?);
+    if main {
+        // What lists show, and nothing else: no password hash is ever copied into the index.
+        let listed = Projection::builder().projection_type(ProjectionType::Include).set_non_key_attributes(Some(
+            ["name", "email", "email_confirmed", "roles", "picture", "created_at", "updated_at"].map(Into::into).into(),
+        ));
+        let all = Projection::builder().projection_type(ProjectionType::All);
+        table = table
+            .attribute_definitions(attribute("list_shard", ScalarAttributeType::S)?)
+            .attribute_definitions(attribute("id", ScalarAttributeType::S)?)
+            .attribute_definitions(attribute("pending_shard", ScalarAttributeType::S)?)
+            .attribute_definitions(attribute("pending_at", ScalarAttributeType::N)?)
+            .global_secondary_indexes(index("list", "list_shard", "id", listed.build())?)
+            .global_secondary_indexes(index("pending", "pending_shard", "pending_at", all.build())?);
+    }
+    match table.send().await {
+        Ok(_) => {}
+        Err(error) if error.as_service_error().is_some_and(CreateTableError::is_resource_in_use_exception) => {
+            return Ok(());
+        }
+        Err(error) => return Err(error.into()),
+    }
+    if main {
+        let ttl = TimeToLiveSpecification::builder().enabled(true).attribute_name("ttl").build()?;
+        db.update_time_to_live().table_name(name).time_to_live_specification(ttl).send().await?;
+    }
+    Ok(())
+}
+
+async fn create_bucket(s3: &aws_sdk_s3::Client, name: &str) -> Result<(), Boxed> {
+    match s3.create_bucket().bucket(name).send().await {
+        Ok(_) => Ok(()),
+        Err(error) => match error.as_service_error() {
+            Some(CreateBucketError::BucketAlreadyOwnedByYou(_) | CreateBucketError::BucketAlreadyExists(_)) => Ok(()),
+            _ => Err(error.into()),
+        },
+    }
+}
+
+async fn create_queue(sqs: &aws_sdk_sqs::Client, queue: Queue, visibility: Duration) -> Result<(), Boxed> {
+    let dead = sqs.create_queue().queue_name(queue.dead_letters()).send().await?;
+    let url = dead.queue_url().ok_or("the dead-letter queue has no URL")?;
+    let attributes =
+        sqs.get_queue_attributes().queue_url(url).attribute_names(QueueAttributeName::QueueArn).send().await?;
+    let arn = attributes.attributes().and_then(|attributes| attributes.get(&QueueAttributeName::QueueArn));
+    let redrive = json!({ "deadLetterTargetArn": arn.ok_or("the dead-letter queue has no ARN")?, "maxReceiveCount": MAX_RECEIVE_COUNT });
+    sqs.create_queue()
+        .queue_name(queue.name())
+        .attributes(QueueAttributeName::VisibilityTimeout, visibility.as_secs().to_string())
+        .attributes(QueueAttributeName::RedrivePolicy, redrive.to_string())
+        .send()
+        .await?;
+    Ok(())
+}

@@ -1,0 +1,126 @@
+//! The queues and their consumers: polls as Lambda's event source mapping does. What a function does not report as
+//! failed is deleted; what it does becomes visible again, and after five times goes to the dead-letter queue.
+
+use std::time::Duration;
+
+use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
+use aws_sdk_sqs::config::timeout::TimeoutConfig;
+use aws_sdk_sqs::types::{DeleteMessageBatchRequestEntry, Message, MessageSystemAttributeName};
+use serde_json::json;
+use shared::App;
+use tokio::sync::watch;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Queue {
+    Mail,
+    Images,
+}
+
+impl Queue {
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Mail => "mail",
+            Self::Images => "images",
+        }
+    }
+
+    #[must_use]
+    pub const fn dead_letters(self) -> &'static str {
+        match self {
+            Self::Mail => "mail-dead-letters",
+            Self::Images => "images-dead-letters",
+        }
+    }
+
+    #[must_use]
+    pub fn url(self, endpoint: &str) -> String {
+        format!("{endpoint}/{}/{}", embedded::ACCOUNT, self.name())
+    }
+
+    async fn handle(self, app: App, event: SqsEvent) -> shared::Result<SqsBatchResponse> {
+        match self {
+            Self::Mail => functions::emailer::handler(app, event).await,
+            Self::Images => functions::image::handler(app, event).await,
+        }
+    }
+}
+
+/// Polls until told to stop.
+pub async fn consume(app: App, queue: Queue, mut stopping: watch::Receiver<bool>) {
+    let url = queue.url(app.config.aws.endpoints.sqs.as_deref().unwrap_or_default());
+    loop {
+        let poll = app
+            .sqs()
+            .receive_message()
+            .queue_url(&url)
+            .max_number_of_messages(10)
+            .wait_time_seconds(20)
+            .message_system_attribute_names(MessageSystemAttributeName::All)
+            .customize()
+            // A long poll outlasts what a route would wait.
+            .config_override(aws_sdk_sqs::config::Builder::new().timeout_config(TimeoutConfig::disabled()))
+            .send();
+        let polled = tokio::select! {
+            polled = poll => polled,
+            _ = stopping.wait_for(|stop| *stop) => return,
+        };
+        let outcome = match polled {
+            Ok(answer) => match answer.messages {
+                Some(messages) if !messages.is_empty() => invoke(&app, queue, &url, messages).await,
+                _ => Ok(()),
+            },
+            Err(error) => Err(error.into()),
+        };
+        if let Err(error) = outcome {
+            tracing::warn!(error = ?error, queue = queue.name(), "the queue could not be polled");
+            let pause = tokio::time::timeout(Duration::from_millis(200), stopping.wait_for(|stop| *stop));
+            if pause.await.is_ok() {
+                return;
+            }
+        }
+    }
+}
+
+async fn invoke(app: &App, queue: Queue, url: &str, messages: Vec<Message>) -> shared::Result<()> {
+    let event = serde_json::from_value(event(queue, &messages)).map_err(shared::Error::internal)?;
+    // An invocation that fails as a whole fails every message of its batch. A panic is such a failure.
+    let response = match tokio::spawn(tracing::Instrument::in_current_span(queue.handle(app.clone(), event))).await {
+        Ok(Ok(response)) => response,
+        Ok(Err(_)) | Err(_) => return Ok(()),
+    };
+    let failed: Vec<_> = response.batch_item_failures.iter().map(|failure| failure.item_identifier.as_str()).collect();
+    let done = messages
+        .iter()
+        .filter(|message| !failed.contains(&message.message_id().unwrap_or_default()))
+        .filter_map(|message| {
+            let entry = DeleteMessageBatchRequestEntry::builder().id(message.message_id()?);
+            entry.receipt_handle(message.receipt_handle()?).build().ok()
+        })
+        .collect::<Vec<_>>();
+    if !done.is_empty() {
+        app.sqs().delete_message_batch().queue_url(url).set_entries(Some(done)).send().await?;
+    }
+    Ok(())
+}
+
+fn event(queue: Queue, messages: &[Message]) -> serde_json::Value {
+    let records = messages.iter().map(|message| {
+        let attributes = message.attributes().map(|attributes| {
+            let pairs = attributes.iter().map(|(name, value)| (name.as_str().to_owned(), json!(value)));
+            pairs.collect::<serde_json::Map<_, _>>()
+        });
+        json!({
+            "messageId": message.message_id(),
+            "receiptHandle": message.receipt_handle(),
+            "body": message.body(),
+            "attributes": attributes.unwrap_or_default(),
+            "messageAttributes": {},
+            "md5OfBody": message.md5_of_body(),
+            "eventSource": "aws:sqs",
+            "eventSourceARN": format!("arn:aws:sqs:{}:{}:{}", embedded::REGION, embedded::ACCOUNT, queue.name()),
+            "awsRegion": embedded::REGION,
+        })
+    });
+    json!({ "Records": records.collect::<Vec<_>>() })
+}

@@ -1,0 +1,236 @@
+//! Starting and stopping all of it.
+
+use std::collections::HashMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use aws_lambda_events::event::eventbridge::EventBridgeEvent;
+use embedded::{Credentials, Embedded, Notification, Outage, Service};
+use shared::App;
+use shared::clock::Clock;
+use shared::config::{Config, ConfigError};
+use shared::telemetry::{self, Records, Shipper};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tracing::Dispatch;
+use tracing::instrument::WithSubscriber;
+
+use crate::gateway::Gateway;
+use crate::pages::{self, Local};
+use crate::provision::{self, PICTURES, UPLOADS};
+use crate::queues::{self, Queue};
+
+/// What to start with.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The port of the gateway on 127.0.0.1; 0 picks a free one.
+    pub port: u16,
+    /// Where data is kept between runs; `None` keeps nothing.
+    pub data: Option<PathBuf>,
+    pub clock: Clock,
+    /// Configuration variables that come before the environment's.
+    pub variables: HashMap<String, String>,
+    /// Whether the sweeper runs by itself, every minute.
+    pub sweeping: bool,
+    /// How long a received message stays hidden from other consumers.
+    pub visibility: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            port: 9000,
+            data: None,
+            clock: Clock::default(),
+            variables: HashMap::new(),
+            sweeping: true,
+            visibility: Duration::from_secs(30),
+        }
+    }
+}
+
+/// Why the stack did not start: one line for a person.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error("port {port} cannot be used: {cause}; PORT=0 picks a free one")]
+    Port { port: u16, cause: std::io::Error },
+    #[error(transparent)]
+    Embedded(#[from] embedded::StartError),
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error("the cost of the password hash cannot be used: {0}")]
+    PasswordHash(String),
+    #[error("the tables, queues and buckets could not be made: {0}; --fresh starts empty")]
+    Provision(#[from] provision::ProvisionError),
+}
+
+/// The running service.
+pub struct Stack {
+    pub app: App,
+    address: SocketAddr,
+    embedded: Embedded,
+    shipper: Shipper,
+    log: Dispatch,
+    stop: watch::Sender<bool>,
+    tasks: JoinSet<()>,
+}
+
+impl Stack {
+    /// # Errors
+    /// One line that says what is in the way.
+    pub async fn start(options: Options) -> Result<Self, StartError> {
+        let Options { port, data, clock, variables, sweeping, visibility } = options;
+        let on_port = |cause| StartError::Port { port, cause };
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(on_port)?;
+        let address = listener.local_addr().map_err(on_port)?;
+        let embedded = Embedded::start(embedded::Options {
+            data,
+            credentials: Credentials::default(),
+            notifications: vec![Notification { bucket: UPLOADS.into(), queue: Queue::Images.name().into() }],
+        })
+        .await?;
+
+        let config = configuration(address, &embedded, &variables)?;
+        let app = App::new(config, clock.clone()).map_err(|error| StartError::PasswordHash(error.to_string()))?;
+        provision::provision(&app, visibility).await?;
+        embedded.resend_notifications().await;
+        embedded.send_test_events();
+
+        let records = Records::default();
+        let log = Dispatch::new(telemetry::subscriber(clock, records.clone(), false));
+        let shipper = Shipper::new(app.clone(), records);
+        let (stop, stopped) = watch::channel(false);
+        let mut stack = Self { app, address, embedded, shipper, log, stop, tasks: JoinSet::new() };
+        stack.spawn_all(listener, &stopped, sweeping);
+        // The schedule's first run is now: keys are there before the first request.
+        stack.sweep().await;
+        Ok(stack)
+    }
+
+    fn spawn_all(&mut self, listener: TcpListener, stopped: &watch::Receiver<bool>, sweeping: bool) {
+        let local = Local::new(&self.app, self.address, &self.embedded, self.shipper.clone());
+        let service = pages::router(local).fallback_service(Gateway::new(&self.app, self.log.clone()).router());
+        let mut stopping = stopped.clone();
+        self.tasks.spawn(async move {
+            let stopping = async move { drop(stopping.wait_for(|stop| *stop).await) };
+            // It ends when told to; an error of one connection ends that connection alone.
+            let _ = axum::serve(listener, service.into_make_service_with_connect_info::<SocketAddr>())
+                .with_graceful_shutdown(stopping)
+                .await;
+        });
+        for queue in [Queue::Mail, Queue::Images] {
+            let task = queues::consume(self.app.clone(), queue, stopped.clone());
+            self.tasks.spawn(task.with_subscriber(self.log.clone()));
+        }
+        let (shipper, mut stopping) = (self.shipper.clone(), stopped.clone());
+        self.tasks.spawn(async move {
+            while tokio::time::timeout(Duration::from_millis(200), stopping.wait_for(|stop| *stop)).await.is_err() {
+                shipper.ship().await;
+            }
+        });
+        if sweeping {
+            let (app, mut stopping) = (self.app.clone(), stopped.clone());
+            let task = async move {
+                while tokio::time::timeout(Duration::from_mins(1), stopping.wait_for(|stop| *stop)).await.is_err() {
+                    sweep(&app).await;
+                }
+            };
+            self.tasks.spawn(task.with_subscriber(self.log.clone()));
+        }
+    }
+
+    /// `http://127.0.0.1:PORT`
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Every address with what is there.
+    #[must_use]
+    pub fn addresses(&self) -> Vec<pages::Address> {
+        pages::addresses(&self.url(), &self.embedded)
+    }
+
+    /// Runs the sweeper once, as its schedule does.
+    pub async fn sweep(&self) {
+        sweep(&self.app).with_subscriber(self.log.clone()).await;
+    }
+
+    /// Makes an embedded service fail, for tests.
+    pub async fn set_outage(&self, service: Service, outage: Outage) {
+        self.embedded.set_outage(service, outage).await;
+    }
+
+    /// What went to the log stream, newest first, once all of it is there.
+    pub async fn logs(&self) -> Vec<serde_json::Value> {
+        self.shipper.ship().await;
+        self.embedded.received().logs().into_iter().map(|record| record.data).collect()
+    }
+
+    /// Ends requests under way, ships the last log lines, and stops.
+    pub async fn stop(mut self) {
+        let _ = self.stop.send(true);
+        let ended = async { while self.tasks.join_next().await.is_some() {} };
+        let _ = tokio::time::timeout(Duration::from_secs(5), ended).await;
+        self.shipper.ship().await;
+        self.embedded.stop().await;
+    }
+}
+
+async fn sweep(app: &App) {
+    if let Err(error) = functions::sweeper::handler(app.clone(), EventBridgeEvent::default()).await {
+        tracing::error!(error = ?error, "the sweeper failed");
+    }
+}
+
+/// What the template gives each function in its environment, with defaults that a laptop needs.
+fn configuration(
+    address: SocketAddr,
+    embedded: &Embedded,
+    variables: &HashMap<String, String>,
+) -> Result<Config, ConfigError> {
+    let endpoints = embedded.endpoints();
+    let credentials = Credentials::default();
+    let public_url = format!("http://{address}");
+    let fixed = HashMap::from([
+        ("AWS_REGION", embedded::REGION.to_owned()),
+        ("AWS_ACCESS_KEY_ID", credentials.access_key_id.clone()),
+        ("AWS_SECRET_ACCESS_KEY", credentials.secret_access_key.clone()),
+        ("AWS_SESSION_TOKEN", String::new()),
+        ("AWS_ENDPOINT_URL", String::new()),
+        ("AWS_ENDPOINT_URL_DYNAMODB", endpoints.dynamodb.clone()),
+        ("AWS_ENDPOINT_URL_FIREHOSE", endpoints.firehose.clone()),
+        ("AWS_ENDPOINT_URL_S3", endpoints.s3.clone()),
+        ("AWS_ENDPOINT_URL_SESV2", endpoints.ses.clone()),
+        ("AWS_ENDPOINT_URL_SQS", endpoints.sqs.clone()),
+        ("TABLE_NAME", provision::TABLE.to_owned()),
+        ("KEYS_TABLE_NAME", provision::KEYS_TABLE.to_owned()),
+        ("UPLOADS_BUCKET", UPLOADS.to_owned()),
+        ("PICTURES_BUCKET", PICTURES.to_owned()),
+        ("MAIL_QUEUE_URL", Queue::Mail.url(&endpoints.sqs)),
+        ("LOG_STREAM", "logs".to_owned()),
+    ]);
+    let defaults = HashMap::from([
+        ("PUBLIC_URL", public_url.clone()),
+        ("PICTURES_URL", format!("{public_url}/_local/pictures")),
+        ("MAIL_FROM", "Example <no-reply@example.com>".to_owned()),
+        ("PRODUCT_NAME", "Example".to_owned()),
+        ("ADMIN_EMAIL", "admin@example.com".to_owned()),
+    ]);
+    Config::read(|name| {
+        variables
+            .get(name)
+            .or_else(|| fixed.get(name))
+            .cloned()
+            .or_else(|| std::env::var(name).ok())
+            .or_else(|| defaults.get(name).cloned())
+    })
+}
+
+impl std::fmt::Debug for Stack {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Stack").field("address", &self.address).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,86 @@
+//! Decoded pixels on their way to a thumbnail.
+
+/// What a decoder gives: the centre square of the picture, not larger than it needs to be.
+#[derive(Debug)]
+pub(crate) enum Pixels {
+    /// Interleaved, red, green, blue, alpha; colours multiplied by alpha.
+    Premultiplied { side: u32, rgba: Vec<u8> },
+    /// One plane per component, as the codec holds them.
+    Planes { side: u32, model: Model, planes: Vec<Plane> },
+}
+
+/// How the planes of a picture make a colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Model {
+    Gray,
+    Rgb,
+    /// BT.601 over the full range, as JFIF has it.
+    YCbCr,
+    /// BT.601 in the video range, as WebP has it.
+    VideoYCbCr,
+    /// Amounts of ink; `inverted` when 255 stands for none.
+    Cmyk {
+        inverted: bool,
+    },
+    /// The first three inks as `YCbCr` of their complements, then black.
+    Ycck {
+        inverted: bool,
+    },
+}
+
+/// One component of a picture, at a resolution of its own.
+#[derive(Debug)]
+pub(crate) struct Plane {
+    pub(crate) width: u32,
+    pub(crate) height: u32,
+    /// `width * height` samples, row by row.
+    pub(crate) samples: Vec<u8>,
+    /// Where the square lies in this plane, in its samples.
+    pub(crate) window: Window,
+}
+
+/// A part of a plane that need not start at a whole sample.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Window {
+    pub(crate) left: f64,
+    pub(crate) top: f64,
+    pub(crate) width: f64,
+    pub(crate) height: f64,
+}
+
+/// What the samples of a [`Raster`] are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Layout {
+    Gray,
+    Rgb,
+    /// Colours multiplied by alpha: what a filter may average without mixing in hidden colours.
+    Premultiplied,
+    /// Amounts of ink, 255 is full.
+    Cmyk,
+}
+
+impl Layout {
+    /// Samples per pixel.
+    pub(crate) fn channels(self) -> usize {
+        match self {
+            Self::Gray => 1,
+            Self::Rgb => 3,
+            Self::Premultiplied | Self::Cmyk => 4,
+        }
+    }
+}
+
+/// A square of interleaved pixels.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Raster {
+    pub(crate) side: u32,
+    pub(crate) layout: Layout,
+    pub(crate) samples: Vec<u8>,
+}
+
+impl Raster {
+    /// Whether nothing of what is behind the picture shows through.
+    pub(crate) fn is_opaque(&self) -> bool {
+        self.layout != Layout::Premultiplied
+    }
+}

@@ -1,0 +1,151 @@
+//! What a function holds while it runs: configuration, clock and clients, made once at cold start.
+
+use std::ops::Deref;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use aws_credential_types::Credentials;
+use aws_sdk_dynamodb::config::retry::RetryConfig;
+use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
+use aws_sdk_dynamodb::config::{BehaviorVersion, Region, SharedCredentialsProvider};
+use aws_sdk_s3::config::RequestChecksumCalculation;
+use aws_smithy_http_client::Builder as HttpClient;
+use aws_smithy_http_client::tls::Provider;
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use aws_types::SdkConfig;
+use secrecy::ExposeSecret;
+
+use crate::clock::Clock;
+use crate::config::{Aws, Config};
+use crate::hashing::Hasher;
+use crate::store::{KeyStore, Store};
+use crate::tokens::keys::Keys;
+
+/// Cheap to clone: all clones are one.
+#[derive(Clone)]
+pub struct App(Arc<Inner>);
+
+pub struct Inner {
+    pub config: Config,
+    pub clock: Clock,
+    pub store: Store,
+    pub keys: Keys,
+    pub hasher: Hasher,
+    aws: SdkConfig,
+    firehose: OnceLock<aws_sdk_firehose::Client>,
+    s3: OnceLock<aws_sdk_s3::Client>,
+    ses: OnceLock<aws_sdk_sesv2::Client>,
+    sqs: OnceLock<aws_sdk_sqs::Client>,
+}
+
+impl Deref for App {
+    type Target = Inner;
+
+    fn deref(&self) -> &Inner {
+        &self.0
+    }
+}
+
+impl App {
+    /// # Errors
+    /// When argon2 does not take the configured cost.
+    pub fn new(config: Config, clock: Clock) -> Result<Self, argon2::Error> {
+        let aws = sdk_config(&config.aws);
+        let db = aws_sdk_dynamodb::Client::new(&at(&aws, config.aws.endpoints.dynamodb.as_ref()));
+        let store = Store::new(db.clone(), config.tables.main.clone());
+        let private = KeyStore::new(db, config.tables.keys.clone());
+        Ok(Self(Arc::new(Inner {
+            keys: Keys::new(store.clone(), private, config.tokens.algorithm),
+            hasher: Hasher::new(&config.password_hash)?,
+            store,
+            clock,
+            config,
+            aws,
+            firehose: OnceLock::new(),
+            s3: OnceLock::new(),
+            ses: OnceLock::new(),
+            sqs: OnceLock::new(),
+        })))
+    }
+}
+
+/// Each client is made when it is first asked for, so a function carries only the clients that it uses.
+impl Inner {
+    pub fn dynamodb(&self) -> &aws_sdk_dynamodb::Client {
+        self.store.client()
+    }
+
+    pub fn firehose(&self) -> &aws_sdk_firehose::Client {
+        self.firehose
+            .get_or_init(|| aws_sdk_firehose::Client::new(&at(&self.aws, self.config.aws.endpoints.firehose.as_ref())))
+    }
+
+    pub fn s3(&self) -> &aws_sdk_s3::Client {
+        self.s3.get_or_init(|| {
+            let endpoint = self.config.aws.endpoints.s3.as_ref();
+            // Buckets become host names on AWS only; another endpoint has no such names.
+            let config = aws_sdk_s3::config::Builder::from(&at(&self.aws, endpoint))
+                .force_path_style(endpoint.is_some())
+                // A checksum that the SDK would add to a presigned upload is one that no browser sends.
+                .request_checksum_calculation(RequestChecksumCalculation::WhenRequired);
+            aws_sdk_s3::Client::from_conf(config.build())
+        })
+    }
+
+    pub fn ses(&self) -> &aws_sdk_sesv2::Client {
+        self.ses.get_or_init(|| aws_sdk_sesv2::Client::new(&at(&self.aws, self.config.aws.endpoints.ses.as_ref())))
+    }
+
+    pub fn sqs(&self) -> &aws_sdk_sqs::Client {
+        self.sqs.get_or_init(|| {
+            // A route tells the emailer after its work is done and answers either way: it does not wait long.
+            let timeout = TimeoutConfig::builder().operation_timeout(Duration::from_secs(2)).build();
+            let config = aws_sdk_sqs::config::Builder::from(&at(&self.aws, self.config.aws.endpoints.sqs.as_ref()))
+                .timeout_config(timeout)
+                .retry_config(RetryConfig::standard().with_max_attempts(2));
+            aws_sdk_sqs::Client::from_conf(config.build())
+        })
+    }
+}
+
+fn at(aws: &SdkConfig, endpoint: Option<&String>) -> SdkConfig {
+    let mut aws = aws.to_builder();
+    aws.set_endpoint_url(endpoint.cloned());
+    aws.build()
+}
+
+/// What all clients have in common: one HTTP client, so one pool of connections and one reading of the machine's
+/// certificates. Credentials are those in the environment, which last as long as a Lambda environment does.
+fn sdk_config(aws: &Aws) -> SdkConfig {
+    let endpoints = &aws.endpoints;
+    let all = [&endpoints.dynamodb, &endpoints.firehose, &endpoints.s3, &endpoints.ses, &endpoints.sqs];
+    let plain = all.iter().all(|endpoint| endpoint.as_ref().is_some_and(|url| url.starts_with("http://")));
+    let http_client = if plain {
+        HttpClient::new().build_http()
+    } else {
+        HttpClient::new().tls_provider(Provider::Rustls(CryptoMode::AwsLc)).build_https()
+    };
+    let credentials = Credentials::new(
+        &aws.access_key_id,
+        aws.secret_access_key.expose_secret(),
+        aws.session_token.as_ref().map(|token| token.expose_secret().to_owned()),
+        None,
+        "environment",
+    );
+    SdkConfig::builder()
+        .behavior_version(BehaviorVersion::v2026_01_12())
+        .region(Region::new(aws.region.clone()))
+        .credentials_provider(SharedCredentialsProvider::new(credentials))
+        .http_client(http_client)
+        .build()
+}
+
+impl App {
+    /// Reads the public keys, so that the first request finds the connection open and the keys there. A failure is
+    /// left for the first request to meet.
+    pub async fn warm(&self) {
+        if let Err(error) = self.keys.verifying("", self.clock.now()).await {
+            tracing::warn!(error = ?error, "the first read failed");
+        }
+    }
+}

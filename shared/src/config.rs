@@ -1,0 +1,303 @@
+//! The configuration: read once, at cold start, from the environment. Each field's doc names its variable;
+//! whatever is missing or malformed is reported by that name, all of it at once.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use secrecy::SecretString;
+
+use crate::domain::email::EmailAddress;
+use crate::domain::keys::Algorithm;
+
+#[derive(Debug, Clone)]
+pub struct Config {
+    pub aws: Aws,
+    pub tables: Tables,
+    pub pictures: Pictures,
+    pub mail: Mail,
+    pub tokens: Tokens,
+    pub password_hash: PasswordHash,
+    /// `ADMIN_EMAIL`: the account with this address becomes an administrator when it confirms the address.
+    pub admin_email: Option<EmailAddress>,
+    /// `LIMITS=off` turns rate limits and locks off. Only the local stack ever sets it.
+    pub limits: bool,
+    /// `LOG_STREAM`: the Firehose stream that log records go to; without it they go to standard output only.
+    pub log_stream: Option<String>,
+}
+
+/// Where AWS is and who we are there. In Lambda all of it is set by the service.
+#[derive(Debug, Clone)]
+pub struct Aws {
+    /// `AWS_REGION`
+    pub region: String,
+    /// `AWS_ACCESS_KEY_ID`
+    pub access_key_id: String,
+    /// `AWS_SECRET_ACCESS_KEY`
+    pub secret_access_key: SecretString,
+    /// `AWS_SESSION_TOKEN`
+    pub session_token: Option<SecretString>,
+    pub endpoints: Endpoints,
+}
+
+/// Endpoints other than AWS's own, by the variables that every AWS SDK reads; `AWS_ENDPOINT_URL` sets all at once.
+#[derive(Debug, Clone, Default)]
+pub struct Endpoints {
+    /// `AWS_ENDPOINT_URL_DYNAMODB`
+    pub dynamodb: Option<String>,
+    /// `AWS_ENDPOINT_URL_FIREHOSE`
+    pub firehose: Option<String>,
+    /// `AWS_ENDPOINT_URL_S3`
+    pub s3: Option<String>,
+    /// `AWS_ENDPOINT_URL_SESV2`
+    pub ses: Option<String>,
+    /// `AWS_ENDPOINT_URL_SQS`
+    pub sqs: Option<String>,
+}
+
+#[derive(Debug, Clone)]
+pub struct Tables {
+    /// `TABLE_NAME`: users, sessions, mails, links, counters and the public halves of signing keys.
+    pub main: String,
+    /// `KEYS_TABLE_NAME`: private signing keys and MAC keys.
+    pub keys: String,
+}
+
+#[derive(Debug, Clone)]
+pub struct Pictures {
+    /// `UPLOADS_BUCKET`: what users upload, until it is resized.
+    pub uploads_bucket: String,
+    /// `PICTURES_BUCKET`: the resized pictures.
+    pub pictures_bucket: String,
+    /// `PICTURES_URL`: where the pictures bucket is served from, without a slash at the end.
+    pub base_url: String,
+}
+
+#[derive(Debug, Clone)]
+pub struct Mail {
+    /// `MAIL_QUEUE_URL`
+    pub queue_url: String,
+    /// `MAIL_FROM`: the sender, `Name <address>` or an address, verified in SES.
+    pub from: String,
+    /// `MAIL_REPLY_TO`
+    pub reply_to: Option<String>,
+    /// `PRODUCT_NAME`: how mails and pages call the product.
+    pub product_name: String,
+    /// `SUPPORT_ADDRESS`: whom a mail's reader may ask.
+    pub support_address: Option<String>,
+    /// `LINK_BASE_URL`: what links in mails start with, `PUBLIC_URL` unless set.
+    pub link_base_url: String,
+    /// `HOME_URL`: where a person signs in, `PUBLIC_URL` unless set.
+    pub home_url: String,
+    /// `SES_CONFIGURATION_SET`
+    pub configuration_set: Option<String>,
+}
+
+#[derive(Debug, Clone)]
+pub struct Tokens {
+    /// `PUBLIC_URL` and the base path: the `iss` of access tokens.
+    pub issuer: String,
+    /// `TOKEN_AUDIENCE`: the `aud` of access tokens, the issuer unless set.
+    pub audience: String,
+    /// `SIGNING_ALGORITHM`: `ES256` (default), `RS256` or `EdDSA`, for keys made from now on.
+    pub algorithm: Algorithm,
+}
+
+/// Cost of argon2id for new passwords; a stored hash of lower cost is replaced at the next login.
+/// The defaults are OWASP's: <https://cheatsheetseries.owasp.org/cheatsheets/Password_Storage_Cheat_Sheet.html>.
+#[derive(Debug, Clone)]
+pub struct PasswordHash {
+    /// `PASSWORD_HASH_MEMORY_KIB`
+    pub memory_kib: u32,
+    /// `PASSWORD_HASH_ITERATIONS`
+    pub iterations: u32,
+    /// `PASSWORD_HASH_PARALLELISM`
+    pub parallelism: u32,
+}
+
+/// Lifetimes that the contract fixes.
+pub const ACCESS_TOKEN_LIFE: Duration = Duration::from_mins(10);
+pub const REFRESH_IDLE_LIFE: Duration = Duration::from_hours(30 * 24);
+pub const SESSION_LIFE: Duration = Duration::from_hours(90 * 24);
+/// A refresh token one step behind is answered with the current pair for this long after the rotation.
+pub const REFRESH_REUSE_INTERVAL: Duration = Duration::from_secs(10);
+pub const CONFIRMATION_LIFE: Duration = Duration::from_hours(24);
+/// What a route that changes or ends an account asks of `auth_time` (RFC 9470).
+pub const RECENT_SIGN_IN: Duration = Duration::from_mins(15);
+/// How long a presigned upload may be used.
+pub const UPLOAD_LIFE: Duration = Duration::from_mins(5);
+
+/// Every problem found in the environment, one a line.
+#[derive(Debug, thiserror::Error)]
+pub struct ConfigError(Vec<String>);
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the configuration is not complete: {}", self.0.join("; "))
+    }
+}
+
+impl Config {
+    /// Reads the process's environment.
+    ///
+    /// # Errors
+    /// Names every variable that is missing or malformed.
+    pub fn from_env() -> Result<Self, ConfigError> {
+        Self::read(|name| std::env::var(name).ok())
+    }
+
+    /// Reads variables through `lookup`; an empty one counts as missing, as SAM has no other way to leave one out.
+    ///
+    /// # Errors
+    /// Names every variable that is missing or malformed.
+    pub fn read(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        let mut reader = Reader { lookup, problems: Vec::new() };
+        let public_url = reader.url("PUBLIC_URL");
+        let issuer = format!("{public_url}{}", crate::http::BASE_PATH);
+        let all = reader.optional("AWS_ENDPOINT_URL");
+        let endpoint = |name| reader.optional(name).or_else(|| all.clone());
+        let endpoints = Endpoints {
+            dynamodb: endpoint("AWS_ENDPOINT_URL_DYNAMODB"),
+            firehose: endpoint("AWS_ENDPOINT_URL_FIREHOSE"),
+            s3: endpoint("AWS_ENDPOINT_URL_S3"),
+            ses: endpoint("AWS_ENDPOINT_URL_SESV2"),
+            sqs: endpoint("AWS_ENDPOINT_URL_SQS"),
+        };
+        let config = Self {
+            aws: Aws {
+                region: reader.required("AWS_REGION"),
+                access_key_id: reader.required("AWS_ACCESS_KEY_ID"),
+                secret_access_key: reader.required("AWS_SECRET_ACCESS_KEY").into(),
+                session_token: reader.optional("AWS_SESSION_TOKEN").map(Into::into),
+                endpoints,
+            },
+            tables: Tables { main: reader.required("TABLE_NAME"), keys: reader.required("KEYS_TABLE_NAME") },
+            pictures: Pictures {
+                uploads_bucket: reader.required("UPLOADS_BUCKET"),
+                pictures_bucket: reader.required("PICTURES_BUCKET"),
+                base_url: reader.url("PICTURES_URL"),
+            },
+            mail: Mail {
+                queue_url: reader.required("MAIL_QUEUE_URL"),
+                from: reader.required("MAIL_FROM"),
+                reply_to: reader.optional("MAIL_REPLY_TO"),
+                product_name: reader.required("PRODUCT_NAME"),
+                support_address: reader.optional("SUPPORT_ADDRESS"),
+                link_base_url: reader.optional("LINK_BASE_URL").unwrap_or_else(|| public_url.clone()),
+                home_url: reader.optional("HOME_URL").unwrap_or(public_url),
+                configuration_set: reader.optional("SES_CONFIGURATION_SET"),
+            },
+            tokens: Tokens {
+                audience: reader.optional("TOKEN_AUDIENCE").unwrap_or_else(|| issuer.clone()),
+                issuer,
+                algorithm: reader.parsed("SIGNING_ALGORITHM").unwrap_or(Algorithm::Es256),
+            },
+            password_hash: PasswordHash {
+                memory_kib: reader.parsed("PASSWORD_HASH_MEMORY_KIB").unwrap_or(19 * 1024),
+                iterations: reader.parsed("PASSWORD_HASH_ITERATIONS").unwrap_or(2),
+                parallelism: reader.parsed("PASSWORD_HASH_PARALLELISM").unwrap_or(1),
+            },
+            admin_email: reader.parsed("ADMIN_EMAIL"),
+            limits: reader.optional("LIMITS").as_deref() != Some("off"),
+            log_stream: reader.optional("LOG_STREAM"),
+        };
+        if reader.problems.is_empty() { Ok(config) } else { Err(ConfigError(reader.problems)) }
+    }
+}
+
+struct Reader<F> {
+    lookup: F,
+    problems: Vec<String>,
+}
+
+impl<F: Fn(&str) -> Option<String>> Reader<F> {
+    fn optional(&self, name: &str) -> Option<String> {
+        (self.lookup)(name).filter(|value| !value.trim().is_empty())
+    }
+
+    fn required(&mut self, name: &str) -> String {
+        self.optional(name).unwrap_or_else(|| {
+            self.problems.push(format!("{name} is not set"));
+            String::new()
+        })
+    }
+
+    fn url(&mut self, name: &str) -> String {
+        let url = self.required(name);
+        if !url.is_empty() && !url.starts_with("https://") && !url.starts_with("http://") {
+            self.problems.push(format!("{name} must be an http or https URL"));
+        }
+        url.trim_end_matches('/').to_owned()
+    }
+
+    fn parsed<T: FromStr<Err: fmt::Display>>(&mut self, name: &str) -> Option<T> {
+        self.optional(name)?.parse().map_err(|problem| self.problems.push(format!("{name}: {problem}"))).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+
+    fn complete() -> HashMap<&'static str, &'static str> {
+        HashMap::from([
+            ("AWS_REGION", "eu-central-1"),
+            ("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE"),
+            ("AWS_SECRET_ACCESS_KEY", "not-a-real-secret"),
+            ("TABLE_NAME", "users"),
+            ("KEYS_TABLE_NAME", "keys"),
+            ("UPLOADS_BUCKET", "uploads"),
+            ("PICTURES_BUCKET", "pictures"),
+            ("PICTURES_URL", "https://pictures.example.com/"),
+            ("PUBLIC_URL", "https://api.example.com/"),
+            ("MAIL_QUEUE_URL", "https://sqs.example.com/1/mail"),
+            ("MAIL_FROM", "no-reply@example.com"),
+            ("PRODUCT_NAME", "Example"),
+        ])
+    }
+
+    fn read(variables: &HashMap<&str, &str>) -> Result<Config, ConfigError> {
+        Config::read(|name| variables.get(name).map(|value| (*value).to_owned()))
+    }
+
+    #[test]
+    fn what_is_left_out_has_the_defaults_of_the_contract() {
+        let config = read(&complete()).unwrap();
+        assert_eq!(config.tokens.issuer, "https://api.example.com/api/v1");
+        assert_eq!(config.tokens.audience, config.tokens.issuer);
+        assert_eq!(config.tokens.algorithm, Algorithm::Es256);
+        assert_eq!(config.password_hash.memory_kib, 19_456);
+        assert!(config.limits);
+    }
+
+    #[test]
+    fn everything_that_is_missing_or_malformed_is_named_at_once() {
+        let mut variables = complete();
+        variables.remove("TABLE_NAME");
+        variables.insert("MAIL_FROM", " ");
+        variables.insert("SIGNING_ALGORITHM", "none");
+        variables.insert("ADMIN_EMAIL", "nobody");
+        variables.insert("PICTURES_URL", "pictures.example.com");
+        let problem = read(&variables).unwrap_err().to_string();
+        for name in ["TABLE_NAME", "MAIL_FROM", "SIGNING_ALGORITHM", "ADMIN_EMAIL", "PICTURES_URL"] {
+            assert!(problem.contains(name), "{problem} does not name {name}");
+        }
+    }
+
+    #[test]
+    fn one_endpoint_variable_serves_all_services_and_a_specific_one_wins() {
+        let mut variables = complete();
+        variables.insert("AWS_ENDPOINT_URL", "http://127.0.0.1:4566");
+        variables.insert("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:9999");
+        let endpoints = read(&variables).unwrap().aws.endpoints;
+        assert_eq!(endpoints.sqs.as_deref(), Some("http://127.0.0.1:4566"));
+        assert_eq!(endpoints.s3.as_deref(), Some("http://127.0.0.1:9999"));
+    }
+
+    #[test]
+    fn secrets_do_not_print() {
+        assert!(!format!("{:?}", read(&complete()).unwrap()).contains("not-a-real-secret"));
+    }
+}

@@ -1,0 +1,68 @@
+//! Identifiers: version 7 UUIDs (RFC 9562), so they sort by the time they were made. A type each, so that none
+//! can stand where another belongs.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::clock::Timestamp;
+
+macro_rules! ids {
+    ($($(#[$doc:meta])* $name:ident)*) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(Uuid);
+
+        impl $name {
+            #[must_use]
+            pub fn new(now: Timestamp) -> Self {
+                Self(crate::random::uuid(now))
+            }
+
+            #[must_use]
+            pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+                Self(Uuid::from_bytes(bytes))
+            }
+
+            #[must_use]
+            pub const fn as_bytes(&self) -> &[u8; 16] {
+                self.0.as_bytes()
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = uuid::Error;
+
+            /// Takes the hyphenated form only: what stands in keys must stand there in one form.
+            fn from_str(text: &str) -> Result<Self, uuid::Error> {
+                text.parse::<uuid::fmt::Hyphenated>().map(|id| Self(id.into_uuid()))
+            }
+        }
+
+        impl From<$name> for Uuid {
+            fn from(id: $name) -> Self {
+                id.0
+            }
+        }
+    )*};
+}
+
+ids! {
+    /// An account.
+    UserId
+    /// A sign-in and what was refreshed from it: the `sid` of access tokens.
+    SessionId
+    /// A mail that is owed.
+    MailId
+    /// An upload of a picture.
+    UploadId
+}

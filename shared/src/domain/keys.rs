@@ -1,0 +1,153 @@
+//! Signing keys over time: published before use, used, kept until the last token they signed has run out.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::clock::Timestamp;
+use crate::config::ACCESS_TOKEN_LIFE;
+
+/// How access tokens are signed (RFC 7518, RFC 8037).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub enum Algorithm {
+    #[serde(rename = "ES256")]
+    Es256,
+    /// The only one that API Gateway's own JWT authorizer takes.
+    #[serde(rename = "RS256")]
+    Rs256,
+    #[serde(rename = "EdDSA")]
+    EdDsa,
+}
+
+impl Algorithm {
+    /// The `alg` of JOSE headers.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Es256 => "ES256",
+            Self::Rs256 => "RS256",
+            Self::EdDsa => "EdDSA",
+        }
+    }
+}
+
+impl fmt::Display for Algorithm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for Algorithm {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        [Self::Es256, Self::Rs256, Self::EdDsa]
+            .into_iter()
+            .find(|algorithm| algorithm.as_str() == text)
+            .ok_or("must be ES256, RS256 or EdDSA")
+    }
+}
+
+/// What decides when a key signs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyTimes {
+    pub kid: String,
+    pub algorithm: Algorithm,
+    pub created_at: Timestamp,
+    /// From then on it signs, until a newer key does.
+    pub active_from: Timestamp,
+}
+
+/// A key is followed by a new one after this long.
+pub const ROTATION: Duration = Duration::from_hours(30 * 24);
+/// A new key is published this long before it signs, so that every cache of the key set has it by then.
+pub const PUBLISHED_AHEAD: Duration = Duration::from_hours(24);
+/// A key that no longer signs stays published this much longer than a token lives.
+const KEPT_LONGER: Duration = Duration::from_mins(50);
+
+/// The key that signs now: the newest one that is active.
+#[must_use]
+pub fn signing(keys: &[KeyTimes], now: Timestamp) -> Option<&KeyTimes> {
+    keys.iter().filter(|key| key.active_from <= now).max_by_key(|key| (key.active_from, key.kid.as_str()))
+}
+
+/// When a key to be made now would begin to sign; `None` when no new key is needed.
+/// The first key signs at once; so does one of another algorithm than the configuration asks for from its turn on.
+#[must_use]
+pub fn next_active_from(keys: &[KeyTimes], algorithm: Algorithm, now: Timestamp) -> Option<Timestamp> {
+    let Some(newest) = keys.iter().max_by_key(|key| (key.active_from, key.kid.as_str())) else {
+        return Some(now);
+    };
+    let due = newest.algorithm != algorithm || newest.created_at.plus(ROTATION) <= now;
+    due.then(|| now.plus(PUBLISHED_AHEAD))
+}
+
+/// The keys that nothing needs any more: whose successor has signed for longer than any of their tokens lives.
+#[must_use]
+pub fn retired(keys: &[KeyTimes], now: Timestamp) -> Vec<&KeyTimes> {
+    let Some(current) = signing(keys, now) else {
+        return Vec::new();
+    };
+    let kept = ACCESS_TOKEN_LIFE + KEPT_LONGER;
+    keys.iter()
+        .filter(|key| {
+            keys.iter().any(|successor| {
+                (successor.active_from, &successor.kid) > (key.active_from, &key.kid)
+                    && successor.active_from <= current.active_from
+                    && successor.active_from.plus(kept) <= now
+            })
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const START: Timestamp = Timestamp::from_seconds(1_700_000_000);
+
+    fn key(kid: &str, created: Duration, active: Duration) -> KeyTimes {
+        KeyTimes {
+            kid: kid.into(),
+            algorithm: Algorithm::Es256,
+            created_at: START.plus(created),
+            active_from: START.plus(active),
+        }
+    }
+
+    const fn hours(hours: u64) -> Duration {
+        Duration::from_hours(hours)
+    }
+
+    #[test]
+    fn a_key_is_published_a_day_ahead_and_signs_until_the_next_one_does() {
+        let keys = [key("a", hours(0), hours(0)), key("b", hours(720), hours(744))];
+        for (after, kid) in [(0, "a"), (720, "a"), (743, "a"), (744, "b"), (9000, "b")] {
+            assert_eq!(signing(&keys, START.plus(hours(after))).unwrap().kid, kid, "after {after} h");
+        }
+        assert_eq!(signing(&keys, START.minus(hours(1))), None);
+    }
+
+    #[test]
+    fn new_keys_are_made_when_there_is_none_when_the_newest_is_old_and_when_the_algorithm_changes() {
+        let keys = [key("a", hours(0), hours(0))];
+        let at = |after| START.plus(hours(after));
+        assert_eq!(next_active_from(&[], Algorithm::Es256, START), Some(START));
+        assert_eq!(next_active_from(&keys, Algorithm::Es256, at(719)), None);
+        assert_eq!(next_active_from(&keys, Algorithm::Es256, at(720)), Some(at(744)));
+        assert_eq!(next_active_from(&keys, Algorithm::Rs256, at(1)), Some(at(25)));
+    }
+
+    #[test]
+    fn a_key_is_retired_an_hour_after_its_successor_began_to_sign() {
+        let keys = [key("a", hours(0), hours(0)), key("b", hours(720), hours(744))];
+        let retired =
+            |after| retired(&keys, START.plus(hours(after))).iter().map(|key| key.kid.clone()).collect::<Vec<_>>();
+        assert!(retired(744).is_empty());
+        assert_eq!(retired(745), ["a"]);
+        assert_eq!(retired(99_999), ["a"]);
+    }
+}

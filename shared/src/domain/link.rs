@@ -1,0 +1,100 @@
+//! Links in mails. Only the hash of a link's secret is ever stored; the link itself exists in the mail alone.
+
+use aws_lc_rs::digest;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use secrecy::{ExposeSecret, SecretBox, SecretString};
+use serde::{Deserialize, Serialize};
+
+use super::id::UserId;
+use crate::clock::Timestamp;
+
+/// The user's id and 256 random bits. The id leads to the user's own partition, where all that a user has lies;
+/// it is no secret, the bits are.
+#[derive(Debug)]
+pub struct LinkToken {
+    pub user: UserId,
+    secret: SecretBox<[u8; 32]>,
+}
+
+impl LinkToken {
+    #[must_use]
+    pub fn new(user: UserId) -> Self {
+        Self { user, secret: SecretBox::new(Box::new(crate::random::bytes())) }
+    }
+
+    /// What stands in the URL: 64 characters of URL-safe base64.
+    #[must_use]
+    pub fn encode(&self) -> SecretString {
+        let mut bytes = [0; 48];
+        bytes[..16].copy_from_slice(self.user.as_bytes());
+        bytes[16..].copy_from_slice(self.secret.expose_secret());
+        URL_SAFE_NO_PAD.encode(bytes).into()
+    }
+
+    /// `None` when it cannot be one of ours.
+    #[must_use]
+    pub fn decode(text: &str) -> Option<Self> {
+        let bytes: [u8; 48] = URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok()?;
+        let (user, secret) = bytes.split_at(16);
+        Some(Self {
+            user: UserId::from_bytes(user.try_into().ok()?),
+            secret: SecretBox::new(Box::new(secret.try_into().ok()?)),
+        })
+    }
+
+    /// The link's key: looking it up compares hashes, so the time a look-up takes tells nothing of a secret.
+    #[must_use]
+    pub fn hash(&self) -> LinkHash {
+        LinkHash(URL_SAFE_NO_PAD.encode(digest::digest(&digest::SHA256, self.secret.expose_secret())))
+    }
+}
+
+/// SHA-256 of a link's secret, base64.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LinkHash(String);
+
+impl LinkHash {
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A link that was sent.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Link {
+    pub purpose: LinkPurpose,
+    pub expires_at: Timestamp,
+    #[serde(default)]
+    pub used_at: Option<Timestamp>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LinkPurpose {
+    ConfirmAddress,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_token_survives_its_url_and_does_not_print() {
+        let token = LinkToken::new(UserId::new(Timestamp::from_seconds(1_700_000_000)));
+        let text = token.encode();
+        let again = LinkToken::decode(text.expose_secret()).unwrap();
+        assert_eq!((again.user, again.hash()), (token.user, token.hash()));
+        assert!(format!("{token:?}").contains("REDACTED"));
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_else_decodes(text in ".{0,100}") {
+            prop_assume!(text.len() != 64);
+            prop_assert!(LinkToken::decode(&text).is_none());
+        }
+    }
+}

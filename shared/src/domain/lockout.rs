@@ -1,0 +1,72 @@
+//! Slowing down those who guess a password.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Timestamp;
+
+/// Attempts in a row without a right password, kept for each address, whether an account has it or not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attempts {
+    pub count: u32,
+    pub last_at: Timestamp,
+}
+
+/// After this long without an attempt the count starts again.
+const QUIET: Duration = Duration::from_mins(15);
+const FREE_ATTEMPTS: u32 = 5;
+const LONGEST_LOCK: Duration = Duration::from_mins(15);
+
+/// Lock after repeated failures: none for the first five, then 2^(n-5) seconds, at most 15 minutes.
+/// The shape is Amazon Cognito's; it slows guessing without letting a stranger shut an owner out for long.
+#[must_use]
+pub fn lock_after(failures: u32) -> Duration {
+    match failures.saturating_sub(FREE_ATTEMPTS) {
+        0 => Duration::ZERO,
+        n => 2_u64.checked_pow(n).map_or(LONGEST_LOCK, |seconds| Duration::from_secs(seconds).min(LONGEST_LOCK)),
+    }
+}
+
+/// How long the next attempt has to wait; `None` when it need not.
+#[must_use]
+pub fn wait(attempts: Option<Attempts>, now: Timestamp) -> Option<Duration> {
+    let attempts = attempts?;
+    let until = attempts.last_at.plus(lock_after(attempts.count));
+    (now < until).then(|| until.since(now))
+}
+
+/// The count with one more attempt, made now.
+#[must_use]
+pub fn one_more(attempts: Option<Attempts>, now: Timestamp) -> Attempts {
+    let count = match attempts {
+        Some(earlier) if now.since(earlier.last_at) < QUIET => earlier.count.saturating_add(1),
+        _ => 1,
+    };
+    Attempts { count, last_at: now }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn locks_double_from_the_sixth_failure_up_to_a_quarter_of_an_hour() {
+        for (failures, seconds) in
+            [(0, 0), (1, 0), (5, 0), (6, 2), (7, 4), (10, 32), (14, 512), (15, 900), (40, 900), (u32::MAX, 900)]
+        {
+            assert_eq!(lock_after(failures), Duration::from_secs(seconds), "{failures} failures");
+        }
+    }
+
+    #[test]
+    fn a_lock_counts_from_the_last_attempt_and_quiet_forgives() {
+        let start = Timestamp::from_seconds(1_700_000_000);
+        let attempts = Some(Attempts { count: 7, last_at: start });
+        assert_eq!(wait(None, start), None);
+        assert_eq!(wait(attempts, start), Some(Duration::from_secs(4)));
+        assert_eq!(wait(attempts, start.plus(Duration::from_secs(4))), None);
+        assert_eq!(one_more(attempts, start.plus(Duration::from_secs(4))).count, 8);
+        assert_eq!(one_more(attempts, start.plus(QUIET)).count, 1);
+    }
+}

@@ -1,0 +1,27 @@
+//! The rules, without HTTP and without AWS: values that can only be made valid, and decisions as pure functions.
+
+pub mod email;
+pub mod id;
+pub mod keys;
+pub mod link;
+pub mod lockout;
+pub mod mail;
+pub mod name;
+pub mod password;
+pub mod picture;
+pub mod session;
+pub mod user;
+
+/// Why a value cannot be taken: a stable code for programs and a sentence for people.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{detail}")]
+pub struct Invalid {
+    pub code: &'static str,
+    pub detail: String,
+}
+
+impl Invalid {
+    pub fn new(code: &'static str, detail: impl Into<String>) -> Self {
+        Self { code, detail: detail.into() }
+    }
+}

@@ -1,0 +1,78 @@
+//! A user's name.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use unicode_normalization::UnicodeNormalization;
+
+use super::Invalid;
+
+pub const MAX_CHARACTERS: usize = 100;
+
+/// 1 to 100 characters, trimmed, in NFC, without control characters.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct UserName(String);
+
+impl UserName {
+    /// # Errors
+    /// `required` when nothing is left, `too_long` beyond [`MAX_CHARACTERS`], `invalid_characters` for characters
+    /// that control a terminal, a mail header or the direction of the text around them.
+    pub fn parse(text: &str) -> Result<Self, Invalid> {
+        let name: String = text.trim().nfc().collect();
+        if name.chars().any(is_control) {
+            return Err(Invalid::new("invalid_characters", "A name has no control characters."));
+        }
+        match name.chars().count() {
+            0 => Err(Invalid::new("required", "A name has at least one character.")),
+            1..=MAX_CHARACTERS => Ok(Self(name)),
+            _ => Err(Invalid::new("too_long", format!("A name has at most {MAX_CHARACTERS} characters."))),
+        }
+    }
+
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Control characters, line and paragraph separators, and the bidirectional overrides that make text lie (Trojan Source).
+fn is_control(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+impl fmt::Display for UserName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_trimmed_and_keeps_every_script() {
+        for (text, name) in
+            [("  Ada Lovelace ", "Ada Lovelace"), ("Łukasz 王", "Łukasz 王"), ("e\u{301}", "é"), ("👩‍💻", "👩‍💻")]
+        {
+            assert_eq!(UserName::parse(text).unwrap().as_str(), name);
+        }
+    }
+
+    #[test]
+    fn names_that_are_refused() {
+        let long = "a".repeat(101);
+        for (text, code) in [
+            ("", "required"),
+            (" \t", "required"),
+            (&long, "too_long"),
+            ("a\nb", "invalid_characters"),
+            ("a\0", "invalid_characters"),
+            ("a\u{202e}b", "invalid_characters"),
+        ] {
+            assert_eq!(UserName::parse(text).unwrap_err().code, code, "{text:?}");
+        }
+        assert!(UserName::parse(&"ä".repeat(100)).is_ok());
+    }
+}

@@ -1,0 +1,166 @@
+//! A user's picture: what was asked for, what came of it, and what is shown.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::id::{UploadId, UserId};
+use crate::clock::Timestamp;
+use crate::config::UPLOAD_LIFE;
+
+/// What an upload may be. The resizer goes by content, not by this.
+pub const CONTENT_TYPES: [&str; 4] = ["image/jpeg", "image/png", "image/webp", "image/gif"];
+
+/// The picture part of an account. Uploads are ordered by their ids, which are ordered by time.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PictureState {
+    /// The newest upload that was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requested: Option<Requested>,
+    /// The newest upload whose outcome is known. An older one changes nothing any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settled: Option<Settled>,
+    /// The picture that is shown: that of the newest upload that was good.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shown: Option<Shown>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Requested {
+    pub upload: UploadId,
+    pub at: Timestamp,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Settled {
+    pub upload: UploadId,
+    /// Why the upload was rejected, in words for its owner; `None` when it was good or the picture was deleted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rejected: Option<String>,
+}
+
+/// Where the resized pictures lie: keys are `{user}/{upload}-{content}/{size}.{extension}`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shown {
+    pub upload: UploadId,
+    /// The start of the SHA-256 of the pictures: what a URL shows never changes.
+    pub content: String,
+    pub extension: String,
+}
+
+/// What the owner sees.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Status<'a> {
+    None,
+    Processing,
+    Ready,
+    Rejected(&'a str),
+}
+
+/// An upload that was asked for counts as being processed until it can no longer arrive and be resized.
+const PROCESSING: Duration = UPLOAD_LIFE.saturating_add(Duration::from_mins(10));
+
+impl PictureState {
+    #[must_use]
+    pub fn status(&self, now: Timestamp) -> Status<'_> {
+        let settled = self.settled.as_ref();
+        match &self.requested {
+            Some(requested)
+                if settled.is_none_or(|settled| settled.upload < requested.upload)
+                    && now.since(requested.at) < PROCESSING =>
+            {
+                return Status::Processing;
+            }
+            _ => {}
+        }
+        match settled.and_then(|settled| settled.rejected.as_deref()) {
+            Some(reason) => Status::Rejected(reason),
+            None if self.shown.is_some() => Status::Ready,
+            None => Status::None,
+        }
+    }
+}
+
+impl Shown {
+    #[must_use]
+    pub fn key(&self, user: UserId, size: u32) -> String {
+        format!("{}{size}.{}", self.prefix(user), self.extension)
+    }
+
+    /// What the keys of all its sizes start with, and no other picture's do.
+    #[must_use]
+    pub fn prefix(&self, user: UserId) -> String {
+        format!("{user}/{}-{}/", self.upload, self.content)
+    }
+}
+
+/// Key of an upload in the uploads bucket.
+#[must_use]
+pub fn upload_key(user: UserId, upload: UploadId) -> String {
+    format!("{user}/{upload}")
+}
+
+/// The user and upload that a key of the uploads bucket names; `None` when it is not one of ours.
+#[must_use]
+pub fn parse_upload_key(key: &str) -> Option<(UserId, UploadId)> {
+    let (user, upload) = key.split_once('/')?;
+    Some((user.parse().ok()?, upload.parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_seconds(1_700_000_000);
+
+    #[test]
+    fn the_status_follows_the_newest_upload() {
+        let older = UploadId::new(NOW);
+        let newer = UploadId::new(NOW.plus(Duration::from_secs(1)));
+        let requested = |upload| Some(Requested { upload, at: NOW });
+        let settled = |upload, rejected: Option<&str>| Some(Settled { upload, rejected: rejected.map(Into::into) });
+        let shown = |upload| Some(Shown { upload, content: "c".into(), extension: "jpg".into() });
+        let late = NOW.plus(PROCESSING);
+        for (state, at, status) in [
+            (PictureState::default(), NOW, Status::None),
+            (PictureState { requested: requested(older), settled: None, shown: None }, NOW, Status::Processing),
+            (PictureState { requested: requested(older), settled: None, shown: None }, late, Status::None),
+            (
+                PictureState { requested: requested(older), settled: settled(older, None), shown: shown(older) },
+                NOW,
+                Status::Ready,
+            ),
+            (
+                PictureState { requested: requested(newer), settled: settled(older, None), shown: shown(older) },
+                NOW,
+                Status::Processing,
+            ),
+            (
+                PictureState { requested: requested(newer), settled: settled(older, None), shown: shown(older) },
+                late,
+                Status::Ready,
+            ),
+            (
+                PictureState { requested: requested(newer), settled: settled(newer, Some("bad")), shown: shown(older) },
+                NOW,
+                Status::Rejected("bad"),
+            ),
+            (
+                PictureState { requested: requested(older), settled: settled(newer, None), shown: None },
+                NOW,
+                Status::None,
+            ),
+        ] {
+            assert_eq!(state.status(at), status, "{state:?}");
+        }
+    }
+
+    #[test]
+    fn upload_keys_name_user_and_upload_and_nothing_else_does() {
+        let (user, upload) = (UserId::new(NOW), UploadId::new(NOW));
+        assert_eq!(parse_upload_key(&upload_key(user, upload)), Some((user, upload)));
+        for key in ["", "/", "a/b", &format!("{user}"), &format!("{user}/{upload}/x"), &format!("../{user}/{upload}")] {
+            assert_eq!(parse_upload_key(key), None, "{key}");
+        }
+    }
+}

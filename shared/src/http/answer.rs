@@ -1,0 +1,251 @@
+//! The way out: every answer gets its request id and its headers here, every error its body, and every failure of
+//! ours its line in the log. A panic becomes an answer like any other failure.
+
+use std::any::Any;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::header::{
+    ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, REFERRER_POLICY, RETRY_AFTER,
+    STRICT_TRANSPORT_SECURITY, USER_AGENT, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use lambda_http::request::RequestContext;
+use serde::Serialize;
+use tower_http::catch_panic::CatchPanicLayer;
+use tracing::{Instrument, Span, field};
+use utoipa::ToSchema;
+
+use crate::App;
+use crate::error::{Code, Error, FieldError};
+
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
+
+/// The facts of a request that API Gateway vouches for, and the client's own word on what it is.
+#[derive(Debug, Clone)]
+pub struct Facts {
+    pub request_id: String,
+    /// From the gateway's `sourceIp`, never from a header.
+    pub source_ip: Option<IpAddr>,
+    /// What the client says it is, shortened.
+    pub user_agent: Option<String>,
+}
+
+/// Any answer outside 2xx (RFC 9457).
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Problem {
+    /// A URI for the kind of problem.
+    #[serde(rename = "type")]
+    #[schema(rename = "type", example = "urn:problem:invalid_request")]
+    pub kind: String,
+    #[schema(example = "The request is not valid")]
+    pub title: &'static str,
+    #[schema(example = 400)]
+    pub status: u16,
+    #[schema(example = "Some fields cannot be taken; see `errors`.")]
+    pub detail: String,
+    /// Stable, for programs.
+    pub code: Code,
+    #[schema(example = "JKJaXmPLvHcESHA=")]
+    pub request_id: String,
+    /// The fields that could not be taken, if it was fields.
+    pub errors: Vec<FieldError>,
+}
+
+/// An error on its way out; [`finish`] gives it its body.
+#[derive(Clone)]
+struct Failed(Arc<Error>);
+
+impl IntoResponse for Error {
+    fn into_response(self) -> Response {
+        let mut response = self.code().status().into_response();
+        for (name, value) in self.headers() {
+            response.headers_mut().insert(name, value);
+        }
+        response.extensions_mut().insert(Failed(Arc::new(self)));
+        response
+    }
+}
+
+impl Error {
+    /// Headers that go with an error: challenges after RFC 6750 and RFC 9470, waits in seconds.
+    fn headers(&self) -> Vec<(HeaderName, HeaderValue)> {
+        let challenge = |text: &'static str| vec![(WWW_AUTHENTICATE, HeaderValue::from_static(text))];
+        match self {
+            Self::Unauthenticated | Self::InvalidCredentials => challenge("Bearer"),
+            Self::InvalidToken | Self::InvalidRefreshToken => challenge("Bearer error=\"invalid_token\""),
+            Self::ReauthenticationRequired { max_age } => {
+                let text =
+                    format!("Bearer error=\"insufficient_user_authentication\", max_age=\"{}\"", max_age.as_secs());
+                HeaderValue::from_str(&text).map(|value| (WWW_AUTHENTICATE, value)).into_iter().collect()
+            }
+            Self::TooManyAttempts { retry_after } => {
+                // Rounded up: a client that waits this long finds the lock gone.
+                let seconds = retry_after.as_millis().div_ceil(1000).max(1);
+                HeaderValue::from_str(&seconds.to_string()).map(|value| (RETRY_AFTER, value)).into_iter().collect()
+            }
+            Self::MethodNotAllowed { allow } => {
+                HeaderValue::from_str(allow).map(|value| (ALLOW, value)).into_iter().collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// Wraps a function's routes with everything that all answers have in common.
+pub fn finish(router: Router<App>, function: &'static str, app: App) -> Router {
+    router
+        .fallback(async || Error::NotFound)
+        .method_not_allowed_fallback(async || Error::MethodNotAllowed { allow: String::new() })
+        .with_state(app.clone())
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(middleware::from_fn_with_state((app, function), conclude))
+}
+
+#[allow(clippy::needless_pass_by_value, reason = "the signature is tower-http's")]
+fn panicked(panic: Box<dyn Any + Send>) -> Response {
+    let message = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+    Error::internal(format!("panicked: {}", message.unwrap_or("without a message"))).into_response()
+}
+
+async fn conclude(State((app, function)): State<(App, &'static str)>, mut request: Request, next: Next) -> Response {
+    let facts = facts(&request);
+    let span = tracing::info_span!(
+        "request",
+        "faas.name" = function,
+        "trace.id" = facts.request_id,
+        "http.request.method" = %request.method(),
+        "url.path" = request.uri().path(),
+        "source.ip" = facts.source_ip.map(field::display),
+        "user.id" = field::Empty,
+    );
+    let request_id = facts.request_id.clone();
+    request.extensions_mut().insert(facts);
+    async move {
+        let began = app.clock.now();
+        let mut response = next.run(request).await;
+        if let Some(Failed(error)) = response.extensions_mut().remove::<Failed>() {
+            log_failure(&error);
+            give_body(&mut response, &error, &request_id);
+        }
+        tracing::info!(
+            "http.response.status_code" = response.status().as_u16(),
+            "event.duration_ms" = u64::try_from(app.clock.now().since(began).as_millis()).unwrap_or(u64::MAX),
+            "answered"
+        );
+        add_headers(response.headers_mut(), &request_id);
+        response
+    }
+    .instrument(span)
+    .await
+}
+
+fn facts(request: &Request) -> Facts {
+    let (request_id, source_ip) = match request.extensions().get::<RequestContext>() {
+        Some(RequestContext::ApiGatewayV2(context)) => (context.request_id.clone(), context.http.source_ip.clone()),
+        _ => (None, None),
+    };
+    let user_agent = request
+        .headers()
+        .get(USER_AGENT)
+        .map(|agent| String::from_utf8_lossy(agent.as_bytes()).chars().take(200).collect());
+    Facts {
+        request_id: request_id.unwrap_or_default(),
+        source_ip: source_ip.and_then(|ip| ip.parse().ok()),
+        user_agent,
+    }
+}
+
+/// Records on the request's span who is calling, so every later line in the log says so.
+pub(super) fn record_caller(user: impl std::fmt::Display) {
+    Span::current().record("user.id", field::display(user));
+}
+
+fn log_failure(error: &Error) {
+    match error {
+        Error::Internal(cause) => {
+            tracing::error!(error.code = %error.code(), error.message = %Causes(cause.as_ref()), "the request failed");
+        }
+        other => tracing::info!(error.code = %other.code(), "the request was refused"),
+    }
+}
+
+/// An error with everything that caused it, on one line.
+pub struct Causes<'a>(pub &'a (dyn std::error::Error + 'static));
+
+impl std::fmt::Display for Causes<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut cause = self.0.source();
+        while let Some(error) = cause {
+            write!(f, ": {error}")?;
+            cause = error.source();
+        }
+        Ok(())
+    }
+}
+
+fn give_body(response: &mut Response, error: &Error, request_id: &str) {
+    let code = error.code();
+    let errors = match error {
+        Error::InvalidRequest { errors, .. } => errors.clone(),
+        _ => Vec::new(),
+    };
+    let problem = Problem {
+        kind: format!("urn:problem:{code}"),
+        title: code.title(),
+        status: code.status().as_u16(),
+        detail: error.to_string(),
+        code,
+        request_id: request_id.to_owned(),
+        errors,
+    };
+    *response.body_mut() = serde_json::to_vec(&problem).map(Body::from).unwrap_or_default();
+    response.headers_mut().insert(CONTENT_TYPE, PROBLEM_JSON);
+}
+
+/// OWASP's list for APIs (<https://cheatsheetseries.owasp.org/cheatsheets/REST_Security_Cheat_Sheet.html>); a handler
+/// that set one of them knows better.
+const HEADERS: [(HeaderName, HeaderValue); 6] = [
+    (CACHE_CONTROL, HeaderValue::from_static("no-store")),
+    (CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'")),
+    (REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+    (STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=63072000; includeSubDomains")),
+    (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+    (X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
+];
+
+fn add_headers(headers: &mut HeaderMap, request_id: &str) {
+    for (name, value) in HEADERS {
+        headers.entry(name).or_insert(value);
+    }
+    if let Ok(id) = HeaderValue::from_str(request_id) {
+        headers.insert(X_REQUEST_ID, id);
+    }
+}
+
+/// A JSON answer. Its content type names the charset, as the contract has it.
+#[derive(Debug)]
+pub struct Answer<T>(pub StatusCode, pub T);
+
+impl<T> Answer<T> {
+    pub const fn ok(body: T) -> Self {
+        Self(StatusCode::OK, body)
+    }
+}
+
+impl<T: Serialize> IntoResponse for Answer<T> {
+    fn into_response(self) -> Response {
+        const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
+        match serde_json::to_vec(&self.1) {
+            Ok(body) => (self.0, [(CONTENT_TYPE, JSON)], body).into_response(),
+            Err(error) => Error::internal(error).into_response(),
+        }
+    }
+}

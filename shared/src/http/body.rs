@@ -1,0 +1,93 @@
+//! Bodies in. What cannot be taken is refused by name: type, size, syntax, field.
+
+use axum::extract::{FromRequest, Request};
+use axum::http::header::CONTENT_TYPE;
+use serde::de::{DeserializeOwned, Deserializer};
+
+use crate::error::{Error, FieldError, Result};
+
+/// The largest body that any route takes, in bytes.
+pub const MAX_BODY: usize = 64 * 1024;
+
+/// A JSON body. Unknown fields, duplicates and wrong types are refused.
+#[derive(Debug)]
+pub struct Json<T>(pub T);
+
+/// A JSON body that may be left out.
+#[derive(Debug)]
+pub struct OptionalJson<T>(pub Option<T>);
+
+/// A JSON body, or the same fields from a form of a page.
+#[derive(Debug)]
+pub struct JsonOrForm<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
+    type Rejection = Error;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self> {
+        if media_type(&request).as_deref() != Some("application/json") {
+            return Err(Error::UnsupportedMediaType("application/json"));
+        }
+        parse_json(&read(request).await?).map(Self)
+    }
+}
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for OptionalJson<T> {
+    type Rejection = Error;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self> {
+        let json = media_type(&request).is_none_or(|media_type| media_type == "application/json");
+        let body = read(request).await?;
+        match (body.is_empty(), json) {
+            (true, _) => Ok(Self(None)),
+            (false, true) => parse_json(&body).map(|body| Self(Some(body))),
+            (false, false) => Err(Error::UnsupportedMediaType("application/json")),
+        }
+    }
+}
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonOrForm<T> {
+    type Rejection = Error;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self> {
+        match media_type(&request).as_deref() {
+            Some("application/json") => parse_json(&read(request).await?).map(Self),
+            Some("application/x-www-form-urlencoded") => {
+                let body = read(request).await?;
+                serde_urlencoded::from_bytes(&body).map(Self).map_err(|error| Error::invalid(error.to_string()))
+            }
+            _ => Err(Error::UnsupportedMediaType("application/json or application/x-www-form-urlencoded")),
+        }
+    }
+}
+
+/// The media type without its parameters, in lower case.
+fn media_type(request: &Request) -> Option<String> {
+    let value = request.headers().get(CONTENT_TYPE)?.to_str().ok()?;
+    Some(value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase())
+}
+
+async fn read(request: Request) -> Result<axum::body::Bytes> {
+    axum::body::to_bytes(request.into_body(), MAX_BODY).await.map_err(|_| Error::PayloadTooLarge)
+}
+
+fn parse_json<T: DeserializeOwned>(body: &[u8]) -> Result<T> {
+    let mut json = serde_json::Deserializer::from_slice(body);
+    let parsed = deserialize(&mut json)?;
+    json.end().map_err(|error| Error::invalid(format!("The body is not valid JSON: {error}.")))?;
+    Ok(parsed)
+}
+
+/// What cannot be taken names its field, where it is one field's fault.
+pub(super) fn deserialize<'de, T: DeserializeOwned, D: Deserializer<'de, Error: std::fmt::Display>>(
+    input: D,
+) -> Result<T> {
+    serde_path_to_error::deserialize(input).map_err(|error| {
+        let (path, cause) = (error.path().to_string(), error.inner().to_string());
+        if path == "." {
+            Error::invalid(format!("The request is not of the expected form: {cause}."))
+        } else {
+            Error::fields(vec![FieldError { field: path, code: "invalid_type", detail: format!("{cause}.") }])
+        }
+    })
+}

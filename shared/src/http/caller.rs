@@ -1,0 +1,114 @@
+//! Who is calling. A handler's signature says who may call it by taking one of these.
+
+use axum::extract::{FromRequestParts, OptionalFromRequestParts};
+use axum::http::HeaderMap;
+use axum::http::header::{ACCEPT, AUTHORIZATION};
+use axum::http::request::Parts;
+
+use super::answer::{Facts, record_caller};
+use crate::App;
+use crate::clock::Timestamp;
+use crate::config::RECENT_SIGN_IN;
+use crate::domain::session::Session;
+use crate::domain::user::User;
+use crate::error::{Error, Result};
+use crate::tokens::access;
+
+/// Someone with a valid access token of a session that is not over.
+#[derive(Debug)]
+pub struct CurrentUser {
+    pub user: User,
+    pub session: Session,
+    /// When they proved who they are.
+    pub signed_in_at: Timestamp,
+}
+
+/// A [`CurrentUser`] who is an administrator now, whatever the token says.
+#[derive(Debug)]
+pub struct Admin(pub CurrentUser);
+
+/// A [`CurrentUser`] who signed in within the last [`RECENT_SIGN_IN`] (RFC 9470).
+#[derive(Debug)]
+pub struct RecentlySignedIn(pub CurrentUser);
+
+/// Whether the caller is a browser that shows pages, by its `Accept`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WantsHtml(pub bool);
+
+impl FromRequestParts<App> for CurrentUser {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
+        let now = app.clock.now();
+        let claims = access::verify(app, bearer(&parts.headers)?.ok_or(Error::Unauthenticated)?, now).await?;
+        let (user, session) = app.store.user_and_session(claims.sub, claims.sid).await?;
+        let (Some(user), Some(session)) = (user, session) else {
+            return Err(Error::InvalidToken);
+        };
+        if !session.is_live(&user, now) {
+            return Err(Error::InvalidToken);
+        }
+        record_caller(user.id);
+        Ok(Self { user, session, signed_in_at: Timestamp::from_seconds(claims.auth_time) })
+    }
+}
+
+impl FromRequestParts<App> for Admin {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
+        let caller = <CurrentUser as FromRequestParts<App>>::from_request_parts(parts, app).await?;
+        if caller.user.is_admin() { Ok(Self(caller)) } else { Err(Error::Forbidden) }
+    }
+}
+
+impl FromRequestParts<App> for RecentlySignedIn {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
+        let caller = <CurrentUser as FromRequestParts<App>>::from_request_parts(parts, app).await?;
+        if app.clock.now().since(caller.signed_in_at) <= RECENT_SIGN_IN {
+            Ok(Self(caller))
+        } else {
+            Err(Error::ReauthenticationRequired { max_age: RECENT_SIGN_IN })
+        }
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for WantsHtml {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> std::result::Result<Self, Self::Rejection> {
+        let mut accepted = parts.headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
+        Ok(Self(accepted.any(|value| value.to_ascii_lowercase().contains("text/html"))))
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Facts {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
+        parts.extensions.get::<Self>().cloned().ok_or_else(|| Error::internal("the request has no facts"))
+    }
+}
+
+/// A Bearer credential (RFC 6750) that need not be an access token.
+#[derive(Debug)]
+pub struct Bearer(pub String);
+
+impl<S: Send + Sync> OptionalFromRequestParts<S> for Bearer {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>> {
+        Ok(bearer(&parts.headers)?.map(|token| Self(token.to_owned())))
+    }
+}
+
+/// The Bearer credential; `None` when there is no `Authorization`.
+fn bearer(headers: &HeaderMap) -> Result<Option<&str>> {
+    let Some(value) = headers.get(AUTHORIZATION) else {
+        return Ok(None);
+    };
+    let (scheme, token) = value.to_str().ok().and_then(|value| value.split_once(' ')).ok_or(Error::InvalidToken)?;
+    if scheme.eq_ignore_ascii_case("Bearer") { Ok(Some(token.trim())) } else { Err(Error::InvalidToken) }
+}

@@ -1,0 +1,66 @@
+//! HTTP as every route has it: what a route is, who is calling, how bodies are read, how answers leave.
+
+pub mod answer;
+pub mod body;
+pub mod caller;
+pub mod fields;
+pub mod pages;
+pub mod query;
+pub mod view;
+
+use axum::Router;
+use axum::routing::MethodRouter;
+
+use crate::App;
+use crate::error::Code;
+
+/// What every path of the API starts with.
+pub const BASE_PATH: &str = "/api/v1";
+
+/// A route: one Lambda function. Its name is that of its file, its binary, its event and its template resource.
+#[derive(Clone, Copy)]
+pub struct Route {
+    pub name: &'static str,
+    /// Under [`BASE_PATH`].
+    pub paths: &'static [&'static str],
+    pub methods: &'static [&'static str],
+    /// Also served without [`BASE_PATH`], where clients look for well-known documents.
+    pub at_root: bool,
+    /// The codes it answers with beside those that every route has.
+    pub errors: &'static [Code],
+    pub handler: fn() -> MethodRouter<App>,
+}
+
+impl Route {
+    #[must_use]
+    pub const fn new(
+        name: &'static str,
+        methods: &'static [&'static str],
+        paths: &'static [&'static str],
+        handler: fn() -> MethodRouter<App>,
+    ) -> Self {
+        Self { name, paths, methods, at_root: false, errors: &[], handler }
+    }
+
+    #[must_use]
+    pub const fn also_at_root(self) -> Self {
+        Self { at_root: true, ..self }
+    }
+
+    #[must_use]
+    pub const fn fails_with(self, errors: &'static [Code]) -> Self {
+        Self { errors, ..self }
+    }
+
+    /// Every full path the route is served at.
+    pub fn full_paths(&self) -> impl Iterator<Item = String> {
+        let root = self.at_root.then_some(self.paths).unwrap_or_default();
+        self.paths.iter().map(|path| format!("{BASE_PATH}{path}")).chain(root.iter().map(|path| (*path).to_owned()))
+    }
+
+    /// The service of this route alone, as its Lambda runs it.
+    pub fn service(&self, app: App) -> Router {
+        let router = self.full_paths().fold(Router::new(), |router, path| router.route(&path, (self.handler)()));
+        answer::finish(router, self.name, app)
+    }
+}

@@ -1,0 +1,186 @@
+//! The pages a browser gets for a confirmation link. Opening the link shows a button and changes
+//! nothing, so a scanner that follows links in mails confirms nothing.
+//!
+//! They hold no script and load nothing. Serve them with [`CONTENT_SECURITY_POLICY`] and with
+//! `Referrer-Policy: no-referrer`, for the token is in the address of the first.
+
+use std::sync::LazyLock;
+
+use minijinja::{Environment, UndefinedBehavior, Value, context, syntax::SyntaxConfig};
+
+/// Allows the one style sheet, by its hash, and the form's way back to this service.
+pub const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; \
+    style-src 'sha256-0mhViSDZZk7C2/t0tI9ltJwAEt7EYbJzo4/CDnmf6LA='; \
+    form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
+
+const STYLE: &str = include_str!("style.css");
+
+/// What came of pressing the button.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    Confirmed,
+    AlreadyConfirmed,
+    Expired,
+    /// Not a link of ours, or not all of it.
+    Invalid,
+    /// It could not be tried, so the link is as good as before.
+    Unavailable,
+}
+
+impl Outcome {
+    const fn heading(self) -> &'static str {
+        match self {
+            Self::Confirmed => "Your address is confirmed",
+            Self::AlreadyConfirmed => "Your address was already confirmed",
+            Self::Expired => "This link has expired",
+            Self::Invalid => "This link does not work",
+            Self::Unavailable => "That did not work just now",
+        }
+    }
+
+    const fn paragraphs(self) -> &'static [&'static str] {
+        match self {
+            Self::Confirmed => &["Thank you. Your account is ready and you can sign in."],
+            Self::AlreadyConfirmed => &["There is nothing left to do. You can sign in."],
+            Self::Expired => &[
+                "Confirmation links work for a limited time only.",
+                "To get a new one, ask for the confirmation mail again, or register once more with \
+                 the same address: the mail you get then holds a new link.",
+            ],
+            Self::Invalid => &[
+                "Perhaps only a part of it was opened. Open it again from the mail, or copy the \
+                 whole address from there into your browser.",
+                "If a newer confirmation mail has reached you, use the link in that one.",
+            ],
+            Self::Unavailable => &["The fault is ours, and your link is still good. Please open it again from the \
+                 mail in a few minutes."],
+        }
+    }
+}
+
+/// The page with the button: it posts `token` to `action`, a path of this service. It is the same
+/// for every token, known or not.
+///
+/// # Panics
+/// Never with the templates built in, as the tests show.
+#[must_use]
+pub fn confirm_form(product: &str, action: &str, token: &str) -> String {
+    let heading = "Confirm your address";
+    page("confirm.html", context! { product, heading, action, token, style => STYLE })
+}
+
+/// The page that says what came of it, with a way on to `home_url`.
+///
+/// # Panics
+/// Never with the templates built in, as the tests show.
+#[must_use]
+pub fn outcome(product: &str, outcome: Outcome, home_url: &str) -> String {
+    let (heading, paragraphs) = (outcome.heading(), outcome.paragraphs().to_vec());
+    page("outcome.html", context! { product, heading, paragraphs, home_url, style => STYLE })
+}
+
+static TEMPLATES: LazyLock<Environment<'static>> = LazyLock::new(|| {
+    let mut templates = Environment::new();
+    templates.set_undefined_behavior(UndefinedBehavior::Strict);
+    let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build();
+    templates.set_syntax(syntax.expect("the usual syntax is sound"));
+    for (name, source) in [
+        ("page.html", include_str!("page.html")),
+        ("confirm.html", include_str!("confirm.html")),
+        ("outcome.html", include_str!("outcome.html")),
+    ] {
+        templates.add_template(name, source).expect("the templates built in parse");
+    }
+    templates
+});
+
+fn page(name: &str, values: Value) -> String {
+    TEMPLATES.get_template(name).and_then(|template| template.render(values)).expect("the templates built in render")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EVERY_OUTCOME: [Outcome; 5] =
+        [Outcome::Confirmed, Outcome::AlreadyConfirmed, Outcome::Expired, Outcome::Invalid, Outcome::Unavailable];
+    const HOSTILE: &str = "\"><script>alert('&')</script>{{ style }}";
+
+    fn every_page(value: &str) -> Vec<String> {
+        let outcomes = EVERY_OUTCOME.map(|each| outcome(value, each, value));
+        outcomes.into_iter().chain([confirm_form(value, value, value)]).collect()
+    }
+
+    fn between<'a>(page: &'a str, start: &str, end: &str) -> &'a str {
+        page.split_once(start).unwrap().1.split_once(end).unwrap().0
+    }
+
+    #[test]
+    fn the_policy_allows_the_style_that_the_pages_hold() {
+        use aws_lc_rs::digest::{SHA256, digest};
+        use base64::{Engine, engine::general_purpose::STANDARD};
+        for page in every_page("Example") {
+            let style = between(&page, "<style>", "</style>");
+            let hash = STANDARD.encode(digest(&SHA256, style.as_bytes()));
+            assert!(
+                CONTENT_SECURITY_POLICY.contains(&format!("style-src 'sha256-{hash}';")),
+                "the style's hash is now {hash}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_policy_leaves_the_pages_nothing_else_to_use() {
+        assert!(CONTENT_SECURITY_POLICY.starts_with("default-src 'none'; style-src 'sha256-"));
+        for page in every_page("Example") {
+            assert_eq!(page.matches("<style").count(), 1);
+            for other in ["<script", "<link", "<img", "<iframe", " style=", " src=", "onload", "onclick", "url("] {
+                assert!(!page.contains(other), "{other} in {page}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_form_posts_the_token_to_where_it_came_from() {
+        let page = confirm_form("Example", "/api/v1/auth/confirm", "MZ2x-9_kQ0");
+        assert!(page.contains("<form method=\"post\" action=\"&#x2f;api&#x2f;v1&#x2f;auth&#x2f;confirm\">"), "{page}");
+        assert!(page.contains("<input type=\"hidden\" name=\"token\" value=\"MZ2x-9_kQ0\">"), "{page}");
+        assert_eq!(page.matches("<button").count(), 1);
+    }
+
+    #[test]
+    fn whatever_the_address_holds_stays_text() {
+        for page in every_page(HOSTILE) {
+            assert!(!page.contains("<script"), "{page}");
+            assert!(page.contains("&quot;&gt;&lt;script&gt;"), "{page}");
+            assert!(!page.contains("alert('"), "{page}");
+        }
+    }
+
+    #[test]
+    fn every_page_has_a_language_a_title_and_one_heading() {
+        for page in every_page("Example") {
+            assert!(page.starts_with("<!doctype html>\n<html lang=\"en\">"), "{page}");
+            let heading = between(&page, "<h1>", "</h1>");
+            assert_eq!(between(&page, "<title>", "</title>"), format!("{heading} · Example"));
+            assert_eq!(page.matches("<h1").count(), 1);
+            assert!(!page.contains("{{") && !page.contains("{%"), "{page}");
+        }
+    }
+
+    #[test]
+    fn every_outcome_reads_differently_and_leads_on() {
+        let mut pages = EVERY_OUTCOME.map(|each| outcome("Example", each, "https://app.example.com"));
+        for page in &pages {
+            assert!(page.contains("href=\"https:&#x2f;&#x2f;app.example.com\">Go to Example</a>"), "{page}");
+        }
+        pages.sort();
+        assert!(pages.windows(2).all(|pair| pair[0] != pair[1]));
+    }
+
+    #[test]
+    fn an_expired_link_says_how_to_get_a_new_one() {
+        let page = outcome("Example", Outcome::Expired, "https://app.example.com");
+        assert!(page.contains("To get a new one, ask for the confirmation mail again"), "{page}");
+    }
+}

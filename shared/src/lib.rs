@@ -1,0 +1,21 @@
+//! What the routes share. Dependencies point one way, from the outside in:
+//! `http` and `telemetry` know `app`, `app` knows `store` and `tokens`, all know `domain`,
+//! and `domain` knows neither HTTP nor AWS.
+
+pub mod app;
+pub mod clock;
+pub mod config;
+pub mod domain;
+pub mod error;
+pub mod hashing;
+pub mod http;
+pub mod lambda;
+pub mod mail;
+pub mod outbox;
+pub mod random;
+pub mod store;
+pub mod telemetry;
+pub mod tokens;
+
+pub use app::App;
+pub use error::{Error, Result};

@@ -1,0 +1,464 @@
+//! Rendering: the texts of a language are filled in once as plain text, then laid out twice.
+
+use minijinja::{
+    AutoEscape, Environment, HtmlEscape, UndefinedBehavior, context, escape_formatter, syntax::SyntaxConfig,
+    value::Serde,
+};
+use serde::{Deserialize, Serialize};
+
+use super::{Brand, Language, Message, Rendered};
+
+const ENGLISH: &str = include_str!("texts/en.toml");
+const LAYOUT_HTML: &str = include_str!("templates/layout.html");
+const LAYOUT_TEXT: &str = include_str!("templates/layout.txt");
+
+/// RFC 5322 asks for lines of at most 78 characters; 72 leaves room to be quoted.
+const LINE_WIDTH: usize = 72;
+
+/// A greeting with a longer name is likelier to be a message than a name.
+const LONGEST_GREETED_NAME: usize = 50;
+
+/// A text or layout that does not fit the code. The tests render every mail, so none is expected.
+/// It names the place in the template and never a value.
+#[derive(Debug, thiserror::Error)]
+pub enum RenderError {
+    #[error("the texts of mails are not as expected")]
+    Texts(#[from] toml::de::Error),
+    #[error("a mail's template does not render")]
+    Template(#[from] minijinja::Error),
+}
+
+/// Renders `message` as a mail from `brand`.
+///
+/// # Errors
+/// When a text or layout does not fit the code.
+pub fn render(language: Language, brand: &Brand, message: &Message<'_>) -> Result<Rendered, RenderError> {
+    let texts = match language {
+        Language::English => ENGLISH,
+    };
+    fill_in(&toml::from_str(texts)?, language, brand, message)
+}
+
+/// The shape of a language's file. A key it lacks or has too many fails to parse.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Texts {
+    frame: Frame,
+    buttons: Buttons,
+    confirm_address: Mail,
+    already_registered: Mail,
+    already_registered_unconfirmed: Mail,
+    account_deleted: Mail,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Frame {
+    direction: String,
+    greeting: String,
+    greeting_without_name: String,
+    link_below_button: String,
+    sender: String,
+    help: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Buttons {
+    confirm: String,
+    sign_in: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Mail {
+    subject: String,
+    preheader: String,
+    heading: String,
+    lead: Vec<String>,
+    notes: Vec<String>,
+}
+
+/// What a text may mention. What is absent stays undefined, so that a text that prints it fails.
+#[derive(Serialize)]
+struct Words<'a> {
+    product: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    support: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hours: Option<u32>,
+}
+
+fn fill_in(texts: &Texts, language: Language, brand: &Brand, message: &Message<'_>) -> Result<Rendered, RenderError> {
+    let (mail, name, button, hours) = match *message {
+        Message::ConfirmAddress { name, link, valid_hours } => {
+            (&texts.confirm_address, name, Some((&texts.buttons.confirm, link)), Some(valid_hours))
+        }
+        Message::AlreadyRegistered { name, confirm_link: Some(link), valid_hours, .. } => {
+            let mail = &texts.already_registered_unconfirmed;
+            (mail, name, Some((&texts.buttons.confirm, link)), Some(valid_hours))
+        }
+        Message::AlreadyRegistered { name, sign_in, confirm_link: None, .. } => {
+            (&texts.already_registered, name, Some((&texts.buttons.sign_in, sign_in)), None)
+        }
+        Message::AccountDeleted { name } => (&texts.account_deleted, name, None, None),
+    };
+    let name = Some(name.trim()).filter(|name| reads_as_a_name(name));
+    let support = brand.support_address.as_deref();
+    let frame = &texts.frame;
+    let greeting = if name.is_some() { &frame.greeting } else { &frame.greeting_without_name };
+
+    let environment = environment()?;
+    let words = Words { product: &brand.product_name, support, name, hours };
+    let fill = |text: &String| environment.render_str(text, Serde(&words));
+    let fill_all = |texts: &[String]| texts.iter().map(fill).collect::<Result<Vec<_>, _>>();
+
+    // A line break in a subject would start another header.
+    let subject = one_line(&fill(&mail.subject)?);
+    let parts = context! {
+        language => language.tag(),
+        direction => &*frame.direction,
+        product => &*brand.product_name,
+        home => &*brand.home_url,
+        subject => &*subject,
+        preheader => fill(&mail.preheader)?,
+        heading => fill(&mail.heading)?,
+        greeting => fill(greeting)?,
+        lead => fill_all(&mail.lead)?,
+        link => button.map(|(_, link)| link),
+        button => button.map(|(label, _)| fill(label)).transpose()?,
+        link_below_button => fill(&frame.link_below_button)?,
+        notes => fill_all(&mail.notes)?,
+        sender => fill(&frame.sender)?,
+        help => support.map(|_| fill(&frame.help)).transpose()?,
+    };
+    Ok(Rendered {
+        text: environment.get_template("layout.txt")?.render(parts.clone())?,
+        html: environment.get_template("layout.html")?.render(parts)?,
+        subject,
+    })
+}
+
+fn environment() -> Result<Environment<'static>, minijinja::Error> {
+    let mut environment = Environment::new();
+    environment.set_undefined_behavior(UndefinedBehavior::SemiStrict);
+    environment.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?);
+    // The engine escapes `/` too, which HTML does not need and which hides links from mail
+    // programs and filters that look for them in the source.
+    environment.set_formatter(|out, state, value| match value.as_str() {
+        Some(text) if !value.is_safe() && *state.auto_escape() == AutoEscape::Html => {
+            out.write_str(&HtmlEscape(text).to_string().replace("&#x2f;", "/")).map_err(minijinja::Error::from)
+        }
+        _ => escape_formatter(out, state, value),
+    });
+    environment.add_filter("wrap", wrap);
+    environment.add_template("layout.html", LAYOUT_HTML)?;
+    environment.add_template("layout.txt", LAYOUT_TEXT)?;
+    Ok(environment)
+}
+
+/// Whether a greeting may show this name. Anyone can register someone else's address under a name
+/// of their choice and have us deliver it, so a name that could carry an address, a number or a
+/// message is left out. Breaking it up with invisible characters would be weaker: its words would
+/// still be read, and mail programs differ in what they turn into a link.
+fn reads_as_a_name(name: &str) -> bool {
+    let mut rest = name.chars().peekable();
+    while let Some(character) = rest.next() {
+        let plain = match character {
+            // As in "Dr. No", but not as in "evil.example".
+            '.' => rest.peek().is_none_or(|next| *next == ' '),
+            ' ' | '-' | '\'' | ',' | '\u{2019}' | '\u{3005}' | '\u{200c}' | '\u{200d}' => true,
+            // Blocks of punctuation: dots and slashes that browsers read as the ASCII ones, and
+            // marks that hide or reorder text.
+            '\u{80}'..='\u{bf}'
+            | '\u{2000}'..='\u{206f}'
+            | '\u{3000}'..='\u{303f}'
+            | '\u{fe50}'..='\u{fe6f}'
+            | '\u{ff00}'..='\u{ff65}' => false,
+            _ if character.is_ascii() => character.is_ascii_alphabetic(),
+            _ => !character.is_numeric(),
+        };
+        if !plain {
+            return false;
+        }
+    }
+    (1..=LONGEST_GREETED_NAME).contains(&name.chars().count())
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Breaks a paragraph into lines of at most `LINE_WIDTH` characters, never inside a word.
+fn wrap(paragraph: &str) -> String {
+    let mut wrapped = String::with_capacity(paragraph.len());
+    let mut column = 0;
+    for word in paragraph.split_whitespace() {
+        let width = word.chars().count();
+        if column > 0 && column + 1 + width > LINE_WIDTH {
+            wrapped.push('\n');
+            column = 0;
+        } else if column > 0 {
+            wrapped.push(' ');
+            column += 1;
+        }
+        wrapped.push_str(word);
+        column += width;
+    }
+    wrapped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LINK: &str = "https://api.example.com/api/v1/auth/confirm?token=MZ2x-9_kQ0aVh3bYw7&from=mail";
+    const SIGN_IN: &str = "https://app.example.com/sign-in";
+
+    fn brand() -> Brand {
+        Brand {
+            product_name: "Smith & Sons' Tools".to_owned(),
+            support_address: Some("help@example.com".to_owned()),
+            home_url: "https://app.example.com".to_owned(),
+        }
+    }
+
+    fn every_message(name: &str) -> [Message<'_>; 5] {
+        [
+            Message::ConfirmAddress { name, link: LINK, valid_hours: 24 },
+            Message::ConfirmAddress { name, link: LINK, valid_hours: 1 },
+            Message::AlreadyRegistered { name, sign_in: SIGN_IN, confirm_link: None, valid_hours: 24 },
+            Message::AlreadyRegistered { name, sign_in: SIGN_IN, confirm_link: Some(LINK), valid_hours: 24 },
+            Message::AccountDeleted { name },
+        ]
+    }
+
+    fn link_of(message: &Message<'_>) -> Option<&'static str> {
+        match message {
+            Message::ConfirmAddress { .. } | Message::AlreadyRegistered { confirm_link: Some(_), .. } => Some(LINK),
+            Message::AlreadyRegistered { confirm_link: None, .. } => Some(SIGN_IN),
+            Message::AccountDeleted { .. } => None,
+        }
+    }
+
+    fn rendered(message: &Message<'_>) -> Rendered {
+        render(Language::English, &brand(), message).unwrap()
+    }
+
+    #[test]
+    fn every_kind_says_the_same_in_text_and_html() {
+        let texts: Texts = toml::from_str(ENGLISH).unwrap();
+        let headings = [
+            &texts.confirm_address.heading,
+            &texts.confirm_address.heading,
+            &texts.already_registered.heading,
+            &texts.already_registered_unconfirmed.heading,
+            &texts.account_deleted.heading,
+        ];
+        for (message, heading) in every_message("Ada Lovelace").iter().zip(headings) {
+            let mail = rendered(message);
+            assert!(mail.text.starts_with(heading.as_str()), "{}", mail.text);
+            assert!(mail.html.contains(&format!(">{heading}</h1>")), "{}", mail.html);
+            for part in [&mail.text, &mail.html] {
+                assert!(part.contains("Hello Ada Lovelace,"), "{part}");
+                assert!(part.contains("help@example.com"), "{part}");
+                assert!(part.contains("https://app.example.com"), "{part}");
+            }
+            assert!(mail.html.starts_with("<!doctype html>\n<html lang=\"en\" dir=\"ltr\""));
+        }
+    }
+
+    #[test]
+    fn the_text_holds_the_link_once_alone_on_its_line() {
+        for message in every_message("Ada") {
+            let text = rendered(&message).text;
+            let Some(link) = link_of(&message) else {
+                assert_eq!(text.matches("http").count(), 1, "only the home page: {text}");
+                continue;
+            };
+            assert_eq!(text.matches(link).count(), 1, "{text}");
+            assert_eq!(text.lines().filter(|line| *line == link).count(), 1, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_html_holds_the_link_as_a_button_and_to_copy_escaped() {
+        let html = rendered(&every_message("Ada")[0]).html;
+        let escaped = LINK.replace('&', "&amp;");
+        assert_eq!(html.matches(&format!("href=\"{escaped}\"")).count(), 2, "{html}");
+        assert_eq!(html.matches(&format!(">{escaped}</a>")).count(), 1, "{html}");
+        assert!(!html.contains(LINK), "an ampersand is left unescaped");
+    }
+
+    #[test]
+    fn html_loads_nothing_and_runs_nothing() {
+        for message in every_message("Ada") {
+            let html = rendered(&message).html;
+            for foreign in ["<img", "<script", "<link", "url(", "@import", "@font-face", " src="] {
+                assert!(!html.contains(foreign), "{foreign}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_text_is_wrapped_and_free_of_markup() {
+        for message in every_message("Ada") {
+            let text = rendered(&message).text;
+            for line in text.lines().filter(|line| !line.contains("://")) {
+                assert!(line.chars().count() <= LINE_WIDTH, "{line}");
+            }
+            assert!(text.contains("Smith & Sons' Tools"), "{text}");
+            assert!(!text.contains("\n\n\n") && !text.ends_with("\n\n"), "{text:?}");
+            assert!(!text.contains(['<', '>']), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_could_mislead_is_left_out_of_the_mail() {
+        let names = [
+            "<a href=https://evil.example>Click</a>",
+            "http://evil.example",
+            "www.evil.example",
+            "evil.example",
+            "evil\u{3002}example",
+            "evil\u{ff0e}example",
+            "ada@evil.example",
+            "evil.example/prize",
+            "Call 1 800 555 0100",
+            "Call \u{661}\u{662}\u{663}",
+            "You have won, answer this mail with your password today",
+            "Ada\u{202e}moc.live",
+            "Ada\r\nBcc: someone",
+            "{{ product }}",
+            "{% raw %}",
+            "\"><b>",
+            "",
+            "   ",
+        ];
+        for name in names {
+            for message in every_message(name) {
+                let mail = rendered(&message);
+                assert!(mail.text.contains("\n\nHello,\n\n"), "{name:?}: {}", mail.text);
+                assert!(mail.html.contains(">Hello,</p>"), "{name:?}: {}", mail.html);
+                assert!(!mail.html.contains("evil"), "{name:?}: {}", mail.html);
+            }
+        }
+    }
+
+    #[test]
+    fn ordinary_names_of_many_scripts_are_greeted() {
+        let names = [
+            "Ada",
+            "Ada Lovelace",
+            "Seán O'Brien",
+            "Seán O’Brien",
+            "Anne-Marie St. John, Jr.",
+            "प्रिया शर्मा",
+            "佐々木 希",
+            "محمد علی",
+            "Nguyễn Thị Minh Khai",
+            "Zoe\u{308}",
+        ];
+        for name in names {
+            assert!(reads_as_a_name(name), "{name}");
+        }
+        let html = rendered(&Message::AccountDeleted { name: "Seán O'Brien" }).html;
+        assert!(html.contains("Hello Seán O&#x27;Brien,"), "{html}");
+    }
+
+    #[test]
+    fn a_subject_is_one_line_without_the_name() {
+        let brand = Brand { product_name: "Two\r\nLines".to_owned(), ..brand() };
+        for message in every_message("Ada") {
+            let subject = render(Language::English, &brand, &message).unwrap().subject;
+            assert!(subject.contains("Two Lines"), "{subject}");
+            assert!(!subject.contains("Ada") && !subject.contains(['\r', '\n']), "{subject}");
+        }
+    }
+
+    #[test]
+    fn hours_and_help_are_said_only_as_they_apply() {
+        let [day, hour, ..] = every_message("Ada");
+        assert!(rendered(&day).text.contains("valid for 24 hours."));
+        assert!(rendered(&hour).text.contains("valid for 1 hour."));
+        let brand = Brand { support_address: None, ..brand() };
+        for message in every_message("Ada") {
+            let mail = render(Language::English, &brand, &message).unwrap();
+            assert!(!mail.text.contains("Questions?") && !mail.text.contains("write to"), "{}", mail.text);
+            assert!(!mail.text.contains("none") && !mail.html.contains(">none"), "{}", mail.text);
+        }
+    }
+
+    #[test]
+    fn no_template_syntax_reaches_a_mail() {
+        for message in every_message("Ada") {
+            let mail = rendered(&message);
+            for part in [mail.subject, mail.text, mail.html] {
+                for syntax in ["{{", "}}", "{%", "%}", "{#"] {
+                    assert!(!part.contains(syntax), "{syntax} in {part}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_key_of_the_texts_is_needed_and_shown() {
+        let texts: toml::Table = toml::from_str(ENGLISH).unwrap();
+        let shown_by = |texts: &toml::Table| -> Result<String, RenderError> {
+            let texts = texts.clone().try_into()?;
+            let mut shown = String::new();
+            for message in every_message("Ada").iter().chain(&every_message("")) {
+                let mail = fill_in(&texts, Language::English, &brand(), message)?;
+                shown.extend([mail.subject, mail.text, mail.html]);
+            }
+            Ok(shown)
+        };
+        assert!(shown_by(&texts).is_ok());
+        for (section, keys) in &texts {
+            for key in keys.as_table().unwrap().keys() {
+                let mut marked = texts.clone();
+                let value = &mut marked[section][key];
+                *value = match value {
+                    toml::Value::Array(_) => vec!["MARKED"].into(),
+                    _ => "MARKED".into(),
+                };
+                assert!(shown_by(&marked).unwrap().contains("MARKED"), "{section}.{key} is never shown");
+
+                let mut lacking = texts.clone();
+                lacking[section].as_table_mut().unwrap().remove(key);
+                assert!(shown_by(&lacking).is_err(), "{section}.{key} may be missing");
+            }
+            let mut unknown = texts.clone();
+            unknown[section].as_table_mut().unwrap().insert("unknown".to_owned(), "".into());
+            assert!(shown_by(&unknown).is_err(), "{section} takes any key");
+        }
+    }
+
+    #[test]
+    fn a_text_that_mentions_what_is_not_there_fails() {
+        let wrong = ENGLISH.replace("was deleted\"", "was deleted {{ hours }}\"");
+        assert_ne!(wrong, ENGLISH);
+        let wrong = toml::from_str(&wrong).unwrap();
+        let message = Message::AccountDeleted { name: "Ada" };
+        assert!(fill_in(&wrong, Language::English, &brand(), &message).is_err());
+    }
+
+    #[test]
+    fn debug_output_shows_neither_link_nor_name() {
+        for message in every_message("Ada") {
+            let shown = format!("{message:?} {:?}", rendered(&message));
+            for secret in ["http", "token", "Ada"] {
+                assert!(!shown.contains(secret), "{shown}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_language_is_known_by_its_tag() {
+        assert_eq!("en".parse::<Language>().unwrap(), Language::English);
+        assert_eq!(Language::English.tag(), "en");
+        assert!("xx".parse::<Language>().is_err());
+    }
+}

@@ -1,0 +1,70 @@
+//! Failed sign-ins with an address, counted whether or not an account has it.
+
+use std::time::Duration;
+
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
+
+use super::users::{OWNER, Owner, address_key};
+use super::{Store, from_item, n, s, to_item};
+use crate::domain::email::FoldedAddress;
+use crate::domain::id::UserId;
+use crate::domain::lockout::Attempts;
+use crate::error::Result;
+
+pub(super) const ATTEMPTS: &str = "ATTEMPTS";
+/// Longer than the longest lock and the quiet that forgives.
+const KEPT: Duration = Duration::from_hours(1);
+
+impl Store {
+    /// Who has an address, and the attempts with it, in one round trip.
+    ///
+    /// # Errors
+    /// Only when the table cannot be read.
+    pub async fn owner_and_attempts(&self, address: &FoldedAddress) -> Result<(Option<UserId>, Option<Attempts>)> {
+        let pk = address_key(address);
+        let (owner, attempts) = self.get_two((pk.clone(), OWNER.into()), (pk, ATTEMPTS.into())).await?;
+        let owner: Option<Owner> = owner.map(from_item).transpose()?;
+        Ok((owner.map(|owner| owner.user), attempts.map(from_item).transpose()?))
+    }
+
+    /// Counts an attempt before its password is looked at, if nobody else counted one since `earlier` was read: so
+    /// many guesses at once cannot slip past the lock together. `false` when somebody did.
+    ///
+    /// # Errors
+    /// Only when the table cannot be written.
+    pub async fn count_attempt(
+        &self,
+        address: &FoldedAddress,
+        earlier: Option<Attempts>,
+        now: Attempts,
+    ) -> Result<bool> {
+        let mut item = to_item(address_key(address), ATTEMPTS, &now)?;
+        item.insert("ttl".into(), n(now.last_at.plus(KEPT).seconds()));
+        let put = self.db.put_item().table_name(&self.table).set_item(Some(item));
+        let put = match earlier {
+            None => put.condition_expression("attribute_not_exists(pk)"),
+            Some(earlier) => put
+                .condition_expression("#count = :count AND last_at = :last_at")
+                .expression_attribute_names("#count", "count")
+                .expression_attribute_values(":count", n(earlier.count))
+                .expression_attribute_values(":last_at", n(earlier.last_at.millis())),
+        };
+        match put.send().await {
+            Ok(_) => Ok(true),
+            Err(error) if error.as_service_error().is_some_and(PutItemError::is_conditional_check_failed_exception) => {
+                Ok(false)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Forgets the attempts, after a right password.
+    ///
+    /// # Errors
+    /// Only when the table cannot be written.
+    pub async fn forget_attempts(&self, address: &FoldedAddress) -> Result<()> {
+        let delete = self.db.delete_item().table_name(&self.table);
+        delete.key("pk", s(address_key(address))).key("sk", s(ATTEMPTS)).send().await?;
+        Ok(())
+    }
+}

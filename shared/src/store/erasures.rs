@@ -1,0 +1,100 @@
+//! What is left of a deleted account: noted in the transaction that deletes it, gone when all of it is erased.
+
+use aws_sdk_dynamodb::types::{DeleteRequest, WriteRequest};
+use serde::{Deserialize, Serialize};
+
+use super::attempts::ATTEMPTS;
+use super::mails::{mail_key, mark_pending};
+use super::users::{address_key, user_key};
+use super::{Item, Store, s, to_item};
+use crate::clock::Timestamp;
+use crate::domain::email::FoldedAddress;
+use crate::domain::id::{MailId, UserId};
+use crate::domain::mail::OwedMail;
+use crate::error::{Error, Result};
+
+pub(super) const ERASURE: &str = "ERASURE";
+
+/// A deleted account whose sessions, links, mails, attempts and pictures have to go.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Erasure {
+    pub user: UserId,
+    pub address: FoldedAddress,
+    /// The one mail that stays owed. Mails made after it are owed to whoever has the address next.
+    pub farewell: MailId,
+    #[serde(default)]
+    pub sweeps: u32,
+}
+
+impl Store {
+    pub(super) fn erasure_item(user: UserId, farewell: &OwedMail, now: Timestamp) -> Result<Item> {
+        let erasure = Erasure { user, address: farewell.address.clone(), farewell: farewell.id, sweeps: 0 };
+        let mut item = to_item(user_key(user), ERASURE, &erasure)?;
+        mark_pending(&mut item, user.as_bytes(), now);
+        Ok(item)
+    }
+
+    /// # Errors
+    /// Only when the table cannot be read.
+    pub async fn erasure_of(&self, user: UserId) -> Result<Option<Erasure>> {
+        self.get(user_key(user), ERASURE).await
+    }
+
+    /// Deletes everything in the table that was the account's. Doing it twice does no harm.
+    ///
+    /// # Errors
+    /// Only when the table cannot be read or written.
+    pub async fn erase(&self, erasure: &Erasure) -> Result<()> {
+        let user = user_key(erasure.user);
+        let address = address_key(&erasure.address);
+        // Everything of the user but the note of the erasure itself, which sorts before "LINK#" and "SESSION#".
+        self.delete_range(&user, "ERASURE#", "~").await?;
+        self.delete_range(&address, "MAIL#", &mail_key(erasure.farewell)).await?;
+        let attempts = self.db.delete_item().table_name(&self.table).key("pk", s(address)).key("sk", s(ATTEMPTS));
+        attempts.send().await?;
+        Ok(())
+    }
+
+    /// Strikes the note off: nothing is left.
+    ///
+    /// # Errors
+    /// Only when the table cannot be written.
+    pub async fn finish_erasure(&self, user: UserId) -> Result<()> {
+        let note = self.db.delete_item().table_name(&self.table).key("pk", s(user_key(user))).key("sk", s(ERASURE));
+        note.send().await?;
+        Ok(())
+    }
+
+    /// Deletes the items of a partition with `from <= sk < to`, 25 at a time, as DynamoDB's batches take them.
+    async fn delete_range(&self, pk: &str, from: &str, to: &str) -> Result<()> {
+        loop {
+            let page = self
+                .db
+                .query()
+                .table_name(&self.table)
+                .key_condition_expression("pk = :pk AND sk BETWEEN :from AND :to")
+                .expression_attribute_values(":pk", s(pk))
+                .expression_attribute_values(":from", s(from))
+                .expression_attribute_values(":to", s(to))
+                .projection_expression("pk, sk")
+                .consistent_read(true)
+                .limit(26)
+                .send()
+                .await?;
+            // BETWEEN takes the upper end in, which stays.
+            let mut keys: Vec<Item> = page.items.unwrap_or_default();
+            keys.retain(|key| super::text(key, "sk").is_some_and(|sk| sk != to));
+            keys.truncate(25);
+            if keys.is_empty() {
+                return Ok(());
+            }
+            let deletes = keys.into_iter().map(|key| {
+                let delete = DeleteRequest::builder().set_key(Some(key)).build().map_err(Error::internal)?;
+                Ok(WriteRequest::builder().delete_request(delete).build())
+            });
+            // What DynamoDB leaves undone of a batch comes up again in the next query.
+            let deletes = deletes.collect::<Result<Vec<_>>>()?;
+            self.db.batch_write_item().request_items(&self.table, deletes).send().await?;
+        }
+    }
+}

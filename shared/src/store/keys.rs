@@ -1,0 +1,163 @@
+//! Keys: private halves and MAC keys in a table of their own, public halves in the main table.
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use secrecy::{ExposeSecret, SecretBox, SecretString};
+use serde::{Deserialize, Serialize};
+
+use super::{Store, from_item, s, to_item};
+use crate::clock::Timestamp;
+use crate::domain::keys::{Algorithm, KeyTimes};
+use crate::error::{Error, Result};
+
+const SIGNING: &str = "SIGNING";
+const PUBLIC: &str = "KEYS";
+const MAC: &str = "MAC";
+
+/// A signing key as it is kept.
+#[derive(Debug, Clone, Deserialize)]
+pub struct PrivateKey {
+    pub kid: String,
+    pub algorithm: Algorithm,
+    pub created_at: Timestamp,
+    pub active_from: Timestamp,
+    /// PKCS #8 in DER, base64.
+    pub pkcs8: SecretString,
+}
+
+impl PrivateKey {
+    #[must_use]
+    pub fn times(&self) -> KeyTimes {
+        KeyTimes {
+            kid: self.kid.clone(),
+            algorithm: self.algorithm,
+            created_at: self.created_at,
+            active_from: self.active_from,
+        }
+    }
+}
+
+/// The public half, as it is published.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct PublicKey {
+    pub kid: String,
+    pub algorithm: Algorithm,
+    /// A JWK (RFC 7517) as JSON.
+    pub jwk: String,
+}
+
+impl Store {
+    /// Publishes the public half of a key.
+    ///
+    /// # Errors
+    /// Only when the table cannot be written.
+    pub async fn publish_key(&self, key: &PublicKey) -> Result<()> {
+        let item = to_item(PUBLIC.into(), &key.kid, key)?;
+        self.db.put_item().table_name(&self.table).set_item(Some(item)).send().await?;
+        Ok(())
+    }
+
+    /// # Errors
+    /// Only when the table cannot be written.
+    pub async fn withdraw_key(&self, kid: &str) -> Result<()> {
+        self.db.delete_item().table_name(&self.table).key("pk", s(PUBLIC)).key("sk", s(kid)).send().await?;
+        Ok(())
+    }
+
+    /// All public halves: a handful at most.
+    ///
+    /// # Errors
+    /// Only when the table cannot be read.
+    pub async fn public_keys(&self) -> Result<Vec<PublicKey>> {
+        partition(&self.db, &self.table, PUBLIC).await
+    }
+}
+
+/// The table of private keys. Only functions that sign, and those that make keys, are allowed to read it.
+#[derive(Debug, Clone)]
+pub struct KeyStore {
+    db: Client,
+    table: String,
+}
+
+impl KeyStore {
+    #[must_use]
+    pub const fn new(db: Client, table: String) -> Self {
+        Self { db, table }
+    }
+
+    /// # Errors
+    /// Only when the table cannot be read.
+    pub async fn signing_keys(&self) -> Result<Vec<PrivateKey>> {
+        partition(&self.db, &self.table, SIGNING).await
+    }
+
+    /// # Errors
+    /// Only when the table cannot be written.
+    pub async fn put_signing_key(&self, key: &PrivateKey) -> Result<()> {
+        let mut item = to_item(SIGNING.into(), &key.kid, &key.times())?;
+        item.insert("pkcs8".into(), s(key.pkcs8.expose_secret()));
+        self.db.put_item().table_name(&self.table).set_item(Some(item)).send().await?;
+        Ok(())
+    }
+
+    /// # Errors
+    /// Only when the table cannot be written.
+    pub async fn delete_signing_key(&self, kid: &str) -> Result<()> {
+        self.db.delete_item().table_name(&self.table).key("pk", s(SIGNING)).key("sk", s(kid)).send().await?;
+        Ok(())
+    }
+
+    /// The MAC key for one purpose, made when it is first asked for. Whoever writes it first, all get the same.
+    ///
+    /// # Errors
+    /// Only when the table cannot be read or written.
+    pub async fn mac_key(&self, purpose: &str) -> Result<SecretBox<[u8; 32]>> {
+        if let Some(key) = self.read_mac_key(purpose).await? {
+            return Ok(key);
+        }
+        let fresh = STANDARD.encode(crate::random::bytes::<32>());
+        let put = self
+            .db
+            .put_item()
+            .table_name(&self.table)
+            .item("pk", s(MAC))
+            .item("sk", s(purpose))
+            .item("key", s(fresh))
+            .condition_expression("attribute_not_exists(pk)");
+        match put.send().await {
+            Ok(_) => {}
+            Err(error) if error.as_service_error().is_some_and(PutItemError::is_conditional_check_failed_exception) => {
+            }
+            Err(error) => return Err(error.into()),
+        }
+        self.read_mac_key(purpose).await?.ok_or_else(|| Error::internal("a MAC key that was just written is not there"))
+    }
+
+    async fn read_mac_key(&self, purpose: &str) -> Result<Option<SecretBox<[u8; 32]>>> {
+        #[derive(Deserialize)]
+        struct Stored {
+            key: SecretString,
+        }
+        let get = self.db.get_item().table_name(&self.table).key("pk", s(MAC)).key("sk", s(purpose));
+        let Some(item) = get.consistent_read(true).send().await?.item else {
+            return Ok(None);
+        };
+        let Stored { key } = from_item(item)?;
+        let bytes = STANDARD.decode(key.expose_secret()).map_err(Error::internal)?;
+        let bytes = bytes.try_into().map_err(|_| Error::internal("a stored MAC key has not 32 bytes"))?;
+        Ok(Some(SecretBox::new(Box::new(bytes))))
+    }
+}
+
+async fn partition<T: serde::de::DeserializeOwned>(db: &Client, table: &str, pk: &str) -> Result<Vec<T>> {
+    let query = db
+        .query()
+        .table_name(table)
+        .key_condition_expression("pk = :pk")
+        .expression_attribute_values(":pk", s(pk))
+        .consistent_read(true);
+    query.send().await?.items.unwrap_or_default().into_iter().map(from_item).collect()
+}

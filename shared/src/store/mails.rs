@@ -1,0 +1,201 @@
+//! The outbox: mails that are owed, with the address they go to, until they are sent.
+
+use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure};
+use futures_util::future::try_join_all;
+
+use super::erasures::ERASURE;
+use super::users::address_key;
+use super::{Erasure, Item, Store, from_item, n, s, shard, shards, text, to_item};
+use crate::clock::Timestamp;
+use crate::domain::email::FoldedAddress;
+use crate::domain::id::MailId;
+use crate::domain::mail::{CLAIM, OwedMail, sweep_after};
+use crate::error::Result;
+
+/// What came of claiming a mail.
+#[derive(Debug)]
+pub enum Claim {
+    /// It is the caller's to send until the claim runs out.
+    Taken(OwedMail),
+    /// Another emailer holds it.
+    Held,
+    /// It was sent or is no longer owed.
+    Gone,
+}
+
+/// Something the sweeper has to look after.
+#[derive(Debug)]
+pub enum Pending {
+    Mail(OwedMail),
+    Erasure(Erasure),
+}
+
+pub(super) fn mail_key(id: MailId) -> String {
+    format!("MAIL#{id}")
+}
+
+impl Store {
+    pub(super) fn mail_item(mail: &OwedMail) -> Result<Item> {
+        let mut item = to_item(address_key(&mail.address), mail_key(mail.id), mail)?;
+        mark_pending(&mut item, mail.id.as_bytes(), mail.created_at);
+        Ok(item)
+    }
+
+    /// Owes a mail to an address, whoever has it.
+    ///
+    /// # Errors
+    /// Only when the table cannot be written.
+    pub async fn owe_mail(&self, mail: &OwedMail) -> Result<()> {
+        self.db.put_item().table_name(&self.table).set_item(Some(Self::mail_item(mail)?)).send().await?;
+        Ok(())
+    }
+
+    /// Claims a mail for sending: of many that try at once, one gets it.
+    ///
+    /// # Errors
+    /// Only when the table cannot be written.
+    pub async fn claim_mail(&self, address: &FoldedAddress, id: MailId, now: Timestamp) -> Result<Claim> {
+        let outcome = self
+            .db
+            .update_item()
+            .table_name(&self.table)
+            .key("pk", s(address_key(address)))
+            .key("sk", s(mail_key(id)))
+            .update_expression("SET claimed_until = :until, attempts = attempts + :one")
+            .condition_expression(
+                "attribute_exists(pk) AND (attribute_not_exists(claimed_until) OR claimed_until <= :now)",
+            )
+            .expression_attribute_values(":until", n(now.plus(CLAIM).millis()))
+            .expression_attribute_values(":now", n(now.millis()))
+            .expression_attribute_values(":one", n(1))
+            .return_values(ReturnValue::AllNew)
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .send()
+            .await;
+        match outcome {
+            Ok(answer) => answer.attributes.map_or(Ok(Claim::Gone), |item| from_item(item).map(Claim::Taken)),
+            Err(error) => match error.as_service_error() {
+                Some(UpdateItemError::ConditionalCheckFailedException(failed)) => {
+                    Ok(if failed.item().is_some_and(|item| !item.is_empty()) { Claim::Held } else { Claim::Gone })
+                }
+                _ => Err(error.into()),
+            },
+        }
+    }
+
+    /// Strikes a mail off, if the caller's claim still stands: it is sent, or it is not owed after all.
+    ///
+    /// # Errors
+    /// Only when the table cannot be written.
+    pub async fn settle_mail(&self, mail: &OwedMail) -> Result<()> {
+        let delete = self
+            .db
+            .delete_item()
+            .table_name(&self.table)
+            .key("pk", s(address_key(&mail.address)))
+            .key("sk", s(mail_key(mail.id)))
+            .condition_expression("attempts = :attempts")
+            .expression_attribute_values(":attempts", n(mail.attempts));
+        match delete.send().await {
+            Ok(_) => Ok(()),
+            Err(error)
+                if error.as_service_error().is_some_and(DeleteItemError::is_conditional_check_failed_exception) =>
+            {
+                Ok(())
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Gives a claim back, so that the queue's next delivery can take the mail up at once.
+    ///
+    /// # Errors
+    /// Only when the table cannot be written.
+    pub async fn release_mail(&self, mail: &OwedMail) -> Result<()> {
+        let update = self
+            .db
+            .update_item()
+            .table_name(&self.table)
+            .key("pk", s(address_key(&mail.address)))
+            .key("sk", s(mail_key(mail.id)))
+            .update_expression("REMOVE claimed_until")
+            .condition_expression("attempts = :attempts")
+            .expression_attribute_values(":attempts", n(mail.attempts));
+        match update.send().await {
+            Ok(_) => Ok(()),
+            Err(error)
+                if error.as_service_error().is_some_and(UpdateItemError::is_conditional_check_failed_exception) =>
+            {
+                Ok(())
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Mails and erasures that are due to be looked after, at most `limit` of each shard.
+    ///
+    /// # Errors
+    /// Only when the table cannot be read.
+    pub async fn due(&self, limit: i32, now: Timestamp) -> Result<Vec<Pending>> {
+        let pages = try_join_all(shards("PENDING").map(async |shard| {
+            let query = self
+                .db
+                .query()
+                .table_name(&self.table)
+                .index_name("pending")
+                .key_condition_expression("pending_shard = :shard AND pending_at <= :now")
+                .expression_attribute_values(":shard", s(shard))
+                .expression_attribute_values(":now", n(now.millis()))
+                .limit(limit);
+            query.send().await.map(|answer| answer.items.unwrap_or_default())
+        }))
+        .await?;
+        pages
+            .into_iter()
+            .flatten()
+            .map(|item| {
+                let erasure = text(&item, "sk").is_some_and(|sk| sk == ERASURE);
+                if erasure { from_item(item).map(Pending::Erasure) } else { from_item(item).map(Pending::Mail) }
+            })
+            .collect()
+    }
+
+    /// Puts off the next look at something pending. `false` when it is no longer pending or another sweeper was first.
+    ///
+    /// # Errors
+    /// Only when the table cannot be written.
+    pub async fn put_off(&self, pending: &Pending, now: Timestamp) -> Result<bool> {
+        let (pk, sk, sweeps) = match pending {
+            Pending::Mail(mail) => (address_key(&mail.address), mail_key(mail.id), mail.sweeps),
+            Pending::Erasure(erasure) => (super::users::user_key(erasure.user), ERASURE.into(), erasure.sweeps),
+        };
+        let update = self
+            .db
+            .update_item()
+            .table_name(&self.table)
+            .key("pk", s(pk))
+            .key("sk", s(sk))
+            .update_expression("SET pending_at = :next, sweeps = :more")
+            .condition_expression("sweeps = :sweeps")
+            .expression_attribute_values(":next", n(now.plus(sweep_after(sweeps.saturating_add(1))).millis()))
+            .expression_attribute_values(":more", n(sweeps.saturating_add(1)))
+            .expression_attribute_values(":sweeps", n(sweeps));
+        match update.send().await {
+            Ok(_) => Ok(true),
+            Err(error)
+                if error.as_service_error().is_some_and(UpdateItemError::is_conditional_check_failed_exception) =>
+            {
+                Ok(false)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// Into the sparse index of what is pending; the first look comes when whoever wrote it has had time to do the work.
+pub(super) fn mark_pending(item: &mut Item, id: &[u8; 16], created_at: Timestamp) {
+    item.insert("pending_shard".into(), s(shard("PENDING", id)));
+    item.insert("pending_at".into(), n(created_at.plus(sweep_after(0)).millis()));
+}

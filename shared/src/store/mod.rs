@@ -1,0 +1,193 @@
+//! The main table. Every item has `pk` and `sk`:
+//!
+//! | item | pk | sk |
+//! |---|---|---|
+//! | account | `USER#id` | `PROFILE` |
+//! | session | `USER#id` | `SESSION#sid` |
+//! | link that was mailed | `USER#id` | `LINK#sha256(secret)` |
+//! | what is left of a deleted account to erase | `USER#id` | `ERASURE` |
+//! | who has an address | `EMAIL#folded` | `OWNER` |
+//! | failed sign-ins with an address | `EMAIL#folded` | `ATTEMPTS` |
+//! | mail that is owed to an address | `EMAIL#folded` | `MAIL#id` |
+//! | public half of a signing key | `KEYS` | kid |
+//!
+//! All that belongs to a person lies in two partitions, so deleting the account is two queries. Two sparse indexes:
+//! `list` (accounts, by `list_shard` and `id`) and `pending` (mails and erasures, by `pending_shard` and `pending_at`).
+//! TTL deletes days late, so every read compares times itself.
+
+mod attempts;
+mod erasures;
+mod keys;
+mod links;
+mod mails;
+mod sessions;
+mod users;
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, TransactWriteItem};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+pub use erasures::Erasure;
+pub use keys::{KeyStore, PrivateKey, PublicKey};
+pub use mails::{Claim, Pending};
+pub use users::Created;
+
+use crate::error::{Error, Result};
+
+pub type Item = HashMap<String, AttributeValue>;
+
+/// Shards of the two indexes: enough for thousands of new accounts a second, few enough to read all at once.
+/// Chosen once: another number would hide what was written under the old one.
+const SHARDS: u8 = 4;
+
+#[derive(Debug, Clone)]
+pub struct Store {
+    db: Client,
+    table: String,
+}
+
+impl Store {
+    #[must_use]
+    pub const fn new(db: Client, table: String) -> Self {
+        Self { db, table }
+    }
+
+    #[must_use]
+    pub const fn client(&self) -> &Client {
+        &self.db
+    }
+
+    async fn get<T: DeserializeOwned>(&self, pk: String, sk: &str) -> Result<Option<T>> {
+        let answer = self
+            .db
+            .get_item()
+            .table_name(&self.table)
+            .key("pk", s(pk))
+            .key("sk", s(sk))
+            .consistent_read(true)
+            .send()
+            .await?;
+        answer.item.map(from_item).transpose()
+    }
+
+    /// Both items in one round trip, strongly consistent.
+    async fn get_two(&self, one: (String, String), other: (String, String)) -> Result<(Option<Item>, Option<Item>)> {
+        let key = |(pk, sk): &(String, String)| Item::from([("pk".into(), s(pk)), ("sk".into(), s(sk))]);
+        let mut wanted = vec![key(&one), key(&other)];
+        let mut found: Vec<Item> = Vec::with_capacity(2);
+        // DynamoDB may leave keys of a batch unread when it is busy; the SDK retries requests, not parts of answers.
+        for _ in 0..4 {
+            let keys = KeysAndAttributes::builder().set_keys(Some(wanted)).consistent_read(true).build();
+            let answer =
+                self.db.batch_get_item().request_items(&self.table, keys.map_err(Error::internal)?).send().await?;
+            found.extend(answer.responses.unwrap_or_default().remove(&self.table).unwrap_or_default());
+            wanted = answer
+                .unprocessed_keys
+                .unwrap_or_default()
+                .remove(&self.table)
+                .map(|left| left.keys)
+                .unwrap_or_default();
+            if wanted.is_empty() {
+                let mut take = |(pk, sk): &(String, String)| {
+                    let at = found.iter().position(|item| text(item, "pk") == Some(pk) && text(item, "sk") == Some(sk));
+                    at.map(|at| found.swap_remove(at))
+                };
+                return Ok((take(&one), take(&other)));
+            }
+        }
+        Err(Error::internal("DynamoDB left keys unread four times in a row"))
+    }
+
+    /// Writes all or nothing. `Ok(false)` when a condition did not hold.
+    async fn transact(&self, items: Vec<TransactWriteItem>) -> Result<bool> {
+        let mut conflicts = 0;
+        loop {
+            let request = self.db.transact_write_items().set_transact_items(Some(items.clone()));
+            let Err(error) = request.send().await else {
+                return Ok(true);
+            };
+            match cancellation(&error) {
+                Some(Cancellation::Condition) => return Ok(false),
+                // Another transaction holds one of the items. That one goes through, so a moment later this one can.
+                Some(Cancellation::Conflict) if conflicts < 5 => {
+                    conflicts += 1;
+                    tokio::time::sleep(Duration::from_millis(10 << conflicts)).await;
+                }
+                _ => return Err(error.into()),
+            }
+        }
+    }
+}
+
+enum Cancellation {
+    Condition,
+    Conflict,
+}
+
+fn cancellation<R>(error: &SdkError<TransactWriteItemsError, R>) -> Option<Cancellation> {
+    match error.as_service_error()? {
+        TransactWriteItemsError::TransactionCanceledException(cancelled) => {
+            let codes: Vec<_> = cancelled.cancellation_reasons().iter().filter_map(|reason| reason.code()).collect();
+            if codes.contains(&"ConditionalCheckFailed") {
+                Some(Cancellation::Condition)
+            } else {
+                codes.contains(&"TransactionConflict").then_some(Cancellation::Conflict)
+            }
+        }
+        _ => None,
+    }
+}
+
+impl<E, R> From<SdkError<E, R>> for Error
+where
+    E: std::error::Error + Send + Sync + 'static,
+    R: std::fmt::Debug + Send + Sync + 'static,
+{
+    fn from(error: SdkError<E, R>) -> Self {
+        Self::internal(error)
+    }
+}
+
+fn s(text: impl Into<String>) -> AttributeValue {
+    AttributeValue::S(text.into())
+}
+
+fn n(number: impl ToString) -> AttributeValue {
+    AttributeValue::N(number.to_string())
+}
+
+fn text<'a>(item: &'a Item, name: &str) -> Option<&'a String> {
+    item.get(name)?.as_s().ok()
+}
+
+/// `body` as an item under its key. What is `None` is left out, so conditions can ask whether it is there.
+fn to_item(pk: String, sk: impl Into<String>, body: &impl Serialize) -> Result<Item> {
+    let mut item: Item = serde_dynamo::to_item(body).map_err(Error::internal)?;
+    item.retain(|_, value| !value.is_null());
+    item.insert("pk".into(), s(pk));
+    item.insert("sk".into(), s(sk));
+    Ok(item)
+}
+
+fn from_item<T: DeserializeOwned>(item: Item) -> Result<T> {
+    serde_dynamo::from_item(item).map_err(Error::internal)
+}
+
+fn value(body: &impl Serialize) -> Result<AttributeValue> {
+    serde_dynamo::to_attribute_value(body).map_err(Error::internal)
+}
+
+/// The shard of an id: its last byte is random.
+fn shard(name: &str, id: &[u8; 16]) -> String {
+    format!("{name}#{}", id[15] % SHARDS)
+}
+
+fn shards(name: &str) -> impl Iterator<Item = String> {
+    (0..SHARDS).map(move |shard| format!("{name}#{shard}"))
+}

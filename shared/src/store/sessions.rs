@@ -1,0 +1,87 @@
+//! Sessions, in their owner's partition.
+
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::types::ReturnValue;
+
+use super::users::{PROFILE, user_key};
+use super::{Store, from_item, n, s, to_item};
+use crate::clock::Timestamp;
+use crate::domain::id::{SessionId, UserId};
+use crate::domain::session::Session;
+use crate::domain::user::User;
+use crate::error::Result;
+
+fn session_key(id: SessionId) -> String {
+    format!("SESSION#{id}")
+}
+
+impl Store {
+    /// # Errors
+    /// Only when the table cannot be written.
+    pub async fn begin_session(&self, session: &Session) -> Result<()> {
+        let mut item = to_item(user_key(session.user), session_key(session.id), session)?;
+        item.insert("ttl".into(), n(session.ends_at().seconds()));
+        self.db.put_item().table_name(&self.table).set_item(Some(item)).send().await?;
+        Ok(())
+    }
+
+    /// An account and one of its sessions in one round trip: what every signed-in route starts with.
+    ///
+    /// # Errors
+    /// Only when the table cannot be read.
+    pub async fn user_and_session(&self, user: UserId, session: SessionId) -> Result<(Option<User>, Option<Session>)> {
+        let pk = user_key(user);
+        let (user, session) = self.get_two((pk.clone(), PROFILE.into()), (pk, session_key(session))).await?;
+        Ok((user.map(from_item).transpose()?, session.map(from_item).transpose()?))
+    }
+
+    /// Rotates the refresh token: from its current number to the next, if it still has that number. `None` when
+    /// another request rotated it first or the session is over.
+    ///
+    /// # Errors
+    /// Only when the table cannot be written.
+    pub async fn rotate_session(&self, session: &Session, now: Timestamp) -> Result<Option<Session>> {
+        let rotated = Session { rotation: session.rotation.saturating_add(1), rotated_at: now, ..session.clone() };
+        let outcome = self
+            .db
+            .update_item()
+            .table_name(&self.table)
+            .key("pk", s(user_key(session.user)))
+            .key("sk", s(session_key(session.id)))
+            .update_expression("SET rotation = :next, rotated_at = :now, #ttl = :ttl")
+            .condition_expression("rotation = :current")
+            .expression_attribute_names("#ttl", "ttl")
+            .expression_attribute_values(":current", n(session.rotation))
+            .expression_attribute_values(":next", n(rotated.rotation))
+            .expression_attribute_values(":now", n(now.millis()))
+            .expression_attribute_values(":ttl", n(rotated.ends_at().seconds()))
+            .send()
+            .await;
+        match outcome {
+            Ok(_) => Ok(Some(rotated)),
+            Err(error)
+                if error.as_service_error().is_some_and(UpdateItemError::is_conditional_check_failed_exception) =>
+            {
+                Ok(None)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Ends a session. Returns whether it was there.
+    ///
+    /// # Errors
+    /// Only when the table cannot be written.
+    pub async fn end_session(&self, user: UserId, session: SessionId) -> Result<bool> {
+        let answer = self
+            .db
+            .delete_item()
+            .table_name(&self.table)
+            .key("pk", s(user_key(user)))
+            .key("sk", s(session_key(session)))
+            .return_values(ReturnValue::AllOld)
+            .send()
+            .await?;
+        Ok(answer.attributes.is_some())
+    }
+}

@@ -1,0 +1,351 @@
+//! Accounts and the addresses that belong to them.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::types::builders::UpdateBuilder;
+use aws_sdk_dynamodb::types::{AttributeValue, ConditionCheck, Delete, Put, ReturnValue, TransactWriteItem, Update};
+use futures_util::future::try_join_all;
+
+use super::links::link_key;
+use super::{Item, Store, from_item, n, s, shard, shards, to_item, value};
+use crate::clock::Timestamp;
+use crate::domain::email::FoldedAddress;
+use crate::domain::id::{UploadId, UserId};
+use crate::domain::link::LinkHash;
+use crate::domain::mail::{ASK_INTERVAL, OwedMail};
+use crate::domain::name::UserName;
+use crate::domain::picture::{Requested, Settled, Shown};
+use crate::domain::user::{ListedUser, Role, User};
+use crate::error::{Error, Result};
+use crate::hashing::PasswordHash;
+
+/// What came of creating an account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Created {
+    Yes,
+    AddressTaken,
+}
+
+pub(super) fn user_key(id: UserId) -> String {
+    format!("USER#{id}")
+}
+
+pub(super) fn address_key(address: &FoldedAddress) -> String {
+    format!("EMAIL#{}", address.as_str())
+}
+
+pub(super) const PROFILE: &str = "PROFILE";
+pub(super) const OWNER: &str = "OWNER";
+
+#[derive(serde::Serialize, serde::Deserialize)]
+pub(super) struct Owner {
+    pub user: UserId,
+}
+
+impl Store {
+    /// Account, address and the mail that is owed for it, in one transaction: the address's condition is what
+    /// makes addresses unique.
+    ///
+    /// # Errors
+    /// Only when the table cannot be written.
+    pub async fn create_user(&self, user: &User, mail: &OwedMail) -> Result<Created> {
+        let mut profile = to_item(user_key(user.id), PROFILE, user)?;
+        profile.insert("list_shard".into(), s(shard("USERS", user.id.as_bytes())));
+        let owner = to_item(address_key(&user.email.folded()), OWNER, &Owner { user: user.id })?;
+        let items = vec![self.put_new(profile)?, self.put_new(owner)?, self.put_new(Self::mail_item(mail)?)?];
+        Ok(if self.transact(items).await? { Created::Yes } else { Created::AddressTaken })
+    }
+
+    pub(super) fn put_new(&self, item: Item) -> Result<TransactWriteItem> {
+        let put = Put::builder()
+            .table_name(&self.table)
+            .set_item(Some(item))
+            .condition_expression("attribute_not_exists(pk)")
+            .build()
+            .map_err(Error::internal)?;
+        Ok(TransactWriteItem::builder().put(put).build())
+    }
+
+    /// Owes a mail to an address that an account has: as many items in a transaction as [`Self::create_user`] has
+    /// conditions, so that registering takes as long for a taken address as for a free one.
+    /// Returns whether an account (still) has it.
+    ///
+    /// # Errors
+    /// Only when the table cannot be written.
+    pub async fn owe_mail_to_owner(&self, mail: &OwedMail, owner: UserId) -> Result<bool> {
+        let check = |pk: String, sk: &str| -> Result<TransactWriteItem> {
+            let check = ConditionCheck::builder()
+                .table_name(&self.table)
+                .key("pk", s(pk))
+                .key("sk", s(sk))
+                .condition_expression("attribute_exists(pk)")
+                .build()
+                .map_err(Error::internal)?;
+            Ok(TransactWriteItem::builder().condition_check(check).build())
+        };
+        self.transact(vec![
+            check(user_key(owner), PROFILE)?,
+            check(address_key(&mail.address), OWNER)?,
+            self.put_new(Self::mail_item(mail)?)?,
+        ])
+        .await
+    }
+
+    /// # Errors
+    /// Only when the table cannot be read.
+    pub async fn owner_of(&self, address: &FoldedAddress) -> Result<Option<UserId>> {
+        Ok(self.get::<Owner>(address_key(address), OWNER).await?.map(|owner| owner.user))
+    }
+
+    /// # Errors
+    /// Only when the table cannot be read.
+    pub async fn user(&self, id: UserId) -> Result<Option<User>> {
+        self.get(user_key(id), PROFILE).await
+    }
+
+    /// # Errors
+    /// Only when the table cannot be written.
+    pub async fn rename(&self, id: UserId, name: &UserName, now: Timestamp) -> Result<Option<User>> {
+        let change = Change::new("SET #name = :name, updated_at = :now")
+            .name("#name", "name")
+            .value(":name", value(name)?)
+            .value(":now", n(now.millis()));
+        self.change_user(id, change).await
+    }
+
+    /// Replaces a hash of an older cost, unless the password was changed in the meantime.
+    ///
+    /// # Errors
+    /// Only when the table cannot be written.
+    pub async fn replace_password_hash(&self, id: UserId, old: &PasswordHash, new: &PasswordHash) -> Result<()> {
+        let change = Change::new("SET password_hash = :new")
+            .only_if("password_hash = :old")
+            .value(":new", value(new)?)
+            .value(":old", value(old)?);
+        self.change_user(id, change).await.map(|_| ())
+    }
+
+    /// Ends every session of the account with one write.
+    ///
+    /// # Errors
+    /// Only when the table cannot be written.
+    pub async fn end_all_sessions(&self, id: UserId) -> Result<Option<User>> {
+        self.change_user(id, Change::new("SET session_epoch = session_epoch + :one").value(":one", n(1))).await
+    }
+
+    /// Uses a link and confirms the account's address, both or neither. `false` when the link was used before,
+    /// has expired, or the account is gone.
+    ///
+    /// # Errors
+    /// Only when the table cannot be written.
+    pub async fn confirm_address(&self, id: UserId, link: &LinkHash, roles: &[Role], now: Timestamp) -> Result<bool> {
+        let link = self
+            .update(user_key(id), &link_key(link))
+            .update_expression("SET used_at = :now")
+            .condition_expression("attribute_exists(pk) AND attribute_not_exists(used_at) AND expires_at > :now")
+            .expression_attribute_values(":now", n(now.millis()))
+            .build()
+            .map_err(Error::internal)?;
+        let profile = self
+            .update(user_key(id), PROFILE)
+            .update_expression("SET email_confirmed = :yes, #roles = :roles, updated_at = :now")
+            .condition_expression("attribute_exists(pk)")
+            .expression_attribute_names("#roles", "roles")
+            .expression_attribute_values(":yes", value(&true)?)
+            .expression_attribute_values(":roles", value(&roles)?)
+            .expression_attribute_values(":now", n(now.millis()))
+            .build()
+            .map_err(Error::internal)?;
+        let items = [link, profile].map(|update| TransactWriteItem::builder().update(update).build());
+        self.transact(items.into()).await
+    }
+
+    /// Whether a mail that anyone can ask for may go out: at most one in [`ASK_INTERVAL`]. The
+    /// mail that took the turn keeps it, so a second attempt at sending that mail goes through.
+    ///
+    /// # Errors
+    /// Only when the table cannot be written.
+    pub async fn take_mail_turn(&self, id: UserId, mail: &OwedMail, now: Timestamp) -> Result<bool> {
+        let change = Change::new("SET mail_turn_at = :now, mail_turn_of = :mail")
+            .only_if("(attribute_not_exists(mail_turn_at) OR mail_turn_at <= :before OR mail_turn_of = :mail)")
+            .value(":now", n(now.millis()))
+            .value(":before", n(now.minus(ASK_INTERVAL).millis()))
+            .value(":mail", s(mail.id.to_string()));
+        self.change_user(id, change).await.map(|user| user.is_some())
+    }
+
+    /// # Errors
+    /// Only when the table cannot be written.
+    pub async fn request_upload(&self, id: UserId, requested: &Requested) -> Result<Option<User>> {
+        let change = Change::new("SET picture.requested = :requested").value(":requested", value(requested)?);
+        self.change_user(id, change).await
+    }
+
+    /// Records what came of an upload, unless a newer one is settled or the account is gone: `None` then. With `shown`
+    /// the picture that is shown changes too. Returns the account as it was before.
+    ///
+    /// # Errors
+    /// Only when the table cannot be written.
+    pub async fn settle_picture(
+        &self,
+        id: UserId,
+        settled: &Settled,
+        shown: Option<&Shown>,
+        now: Timestamp,
+    ) -> Result<Option<User>> {
+        let change = match shown {
+            Some(shown) => Change::new("SET picture.settled = :settled, updated_at = :now, picture.shown = :shown")
+                .value(":shown", value(shown)?),
+            None => Change::new("SET picture.settled = :settled, updated_at = :now"),
+        };
+        self.settle(id, change, settled, now).await
+    }
+
+    /// Takes the picture away, and with it every upload that was asked for before. Returns the account as it was before.
+    ///
+    /// # Errors
+    /// Only when the table cannot be written.
+    pub async fn remove_picture(&self, id: UserId, now: Timestamp) -> Result<Option<User>> {
+        let settled = Settled { upload: UploadId::new(now), rejected: None };
+        let change =
+            Change::new("SET picture.settled = :settled, updated_at = :now REMOVE picture.shown, picture.requested");
+        self.settle(id, change, &settled, now).await
+    }
+
+    async fn settle(&self, id: UserId, change: Change, settled: &Settled, now: Timestamp) -> Result<Option<User>> {
+        let change = change
+            .only_if("(attribute_not_exists(picture.settled.upload) OR picture.settled.upload < :upload)")
+            .value(":settled", value(settled)?)
+            .value(":upload", value(&settled.upload)?)
+            .value(":now", n(now.millis()))
+            .returning(ReturnValue::AllOld);
+        self.change_user(id, change).await
+    }
+
+    /// Deletes the account and frees its address; owes the farewell mail and notes what is left to erase.
+    /// `false` when the account was gone already.
+    ///
+    /// # Errors
+    /// Only when the table cannot be written.
+    pub async fn delete_user(&self, user: &User, farewell: &OwedMail, now: Timestamp) -> Result<bool> {
+        let delete = |pk: String, sk: &str| -> Result<TransactWriteItem> {
+            let delete = Delete::builder()
+                .table_name(&self.table)
+                .key("pk", s(pk))
+                .key("sk", s(sk))
+                .condition_expression("attribute_exists(pk)")
+                .build()
+                .map_err(Error::internal)?;
+            Ok(TransactWriteItem::builder().delete(delete).build())
+        };
+        self.transact(vec![
+            delete(user_key(user.id), PROFILE)?,
+            delete(address_key(&farewell.address), OWNER)?,
+            self.put_new(Self::mail_item(farewell)?)?,
+            self.put_new(Self::erasure_item(user.id, farewell, now)?)?,
+        ])
+        .await
+    }
+
+    /// Accounts older than `before`, newest first, at most `limit`: each shard of the index is read at the same time.
+    ///
+    /// # Errors
+    /// Only when the table cannot be read.
+    pub async fn list_users(&self, limit: usize, before: Option<UserId>) -> Result<Vec<ListedUser>> {
+        let pages = try_join_all(shards("USERS").map(|shard| self.list_shard(shard, limit, before))).await?;
+        let mut users: Vec<ListedUser> = pages.into_iter().flatten().collect();
+        users.sort_unstable_by_key(|user| std::cmp::Reverse(user.id));
+        users.truncate(limit);
+        Ok(users)
+    }
+
+    async fn list_shard(&self, shard: String, limit: usize, before: Option<UserId>) -> Result<Vec<ListedUser>> {
+        let mut query = self
+            .db
+            .query()
+            .table_name(&self.table)
+            .index_name("list")
+            .key_condition_expression("list_shard = :shard")
+            .expression_attribute_values(":shard", s(shard))
+            .scan_index_forward(false)
+            .limit(i32::try_from(limit).unwrap_or(i32::MAX));
+        if let Some(before) = before {
+            query = query
+                .key_condition_expression("list_shard = :shard AND id < :before")
+                .expression_attribute_values(":before", s(before.to_string()));
+        }
+        query.send().await?.items.unwrap_or_default().into_iter().map(from_item).collect()
+    }
+
+    /// One update of an account that exists; `None` when it does not, or when the change's own condition did not hold.
+    async fn change_user(&self, id: UserId, change: Change) -> Result<Option<User>> {
+        let outcome = self
+            .db
+            .update_item()
+            .table_name(&self.table)
+            .key("pk", s(user_key(id)))
+            .key("sk", s(PROFILE))
+            .update_expression(change.expression)
+            .condition_expression(change.condition)
+            .set_expression_attribute_names(change.names)
+            .set_expression_attribute_values(Some(change.values))
+            .return_values(change.returns)
+            .send()
+            .await;
+        match outcome {
+            Ok(answer) => answer.attributes.map(from_item).transpose(),
+            Err(error)
+                if error.as_service_error().is_some_and(UpdateItemError::is_conditional_check_failed_exception) =>
+            {
+                Ok(None)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn update(&self, pk: String, sk: &str) -> UpdateBuilder {
+        Update::builder().table_name(&self.table).key("pk", s(pk)).key("sk", s(sk))
+    }
+}
+
+/// What an update of an account does.
+struct Change {
+    expression: &'static str,
+    condition: String,
+    names: Option<HashMap<String, String>>,
+    values: Item,
+    returns: ReturnValue,
+}
+
+impl Change {
+    fn new(expression: &'static str) -> Self {
+        Self {
+            expression,
+            condition: String::from("attribute_exists(pk)"),
+            names: None,
+            values: Item::new(),
+            returns: ReturnValue::AllNew,
+        }
+    }
+
+    fn only_if(mut self, condition: &str) -> Self {
+        self.condition = format!("attribute_exists(pk) AND {condition}");
+        self
+    }
+
+    fn name(mut self, placeholder: &str, name: &str) -> Self {
+        self.names.get_or_insert_default().insert(placeholder.to_owned(), name.to_owned());
+        self
+    }
+
+    fn value(mut self, placeholder: &str, value: AttributeValue) -> Self {
+        self.values.insert(placeholder.to_owned(), value);
+        self
+    }
+
+    fn returning(mut self, returns: ReturnValue) -> Self {
+        self.returns = returns;
+        self
+    }
+}

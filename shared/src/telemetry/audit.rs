@@ -1,0 +1,188 @@
+//! Security events: what a person who looks into an incident searches for. Names are stable; no event holds a
+//! password, a token, a link or a whole address.
+
+use crate::domain::id::{SessionId, UserId};
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event<'a> {
+    UserRegistered {
+        user: UserId,
+    },
+    /// Somebody tried to register with an address that an account has.
+    AddressTaken {
+        owner: UserId,
+    },
+    AddressConfirmed {
+        user: UserId,
+        admin: bool,
+    },
+    LoginSucceeded {
+        user: UserId,
+        session: SessionId,
+    },
+    /// `user` is `None` when no account has the address.
+    LoginFailed {
+        user: Option<UserId>,
+        reason: LoginFailure,
+    },
+    LoginLocked,
+    SessionRefreshed {
+        user: UserId,
+        session: SessionId,
+    },
+    /// A refresh token was used again after its time: somebody has a token that they should not have.
+    SessionReuseDetected {
+        user: UserId,
+        session: SessionId,
+    },
+    LoggedOut {
+        user: UserId,
+        session: SessionId,
+        everywhere: bool,
+    },
+    UserUpdated {
+        user: UserId,
+    },
+    UserDeleted {
+        user: UserId,
+        by: UserId,
+    },
+    PictureRequested {
+        user: UserId,
+    },
+    PictureReady {
+        user: UserId,
+    },
+    PictureRejected {
+        user: UserId,
+        reason: &'a str,
+    },
+    PictureDeleted {
+        user: UserId,
+    },
+    MailSent {
+        kind: &'a str,
+    },
+    MailDropped {
+        kind: &'a str,
+        reason: &'a str,
+    },
+    MailFailed {
+        kind: &'a str,
+        reason: &'a str,
+    },
+    KeyCreated {
+        kid: &'a str,
+    },
+    KeyRetired {
+        kid: &'a str,
+    },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LoginFailure {
+    UnknownAddress,
+    WrongPassword,
+    NotConfirmed,
+    Disabled,
+}
+
+impl LoginFailure {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::UnknownAddress => "unknown_address",
+            Self::WrongPassword => "wrong_password",
+            Self::NotConfirmed => "not_confirmed",
+            Self::Disabled => "disabled",
+        }
+    }
+}
+
+/// ECS `event.category` of an event.
+#[derive(Clone, Copy)]
+enum Category {
+    Authentication,
+    Iam,
+    Email,
+    Configuration,
+}
+
+#[derive(Default)]
+struct Details<'a> {
+    user: Option<UserId>,
+    session: Option<SessionId>,
+    by: Option<UserId>,
+    reason: Option<&'a str>,
+    admin: Option<bool>,
+    everywhere: Option<bool>,
+    failure: bool,
+}
+
+impl Event<'_> {
+    /// Writes the event to the log, with the fields of the request around it.
+    pub fn record(&self) {
+        let (action, category, details) = self.describe();
+        let category = match category {
+            Category::Authentication => "authentication",
+            Category::Iam => "iam",
+            Category::Email => "email",
+            Category::Configuration => "configuration",
+        };
+        tracing::info!(
+            "event.kind" = "event",
+            "event.action" = action,
+            "event.category" = category,
+            "event.outcome" = if details.failure { "failure" } else { "success" },
+            "event.reason" = details.reason,
+            "user.id" = details.user.map(tracing::field::display),
+            "session.id" = details.session.map(tracing::field::display),
+            "user.changes.by" = details.by.map(tracing::field::display),
+            "user.admin" = details.admin,
+            "session.everywhere" = details.everywhere,
+            "{action}"
+        );
+    }
+
+    fn describe(&self) -> (&'static str, Category, Details<'_>) {
+        use Category::{Authentication, Configuration, Email, Iam};
+        let of = |user: UserId| Details { user: Some(user), ..Details::default() };
+        let in_session = |user: UserId, session| Details { session: Some(session), ..of(user) };
+        let because = |reason| Details { reason: Some(reason), ..Details::default() };
+        match *self {
+            Self::UserRegistered { user } => ("user_registered", Iam, of(user)),
+            Self::AddressTaken { owner } => ("address_taken", Iam, Details { failure: true, ..of(owner) }),
+            Self::AddressConfirmed { user, admin } => {
+                ("address_confirmed", Iam, Details { admin: Some(admin), ..of(user) })
+            }
+            Self::LoginSucceeded { user, session } => ("login_succeeded", Authentication, in_session(user, session)),
+            Self::LoginFailed { user, reason } => {
+                ("login_failed", Authentication, Details { user, failure: true, ..because(reason.as_str()) })
+            }
+            Self::LoginLocked => ("login_locked", Authentication, Details { failure: true, ..Details::default() }),
+            Self::SessionRefreshed { user, session } => {
+                ("session_refreshed", Authentication, in_session(user, session))
+            }
+            Self::SessionReuseDetected { user, session } => {
+                ("session_reuse_detected", Authentication, Details { failure: true, ..in_session(user, session) })
+            }
+            Self::LoggedOut { user, session, everywhere } => {
+                ("logged_out", Authentication, Details { everywhere: Some(everywhere), ..in_session(user, session) })
+            }
+            Self::UserUpdated { user } => ("user_updated", Iam, of(user)),
+            Self::UserDeleted { user, by } => ("user_deleted", Iam, Details { by: Some(by), ..of(user) }),
+            Self::PictureRequested { user } => ("picture_requested", Iam, of(user)),
+            Self::PictureReady { user } => ("picture_ready", Iam, of(user)),
+            Self::PictureRejected { user, reason } => {
+                ("picture_rejected", Iam, Details { failure: true, reason: Some(reason), ..of(user) })
+            }
+            Self::PictureDeleted { user } => ("picture_deleted", Iam, of(user)),
+            Self::MailSent { kind } => ("mail_sent", Email, because(kind)),
+            Self::MailDropped { kind: _, reason } => ("mail_dropped", Email, because(reason)),
+            Self::MailFailed { kind: _, reason } => {
+                ("mail_failed", Email, Details { failure: true, ..because(reason) })
+            }
+            Self::KeyCreated { kid } => ("key_created", Configuration, because(kid)),
+            Self::KeyRetired { kid } => ("key_retired", Configuration, because(kid)),
+        }
+    }
+}

@@ -1,0 +1,28 @@
+//! Logs: `tracing` events as ECS JSON lines on standard output, and the same lines to Firehose after the answer.
+
+pub mod audit;
+mod ecs;
+mod extension;
+mod shipper;
+
+pub use ecs::Ecs;
+pub use extension::{Finished, ship_after_each_answer};
+pub use shipper::{Records, Shipper};
+
+use tracing::Subscriber;
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt;
+
+use crate::clock::Clock;
+
+/// What is logged unless `LOG_LEVEL` says otherwise. The SDK's own lines are left out: it logs while it ships logs.
+const LEVELS: &str =
+    "info,aws_config=warn,aws_smithy_runtime=warn,aws_sdk_firehose=off,hyper=warn,hyper_util=warn,rustls=warn";
+
+/// A subscriber that writes every event to standard output, if asked to, and to `records`.
+pub fn subscriber(clock: Clock, records: Records, stdout: bool) -> impl Subscriber + Send + Sync {
+    let levels = std::env::var("LOG_LEVEL").ok().and_then(|levels| EnvFilter::try_new(levels).ok());
+    tracing_subscriber::registry()
+        .with(levels.unwrap_or_else(|| EnvFilter::new(LEVELS)))
+        .with(Ecs::new(clock, records, stdout))
+}

@@ -1,0 +1,150 @@
+//! Log lines on their way to Firehose: collected while requests run, sent in batches after the answers.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use aws_sdk_firehose::primitives::Blob;
+use aws_sdk_firehose::types::Record;
+
+use crate::App;
+
+/// Firehose takes at most this many records in one call, and at most 4 MiB
+/// (<https://docs.aws.amazon.com/firehose/latest/APIReference/API_PutRecordBatch.html>).
+const BATCH_RECORDS: usize = 500;
+const BATCH_BYTES: usize = 4 * 1024 * 1024;
+/// Lines that wait at most; the oldest go first when a flood outruns Firehose.
+const WAITING: usize = 10_000;
+const TRIES: u32 = 3;
+
+/// Lines that wait to be sent. Clones share them.
+#[derive(Clone, Default)]
+pub struct Records(Arc<Mutex<Waiting>>);
+
+#[derive(Default)]
+struct Waiting {
+    lines: VecDeque<Vec<u8>>,
+    dropped: u64,
+}
+
+impl Records {
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn push(&self, line: Vec<u8>) {
+        let mut waiting = self.lock();
+        if waiting.lines.len() == WAITING {
+            waiting.lines.pop_front();
+            waiting.dropped += 1;
+        }
+        waiting.lines.push_back(line);
+    }
+
+    /// All that wait, oldest first.
+    #[must_use]
+    pub fn take(&self) -> Vec<Vec<u8>> {
+        self.lock().lines.drain(..).collect()
+    }
+
+    fn take_batch(&self) -> Vec<Vec<u8>> {
+        let mut waiting = self.lock();
+        let mut bytes = 0;
+        let fits = waiting.lines.iter().take(BATCH_RECORDS).take_while(|line| {
+            bytes += line.len();
+            bytes <= BATCH_BYTES
+        });
+        let count = fits.count();
+        waiting.lines.drain(..count).collect()
+    }
+
+    fn add_dropped(&self, lines: usize) {
+        self.lock().dropped += lines as u64;
+    }
+
+    fn take_dropped(&self) -> u64 {
+        std::mem::take(&mut self.lock().dropped)
+    }
+}
+
+/// Sends what waits to the stream that the configuration names.
+#[derive(Clone)]
+pub struct Shipper {
+    app: App,
+    records: Records,
+}
+
+impl Shipper {
+    #[must_use]
+    pub const fn new(app: App, records: Records) -> Self {
+        Self { app, records }
+    }
+
+    /// Sends everything that waits. What Firehose refuses three times is dropped and counted: standard output, and so
+    /// `CloudWatch`, has every line, and a line that says how many did not get through.
+    pub async fn ship(&self) {
+        let Some(stream) = &self.app.config.log_stream else {
+            let _ = self.records.take();
+            return;
+        };
+        loop {
+            let mut batch = self.records.take_batch();
+            if batch.is_empty() {
+                break;
+            }
+            for _ in 0..TRIES {
+                batch = self.put(stream, batch).await;
+                if batch.is_empty() {
+                    break;
+                }
+            }
+            self.records.add_dropped(batch.len());
+        }
+        let dropped = self.records.take_dropped();
+        if dropped > 0 {
+            tracing::warn!(log.dropped = dropped, "log lines did not get through to Firehose");
+        }
+    }
+
+    /// One call; returns the lines that Firehose did not take.
+    async fn put(&self, stream: &str, batch: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
+        let records = batch.iter().filter_map(|line| Record::builder().data(Blob::new(line.clone())).build().ok());
+        let put = self.app.firehose().put_record_batch().delivery_stream_name(stream);
+        match put.set_records(Some(records.collect())).send().await {
+            Ok(answer) if answer.failed_put_count() == 0 => Vec::new(),
+            Ok(answer) => {
+                let refused = answer.request_responses().iter().map(|response| response.error_code().is_some());
+                batch.into_iter().zip(refused).filter_map(|(line, refused)| refused.then_some(line)).collect()
+            }
+            Err(_) => batch,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn batches_keep_to_firehoses_limits() {
+        let records = Records::default();
+        for _ in 0..700 {
+            records.push(vec![b'x'; 10_000]);
+        }
+        assert_eq!(records.take_batch().len(), BATCH_BYTES / 10_000);
+        let records = Records::default();
+        for _ in 0..700 {
+            records.push(vec![b'x'; 10]);
+        }
+        assert_eq!((records.take_batch().len(), records.take_batch().len()), (500, 200));
+    }
+
+    #[test]
+    fn a_flood_drops_the_oldest_and_counts_them() {
+        let records = Records::default();
+        for line in 0..=WAITING {
+            records.push(line.to_string().into_bytes());
+        }
+        assert_eq!(records.take()[0], b"1");
+        assert_eq!(records.take_dropped(), 1);
+    }
+}

@@ -1,0 +1,82 @@
+//! Access tokens: JWTs after RFC 9068, signed with the key that signs now, checked with the published ones.
+
+use std::time::Duration;
+
+use jsonwebtoken::{Header, Validation};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::App;
+use crate::clock::Timestamp;
+use crate::config::ACCESS_TOKEN_LIFE;
+use crate::domain::id::{SessionId, UserId};
+use crate::domain::session::Session;
+use crate::domain::user::{Role, User};
+use crate::error::{Error, Result};
+
+/// The media type of access tokens (RFC 9068, 2.1); no other token of this service has it.
+const TYP: &str = "at+jwt";
+/// Instances' clocks may differ by this much: a token is not refused for having been made "in the future".
+const SKEW: Duration = Duration::from_secs(5);
+
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Claims {
+    pub iss: String,
+    pub sub: UserId,
+    pub aud: String,
+    /// Seconds since the epoch, like every time here.
+    pub exp: i64,
+    pub iat: i64,
+    pub nbf: i64,
+    pub jti: Uuid,
+    pub sid: SessionId,
+    pub roles: Vec<Role>,
+    pub auth_time: i64,
+}
+
+/// # Errors
+/// Only when the signing key cannot be read.
+pub async fn sign(app: &App, user: &User, session: &Session, now: Timestamp) -> Result<String> {
+    let claims = Claims {
+        iss: app.config.tokens.issuer.clone(),
+        sub: user.id,
+        aud: app.config.tokens.audience.clone(),
+        exp: now.plus(ACCESS_TOKEN_LIFE).seconds(),
+        iat: now.seconds(),
+        nbf: now.seconds(),
+        jti: crate::random::uuid(now),
+        sid: session.id,
+        roles: user.roles.clone(),
+        auth_time: session.signed_in_at.seconds(),
+    };
+    let key = app.keys.signing(now).await?;
+    let mut header = Header::new(key.algorithm);
+    header.typ = Some(TYP.to_owned());
+    header.kid = Some(key.kid.clone());
+    jsonwebtoken::encode(&header, &claims, &key.encoding).map_err(Error::internal)
+}
+
+/// The claims of a token that this service signed for this audience and that is valid now.
+///
+/// # Errors
+/// [`Error::InvalidToken`] for any other; an internal one when the keys cannot be read.
+pub async fn verify(app: &App, token: &str, now: Timestamp) -> Result<Claims> {
+    let header = jsonwebtoken::decode_header(token).map_err(|_| Error::InvalidToken)?;
+    if !header.typ.is_some_and(|typ| typ.eq_ignore_ascii_case(TYP)) {
+        return Err(Error::InvalidToken);
+    }
+    let kid = header.kid.ok_or(Error::InvalidToken)?;
+    let key = app.keys.verifying(&kid, now).await?.ok_or(Error::InvalidToken)?;
+    // The algorithm is the key's, whatever the token's header says of it (RFC 8725, 3.1).
+    let mut validation = Validation::new(key.algorithm);
+    validation.set_issuer(&[&app.config.tokens.issuer]);
+    validation.set_audience(&[&app.config.tokens.audience]);
+    validation.set_required_spec_claims(&["iss", "sub", "aud", "exp", "nbf"]);
+    // Times are compared below, with the clock that everything else goes by.
+    validation.validate_exp = false;
+    validation.validate_nbf = false;
+    let claims: Claims =
+        jsonwebtoken::decode(token, &key.decoding, &validation).map_err(|_| Error::InvalidToken)?.claims;
+    let valid = now.seconds() < claims.exp && claims.nbf <= now.plus(SKEW).seconds();
+    if valid { Ok(claims) } else { Err(Error::InvalidToken) }
+}

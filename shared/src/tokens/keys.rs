@@ -1,0 +1,257 @@
+//! The keys as a running function holds them: read once, looked at again every few minutes or when a token names
+//! a key that is not there.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
+use aws_lc_rs::{rsa, signature};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use jsonwebtoken::jwk::{Jwk, PublicKeyUse, ThumbprintHash};
+use jsonwebtoken::{DecodingKey, EncodingKey};
+use secrecy::ExposeSecret;
+use tokio::sync::OnceCell;
+
+use super::mac::MacKey;
+use crate::clock::Timestamp;
+use crate::domain::keys::{self, Algorithm, KeyTimes};
+use crate::error::{Error, Result};
+use crate::store::{KeyStore, PrivateKey, PublicKey, Store};
+
+/// How long keys are used without looking again.
+const FRESH: Duration = Duration::from_mins(5);
+/// How often an unknown key id may make us look: a flood of made-up ids must not become a flood of reads.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+#[derive(Debug)]
+pub struct Keys {
+    store: Store,
+    private: KeyStore,
+    algorithm: Algorithm,
+    verifying: RwLock<Option<Loaded<HashMap<String, Arc<VerifyingKey>>>>>,
+    signing: RwLock<Option<Loaded<Arc<SigningKey>>>>,
+    refresh_mac: OnceCell<MacKey>,
+    cursor_mac: OnceCell<MacKey>,
+}
+
+#[derive(Debug, Clone)]
+struct Loaded<T> {
+    value: T,
+    at: Timestamp,
+}
+
+pub struct VerifyingKey {
+    pub algorithm: jsonwebtoken::Algorithm,
+    pub decoding: DecodingKey,
+}
+
+impl std::fmt::Debug for VerifyingKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "VerifyingKey({:?})", self.algorithm)
+    }
+}
+
+pub struct SigningKey {
+    pub kid: String,
+    pub algorithm: jsonwebtoken::Algorithm,
+    pub encoding: EncodingKey,
+}
+
+impl std::fmt::Debug for SigningKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "SigningKey({}, [REDACTED])", self.kid)
+    }
+}
+
+impl Keys {
+    #[must_use]
+    pub fn new(store: Store, private: KeyStore, algorithm: Algorithm) -> Self {
+        Self {
+            store,
+            private,
+            algorithm,
+            verifying: RwLock::default(),
+            signing: RwLock::default(),
+            refresh_mac: OnceCell::new(),
+            cursor_mac: OnceCell::new(),
+        }
+    }
+
+    /// The key that checks tokens with this key id; `None` when there is no such key.
+    ///
+    /// # Errors
+    /// When the keys cannot be read and no earlier reading has the key.
+    pub async fn verifying(&self, kid: &str, now: Timestamp) -> Result<Option<Arc<VerifyingKey>>> {
+        let held = self
+            .verifying
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .as_ref()
+            .map(|loaded| (loaded.value.get(kid).cloned(), now.since(loaded.at)));
+        if let Some((key, age)) = held {
+            let look_again = if key.is_some() { FRESH } else { LOOK_AGAIN };
+            if age < look_again {
+                return Ok(key);
+            }
+            return match self.load_verifying(now).await {
+                Err(error) if key.is_some() => {
+                    tracing::warn!(error = ?error, "the public keys could not be read again; the known ones go on");
+                    Ok(key)
+                }
+                other => other.map(|keys| keys.get(kid).cloned()),
+            };
+        }
+        Ok(self.load_verifying(now).await?.get(kid).cloned())
+    }
+
+    async fn load_verifying(&self, now: Timestamp) -> Result<HashMap<String, Arc<VerifyingKey>>> {
+        let mut keys = HashMap::new();
+        for key in self.store.public_keys().await? {
+            let jwk: Jwk = serde_json::from_str(&key.jwk).map_err(Error::internal)?;
+            let decoding = DecodingKey::from_jwk(&jwk).map_err(Error::internal)?;
+            keys.insert(key.kid, Arc::new(VerifyingKey { algorithm: key.algorithm.into(), decoding }));
+        }
+        let loaded = Loaded { value: keys.clone(), at: now };
+        *self.verifying.write().unwrap_or_else(PoisonError::into_inner) = Some(loaded);
+        Ok(keys)
+    }
+
+    /// The key that signs now. A stack that has none yet makes its first.
+    ///
+    /// # Errors
+    /// When the keys cannot be read or the first one cannot be written.
+    pub async fn signing(&self, now: Timestamp) -> Result<Arc<SigningKey>> {
+        let held = self.signing.read().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(loaded) = held.filter(|loaded| now.since(loaded.at) < FRESH) {
+            return Ok(loaded.value);
+        }
+        let mut private = self.private.signing_keys().await?;
+        if private.is_empty() {
+            self.make(now, now).await?;
+            private = self.private.signing_keys().await?;
+        }
+        let times: Vec<KeyTimes> = private.iter().map(PrivateKey::times).collect();
+        let kid = keys::signing(&times, now).map(|key| key.kid.clone());
+        let key = private.into_iter().find(|key| Some(&key.kid) == kid.as_ref());
+        let key = key.ok_or_else(|| Error::internal("no signing key is active"))?;
+        let pkcs8 = STANDARD.decode(key.pkcs8.expose_secret()).map_err(Error::internal)?;
+        let signing = Arc::new(SigningKey {
+            kid: key.kid,
+            algorithm: key.algorithm.into(),
+            encoding: encoding_key(key.algorithm, &pkcs8),
+        });
+        let loaded = Loaded { value: Arc::clone(&signing), at: now };
+        *self.signing.write().unwrap_or_else(PoisonError::into_inner) = Some(loaded);
+        Ok(signing)
+    }
+
+    /// Makes the next key when it is due, and withdraws those that nothing needs any more.
+    /// Returns the ids of the keys made and withdrawn.
+    ///
+    /// # Errors
+    /// When the keys cannot be read or written.
+    pub async fn rotate(&self, now: Timestamp) -> Result<(Option<String>, Vec<String>)> {
+        let times: Vec<KeyTimes> = self.private.signing_keys().await?.iter().map(PrivateKey::times).collect();
+        let made = match keys::next_active_from(&times, self.algorithm, now) {
+            Some(active_from) => Some(self.make(active_from, now).await?),
+            None => None,
+        };
+        let retired: Vec<String> = keys::retired(&times, now).into_iter().map(|key| key.kid.clone()).collect();
+        for kid in &retired {
+            self.store.withdraw_key(kid).await?;
+            self.private.delete_signing_key(kid).await?;
+        }
+        Ok((made, retired))
+    }
+
+    /// Published first, then stored for signing: nothing is ever signed with a key that cannot be checked.
+    async fn make(&self, active_from: Timestamp, now: Timestamp) -> Result<String> {
+        let pkcs8 = generate(self.algorithm).map_err(|_| Error::internal("a signing key could not be made"))?;
+        let mut jwk = Jwk::from_encoding_key(&encoding_key(self.algorithm, &pkcs8), self.algorithm.into())
+            .map_err(Error::internal)?;
+        let kid = jwk.thumbprint(ThumbprintHash::SHA256).map_err(Error::internal)?;
+        jwk.common.key_id = Some(kid.clone());
+        jwk.common.public_key_use = Some(PublicKeyUse::Signature);
+        let jwk = serde_json::to_string(&jwk).map_err(Error::internal)?;
+        self.store.publish_key(&PublicKey { kid: kid.clone(), algorithm: self.algorithm, jwk }).await?;
+        let pkcs8 = STANDARD.encode(pkcs8).into();
+        let key = PrivateKey { kid: kid.clone(), algorithm: self.algorithm, created_at: now, active_from, pkcs8 };
+        self.private.put_signing_key(&key).await?;
+        Ok(kid)
+    }
+
+    /// # Errors
+    /// When the key cannot be read or, the first time, written.
+    pub async fn refresh_mac(&self) -> Result<&MacKey> {
+        self.mac(&self.refresh_mac, "refresh").await
+    }
+
+    /// # Errors
+    /// As [`Self::refresh_mac`].
+    pub async fn cursor_mac(&self) -> Result<&MacKey> {
+        self.mac(&self.cursor_mac, "cursor").await
+    }
+
+    async fn mac<'a>(&self, cell: &'a OnceCell<MacKey>, purpose: &str) -> Result<&'a MacKey> {
+        cell.get_or_try_init(async || Ok(MacKey::new(&self.private.mac_key(purpose).await?))).await
+    }
+}
+
+impl From<Algorithm> for jsonwebtoken::Algorithm {
+    fn from(algorithm: Algorithm) -> Self {
+        match algorithm {
+            Algorithm::Es256 => Self::ES256,
+            Algorithm::Rs256 => Self::RS256,
+            Algorithm::EdDsa => Self::EdDSA,
+        }
+    }
+}
+
+fn encoding_key(algorithm: Algorithm, pkcs8: &[u8]) -> EncodingKey {
+    match algorithm {
+        Algorithm::Es256 => EncodingKey::from_ec_der(pkcs8),
+        Algorithm::Rs256 => EncodingKey::from_rsa_der(pkcs8),
+        Algorithm::EdDsa => EncodingKey::from_ed_der(pkcs8),
+    }
+}
+
+/// A new private key: PKCS #8, DER.
+fn generate(algorithm: Algorithm) -> std::result::Result<Vec<u8>, aws_lc_rs::error::Unspecified> {
+    let pkcs8 = match algorithm {
+        Algorithm::Es256 => signature::EcdsaKeyPair::generate(&signature::ECDSA_P256_SHA256_FIXED_SIGNING)?
+            .to_pkcs8v1()?
+            .as_ref()
+            .to_vec(),
+        Algorithm::Rs256 => {
+            let pair = rsa::KeyPair::generate(rsa::KeySize::Rsa2048)?;
+            AsDer::<Pkcs8V1Der<'_>>::as_der(&pair)?.as_ref().to_vec()
+        }
+        Algorithm::EdDsa => AsDer::<Pkcs8V1Der<'_>>::as_der(&signature::Ed25519KeyPair::generate()?)?.as_ref().to_vec(),
+    };
+    Ok(pkcs8)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use jsonwebtoken::{Header, Validation};
+
+    #[test]
+    fn each_algorithm_signs_what_its_published_half_verifies() {
+        for algorithm in [Algorithm::Es256, Algorithm::Rs256, Algorithm::EdDsa] {
+            let key = encoding_key(algorithm, &generate(algorithm).unwrap());
+            let jwk = Jwk::from_encoding_key(&key, algorithm.into()).unwrap();
+            let public = serde_json::to_string(&jwk).unwrap();
+            assert!(!public.contains("\"d\""), "{algorithm}: {public}");
+            let token =
+                jsonwebtoken::encode(&Header::new(algorithm.into()), &serde_json::json!({ "sub": "x" }), &key).unwrap();
+            let decoding = DecodingKey::from_jwk(&serde_json::from_str(&public).unwrap()).unwrap();
+            let mut validation = Validation::new(algorithm.into());
+            validation.required_spec_claims.clear();
+            validation.validate_exp = false;
+            assert!(jsonwebtoken::decode::<serde_json::Value>(&token, &decoding, &validation).is_ok(), "{algorithm}");
+        }
+    }
+}

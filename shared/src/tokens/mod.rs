@@ -1,0 +1,54 @@
+//! Tokens that this service gives out, and the keys behind them. Each kind has a format or a MAC key of its own,
+//! so that none can stand where another belongs.
+
+pub mod access;
+pub mod cursor;
+pub mod keys;
+pub mod mac;
+pub mod refresh;
+
+use secrecy::{ExposeSecret, SecretString};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::App;
+use crate::config::ACCESS_TOKEN_LIFE;
+use crate::domain::session::Session;
+use crate::domain::user::User;
+use crate::error::Result;
+
+/// What a sign-in or a refresh gives.
+#[derive(Serialize, ToSchema)]
+pub struct TokenPair {
+    /// A JWT after RFC 9068, to be sent as `Authorization: Bearer`.
+    #[schema(example = "eyJ0eXAiOiJhdCtqd3QiLCJhbGciOiJFUzI1NiJ9...")]
+    pub access_token: String,
+    #[schema(example = "Bearer")]
+    pub token_type: &'static str,
+    /// Seconds until the access token expires.
+    #[schema(example = 600)]
+    pub expires_in: u64,
+    /// Opaque; good for one refresh.
+    pub refresh_token: String,
+    /// Seconds until the refresh token expires unless it is used before.
+    #[schema(example = 2_592_000)]
+    pub refresh_expires_in: u64,
+}
+
+impl TokenPair {
+    /// The pair for a session as it stands now: the same session and rotation give the same refresh token.
+    ///
+    /// # Errors
+    /// Only when the keys cannot be read.
+    pub async fn issue(app: &App, user: &User, session: &Session) -> Result<Self> {
+        let now = app.clock.now();
+        let refresh: SecretString = refresh::encode(session, app.keys.refresh_mac().await?);
+        Ok(Self {
+            access_token: access::sign(app, user, session, now).await?,
+            token_type: "Bearer",
+            expires_in: ACCESS_TOKEN_LIFE.as_secs(),
+            refresh_token: refresh.expose_secret().to_owned(),
+            refresh_expires_in: session.ends_at().since(now).as_secs(),
+        })
+    }
+}

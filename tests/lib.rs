@@ -1,0 +1,1 @@
+//! A package of tests only: `main.rs` is the one test binary, laid out by route.
