@@ -1,1 +1,332 @@
-//! A package of tests only: `main.rs` is the one test binary, laid out by route.
+//! [`TestApp`]: the whole service for one test, with its own ports, its own memory and a clock that the test moves.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use local::{Options, Outage, Queue, Service, Stack};
+use reqwest::header::HeaderMap;
+use reqwest::{Method, RequestBuilder, StatusCode};
+use serde_json::{Value, json};
+use shared::App;
+use shared::clock::Clock;
+
+pub const PASSWORD: &str = "correct horse battery";
+
+/// How long a condition may take to come true before a test gives up: far longer than it ever takes.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+pub struct TestApp {
+    pub stack: Stack,
+    pub clock: Clock,
+    http: reqwest::Client,
+}
+
+/// An answer, read whole.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub text: String,
+}
+
+/// Somebody who has an account and is signed in.
+pub struct SignedIn<'a> {
+    app: &'a TestApp,
+    pub email: String,
+    pub id: String,
+    pub access_token: String,
+    pub refresh_token: String,
+}
+
+impl TestApp {
+    pub async fn start() -> Self {
+        Self::start_with(&[]).await
+    }
+
+    /// Starts with configuration variables of its own.
+    pub async fn start_with(variables: &[(&str, &str)]) -> Self {
+        Self::start_in(None, variables).await
+    }
+
+    /// Starts on data that outlives it.
+    pub async fn start_in(data: Option<&std::path::Path>, variables: &[(&str, &str)]) -> Self {
+        let clock = Clock::default();
+        // The cheapest hash argon2 takes: tests are about what surrounds it.
+        let cheap = [("PASSWORD_HASH_MEMORY_KIB", "8"), ("PASSWORD_HASH_ITERATIONS", "1")];
+        let variables = cheap.iter().chain(variables).map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let options = Options {
+            port: 0,
+            data: data.map(Into::into),
+            clock: clock.clone(),
+            variables: variables.collect::<HashMap<_, _>>(),
+            sweeping: false,
+            // A failed message is there again at once, so no test waits for it.
+            visibility: Duration::ZERO,
+        };
+        let stack = Stack::start(options).await.expect("the stack starts");
+        let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().expect("a client");
+        Self { stack, clock, http }
+    }
+
+    /// The service's own view of the world, to reach where HTTP does not.
+    pub fn app(&self) -> &App {
+        &self.stack.app
+    }
+
+    pub fn url(&self, path: &str) -> String {
+        if path.starts_with("http") { path.to_owned() } else { format!("{}/api/v1{path}", self.stack.url()) }
+    }
+
+    /// A request to a path of the API, or to a whole URL.
+    pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.http.request(method, self.url(path))
+    }
+
+    pub async fn get(&self, path: &str) -> Answer {
+        Answer::of(self.request(Method::GET, path)).await
+    }
+
+    pub async fn post(&self, path: &str, body: &Value) -> Answer {
+        Answer::of(self.request(Method::POST, path).json(body)).await
+    }
+
+    pub async fn register(&self, email: &str) -> Answer {
+        self.post("/auth/register", &json!({ "name": "Ada Lovelace", "email": email, "password": PASSWORD })).await
+    }
+
+    pub async fn login(&self, email: &str, password: &str) -> Answer {
+        self.post("/auth/login", &json!({ "email": email, "password": password })).await
+    }
+
+    pub async fn refresh(&self, refresh_token: &str) -> Answer {
+        self.post("/auth/refresh", &json!({ "refresh_token": refresh_token })).await
+    }
+
+    /// Registers and confirms.
+    pub async fn confirmed(&self, email: &str) {
+        assert_eq!(self.register(email).await.status, 202);
+        let token = self.confirmation_token(email).await;
+        let answer = self.post("/auth/confirm", &json!({ "token": token })).await;
+        assert_eq!(answer.status, 200, "{}", answer.text);
+    }
+
+    /// Registers, confirms and signs in.
+    pub async fn signed_in(&self, email: &str) -> SignedIn<'_> {
+        self.confirmed(email).await;
+        self.sign_in(email).await
+    }
+
+    /// The administrator, signed in.
+    pub async fn admin(&self) -> SignedIn<'_> {
+        self.signed_in("admin@example.com").await
+    }
+
+    /// Signs in to an account that is there: another session.
+    pub async fn sign_in(&self, email: &str) -> SignedIn<'_> {
+        let answer = self.login(email, PASSWORD).await;
+        assert_eq!(answer.status, 200, "{}", answer.text);
+        let body = answer.json();
+        SignedIn {
+            app: self,
+            email: email.to_owned(),
+            id: text(&body["user"]["id"]),
+            access_token: text(&body["access_token"]),
+            refresh_token: text(&body["refresh_token"]),
+        }
+    }
+
+    /// The token of the newest link that was mailed to an address, once there is one.
+    pub async fn confirmation_token(&self, email: &str) -> String {
+        let mails = self.mails_to(email, 1).await;
+        let link = mails.iter().flat_map(|mail| mail["links"].as_array().into_iter().flatten()).map(text);
+        let token = link.filter_map(|link| link.split_once("confirm?token=").map(|(_, token)| token.to_owned())).next();
+        token.unwrap_or_else(|| panic!("no mail to {email} has a link: {mails:?}"))
+    }
+
+    /// All mails to an address, newest first, once there are at least `count`.
+    pub async fn mails_to(&self, email: &str, count: usize) -> Vec<Value> {
+        eventually(&format!("{count} mails to {email}"), async || {
+            let mails = self.mails(email).await;
+            (mails.len() >= count).then_some(mails)
+        })
+        .await
+    }
+
+    /// All mails to an address that were sent until now, newest first.
+    pub async fn mails(&self, email: &str) -> Vec<Value> {
+        let answer = Answer::of(self.request(Method::GET, &self.local("/_local/mail"))).await.json();
+        answer.as_array().expect("an array").iter().filter(|mail| mail["to"] == email).cloned().collect()
+    }
+
+    /// A URL of the local stack's own pages.
+    pub fn local(&self, path: &str) -> String {
+        format!("{}{path}", self.stack.url())
+    }
+
+    /// Waits until both queues are empty and nothing of them is being worked on.
+    pub async fn idle(&self) {
+        for queue in [Queue::Mail, Queue::Images] {
+            eventually("empty queues", async || (self.queued(queue.name()).await == 0).then_some(())).await;
+        }
+    }
+
+    /// How many messages a queue holds, those being worked on too.
+    pub async fn queued(&self, queue: &str) -> u32 {
+        use aws_sdk_sqs::types::QueueAttributeName as Name;
+        let sqs = self.app().sqs();
+        let url = self.queue_url(queue);
+        let answer = sqs.get_queue_attributes().queue_url(url).attribute_names(Name::All).send().await.expect("attributes");
+        let attributes = answer.attributes().expect("attributes");
+        [Name::ApproximateNumberOfMessages, Name::ApproximateNumberOfMessagesNotVisible]
+            .iter()
+            .filter_map(|name| attributes.get(name)?.parse::<u32>().ok())
+            .sum()
+    }
+
+    /// Puts a message into a queue, as a stranger might.
+    pub async fn enqueue(&self, queue: &str, body: &str) {
+        let sqs = self.app().sqs();
+        sqs.send_message().queue_url(self.queue_url(queue)).message_body(body).send().await.expect("the queue takes it");
+    }
+
+    fn queue_url(&self, queue: &str) -> String {
+        let mail = &self.app().config.mail.queue_url;
+        let (base, _) = mail.rsplit_once('/').expect("a queue URL");
+        format!("{base}/{queue}")
+    }
+
+    /// Moves the clock and runs the sweeper, as its schedule would have.
+    pub async fn later(&self, by: Duration) {
+        self.clock.advance(by);
+        self.stack.sweep().await;
+    }
+
+    pub async fn outage(&self, service: Service, outage: Outage) {
+        self.stack.set_outage(service, outage).await;
+    }
+
+    /// The security events of one kind in the log stream, newest first.
+    pub async fn events(&self, action: &str) -> Vec<Value> {
+        self.stack.logs().await.into_iter().filter(|line| line["event.action"] == action).collect()
+    }
+}
+
+impl Answer {
+    pub async fn of(request: RequestBuilder) -> Self {
+        let response = request.send().await.expect("an answer");
+        let (status, headers) = (response.status(), response.headers().clone());
+        Self { status, headers, text: response.text().await.expect("text") }
+    }
+
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {} {}", self.status, self.text))
+    }
+
+    /// The code of a problem answer, after checking that it is a whole one.
+    pub fn code(&self) -> String {
+        assert_eq!(self.header("content-type"), "application/problem+json", "{} {}", self.status, self.text);
+        let problem = self.json();
+        assert_eq!(problem["status"], self.status.as_u16());
+        assert_eq!(problem["request_id"], self.header("x-request-id"));
+        for field in ["type", "title", "detail"] {
+            assert!(problem[field].as_str().is_some_and(|text| !text.is_empty()), "{field}: {problem}");
+        }
+        assert!(problem["errors"].is_array());
+        text(&problem["code"])
+    }
+
+    /// The fields that a problem names, with their codes.
+    pub fn fields(&self) -> Vec<(String, String)> {
+        assert_eq!(self.code(), "invalid_request");
+        let problem = self.json();
+        problem["errors"].as_array().into_iter().flatten().map(|error| (text(&error["field"]), text(&error["code"]))).collect()
+    }
+
+    /// A header's text, empty when it is not there.
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+    }
+}
+
+impl SignedIn<'_> {
+    /// A request with the access token.
+    pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.app.request(method, path).bearer_auth(&self.access_token)
+    }
+
+    pub async fn get(&self, path: &str) -> Answer {
+        Answer::of(self.request(Method::GET, path)).await
+    }
+
+    pub async fn post(&self, path: &str, body: &Value) -> Answer {
+        Answer::of(self.request(Method::POST, path).json(body)).await
+    }
+
+    pub async fn put(&self, path: &str, body: &Value) -> Answer {
+        Answer::of(self.request(Method::PUT, path).json(body)).await
+    }
+
+    pub async fn delete(&self, path: &str) -> Answer {
+        Answer::of(self.request(Method::DELETE, path)).await
+    }
+
+    /// Refreshes, and goes on with the new pair.
+    pub async fn refresh(&mut self) {
+        let answer = self.app.refresh(&self.refresh_token).await;
+        assert_eq!(answer.status, 200, "{}", answer.text);
+        let body = answer.json();
+        self.access_token = text(&body["access_token"]);
+        self.refresh_token = text(&body["refresh_token"]);
+    }
+
+    pub async fn logout(&self) -> Answer {
+        Answer::of(self.request(Method::POST, "/auth/logout")).await
+    }
+
+    /// Asks for an upload and sends `bytes` to it; the URL's answer.
+    pub async fn upload(&self, content_type: &str, bytes: Vec<u8>) -> Answer {
+        let upload = self.request_upload(content_type, bytes.len()).await;
+        self.send_upload(&upload, bytes).await
+    }
+
+    pub async fn request_upload(&self, content_type: &str, length: usize) -> Value {
+        let answer = self.post("/user/picture", &json!({ "content_type": content_type, "content_length": length })).await;
+        assert_eq!(answer.status, 200, "{}", answer.text);
+        answer.json()
+    }
+
+    pub async fn send_upload(&self, upload: &Value, bytes: Vec<u8>) -> Answer {
+        let request = self.app.request(Method::PUT, &text(&upload["upload_url"]));
+        Answer::of(request.header("content-type", text(&upload["headers"]["content-type"])).body(bytes)).await
+    }
+
+    /// The picture of this user, once nothing is processed any more.
+    pub async fn picture(&self) -> Value {
+        eventually("a processed picture", async || {
+            let picture = self.get("/user").await.json()["picture"].clone();
+            (picture["status"] != "processing").then_some(picture)
+        })
+        .await
+    }
+}
+
+/// Waits for a condition: asks again until it gives something.
+///
+/// # Panics
+/// When it does not within [`PATIENCE`].
+pub async fn eventually<T>(what: &str, mut condition: impl AsyncFnMut() -> Option<T>) -> T {
+    let waiting = async {
+        loop {
+            if let Some(found) = condition().await {
+                return found;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, waiting).await.unwrap_or_else(|_| panic!("waited in vain for {what}"))
+}
+
+/// The text of a JSON string.
+pub fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_else(|| panic!("no text: {value}")).to_owned()
+}

@@ -136,7 +136,7 @@ fn the_transparency_of_a_png_palette_or_of_one_colour_is_kept() {
         assert_eq!(picture.at(0.75, 0.75)[3], 255);
     }
     let colour: Vec<u8> = BLUE.iter().flat_map(|&sample| [0, sample]).collect();
-    let one = make::with_png_chunk(&make::png(64, 64), b"tRNS", &colour);
+    let one = make::with_png_chunk(&make::png(64, 64), *b"tRNS", &colour);
     let (format, pictures) = see(&one);
     assert_eq!(format, Format::Png);
     assert!(pictures.iter().all(|picture| picture.at(0.25, 0.75)[3] == 0 && picture.at(0.25, 0.25)[3] == 255));
@@ -209,8 +209,8 @@ fn a_frame_of_an_animated_webp_lies_where_it_belongs() {
     animation.extend(bitstream);
     let file = make::webp_from_chunks(&[
         make::webp_header(0b1_0010, 80, 80),
-        make::riff_chunk(b"ANIM", &[0; 6]),
-        make::riff_chunk(b"ANMF", &animation),
+        make::riff_chunk(*b"ANIM", &[0; 6]),
+        make::riff_chunk(*b"ANMF", &animation),
     ]);
     let (format, pictures) = see(&file);
     assert_eq!(format, Format::Png);

@@ -109,9 +109,9 @@ pub fn png_from_chunks(chunks: &[(&[u8], &[u8])]) -> Vec<u8> {
 }
 
 /// The file with a chunk put in before its pixels.
-pub fn with_png_chunk(file: &[u8], name: &[u8; 4], contents: &[u8]) -> Vec<u8> {
+pub fn with_png_chunk(file: &[u8], name: [u8; 4], contents: &[u8]) -> Vec<u8> {
     let mut chunks = png_chunks(file);
-    chunks.insert(1, (name, contents));
+    chunks.insert(1, (&name, contents));
     png_from_chunks(&chunks)
 }
 
@@ -182,20 +182,20 @@ pub fn webp(width: u32, height: u32) -> Vec<u8> {
 }
 
 /// A chunk of a RIFF file.
-pub fn riff_chunk(name: &[u8; 4], payload: &[u8]) -> Vec<u8> {
+pub fn riff_chunk(name: [u8; 4], payload: &[u8]) -> Vec<u8> {
     let padding = &[0][..payload.len() % 2];
-    [name, &u32::try_from(payload.len()).unwrap().to_le_bytes()[..], payload, padding].concat()
+    [&name, &u32::try_from(payload.len()).unwrap().to_le_bytes()[..], payload, padding].concat()
 }
 
 /// A WebP of these chunks.
 pub fn webp_from_chunks(chunks: &[Vec<u8>]) -> Vec<u8> {
-    riff_chunk(b"RIFF", &[&b"WEBP"[..], &chunks.concat()].concat())
+    riff_chunk(*b"RIFF", &[&b"WEBP"[..], &chunks.concat()].concat())
 }
 
 /// An extended header of a canvas.
 pub fn webp_header(flags: u8, width: u32, height: u32) -> Vec<u8> {
     let size = |size: u32| (size - 1).to_le_bytes();
-    riff_chunk(b"VP8X", &[&[flags, 0, 0, 0], &size(width)[..3], &size(height)[..3]].concat())
+    riff_chunk(*b"VP8X", &[&[flags, 0, 0, 0], &size(width)[..3], &size(height)[..3]].concat())
 }
 
 /// A GIF with the frames given as left, top, width, height, and indices of the four colours of the quarters;

@@ -43,8 +43,8 @@ fn nothing_but_pixels_is_in_a_png_thumbnail() {
         let secret = String::from_utf8(SECRET.to_vec()).unwrap();
         encoder.add_text_chunk("Comment".to_owned(), secret).unwrap();
     });
-    file = make::with_png_chunk(&file, b"eXIf", &[&make::exif(6, true), SECRET].concat());
-    file = make::with_png_chunk(&file, b"tIME", &[7, 0xE8, 1, 1, 1, 1, 1]);
+    file = make::with_png_chunk(&file, *b"eXIf", &[&make::exif(6, true), SECRET].concat());
+    file = make::with_png_chunk(&file, *b"tIME", &[7, 0xE8, 1, 1, 1, 1, 1]);
     let made = thumbnails(&file).unwrap();
     assert_eq!(made.format, Format::Png);
     for picture in made.pictures {

@@ -34,7 +34,7 @@ fn every_orientation_of_a_jpeg_puts_each_corner_in_its_place() {
 fn every_orientation_of_a_png_puts_each_corner_in_its_place() {
     let file = make::png(120, 200);
     for (number, expected) in SEEN {
-        let turned = make::with_png_chunk(&file, b"eXIf", &make::exif(number, false));
+        let turned = make::with_png_chunk(&file, *b"eXIf", &make::exif(number, false));
         assert_quarters(&turned, expected, &format!("orientation {number}"));
     }
 }
@@ -62,7 +62,7 @@ fn every_orientation_of_a_webp_puts_each_corner_in_its_place() {
 fn a_transparent_picture_is_turned_with_its_alpha() {
     let samples = make::quarters(60, 40, |rgb| [rgb[0], rgb[1], rgb[2], if rgb == RED { 0 } else { 255 }]);
     let file = make::png_of(&samples, 60, 40, png::ColorType::Rgba, png::BitDepth::Eight, |_| {});
-    let (format, pictures) = see(&make::with_png_chunk(&file, b"eXIf", &make::exif(3, true)));
+    let (format, pictures) = see(&make::with_png_chunk(&file, *b"eXIf", &make::exif(3, true)));
     assert_eq!(format, Format::Png);
     for picture in pictures {
         assert_eq!(picture.at(0.75, 0.75)[3], 0);
