@@ -1,1 +1,31 @@
-fn main() {}
+//! Measurements against the whole service on this machine. Each is a command that prints a table; a result is a ratio
+//! of two things measured in one run wherever there are two.
+
+#![allow(clippy::disallowed_methods, reason = "measuring needs the machine's own clock")]
+
+mod enumeration;
+mod login;
+mod reads;
+mod samples;
+mod service;
+
+use std::process::ExitCode;
+
+const USAGE: &str = "usage: cargo run --release -p bench -- COMMAND
+  reads        GET /user, one client, the token really checked: requests a second
+  login        POST /auth/login against the argon2 verification alone
+  enumeration  known against unknown addresses on register, send and login";
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match std::env::args().nth(1).as_deref() {
+        Some("reads") => reads::run().await,
+        Some("login") => login::run().await,
+        Some("enumeration") => enumeration::run().await,
+        _ => {
+            eprintln!("{USAGE}");
+            return ExitCode::FAILURE;
+        }
+    }
+    ExitCode::SUCCESS
+}
