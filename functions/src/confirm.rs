@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::header::{CONTENT_SECURITY_POLICY, HeaderValue};
 use axum::response::{Html, IntoResponse, Response};
-use axum::routing::{MethodRouter, get};
+use axum::routing::get;
 use serde::{Deserialize, Serialize};
 use shared::domain::link::{LinkPurpose, LinkToken};
 use shared::domain::user::{Role, User};
@@ -22,7 +22,7 @@ use shared::telemetry::audit::Event;
 use shared::{App, Error, Result};
 use utoipa::{IntoParams, ToSchema};
 
-pub const ROUTE: Route = Route::new("confirm", &["GET", "POST"], &["/auth/confirm"], routes)
+pub const ROUTE: Route = Route::new("confirm", &["GET", "POST"], &["/auth/confirm"], || get(open).post(handler))
     .fails_with(&[Code::LinkInvalid, Code::LinkExpired]);
 
 #[derive(Deserialize, ToSchema, IntoParams)]
@@ -38,11 +38,6 @@ pub struct Confirm {
 pub enum Confirmation {
     Confirmed,
     AlreadyConfirmed,
-}
-
-fn routes() -> MethodRouter<App> {
-    // Axum answers HEAD with GET's handler, and HEAD must never change anything.
-    get(open).post(handler).head(async || Error::MethodNotAllowed { allow: String::from("GET,POST") })
 }
 
 #[utoipa::path(

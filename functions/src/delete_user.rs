@@ -49,13 +49,9 @@ pub async fn handler(
     let now = app.clock.now();
     let kind = MailKind::AccountDeleted { to: user.email.clone(), name: user.name.clone() };
     let farewell = OwedMail::new(user.email.folded(), kind, now);
-    if !app.store.delete_user(&user, &farewell, now).await? {
-        return Err(Error::UserNotFound);
-    }
+    let erasure = app.store.delete_user(&user, &farewell, now).await?.ok_or(Error::UserNotFound)?;
     Event::UserDeleted { user: user.id, by }.record();
     app.tell_emailer(&farewell).await;
-    if let Some(erasure) = app.store.erasure_of(user.id).await? {
-        erase(&app, &erasure).await;
-    }
+    erase(&app, &erasure).await;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -5,8 +5,7 @@
 use std::sync::{Arc, LazyLock};
 
 use axum::extract::{OriginalUri, State};
-use axum::http::StatusCode;
-use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, LOCATION};
+use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use shared::http::{BASE_PATH, Route};
@@ -21,13 +20,12 @@ const PAGE: &str = "/apidocs";
 const DOCUMENT: &str = "/openapi.json";
 
 pub const ROUTE: Route =
-    Route::new("documentation", &["GET"], &[DOCUMENT, PAGE, "/apidocs/", "/apidocs/{*asset}"], || get(either))
-        .also_at_root();
+    Route::new("documentation", &["GET"], &[DOCUMENT, PAGE, "/apidocs/{*asset}"], || get(either)).also_at_root();
 
 /// Swagger UI styles its elements in place and shows images from data URLs.
 const POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; \
-     frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
+     frame-ancestors 'none'; base-uri 'self'; form-action 'self'",
 );
 const CACHEABLE: HeaderValue = HeaderValue::from_static("public, max-age=300");
 
@@ -41,13 +39,9 @@ async fn either(OriginalUri(uri): OriginalUri, State(app): State<App>) -> Result
     if path.ends_with(DOCUMENT) {
         return openapi_json(&app);
     }
-    match path.split_once(PAGE) {
-        // The page's own links are relative, so it has to end with a slash.
-        Some((base, "")) => {
-            Ok((StatusCode::PERMANENT_REDIRECT, [(LOCATION, format!("{base}{PAGE}/"))]).into_response())
-        }
-        Some((_, asset)) => asset_of_page(asset.trim_start_matches('/')),
-        None => Err(Error::NotFound),
+    match path.split_once("/apidocs/") {
+        Some((_, asset)) => asset_of_page(asset),
+        None => page(),
     }
 }
 
@@ -63,19 +57,27 @@ pub fn openapi_json(app: &App) -> Result<Response> {
 
 #[utoipa::path(
     get, path = "/apidocs", tag = "service", operation_id = "apidocs", summary = "A page to try the API from",
-    responses(
-        (status = 200, description = "The page, under the path with a slash at its end", body = String, content_type = "text/html"),
-        (status = 308, description = "To the path with a slash at its end"),
-    )
+    responses((status = 200, description = "The page", body = String, content_type = "text/html"))
 )]
+fn page() -> Result<Response> {
+    let (content_type, html) = file("index.html")?;
+    // The page's own links are relative to the path with a slash at its end.
+    let html = String::from_utf8_lossy(&html).replacen("<head>", "<head><base href=\"apidocs/\">", 1);
+    Ok((headers(content_type), html).into_response())
+}
+
 fn asset_of_page(asset: &str) -> Result<Response> {
-    let file = if asset.is_empty() { "index.html" } else { asset };
-    let file = utoipa_swagger_ui::serve(file, Arc::clone(&UI)).map_err(|error| Error::internal(error.to_string()))?;
+    let (content_type, bytes) = file(asset)?;
+    Ok((headers(content_type), bytes).into_response())
+}
+
+fn file(name: &str) -> Result<(HeaderValue, Vec<u8>)> {
+    let file = utoipa_swagger_ui::serve(name, Arc::clone(&UI)).map_err(|error| Error::internal(error.to_string()))?;
     let file = file.ok_or(Error::NotFound)?;
     let content_type = HeaderValue::from_str(&file.content_type).map_err(Error::internal)?;
-    Ok((
-        [(CONTENT_TYPE, content_type), (CACHE_CONTROL, CACHEABLE), (CONTENT_SECURITY_POLICY, POLICY)],
-        file.bytes.into_owned(),
-    )
-        .into_response())
+    Ok((content_type, file.bytes.into_owned()))
+}
+
+fn headers(content_type: HeaderValue) -> [(HeaderName, HeaderValue); 3] {
+    [(CONTENT_TYPE, content_type), (CACHE_CONTROL, CACHEABLE), (CONTENT_SECURITY_POLICY, POLICY)]
 }

@@ -24,6 +24,7 @@ use shared::{App, Error, Result};
 ///
 /// # Errors
 /// Never: what fails is reported by message.
+#[tracing::instrument(name = "invocation", skip_all, fields(faas.name = "emailer"))]
 pub async fn handler(app: App, event: SqsEvent) -> Result<SqsBatchResponse> {
     let mut response = SqsBatchResponse::default();
     for message in event.records {

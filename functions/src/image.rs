@@ -24,6 +24,7 @@ use crate::erase::delete_objects;
 ///
 /// # Errors
 /// Never: what fails is reported by message.
+#[tracing::instrument(name = "invocation", skip_all, fields(faas.name = "image"))]
 pub async fn handler(app: App, event: SqsEvent) -> Result<SqsBatchResponse> {
     let mut response = SqsBatchResponse::default();
     for message in event.records {

@@ -55,11 +55,16 @@ pub struct SignedIn {
 pub async fn handler(State(app): State<App>, facts: Facts, Json(body): Json<Login>) -> Result<Answer<SignedIn>> {
     let (email, password) = body.parse()?;
     let address = email.folded();
-    let owner = admit(&app, &address).await?;
+    let owner = count_attempt(&app, &address).await?;
     // An id that nobody has keeps the look-up of an unknown address as long as that of a known one.
     let user = app.store.user(owner.unwrap_or_else(|| UserId::new(app.clock.now()))).await?;
     let verdict = app.hasher.verify(&password, user.as_ref().map(|user| &user.password_hash)).await?;
-    let user = accept(user, verdict)?;
+    let user = recognise(user, verdict)?;
+    if let Err(error) = admissible(&user) {
+        // Whoever knows the password does not guess.
+        app.store.forget_attempts(&address).await?;
+        return Err(error);
+    }
 
     if verdict == Verdict::RightButOutdated {
         rehash(&app, &user, password).await?;
@@ -73,7 +78,7 @@ pub async fn handler(State(app): State<App>, facts: Facts, Json(body): Json<Logi
 }
 
 /// Counts the attempt, unless the address is locked. Returns the account that has the address.
-async fn admit(app: &App, address: &FoldedAddress) -> Result<Option<UserId>> {
+async fn count_attempt(app: &App, address: &FoldedAddress) -> Result<Option<UserId>> {
     loop {
         let now = app.clock.now();
         let (owner, earlier): (_, Option<Attempts>) = app.store.owner_and_attempts(address).await?;
@@ -91,22 +96,28 @@ async fn admit(app: &App, address: &FoldedAddress) -> Result<Option<UserId>> {
     }
 }
 
-fn accept(user: Option<User>, verdict: Verdict) -> Result<User> {
-    let refuse = |user: Option<&User>, reason, error| {
-        Event::LoginFailed { user: user.map(|user| user.id), reason }.record();
-        Err(error)
+/// The account whose password was right.
+fn recognise(user: Option<User>, verdict: Verdict) -> Result<User> {
+    let (user, reason) = match user {
+        Some(user) if verdict != Verdict::Wrong => return Ok(user),
+        Some(user) => (Some(user.id), LoginFailure::WrongPassword),
+        None => (None, LoginFailure::UnknownAddress),
     };
-    match user {
-        None => refuse(None, LoginFailure::UnknownAddress, Error::InvalidCredentials),
-        Some(user) if verdict == Verdict::Wrong => {
-            refuse(Some(&user), LoginFailure::WrongPassword, Error::InvalidCredentials)
-        }
-        Some(user) if user.disabled => refuse(Some(&user), LoginFailure::Disabled, Error::AccountDisabled),
-        Some(user) if !user.email_confirmed => {
-            refuse(Some(&user), LoginFailure::NotConfirmed, Error::EmailNotConfirmed)
-        }
-        Some(user) => Ok(user),
-    }
+    Event::LoginFailed { user, reason }.record();
+    Err(Error::InvalidCredentials)
+}
+
+/// Whether the account may sign in at all.
+fn admissible(user: &User) -> Result<()> {
+    let (reason, error) = if user.disabled {
+        (LoginFailure::Disabled, Error::AccountDisabled)
+    } else if !user.email_confirmed {
+        (LoginFailure::NotConfirmed, Error::EmailNotConfirmed)
+    } else {
+        return Ok(());
+    };
+    Event::LoginFailed { user: Some(user.id), reason }.record();
+    Err(error)
 }
 
 /// Replaces a hash of another cost than today's, while the password is at hand.

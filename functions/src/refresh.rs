@@ -4,7 +4,7 @@
 //! step behind within ten seconds gets the current pair again; further behind is theft, and the session ends.
 
 use axum::extract::State;
-use axum::routing::{MethodRouter, get};
+use axum::routing::get;
 use serde::Deserialize;
 use shared::domain::session::{Rotation, Session};
 use shared::domain::user::User;
@@ -20,19 +20,14 @@ use shared::tokens::refresh::{self, RefreshToken};
 use shared::{App, Error, Result};
 use utoipa::ToSchema;
 
-pub const ROUTE: Route =
-    Route::new("refresh", &["GET", "POST"], &["/auth/refresh"], routes).fails_with(&[Code::InvalidRefreshToken]);
+pub const ROUTE: Route = Route::new("refresh", &["GET", "POST"], &["/auth/refresh"], || get(with_bearer).post(handler))
+    .fails_with(&[Code::InvalidRefreshToken]);
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Refresh {
     #[schema(required)]
     refresh_token: Option<String>,
-}
-
-fn routes() -> MethodRouter<App> {
-    // Axum answers HEAD with GET's handler, and HEAD must never change anything.
-    get(with_bearer).post(handler).head(async || Error::MethodNotAllowed { allow: String::from("GET,POST") })
 }
 
 #[utoipa::path(

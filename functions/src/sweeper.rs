@@ -19,6 +19,7 @@ const AT_ONCE: i32 = 100;
 
 /// # Errors
 /// When the tables cannot be read or written; the next run goes on.
+#[tracing::instrument(name = "invocation", skip_all, fields(faas.name = "sweeper"))]
 pub async fn handler(app: App, _: EventBridgeEvent<Value>) -> Result<()> {
     let now = app.clock.now();
     for pending in app.store.due(AT_ONCE, now).await? {

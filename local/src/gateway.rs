@@ -32,7 +32,7 @@ const MAX_BODY: usize = 10 * 1024 * 1024;
 const MAX_HEAD: usize = 10_240;
 
 pub struct Gateway {
-    exact: HashMap<(&'static str, String), Arc<Function>>,
+    exact: HashMap<String, Vec<(&'static str, Arc<Function>)>>,
     /// Routes whose path ends in a greedy variable, by what comes before it.
     greedy: Vec<(&'static str, String, Arc<Function>)>,
     default: Arc<Function>,
@@ -75,7 +75,7 @@ impl Gateway {
                 for method in function.route.methods {
                     match path.split_once("{*") {
                         Some((before, _)) => gateway.greedy.push((method, before.to_owned(), Arc::clone(&function))),
-                        None => drop(gateway.exact.insert((method, path.clone()), Arc::clone(&function))),
+                        None => gateway.exact.entry(path.clone()).or_default().push((method, Arc::clone(&function))),
                     }
                 }
             }
@@ -93,12 +93,12 @@ impl Gateway {
     }
 
     fn find(&self, method: &str, path: &str) -> &Function {
-        let greedy =
-            || self.greedy.iter().find(|(takes, before, _)| *takes == method && path.starts_with(before.as_str()));
-        // The map's keys own their text; looking up by borrowed parts would need a type of its own for one caller.
-        let method_static = self.exact.keys().map(|(method, _)| *method).find(|known| *known == method);
-        let exact = method_static.and_then(|method| self.exact.get(&(method, path.to_owned())));
-        exact.or_else(|| greedy().map(|(_, _, function)| function)).unwrap_or(&self.default)
+        let exact = || self.exact.get(path)?.iter().find(|(takes, _)| *takes == method).map(|(_, function)| function);
+        let greedy = || {
+            let found = self.greedy.iter().find(|(takes, before, _)| *takes == method && path.starts_with(before));
+            found.map(|(_, _, function)| function)
+        };
+        exact().or_else(greedy).unwrap_or(&self.default)
     }
 
     async fn answer(&self, request: Request) -> Response<Body> {

@@ -33,7 +33,7 @@ pub fn addresses(url: &str, embedded: &Embedded) -> Vec<Address> {
     vec![
         address("start", format!("{url}/"), "start here: the way round, with a form for every step"),
         address("api", format!("{url}{BASE_PATH}"), "the API"),
-        address("docs", format!("{url}{BASE_PATH}/apidocs/"), "the API's documentation, to try it from"),
+        address("docs", format!("{url}{BASE_PATH}/apidocs"), "the API's documentation, to try it from"),
         address("mail", format!("{url}/_local/mail"), "every mail that was sent"),
         address("logs", format!("{url}/_local/logs"), "what went to the log stream"),
         address("dynamodb", endpoints.dynamodb.clone(), "the tables"),

@@ -9,6 +9,7 @@ use aws_sdk_sqs::types::{DeleteMessageBatchRequestEntry, Message, MessageSystemA
 use serde_json::json;
 use shared::App;
 use tokio::sync::watch;
+use tracing::instrument::WithSubscriber;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Queue {
@@ -85,7 +86,7 @@ pub async fn consume(app: App, queue: Queue, mut stopping: watch::Receiver<bool>
 async fn invoke(app: &App, queue: Queue, url: &str, messages: Vec<Message>) -> shared::Result<()> {
     let event = serde_json::from_value(event(queue, &messages)).map_err(shared::Error::internal)?;
     // An invocation that fails as a whole fails every message of its batch. A panic is such a failure.
-    let response = match tokio::spawn(tracing::Instrument::in_current_span(queue.handle(app.clone(), event))).await {
+    let response = match tokio::spawn(queue.handle(app.clone(), event).with_current_subscriber()).await {
         Ok(Ok(response)) => response,
         Ok(Err(_)) | Err(_) => return Ok(()),
     };

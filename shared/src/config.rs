@@ -143,7 +143,8 @@ impl Config {
     /// # Errors
     /// Names every variable that is missing or malformed.
     pub fn from_env() -> Result<Self, ConfigError> {
-        Self::read(|name| std::env::var(name).ok())
+        // What turns the limits off is for the local stack alone, however a function's environment came to have it.
+        Self::read(|name| std::env::var(name).ok().filter(|_| name != "LIMITS"))
     }
 
     /// Reads variables through `lookup`; an empty one counts as missing, as SAM has no other way to leave one out.

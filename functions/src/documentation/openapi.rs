@@ -25,7 +25,7 @@ use crate::{
         register::handler, send::handler, confirm::open, confirm::handler, login::handler, refresh::with_bearer,
         refresh::handler, logout::handler, get_user::handler, update_user::handler, delete_user::handler,
         list_users::handler, upload_picture::handler, delete_picture::handler, health::handler,
-        documentation::openapi_json, documentation::asset_of_page, keys::jwks, keys::metadata,
+        documentation::openapi_json, documentation::page, keys::jwks, keys::metadata,
     ),
     components(schemas(Problem, FieldError, Code)),
     modifiers(&Security, &Failures),

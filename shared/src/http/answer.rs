@@ -12,7 +12,7 @@ use axum::http::header::{
     ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, REFERRER_POLICY, RETRY_AFTER,
     STRICT_TRANSPORT_SECURITY, USER_AGENT, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use lambda_http::request::RequestContext;
@@ -21,6 +21,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tracing::{Instrument, Span, field};
 use utoipa::ToSchema;
 
+use super::Route;
 use crate::App;
 use crate::error::{Code, Error, FieldError};
 
@@ -99,13 +100,21 @@ impl Error {
 }
 
 /// Wraps a function's routes with everything that all answers have in common.
-pub fn finish(router: Router<App>, function: &'static str, app: App) -> Router {
+pub fn finish(router: Router<App>, route: &Route, app: App) -> Router {
+    let Route { name, methods, .. } = *route;
     router
         .fallback(async || Error::NotFound)
-        .method_not_allowed_fallback(async || Error::MethodNotAllowed { allow: String::new() })
+        .method_not_allowed_fallback(async move || Error::MethodNotAllowed { allow: methods.join(", ") })
         .with_state(app.clone())
+        // Axum answers HEAD with GET's handler, and HEAD must never change anything.
+        .layer(middleware::from_fn(async move |request: Request, next: Next| {
+            if request.method() == Method::HEAD && !methods.is_empty() {
+                return Error::MethodNotAllowed { allow: methods.join(", ") }.into_response();
+            }
+            next.run(request).await
+        }))
         .layer(CatchPanicLayer::custom(panicked))
-        .layer(middleware::from_fn_with_state((app, function), conclude))
+        .layer(middleware::from_fn_with_state((app, name), conclude))
 }
 
 #[allow(clippy::needless_pass_by_value, reason = "the signature is tower-http's")]

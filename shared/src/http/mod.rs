@@ -61,6 +61,6 @@ impl Route {
     /// The service of this route alone, as its Lambda runs it.
     pub fn service(&self, app: App) -> Router {
         let router = self.full_paths().fold(Router::new(), |router, path| router.route(&path, (self.handler)()));
-        answer::finish(router, self.name, app)
+        answer::finish(router, self, app)
     }
 }

@@ -10,7 +10,6 @@ use super::{Item, Store, s, to_item};
 use crate::clock::Timestamp;
 use crate::domain::email::FoldedAddress;
 use crate::domain::id::{MailId, UserId};
-use crate::domain::mail::OwedMail;
 use crate::error::{Error, Result};
 
 pub(super) const ERASURE: &str = "ERASURE";
@@ -27,17 +26,10 @@ pub struct Erasure {
 }
 
 impl Store {
-    pub(super) fn erasure_item(user: UserId, farewell: &OwedMail, now: Timestamp) -> Result<Item> {
-        let erasure = Erasure { user, address: farewell.address.clone(), farewell: farewell.id, sweeps: 0 };
-        let mut item = to_item(user_key(user), ERASURE, &erasure)?;
-        mark_pending(&mut item, user.as_bytes(), now);
+    pub(super) fn erasure_item(erasure: &Erasure, now: Timestamp) -> Result<Item> {
+        let mut item = to_item(user_key(erasure.user), ERASURE, erasure)?;
+        mark_pending(&mut item, erasure.user.as_bytes(), now);
         Ok(item)
-    }
-
-    /// # Errors
-    /// Only when the table cannot be read.
-    pub async fn erasure_of(&self, user: UserId) -> Result<Option<Erasure>> {
-        self.get(user_key(user), ERASURE).await
     }
 
     /// Deletes everything in the table that was the account's. Doing it twice does no harm.

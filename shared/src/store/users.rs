@@ -8,7 +8,7 @@ use aws_sdk_dynamodb::types::{AttributeValue, ConditionCheck, Delete, Put, Retur
 use futures_util::future::try_join_all;
 
 use super::links::link_key;
-use super::{Item, Store, from_item, n, s, shard, shards, to_item, value};
+use super::{Erasure, Item, Store, from_item, n, s, shard, shards, to_item, value};
 use crate::clock::Timestamp;
 use crate::domain::email::FoldedAddress;
 use crate::domain::id::{UploadId, UserId};
@@ -224,11 +224,12 @@ impl Store {
     }
 
     /// Deletes the account and frees its address; owes the farewell mail and notes what is left to erase.
-    /// `false` when the account was gone already.
+    /// `None` when the account was gone already.
     ///
     /// # Errors
     /// Only when the table cannot be written.
-    pub async fn delete_user(&self, user: &User, farewell: &OwedMail, now: Timestamp) -> Result<bool> {
+    pub async fn delete_user(&self, user: &User, farewell: &OwedMail, now: Timestamp) -> Result<Option<Erasure>> {
+        let erasure = Erasure { user: user.id, address: farewell.address.clone(), farewell: farewell.id, sweeps: 0 };
         let delete = |pk: String, sk: &str| -> Result<TransactWriteItem> {
             let delete = Delete::builder()
                 .table_name(&self.table)
@@ -239,13 +240,13 @@ impl Store {
                 .map_err(Error::internal)?;
             Ok(TransactWriteItem::builder().delete(delete).build())
         };
-        self.transact(vec![
+        let items = vec![
             delete(user_key(user.id), PROFILE)?,
             delete(address_key(&farewell.address), OWNER)?,
             self.put_new(Self::mail_item(farewell)?)?,
-            self.put_new(Self::erasure_item(user.id, farewell, now)?)?,
-        ])
-        .await
+            self.put_new(Self::erasure_item(&erasure, now)?)?,
+        ];
+        Ok(self.transact(items).await?.then_some(erasure))
     }
 
     /// Accounts older than `before`, newest first, at most `limit`: each shard of the index is read at the same time.
