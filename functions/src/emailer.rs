@@ -117,10 +117,7 @@ async fn confirmation(app: &App, user: &User) -> Result<Prepared> {
 }
 
 async fn already_registered(app: &App, user: &User) -> Result<Prepared> {
-    let confirm_link = match user.email_confirmed {
-        true => None,
-        false => Some(confirmation_link(app, user.id).await?),
-    };
+    let confirm_link = if user.email_confirmed { None } else { Some(confirmation_link(app, user.id).await?) };
     let message = Message::AlreadyRegistered {
         name: user.name.as_str(),
         sign_in: &app.config.mail.home_url,

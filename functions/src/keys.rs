@@ -1,6 +1,6 @@
 //! The public signing keys and the service's metadata, for those who check its tokens.
 //!
-//! `GET /.well-known/jwks.json` (RFC 7517), `GET /.well-known/openid-configuration` (OpenID Connect Discovery 1.0).
+//! `GET /.well-known/jwks.json` (RFC 7517), `GET /.well-known/openid-configuration` (`OpenID` Connect Discovery 1.0).
 
 use axum::extract::{OriginalUri, State};
 use axum::http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, HeaderName, HeaderValue};

@@ -36,7 +36,7 @@ pub struct UploadPicture {
 }
 
 #[derive(Serialize, ToSchema)]
-pub struct Upload {
+pub struct PresignedUpload {
     /// Where to send the picture.
     upload_url: String,
     #[schema(example = "PUT")]
@@ -59,13 +59,13 @@ pub struct UploadHeaders {
 #[utoipa::path(
     post, path = "/user/picture", tag = "picture", operation_id = "upload_picture", summary = "Get a presigned upload for a picture",
     request_body = UploadPicture, security(("access_token" = [])),
-    responses((status = 200, description = "The upload", body = Upload))
+    responses((status = 200, description = "The upload", body = PresignedUpload))
 )]
 pub async fn handler(
     caller: CurrentUser,
     State(app): State<App>,
     Json(body): Json<UploadPicture>,
-) -> Result<Answer<Upload>> {
+) -> Result<Answer<PresignedUpload>> {
     let (content_type, content_length) = body.parse()?;
     let now = app.clock.now();
     let requested = Requested { upload: UploadId::new(now), at: now };
@@ -81,7 +81,7 @@ pub async fn handler(
 
     app.store.request_upload(caller.user.id, &requested).await?.ok_or(Error::InvalidToken)?;
     Event::PictureRequested { user: caller.user.id }.record();
-    Ok(Answer::ok(Upload {
+    Ok(Answer::ok(PresignedUpload {
         upload_url: upload.uri().to_owned(),
         method: "PUT",
         headers: UploadHeaders { content_type, content_length: content_length.to_string() },

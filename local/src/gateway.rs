@@ -120,7 +120,7 @@ impl Gateway {
         let function = self.find(parts.method.as_str(), parts.uri.path());
         let source =
             parts.extensions.get::<ConnectInfo<SocketAddr>>().map_or_else(String::new, |info| info.0.ip().to_string());
-        let event = event(&parts, host, &body, &request_id, source, self.clock.now().millis());
+        let event = event(&parts, host, &body, &request_id, &source, self.clock.now().millis());
         match AssertUnwindSafe(invoke(function, &event, &request_id)).catch_unwind().await {
             Ok(Some(answer)) => answer,
             // What Lambda makes of a function that fails without an answer.
@@ -145,7 +145,7 @@ fn event(
     host: &str,
     body: &Bytes,
     request_id: &str,
-    source: String,
+    source: &str,
     now: i64,
 ) -> String {
     let mut headers: Map<String, Value> = Map::new();
@@ -157,7 +157,7 @@ fn event(
     // These it sets itself, whatever the client said.
     headers.insert("host".into(), host.into());
     headers.insert("x-forwarded-proto".into(), "http".into());
-    headers.insert("x-forwarded-for".into(), source.clone().into());
+    headers.insert("x-forwarded-for".into(), source.into());
     let (text, is_base64) = match std::str::from_utf8(body) {
         Ok(text) => (text.to_owned(), false),
         Err(_) => (STANDARD.encode(body), true),

@@ -86,9 +86,10 @@ pub async fn consume(app: App, queue: Queue, mut stopping: watch::Receiver<bool>
 async fn invoke(app: &App, queue: Queue, url: &str, messages: Vec<Message>) -> shared::Result<()> {
     let event = serde_json::from_value(event(queue, &messages)).map_err(shared::Error::internal)?;
     // An invocation that fails as a whole fails every message of its batch. A panic is such a failure.
-    let response = match tokio::spawn(queue.handle(app.clone(), event).with_current_subscriber()).await {
-        Ok(Ok(response)) => response,
-        Ok(Err(_)) | Err(_) => return Ok(()),
+    let invocation = tokio::spawn(queue.handle(app.clone(), event).with_current_subscriber());
+    let Ok(Ok(response)) = invocation.await else {
+        tracing::error!(queue = queue.name(), "an invocation failed as a whole");
+        return Ok(());
     };
     let failed: Vec<_> = response.batch_item_failures.iter().map(|failure| failure.item_identifier.as_str()).collect();
     let done = messages

@@ -54,7 +54,7 @@ impl Route {
 
     /// Every full path the route is served at.
     pub fn full_paths(&self) -> impl Iterator<Item = String> {
-        let root = self.at_root.then_some(self.paths).unwrap_or_default();
+        let root = if self.at_root { self.paths } else { &[] };
         self.paths.iter().map(|path| format!("{BASE_PATH}{path}")).chain(root.iter().map(|path| (*path).to_owned()))
     }
 

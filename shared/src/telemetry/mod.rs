@@ -20,6 +20,7 @@ const LEVELS: &str =
     "info,aws_config=warn,aws_smithy_runtime=warn,aws_sdk_firehose=off,hyper=warn,hyper_util=warn,rustls=warn";
 
 /// A subscriber that writes every event to standard output, if asked to, and to `records`.
+#[must_use]
 pub fn subscriber(clock: Clock, records: Records, stdout: bool) -> impl Subscriber + Send + Sync {
     let levels = std::env::var("LOG_LEVEL").ok().and_then(|levels| EnvFilter::try_new(levels).ok());
     tracing_subscriber::registry()

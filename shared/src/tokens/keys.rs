@@ -30,11 +30,13 @@ pub struct Keys {
     store: Store,
     private: KeyStore,
     algorithm: Algorithm,
-    verifying: RwLock<Option<Loaded<HashMap<String, Arc<VerifyingKey>>>>>,
+    verifying: RwLock<Option<Loaded<ByKid>>>,
     signing: RwLock<Option<Loaded<Arc<SigningKey>>>>,
     refresh_mac: OnceCell<MacKey>,
     cursor_mac: OnceCell<MacKey>,
 }
+
+type ByKid = HashMap<String, Arc<VerifyingKey>>;
 
 #[derive(Debug, Clone)]
 struct Loaded<T> {
@@ -106,7 +108,7 @@ impl Keys {
         Ok(self.load_verifying(now).await?.get(kid).cloned())
     }
 
-    async fn load_verifying(&self, now: Timestamp) -> Result<HashMap<String, Arc<VerifyingKey>>> {
+    async fn load_verifying(&self, now: Timestamp) -> Result<ByKid> {
         let mut keys = HashMap::new();
         for key in self.store.public_keys().await? {
             let jwk: Jwk = serde_json::from_str(&key.jwk).map_err(Error::internal)?;
