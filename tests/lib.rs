@@ -1,5 +1,7 @@
 //! [`TestApp`]: the whole service for one test, with its own ports, its own memory and a clock that the test moves.
 
+#![allow(clippy::missing_panics_doc, clippy::must_use_candidate, reason = "a test harness stops where it cannot go on")]
+
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -195,6 +197,23 @@ impl TestApp {
         format!("{base}/{queue}")
     }
 
+    /// The keys of all objects in a bucket.
+    pub async fn objects(&self, bucket: &str) -> Vec<String> {
+        let page = self.app().s3().list_objects_v2().bucket(bucket).send().await.expect("a listing");
+        page.contents().iter().filter_map(|object| object.key().map(ToOwned::to_owned)).collect()
+    }
+
+    /// Every item of the main table that mentions a text, as it is stored.
+    pub async fn items_with(&self, text: &str) -> Vec<String> {
+        let mut items = Vec::new();
+        let mut pages = self.app().dynamodb().scan().table_name("users").into_paginator().items().send();
+        while let Some(item) = pages.next().await {
+            items.push(format!("{:?}", item.expect("an item")));
+        }
+        items.retain(|item| item.contains(text));
+        items
+    }
+
     /// Moves the clock and runs the sweeper, as its schedule would have.
     pub async fn later(&self, by: Duration) {
         self.clock.advance(by);
@@ -240,6 +259,16 @@ impl Answer {
         assert_eq!(self.code(), "invalid_request");
         let problem = self.json();
         problem["errors"].as_array().into_iter().flatten().map(|error| (text(&error["field"]), text(&error["code"]))).collect()
+    }
+
+    /// All that two answers have in common if they must not be told apart: not the request's id, the date and the length.
+    pub fn essence(&self) -> (StatusCode, Vec<(String, String)>, String) {
+        let own = ["x-request-id", "date", "content-length"];
+        let headers = self.headers.iter().filter(|(name, _)| !own.contains(&name.as_str()));
+        let mut headers: Vec<_> =
+            headers.map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned())).collect();
+        headers.sort();
+        (self.status, headers, self.text.replace(self.header("x-request-id"), "ID"))
     }
 
     /// A header's text, empty when it is not there.
@@ -324,6 +353,15 @@ pub async fn eventually<T>(what: &str, mut condition: impl AsyncFnMut() -> Optio
         }
     };
     tokio::time::timeout(PATIENCE, waiting).await.unwrap_or_else(|_| panic!("waited in vain for {what}"))
+}
+
+/// A JPEG of one colour.
+pub fn jpeg(width: u16, height: u16, colour: [u8; 3]) -> Vec<u8> {
+    let mut file = Vec::new();
+    let samples = colour.repeat(usize::from(width) * usize::from(height));
+    let encoder = jpeg_encoder::Encoder::new(&mut file, 90);
+    encoder.encode(&samples, width, height, jpeg_encoder::ColorType::Rgb).expect("a JPEG");
+    file
 }
 
 /// The text of a JSON string.

@@ -35,7 +35,7 @@ pub const ROUTE: Route = Route::new("login", &["POST"], &["/auth/login"], || pos
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Login {
-    #[schema(required, format = "email", example = "ada@example.com")]
+    #[schema(required, value_type = String, format = "email", example = "ada@example.com")]
     email: Option<String>,
     #[schema(required, value_type = String, format = "password", example = "correct horse battery")]
     password: Option<SecretString>,

@@ -26,7 +26,7 @@ pub const ROUTE: Route = Route::new("refresh", &["GET", "POST"], &["/auth/refres
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Refresh {
-    #[schema(required)]
+    #[schema(required, value_type = String)]
     refresh_token: Option<String>,
 }
 

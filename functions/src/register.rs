@@ -29,9 +29,9 @@ pub const ROUTE: Route = Route::new("register", &["POST"], &["/auth/register"], 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Register {
-    #[schema(required, min_length = 1, max_length = 100, example = "Ada Lovelace")]
+    #[schema(required, value_type = String, min_length = 1, max_length = 100, example = "Ada Lovelace")]
     name: Option<String>,
-    #[schema(required, max_length = 254, format = "email", example = "ada@example.com")]
+    #[schema(required, value_type = String, max_length = 254, format = "email", example = "ada@example.com")]
     email: Option<String>,
     /// 8 to 128 characters, any. Not one of the commonest, not the address, not the name.
     #[schema(required, value_type = String, min_length = 8, max_length = 128, format = "password", example = "correct horse battery")]

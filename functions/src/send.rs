@@ -23,7 +23,7 @@ pub const ROUTE: Route = Route::new("send", &["POST"], &["/auth/send"], || post(
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Send {
-    #[schema(required, max_length = 254, format = "email", example = "ada@example.com")]
+    #[schema(required, value_type = String, max_length = 254, format = "email", example = "ada@example.com")]
     email: Option<String>,
 }
 

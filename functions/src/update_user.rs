@@ -23,7 +23,7 @@ pub const ROUTE: Route = Route::new("update_user", &["PUT"], &["/user"], || put(
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct UpdateUser {
-    #[schema(min_length = 1, max_length = 100, example = "Ada King")]
+    #[schema(required, value_type = String, min_length = 1, max_length = 100, example = "Ada King")]
     name: Option<String>,
 }
 

@@ -28,10 +28,10 @@ pub const ROUTE: Route = Route::new("upload_picture", &["POST"], &["/user/pictur
 #[serde(deny_unknown_fields)]
 pub struct UploadPicture {
     /// `image/jpeg`, `image/png`, `image/webp` or `image/gif`.
-    #[schema(required, example = "image/jpeg")]
+    #[schema(required, value_type = String, example = "image/jpeg")]
     content_type: Option<String>,
     /// Bytes, at most 10 MiB.
-    #[schema(required, minimum = 1, maximum = 10_485_760, example = 482_113)]
+    #[schema(required, value_type = u64, minimum = 1, maximum = 10_485_760, example = 482_113)]
     content_length: Option<u64>,
 }
 

@@ -6,7 +6,9 @@ use serde_json::json;
 use shared::error::{Code, FieldError};
 use shared::http::answer::Problem;
 use shared::http::{BASE_PATH, Route};
+use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::path::Operation;
+use utoipa::openapi::schema::{Object, Type};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{
     Content, InfoBuilder, LicenseBuilder, OpenApi as Document, PathItem, Ref, RefOr, Response, ResponseBuilder,
@@ -120,5 +122,15 @@ fn problem(status: u16, codes: &[Code]) -> Response {
     let mut content = Content::new(Some(Ref::from_schema_name("Problem")));
     content.examples = examples.map(|(name, example)| (name, RefOr::T(example))).collect();
     let names: Vec<String> = codes.iter().map(|code| format!("`{code}`")).collect();
-    ResponseBuilder::new().description(names.join(", ")).content("application/problem+json", content).build()
+    let response = ResponseBuilder::new().description(names.join(", ")).content("application/problem+json", content);
+    let header = |description| {
+        HeaderBuilder::new().schema(Some(Object::with_type(Type::String))).description(Some(description)).build()
+    };
+    match status {
+        401 => response.header("WWW-Authenticate", header("The challenge, after RFC 6750 and RFC 9470")),
+        405 => response.header("Allow", header("The methods that the path takes")),
+        429 => response.header("Retry-After", header("Seconds to wait")),
+        _ => response,
+    }
+    .build()
 }
