@@ -42,6 +42,9 @@ pub enum Rejected {
         /// What is rare about it.
         kind: &'static str,
     },
+    /// A decoder stopped at a fault of its own. What it says is in the log, and worth a look.
+    #[error("This picture could not be read. Please open it, save it again as a JPEG, and upload the new file.")]
+    DecoderFailed,
     /// Cut off, or changed on its way.
     #[error("This picture is damaged or incomplete. Please open it, save it again, and upload the new file.")]
     Damaged,
@@ -56,6 +59,7 @@ impl Rejected {
             Self::TooManyPixels { .. } => "too_many_pixels",
             Self::UnsupportedFormat => "unsupported_format",
             Self::UnsupportedVariant { .. } => "unsupported_variant",
+            Self::DecoderFailed => "decoder_failed",
             Self::Damaged => "damaged",
         }
     }

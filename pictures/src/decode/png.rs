@@ -26,6 +26,10 @@ pub(super) fn decode(upload: &[u8]) -> Result<Picture, Rejected> {
     let (width, height, interlaced) = (header.width, header.height, header.interlaced);
     let square = Square::centred(width, height)?;
     let mut reader = decoder.read_info().map_err(|_| Rejected::Damaged)?;
+    // Up to png 0.18.1 others make the decoder panic (https://github.com/image-rs/image-png/issues/694).
+    if reader.info().palette.as_ref().is_some_and(|palette| palette.len() % 3 != 0 || palette.len() > 3 * 256) {
+        return Err(Rejected::Damaged);
+    }
 
     let mut shrink = Shrink::new(square);
     if interlaced {

@@ -118,6 +118,21 @@ fn a_file_that_is_cut_off_is_damaged() {
 }
 
 #[test]
+fn a_palette_of_an_odd_length_is_damaged() {
+    for length in [1, 4, 5, 769, 771, 774] {
+        let file = make::png_of(&[0; 64], 8, 8, png::ColorType::Indexed, png::BitDepth::Eight, |encoder| {
+            encoder.set_palette(vec![9; 3]);
+        });
+        let palette = vec![9; length];
+        let mut chunks = make::png_chunks(&file);
+        for chunk in chunks.iter_mut().filter(|(name, _)| *name == b"PLTE") {
+            chunk.1 = &palette;
+        }
+        assert_eq!(code(&make::png_from_chunks(&chunks)), "damaged", "{length}");
+    }
+}
+
+#[test]
 fn a_rare_kind_of_jpeg_is_refused_by_its_name() {
     let file = make::jpeg(20, 20, |_| {});
     let frame = file.windows(2).position(|bytes| bytes == [0xFF, 0xC0]).unwrap();
@@ -148,7 +163,7 @@ fn random_bytes_behind_any_signature_do_no_harm() {
         for _ in 0..200 {
             let mut upload = signature.to_vec();
             upload.extend((0..random.below(400)).map(|_| random.byte()));
-            let _ = thumbnails(&upload);
+            assert_ne!(thumbnails(&upload), Err(Rejected::DecoderFailed), "{upload:02X?}");
         }
     }
 }
@@ -156,17 +171,16 @@ fn random_bytes_behind_any_signature_do_no_harm() {
 #[test]
 fn changed_bytes_in_any_file_do_no_harm() {
     // More rounds, for a longer search: MUTATIONS=100000 cargo test -p pictures changed_bytes
-    let rounds = std::env::var("MUTATIONS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(30);
+    let rounds = std::env::var("MUTATIONS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(15);
     let seed = std::env::var("SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(0xC0DE);
     let mut random = Random(seed);
     for (name, file) in make::every_kind() {
         for _ in 0..rounds {
             let changed = change(&file, name, &mut random);
-            let made = std::panic::catch_unwind(|| thumbnails(&changed));
-            if made.is_err() {
+            if thumbnails(&changed) == Err(Rejected::DecoderFailed) {
                 let kept = std::env::temp_dir().join(format!("panicked-{}", random.next()));
                 std::fs::write(&kept, &changed).unwrap();
-                panic!("{name} panicked; the file is kept as {}", kept.display());
+                panic!("a decoder panicked at a changed {name}; the file is kept as {}", kept.display());
             }
         }
     }

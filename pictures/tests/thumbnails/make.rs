@@ -279,6 +279,16 @@ pub fn every_kind() -> Vec<(&'static str, Vec<u8>)> {
         ("jpeg, successive approximation", PROGRESSIVE.to_vec()),
         ("jpeg, gray", jpeg_of(&gray, size, ColorType::Luma, |_| {})),
         ("jpeg, cmyk", jpeg_of(&inks, size, ColorType::Cmyk, |_| {})),
+        (
+            "jpeg, profile",
+            jpeg(width, height, |encoder| {
+                encoder.add_icc_profile(&moxcms::ColorProfile::new_display_p3().encode().unwrap()).unwrap();
+            }),
+        ),
+        (
+            "jpeg, profile of inks",
+            jpeg_of(&inks, size, ColorType::Cmyk, |encoder| encoder.add_icc_profile(CMYK_PROFILE).unwrap()),
+        ),
         ("jpeg, ycck", jpeg_of(&inks, size, ColorType::CmykAsYcck, |_| {})),
         ("png", png(&rgb(width, height), png::ColorType::Rgb, png::BitDepth::Eight)),
         ("png, 16 bits", png(&deep, png::ColorType::Rgb, png::BitDepth::Sixteen)),

@@ -65,7 +65,7 @@ impl Frame {
             return unsupported("not 8 bits per sample");
         }
         if !matches!(count, 1 | 3 | 4) {
-            return unsupported("an odd number of components");
+            return unsupported("an unusual number of components");
         }
         let (components, _) = components.as_chunks::<3>();
         let components = components.get(..usize::from(*count)).ok_or(Rejected::Damaged)?;

@@ -59,8 +59,9 @@ impl Progressive {
     /// Reads a scan.
     pub(super) fn read(&mut self, scan: &Scan, frame: &mut Frame, segments: &mut Segments) -> Result<(), Rejected> {
         if scan.first == 0 {
-            let lowest = LowestVisitor { scan, frame: &frame.components, values: &mut self.components, levels: [0; 4] };
-            scan.walk(segments, &mut { lowest })?;
+            let mut lowest =
+                LowestVisitor { scan, frame: &frame.components, values: &mut self.components, levels: [0; 4] };
+            scan.walk(segments, &mut lowest)?;
             for component in &scan.components {
                 frame.components[component.index].complete = true;
             }
