@@ -4,6 +4,7 @@
 //! it off. A message that comes twice finds nothing to do; an emailer that dies in between leaves a claim that runs out.
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
+use aws_sdk_sesv2::error::ProvideErrorMetadata;
 use aws_sdk_sesv2::operation::send_email::SendEmailError;
 use aws_sdk_sesv2::types::{Body, Content, Destination, EmailContent, Message as SesMessage};
 use secrecy::ExposeSecret;
@@ -13,6 +14,7 @@ use shared::domain::id::UserId;
 use shared::domain::link::{Link, LinkPurpose, LinkToken};
 use shared::domain::mail::{MailKind, OwedMail};
 use shared::domain::user::User;
+use shared::error::Causes;
 use shared::http::BASE_PATH;
 use shared::mail::{Brand, Language, Message, Rendered, render};
 use shared::outbox::MailMessage;
@@ -29,7 +31,7 @@ pub async fn handler(app: App, event: SqsEvent) -> Result<SqsBatchResponse> {
     let mut response = SqsBatchResponse::default();
     for message in event.records {
         if let Err(error) = take(&app, &message).await {
-            tracing::warn!(error = ?error, "a mail was not sent; it will be tried again");
+            tracing::warn!(error.message = %Causes(&error), "a mail was not sent; it will be tried again");
             response.add_failure(message.message_id.unwrap_or_default());
         }
     }
@@ -179,13 +181,16 @@ async fn send(app: &App, to: &EmailAddress, rendered: Rendered) -> std::result::
         .await;
     match sent {
         Ok(_) => Ok(()),
-        Err(error) => match error.as_service_error() {
-            Some(SendEmailError::MessageRejected(_) | SendEmailError::BadRequestException(_)) => {
-                let code = error.as_service_error().and_then(|error| error.meta().code()).unwrap_or("rejected");
-                Err(SendFailure::ForGood(code.to_owned()))
-            }
-            _ => Err(SendFailure::ForNow(error.into())),
-        },
+        Err(error) => {
+            // Only the code: what SES says beside it may hold addresses, which no log is to have.
+            let code = error.code().unwrap_or("no answer").to_owned();
+            Err(match error.as_service_error() {
+                Some(SendEmailError::MessageRejected(_) | SendEmailError::BadRequestException(_)) => {
+                    SendFailure::ForGood(code)
+                }
+                _ => SendFailure::ForNow(Error::internal(format!("SES did not take the mail: {code}"))),
+            })
+        }
     }
 }
 

@@ -1,13 +1,14 @@
 //! Erases what is left of a deleted account: in the table, and in both buckets. Used by `delete_user` and the sweeper.
 
 use aws_sdk_s3::types::{Delete, ObjectIdentifier};
+use shared::error::Causes;
 use shared::store::Erasure;
 use shared::{App, Error, Result};
 
 /// Tries; what fails stays noted and is tried again by the sweeper.
 pub async fn erase(app: &App, erasure: &Erasure) {
     if let Err(error) = try_erase(app, erasure).await {
-        tracing::warn!(error = ?error, user.id = %erasure.user, "an erasure is not finished; the sweeper will try again");
+        tracing::warn!(error.message = %Causes(&error), user.id = %erasure.user, "an erasure is not finished; the sweeper will try again");
     }
 }
 

@@ -15,6 +15,7 @@ use pictures::{Rejected, Thumbnails};
 use serde::Deserialize;
 use shared::domain::id::{UploadId, UserId};
 use shared::domain::picture::{Settled, Shown, parse_upload_key};
+use shared::error::Causes;
 use shared::telemetry::audit::Event;
 use shared::{App, Error, Result};
 
@@ -29,7 +30,7 @@ pub async fn handler(app: App, event: SqsEvent) -> Result<SqsBatchResponse> {
     let mut response = SqsBatchResponse::default();
     for message in event.records {
         if let Err(error) = take(&app, &message).await {
-            tracing::warn!(error = ?error, "an upload was not resized; it will be tried again");
+            tracing::warn!(error.message = %Causes(&error), "an upload was not resized; it will be tried again");
             response.add_failure(message.message_id.unwrap_or_default());
         }
     }

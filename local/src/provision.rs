@@ -30,7 +30,7 @@ pub struct ProvisionError(String);
 
 impl From<Boxed> for ProvisionError {
     fn from(error: Boxed) -> Self {
-        Self(shared::http::answer::Causes(error.as_ref()).to_string())
+        Self(shared::error::Causes(error.as_ref()).to_string())
     }
 }
 

@@ -8,6 +8,7 @@ use aws_sdk_sqs::config::timeout::TimeoutConfig;
 use aws_sdk_sqs::types::{DeleteMessageBatchRequestEntry, Message, MessageSystemAttributeName};
 use serde_json::json;
 use shared::App;
+use shared::error::Causes;
 use tokio::sync::watch;
 use tracing::instrument::WithSubscriber;
 
@@ -74,7 +75,7 @@ pub async fn consume(app: App, queue: Queue, mut stopping: watch::Receiver<bool>
             Err(error) => Err(error.into()),
         };
         if let Err(error) = outcome {
-            tracing::warn!(error = ?error, queue = queue.name(), "the queue could not be polled");
+            tracing::warn!(error.message = %Causes(&error), queue = queue.name(), "the queue could not be polled");
             let pause = tokio::time::timeout(Duration::from_millis(200), stopping.wait_for(|stop| *stop));
             if pause.await.is_ok() {
                 return;

@@ -10,6 +10,7 @@ use embedded::{Credentials, Embedded, Notification, Outage, Service};
 use shared::App;
 use shared::clock::Clock;
 use shared::config::{Config, ConfigError};
+use shared::error::Causes;
 use shared::telemetry::{self, Records, Shipper};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -181,7 +182,7 @@ impl Stack {
 
 async fn sweep(app: &App) {
     if let Err(error) = functions::sweeper::handler(app.clone(), EventBridgeEvent::default()).await {
-        tracing::error!(error = ?error, "the sweeper failed");
+        tracing::error!(error.message = %Causes(&error), "the sweeper failed");
     }
 }
 

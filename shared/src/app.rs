@@ -17,6 +17,7 @@ use secrecy::ExposeSecret;
 
 use crate::clock::Clock;
 use crate::config::{Aws, Config};
+use crate::error::Causes;
 use crate::hashing::Hasher;
 use crate::store::{KeyStore, Store};
 use crate::tokens::keys::Keys;
@@ -145,7 +146,7 @@ impl App {
     /// left for the first request to meet.
     pub async fn warm(&self) {
         if let Err(error) = self.keys.verifying("", self.clock.now()).await {
-            tracing::warn!(error = ?error, "the first read failed");
+            tracing::warn!(error.message = %Causes(&error), "the first read failed");
         }
     }
 }

@@ -6,7 +6,7 @@ use crate::App;
 use crate::domain::email::FoldedAddress;
 use crate::domain::id::MailId;
 use crate::domain::mail::OwedMail;
-use crate::error::{Error, Result};
+use crate::error::{Causes, Error, Result};
 
 /// Body of a message in the mail queue: where in the outbox the mail lies.
 #[derive(Debug, Serialize, Deserialize)]
@@ -21,7 +21,7 @@ impl App {
     /// queues it a minute later. So a route never fails for it.
     pub async fn tell_emailer(&self, mail: &OwedMail) {
         if let Err(error) = self.queue_mail(mail).await {
-            tracing::warn!(error = %error, cause = ?error, mail.id = %mail.id, "a mail could not be queued; the sweeper will");
+            tracing::warn!(error.message = %Causes(&error), mail.id = %mail.id, "a mail could not be queued; the sweeper will");
         }
     }
 

@@ -23,7 +23,7 @@ use utoipa::ToSchema;
 
 use super::Route;
 use crate::App;
-use crate::error::{Code, Error, FieldError};
+use crate::error::{Causes, Code, Error, FieldError};
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
@@ -182,21 +182,6 @@ fn log_failure(error: &Error) {
             tracing::error!(error.code = %error.code(), error.message = %Causes(cause.as_ref()), "the request failed");
         }
         other => tracing::info!(error.code = %other.code(), "the request was refused"),
-    }
-}
-
-/// An error with everything that caused it, on one line.
-pub struct Causes<'a>(pub &'a (dyn std::error::Error + 'static));
-
-impl std::fmt::Display for Causes<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}", self.0)?;
-        let mut cause = self.0.source();
-        while let Some(error) = cause {
-            write!(f, ": {error}")?;
-            cause = error.source();
-        }
-        Ok(())
     }
 }
 

@@ -17,7 +17,7 @@ use tokio::sync::OnceCell;
 use super::mac::MacKey;
 use crate::clock::Timestamp;
 use crate::domain::keys::{self, Algorithm, KeyTimes};
-use crate::error::{Error, Result};
+use crate::error::{Causes, Error, Result};
 use crate::store::{KeyStore, PrivateKey, PublicKey, Store};
 
 /// How long keys are used without looking again.
@@ -99,7 +99,7 @@ impl Keys {
             }
             return match self.load_verifying(now).await {
                 Err(error) if key.is_some() => {
-                    tracing::warn!(error = ?error, "the public keys could not be read again; the known ones go on");
+                    tracing::warn!(error.message = %Causes(&error), "the public keys could not be read again; the known ones go on");
                     Ok(key)
                 }
                 other => other.map(|keys| keys.get(kid).cloned()),
