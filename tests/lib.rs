@@ -177,7 +177,8 @@ impl TestApp {
         use aws_sdk_sqs::types::QueueAttributeName as Name;
         let sqs = self.app().sqs();
         let url = self.queue_url(queue);
-        let answer = sqs.get_queue_attributes().queue_url(url).attribute_names(Name::All).send().await.expect("attributes");
+        let answer =
+            sqs.get_queue_attributes().queue_url(url).attribute_names(Name::All).send().await.expect("attributes");
         let attributes = answer.attributes().expect("attributes");
         [Name::ApproximateNumberOfMessages, Name::ApproximateNumberOfMessagesNotVisible]
             .iter()
@@ -188,7 +189,12 @@ impl TestApp {
     /// Puts a message into a queue, as a stranger might.
     pub async fn enqueue(&self, queue: &str, body: &str) {
         let sqs = self.app().sqs();
-        sqs.send_message().queue_url(self.queue_url(queue)).message_body(body).send().await.expect("the queue takes it");
+        sqs.send_message()
+            .queue_url(self.queue_url(queue))
+            .message_body(body)
+            .send()
+            .await
+            .expect("the queue takes it");
     }
 
     fn queue_url(&self, queue: &str) -> String {
@@ -258,15 +264,21 @@ impl Answer {
     pub fn fields(&self) -> Vec<(String, String)> {
         assert_eq!(self.code(), "invalid_request");
         let problem = self.json();
-        problem["errors"].as_array().into_iter().flatten().map(|error| (text(&error["field"]), text(&error["code"]))).collect()
+        problem["errors"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .map(|error| (text(&error["field"]), text(&error["code"])))
+            .collect()
     }
 
     /// All that two answers have in common if they must not be told apart: not the request's id, the date and the length.
     pub fn essence(&self) -> (StatusCode, Vec<(String, String)>, String) {
         let own = ["x-request-id", "date", "content-length"];
         let headers = self.headers.iter().filter(|(name, _)| !own.contains(&name.as_str()));
-        let mut headers: Vec<_> =
-            headers.map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned())).collect();
+        let mut headers: Vec<_> = headers
+            .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
+            .collect();
         headers.sort();
         (self.status, headers, self.text.replace(self.header("x-request-id"), "ID"))
     }
@@ -319,7 +331,8 @@ impl SignedIn<'_> {
     }
 
     pub async fn request_upload(&self, content_type: &str, length: usize) -> Value {
-        let answer = self.post("/user/picture", &json!({ "content_type": content_type, "content_length": length })).await;
+        let answer =
+            self.post("/user/picture", &json!({ "content_type": content_type, "content_length": length })).await;
         assert_eq!(answer.status, 200, "{}", answer.text);
         answer.json()
     }

@@ -2,7 +2,22 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 
+mod architecture;
+mod events;
 mod journeys;
+mod local_stack;
+mod mail;
 mod routes {
+    mod confirm;
+    mod login;
+    mod logout;
+    mod picture;
+    mod refresh;
     mod register;
+    mod send;
+    mod service;
+    mod user;
+    mod users;
 }
+mod requests;
+mod tokens;

@@ -37,7 +37,8 @@ impl Running {
             let mails = self.http.get(format!("{}/_local/mail", self.stack.url())).send().await.expect("an answer");
             let mails: Value = mails.json().await.expect("JSON");
             let mail = mails.as_array().into_iter().flatten().find(|mail| mail["to"] == email);
-            let link = mail.and_then(|mail| mail["links"].as_array()?.iter().find_map(|link| link.as_str()?.split_once("token=")));
+            let link = mail
+                .and_then(|mail| mail["links"].as_array()?.iter().find_map(|link| link.as_str()?.split_once("token=")));
             if let Some((_, token)) = link {
                 assert_eq!(self.post("/auth/confirm", &json!({ "token": token })).await.status(), 200);
                 return;

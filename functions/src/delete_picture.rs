@@ -9,7 +9,7 @@ use shared::error::Code;
 use shared::http::Route;
 use shared::http::caller::CurrentUser;
 use shared::telemetry::audit::Event;
-use shared::{App, Error, Result};
+use shared::{App, Result};
 
 use crate::erase::delete_objects;
 
@@ -22,10 +22,18 @@ pub const ROUTE: Route = Route::new("delete_picture", &["DELETE"], &["/user/pict
 )]
 pub async fn handler(caller: CurrentUser, State(app): State<App>) -> Result<StatusCode> {
     let id = caller.user.id;
-    let before = app.store.remove_picture(id, app.clock.now()).await?.ok_or(Error::InvalidToken)?;
-    if let Some(shown) = &before.picture.shown {
-        delete_objects(&app, &app.config.pictures.pictures_bucket, &shown.prefix(id)).await?;
+    let bucket = &app.config.pictures.pictures_bucket;
+    // The objects first: should S3 fail, the account still names them and the next attempt finds them.
+    let seen = caller.user.picture.shown;
+    if let Some(shown) = &seen {
+        delete_objects(&app, bucket, &shown.prefix(id)).await?;
     }
-    Event::PictureDeleted { user: id }.record();
+    // Nothing to take away when a later request was faster: it removed the picture or brought a newer one.
+    if let Some(before) = app.store.remove_picture(id, app.clock.now()).await? {
+        Event::PictureDeleted { user: id }.record();
+        if let Some(newer) = before.picture.shown.filter(|shown| Some(shown) != seen.as_ref()) {
+            delete_objects(&app, bucket, &newer.prefix(id)).await?;
+        }
+    }
     Ok(StatusCode::NO_CONTENT)
 }

@@ -18,6 +18,8 @@ use shared::http::BASE_PATH;
 use shared::http::answer::Answer;
 use shared::http::caller::WantsHtml;
 use shared::telemetry::Shipper;
+use tracing::Dispatch;
+use tracing::instrument::WithSubscriber;
 
 /// An address of the stack, for a person.
 #[derive(Debug, Clone, Serialize)]
@@ -52,15 +54,17 @@ struct Inner {
     addresses: Vec<Address>,
     received: embedded::Received,
     shipper: Shipper,
+    log: Dispatch,
 }
 
 impl Local {
-    pub fn new(app: &App, address: SocketAddr, embedded: &Embedded, shipper: Shipper) -> Self {
+    pub fn new(app: &App, address: SocketAddr, embedded: &Embedded, shipper: Shipper, log: Dispatch) -> Self {
         Self(Arc::new(Inner {
             app: app.clone(),
             addresses: addresses(&format!("http://{address}"), embedded),
             received: embedded.received(),
             shipper,
+            log,
         }))
     }
 }
@@ -114,7 +118,7 @@ async fn logs(State(Local(local)): State<Local>, WantsHtml(html): WantsHtml) -> 
     if html {
         return Html(include_str!("pages/logs.html")).into_response();
     }
-    local.shipper.ship().await;
+    local.shipper.ship().with_subscriber(local.log.clone()).await;
     Answer::ok(local.received.logs().into_iter().map(|LogRecord { data, .. }| data).collect::<Vec<_>>()).into_response()
 }
 

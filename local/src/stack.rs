@@ -111,7 +111,7 @@ impl Stack {
     }
 
     fn spawn_all(&mut self, listener: TcpListener, stopped: &watch::Receiver<bool>, sweeping: bool) {
-        let local = Local::new(&self.app, self.address, &self.embedded, self.shipper.clone());
+        let local = Local::new(&self.app, self.address, &self.embedded, self.shipper.clone(), self.log.clone());
         let service = pages::router(local).fallback_service(Gateway::new(&self.app, self.log.clone()).router());
         let mut stopping = stopped.clone();
         self.tasks.spawn(async move {
@@ -126,11 +126,12 @@ impl Stack {
             self.tasks.spawn(task.with_subscriber(self.log.clone()));
         }
         let (shipper, mut stopping) = (self.shipper.clone(), stopped.clone());
-        self.tasks.spawn(async move {
+        let task = async move {
             while tokio::time::timeout(Duration::from_millis(200), stopping.wait_for(|stop| *stop)).await.is_err() {
                 shipper.ship().await;
             }
-        });
+        };
+        self.tasks.spawn(task.with_subscriber(self.log.clone()));
         if sweeping {
             let (app, mut stopping) = (self.app.clone(), stopped.clone());
             let task = async move {
@@ -166,7 +167,7 @@ impl Stack {
 
     /// What went to the log stream, newest first, once all of it is there.
     pub async fn logs(&self) -> Vec<serde_json::Value> {
-        self.shipper.ship().await;
+        self.shipper.ship().with_subscriber(self.log.clone()).await;
         self.embedded.received().logs().into_iter().map(|record| record.data).collect()
     }
 

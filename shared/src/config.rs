@@ -184,8 +184,8 @@ impl Config {
                 reply_to: reader.optional("MAIL_REPLY_TO"),
                 product_name: reader.required("PRODUCT_NAME"),
                 support_address: reader.optional("SUPPORT_ADDRESS"),
-                link_base_url: reader.optional("LINK_BASE_URL").unwrap_or_else(|| public_url.clone()),
-                home_url: reader.optional("HOME_URL").unwrap_or(public_url),
+                link_base_url: reader.optional_url("LINK_BASE_URL").unwrap_or_else(|| public_url.clone()),
+                home_url: reader.optional_url("HOME_URL").unwrap_or(public_url),
                 configuration_set: reader.optional("SES_CONFIGURATION_SET"),
             },
             tokens: Tokens {
@@ -229,6 +229,10 @@ impl<F: Fn(&str) -> Option<String>> Reader<F> {
             self.problems.push(format!("{name} must be an http or https URL"));
         }
         url.trim_end_matches('/').to_owned()
+    }
+
+    fn optional_url(&mut self, name: &str) -> Option<String> {
+        self.optional(name).map(|_| self.url(name))
     }
 
     fn parsed<T: FromStr<Err: fmt::Display>>(&mut self, name: &str) -> Option<T> {

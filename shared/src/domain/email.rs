@@ -32,9 +32,11 @@ impl EmailAddress {
         }
         let options = Options::default().with_required_tld().without_display_text().without_domain_literal();
         let invalid = || Invalid::new("invalid_email", "This is not a valid email address.");
-        let parsed = email_address::EmailAddress::parse_with_options(text, options).map_err(|_| invalid())?;
+        // The parser takes "ë" for a letter, but not "e" with a combining mark: composed, both are the same address.
+        let composed: String = text.nfc().collect();
+        let parsed = email_address::EmailAddress::parse_with_options(&composed, options).map_err(|_| invalid())?;
         let domain = ascii_domain(parsed.domain()).ok_or_else(invalid)?;
-        // Between the last label and "@" nothing may hide that a mail header or a log line would show.
+        // Quoted local parts may hold what would break a mail header or a log line.
         if text.chars().any(char::is_control) || domain.is_empty() {
             return Err(invalid());
         }

@@ -72,6 +72,10 @@ async fn read(request: Request) -> Result<axum::body::Bytes> {
 }
 
 fn parse_json<T: DeserializeOwned>(body: &[u8]) -> Result<T> {
+    // Serde would also take an array: the fields' values by their position.
+    if !body.trim_ascii_start().starts_with(b"{") {
+        return Err(Error::invalid("The body is not a JSON object."));
+    }
     let mut json = serde_json::Deserializer::from_slice(body);
     let parsed = deserialize(&mut json)?;
     json.end().map_err(|error| Error::invalid(format!("The body is not valid JSON: {error}.")))?;

@@ -1,6 +1,7 @@
 //! Accounts and the addresses that belong to them.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::builders::UpdateBuilder;
@@ -134,8 +135,8 @@ impl Store {
         self.change_user(id, Change::new("SET session_epoch = session_epoch + :one").value(":one", n(1))).await
     }
 
-    /// Uses a link and confirms the account's address, both or neither. `false` when the link was used before,
-    /// has expired, or the account is gone.
+    /// Uses a link and confirms the account's address, both or neither. `false` when the link was used before or
+    /// has expired, when another link confirmed the address first, or when the account is gone.
     ///
     /// # Errors
     /// Only when the table cannot be written.
@@ -150,9 +151,10 @@ impl Store {
         let profile = self
             .update(user_key(id), PROFILE)
             .update_expression("SET email_confirmed = :yes, #roles = :roles, updated_at = :now")
-            .condition_expression("attribute_exists(pk)")
+            .condition_expression("attribute_exists(pk) AND email_confirmed = :no")
             .expression_attribute_names("#roles", "roles")
             .expression_attribute_values(":yes", value(&true)?)
+            .expression_attribute_values(":no", value(&false)?)
             .expression_attribute_values(":roles", value(&roles)?)
             .expression_attribute_values(":now", n(now.millis()))
             .build()
@@ -207,7 +209,8 @@ impl Store {
     /// # Errors
     /// Only when the table cannot be written.
     pub async fn remove_picture(&self, id: UserId, now: Timestamp) -> Result<Option<User>> {
-        let settled = Settled { upload: UploadId::new(now), rejected: None };
+        // A millisecond ahead, so that it also comes after an upload of this very millisecond.
+        let settled = Settled { upload: UploadId::new(now.plus(Duration::from_millis(1))), rejected: None };
         let change =
             Change::new("SET picture.settled = :settled, updated_at = :now REMOVE picture.shown, picture.requested");
         self.settle(id, change, &settled, now).await

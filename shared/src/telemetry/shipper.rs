@@ -71,12 +71,14 @@ impl Records {
 pub struct Shipper {
     app: App,
     records: Records,
+    /// One batch is under way at a time: lines arrive in order, and whoever ships has everything before it sent too.
+    turn: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl Shipper {
     #[must_use]
-    pub const fn new(app: App, records: Records) -> Self {
-        Self { app, records }
+    pub fn new(app: App, records: Records) -> Self {
+        Self { app, records, turn: Arc::default() }
     }
 
     /// Sends everything that waits. What Firehose refuses three times is dropped and counted: standard output, and so
@@ -86,6 +88,7 @@ impl Shipper {
             let _ = self.records.take();
             return;
         };
+        let _turn = self.turn.lock().await;
         loop {
             let mut batch = self.records.take_batch();
             if batch.is_empty() {

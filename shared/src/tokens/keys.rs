@@ -13,6 +13,7 @@ use jsonwebtoken::jwk::{Jwk, PublicKeyUse, ThumbprintHash};
 use jsonwebtoken::{DecodingKey, EncodingKey};
 use secrecy::ExposeSecret;
 use tokio::sync::OnceCell;
+use zeroize::Zeroizing;
 
 use super::mac::MacKey;
 use crate::clock::Timestamp;
@@ -142,7 +143,7 @@ impl Keys {
         let signing = Arc::new(SigningKey {
             kid: key.kid,
             algorithm: key.algorithm.into(),
-            encoding: encoding_key(key.algorithm, &pkcs8),
+            encoding: encoding_key(key.algorithm, &pkcs8)?,
         });
         let loaded = Loaded { value: Arc::clone(&signing), at: now };
         *self.signing.write().unwrap_or_else(PoisonError::into_inner) = Some(loaded);
@@ -171,7 +172,7 @@ impl Keys {
     /// Published first, then stored for signing: nothing is ever signed with a key that cannot be checked.
     async fn make(&self, active_from: Timestamp, now: Timestamp) -> Result<String> {
         let pkcs8 = generate(self.algorithm).map_err(|_| Error::internal("a signing key could not be made"))?;
-        let mut jwk = Jwk::from_encoding_key(&encoding_key(self.algorithm, &pkcs8), self.algorithm.into())
+        let mut jwk = Jwk::from_encoding_key(&encoding_key(self.algorithm, &pkcs8)?, self.algorithm.into())
             .map_err(Error::internal)?;
         let kid = jwk.thumbprint(ThumbprintHash::SHA256).map_err(Error::internal)?;
         jwk.common.key_id = Some(kid.clone());
@@ -211,11 +212,16 @@ impl From<Algorithm> for jsonwebtoken::Algorithm {
     }
 }
 
-fn encoding_key(algorithm: Algorithm, pkcs8: &[u8]) -> EncodingKey {
+fn encoding_key(algorithm: Algorithm, pkcs8: &[u8]) -> Result<EncodingKey> {
     match algorithm {
-        Algorithm::Es256 => EncodingKey::from_ec_der(pkcs8),
-        Algorithm::Rs256 => EncodingKey::from_rsa_der(pkcs8),
-        Algorithm::EdDsa => EncodingKey::from_ed_der(pkcs8),
+        Algorithm::Es256 => Ok(EncodingKey::from_ec_der(pkcs8)),
+        // As DER, `jsonwebtoken` takes the PKCS #1 inside only; as PEM, it takes it out itself.
+        Algorithm::Rs256 => {
+            let base64 = Zeroizing::new(STANDARD.encode(pkcs8));
+            let pem = Zeroizing::new(format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", *base64));
+            EncodingKey::from_rsa_pem(pem.as_bytes()).map_err(Error::internal)
+        }
+        Algorithm::EdDsa => Ok(EncodingKey::from_ed_der(pkcs8)),
     }
 }
 
@@ -243,7 +249,7 @@ mod tests {
     #[test]
     fn each_algorithm_signs_what_its_published_half_verifies() {
         for algorithm in [Algorithm::Es256, Algorithm::Rs256, Algorithm::EdDsa] {
-            let key = encoding_key(algorithm, &generate(algorithm).unwrap());
+            let key = encoding_key(algorithm, &generate(algorithm).unwrap()).unwrap();
             let jwk = Jwk::from_encoding_key(&key, algorithm.into()).unwrap();
             let public = serde_json::to_string(&jwk).unwrap();
             assert!(!public.contains("\"d\""), "{algorithm}: {public}");

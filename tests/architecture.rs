@@ -1,0 +1,189 @@
+//! Invariants of the source itself: mostly things that must not be there.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use functions::ROUTES;
+use functions::documentation::openapi::document;
+use serde_json::Value;
+use shared::error::Code;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+/// Every Rust file under a folder of the workspace, with its lines but those that are comments.
+fn sources(folder: &str) -> Vec<(PathBuf, String)> {
+    let mut found = Vec::new();
+    let mut folders = vec![root().join(folder)];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let text = std::fs::read_to_string(&path).unwrap();
+                let code: Vec<_> = text.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
+                found.push((path, code.join("\n")));
+            }
+        }
+    }
+    assert!(!found.is_empty(), "{folder} has no Rust files");
+    found
+}
+
+fn assert_absent(folder: &str, forbidden: &[&str], why: &str) {
+    for (path, code) in sources(folder) {
+        for word in forbidden {
+            let at = code.lines().find(|line| line.contains(word));
+            assert!(at.is_none(), "{}: {why}: {}", path.display(), at.unwrap_or_default().trim());
+        }
+    }
+}
+
+/// Paths with their methods as the OpenAPI document has them.
+fn documented() -> BTreeSet<(String, String)> {
+    let document = openapi();
+    let paths = document["paths"].as_object().unwrap();
+    let operations = paths
+        .iter()
+        .flat_map(|(path, item)| item.as_object().unwrap().keys().map(|method| (path.clone(), method.to_uppercase())));
+    operations.collect()
+}
+
+fn openapi() -> Value {
+    serde_json::from_str(&document("Example").to_json().unwrap()).unwrap()
+}
+
+#[test]
+fn the_domain_knows_neither_http_nor_aws_nor_lambda() {
+    let foreign =
+        ["axum", "http::", "tower", "hyper", "aws_sdk", "aws_config", "lambda", "reqwest", "tokio", "tracing"];
+    assert_absent("shared/src/domain", &foreign, "the domain decides, and does nothing else");
+}
+
+#[test]
+fn nothing_outlives_an_answer() {
+    assert_absent("functions/src", &["tokio::spawn", "task::spawn(", "thread::spawn"], "await it or queue it");
+}
+
+#[test]
+fn no_table_is_ever_scanned() {
+    for folder in ["shared/src", "functions/src"] {
+        assert_absent(folder, &[".scan()", "scan::"], "a scan reads the whole table");
+    }
+}
+
+#[test]
+fn nothing_prints_beside_the_log() {
+    for folder in ["shared/src", "functions/src"] {
+        for (path, code) in sources(folder) {
+            // A function that does not start has no log yet; standard output is where the log goes.
+            if ["lambda.rs", "ecs.rs", "shipper.rs"].iter().any(|name| path.ends_with(name)) {
+                continue;
+            }
+            for word in ["println!", "print!(", "dbg!("] {
+                assert!(!code.contains(word), "{}: {word}", path.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn every_route_has_one_file_and_one_binary_of_its_name() {
+    for route in ROUTES {
+        for path in [format!("functions/src/{}.rs", route.name), format!("functions/src/bin/{}.rs", route.name)] {
+            assert!(root().join(&path).is_file(), "{path} is missing");
+        }
+        let main = std::fs::read_to_string(root().join(format!("functions/src/bin/{}.rs", route.name))).unwrap();
+        assert!(main.contains(&format!("functions::{}::ROUTE", route.name)), "{} serves another route", route.name);
+    }
+    let names: BTreeSet<_> = ROUTES.iter().map(|route| route.name).collect();
+    assert_eq!(names.len(), ROUTES.len(), "two routes have the same name");
+}
+
+#[test]
+fn a_main_decides_nothing() {
+    for (path, code) in sources("functions/src/bin") {
+        let name = path.file_stem().unwrap().to_str().unwrap();
+        assert!(code.lines().count() <= 8, "{} has more than 8 lines", path.display());
+        assert!(code.contains(&format!("functions::{name}::")), "{} runs another function", path.display());
+        for word in ["if ", "match ", "let ", "?;"] {
+            assert!(!code.contains(word), "{} decides: {word}", path.display());
+        }
+    }
+}
+
+#[test]
+fn every_route_is_documented_and_nothing_else() {
+    let routes = ROUTES.iter().flat_map(|route| {
+        route
+            .paths
+            .iter()
+            .flat_map(|path| route.methods.iter().map(|method| ((*path).to_owned(), (*method).to_owned())))
+    });
+    // The files that the documentation's page is made of are no operations.
+    let routes: BTreeSet<_> = routes.filter(|(path, _)| !path.starts_with("/apidocs/")).collect();
+    assert_eq!(documented(), routes);
+}
+
+#[test]
+fn no_path_and_method_has_two_routes() {
+    let mut seen = BTreeSet::new();
+    for route in ROUTES {
+        for path in route.paths {
+            for method in route.methods {
+                assert!(seen.insert((*path, *method)), "{method} {path} is served twice");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_code_stands_in_the_openapi_document_and_every_route_with_its_own() {
+    let document = openapi();
+    let listed = document["components"]["schemas"]["Code"]["enum"].as_array().unwrap();
+    let listed: BTreeSet<_> = listed.iter().map(|code| code.as_str().unwrap()).collect();
+    assert_eq!(listed, Code::ALL.iter().map(|code| code.as_str()).collect());
+    for route in ROUTES {
+        for path in route.paths.iter().filter(|path| !path.starts_with("/apidocs/")) {
+            for method in route.methods {
+                let responses = &document["paths"][*path][method.to_lowercase()]["responses"];
+                for code in route.errors {
+                    let described = &responses[code.status().as_str()]["description"];
+                    let named = described.as_str().is_some_and(|text| text.contains(&format!("`{code}`")));
+                    assert!(named, "{method} {path} does not say that it fails with {code}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn signed_in_routes_say_so_in_the_document_and_the_others_do_not() {
+    let document = openapi();
+    for route in ROUTES {
+        let signed_in = route.errors.contains(&Code::InvalidToken);
+        assert_eq!(signed_in, route.errors.contains(&Code::Unauthenticated), "{}", route.name);
+        for path in route.paths.iter().filter(|path| !path.starts_with("/apidocs/")) {
+            for method in route.methods {
+                let security = &document["paths"][*path][method.to_lowercase()]["security"];
+                let said = security.to_string().contains("access_token");
+                assert_eq!(said, signed_in, "{method} {path}: {security}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_clock_and_chance_are_asked_in_one_place_each() {
+    for folder in ["shared/src", "functions/src"] {
+        for (path, code) in sources(folder) {
+            for (word, home) in
+                [("now_utc()", "clock.rs"), ("SystemTime::now", "clock.rs"), ("rand::fill", "random.rs")]
+            {
+                assert!(path.ends_with(home) || !code.contains(word), "{}: {word}", path.display());
+            }
+        }
+    }
+}

@@ -1,0 +1,448 @@
+//! Mails: none is lost, none goes out twice, and none tells what it should not.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use local::{Outage, Service};
+use serde_json::{Value, json};
+use shared::domain::mail::OwedMail;
+use shared::store::{Claim, Pending};
+use tests::{PASSWORD, TestApp, eventually, jpeg, text};
+
+const MINUTE: Duration = Duration::from_mins(1);
+const ADA: &str = "ada@example.com";
+
+/// Every mail that is owed.
+async fn owed(app: &TestApp) -> Vec<OwedMail> {
+    let far = app.clock.now().plus(Duration::from_hours(1000));
+    let due = app.app().store.due(100, far).await.unwrap();
+    due.into_iter()
+        .filter_map(|pending| match pending {
+            Pending::Mail(mail) => Some(mail),
+            Pending::Erasure(_) => None,
+        })
+        .collect()
+}
+
+/// Registers while the queue is down, so that the mail is owed and nobody was told.
+async fn register_unnoticed(app: &TestApp, email: &str) -> OwedMail {
+    app.outage(Service::Sqs, Outage::Unavailable).await;
+    assert_eq!(app.register(email).await.status, 202);
+    app.outage(Service::Sqs, Outage::None).await;
+    let mut owed = owed(app).await;
+    assert_eq!(owed.len(), 1);
+    owed.remove(0)
+}
+
+fn message(mail: &OwedMail) -> String {
+    json!({ "address": mail.address, "mail": mail.id }).to_string()
+}
+
+async fn actions(app: &TestApp, action: &str) -> Vec<Value> {
+    app.events(action).await.iter().map(|event| event["event.reason"].clone()).collect()
+}
+
+#[tokio::test]
+async fn a_message_that_comes_many_times_sends_one_mail() {
+    let app = TestApp::start().await;
+    let mail = register_unnoticed(&app, ADA).await;
+    let message = message(&mail);
+    join_all((0..6).map(|_| app.enqueue("mail", &message))).await;
+    app.mails_to(ADA, 1).await;
+    app.idle().await;
+    app.enqueue("mail", &message).await;
+    app.later(2 * MINUTE).await;
+    app.idle().await;
+    assert_eq!(app.mails(ADA).await.len(), 1);
+    assert_eq!(app.queued("mail-dead-letters").await, 0);
+    assert!(owed(&app).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_mail_whose_emailer_died_goes_out_once_when_its_claim_has_run_out() {
+    let app = TestApp::start().await;
+    let mail = register_unnoticed(&app, ADA).await;
+    let claim = app.app().store.claim_mail(&mail.address, mail.id, app.clock.now()).await.unwrap();
+    assert!(matches!(claim, Claim::Taken(_)), "{claim:?}");
+    // Nobody hears of that emailer again.
+    let again = app.app().store.claim_mail(&mail.address, mail.id, app.clock.now()).await.unwrap();
+    assert!(matches!(again, Claim::Held), "{again:?}");
+    assert!(app.mails(ADA).await.is_empty());
+
+    app.later(61 * Duration::from_secs(1)).await;
+    app.mails_to(ADA, 1).await;
+    app.idle().await;
+    app.later(5 * MINUTE).await;
+    app.idle().await;
+    assert_eq!(app.mails(ADA).await.len(), 1);
+    assert!(owed(&app).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_mail_that_another_emailer_holds_is_not_sent_beside_it() {
+    let app = TestApp::start().await;
+    let mail = register_unnoticed(&app, ADA).await;
+    app.app().store.claim_mail(&mail.address, mail.id, app.clock.now()).await.unwrap();
+    app.enqueue("mail", &message(&mail)).await;
+    eventually("the message to be given up", async || (app.queued("mail-dead-letters").await == 1).then_some(())).await;
+    assert!(app.mails(ADA).await.is_empty());
+    app.later(2 * MINUTE).await;
+    app.mails_to(ADA, 1).await;
+    app.idle().await;
+    assert_eq!(app.mails(ADA).await.len(), 1);
+}
+
+#[tokio::test]
+async fn an_emailer_that_was_slow_does_not_strike_off_what_another_took_up() {
+    let app = TestApp::start().await;
+    let mail = register_unnoticed(&app, ADA).await;
+    let store = &app.app().store;
+    let Claim::Taken(slow) = store.claim_mail(&mail.address, mail.id, app.clock.now()).await.unwrap() else {
+        panic!("not taken")
+    };
+    let later = app.clock.now().plus(2 * MINUTE);
+    let Claim::Taken(second) = store.claim_mail(&mail.address, mail.id, later).await.unwrap() else {
+        panic!("not taken again")
+    };
+    store.settle_mail(&slow).await.unwrap();
+    assert_eq!(owed(&app).await.len(), 1, "the slow one's claim had run out");
+    store.release_mail(&slow).await.unwrap();
+    assert!(matches!(store.claim_mail(&mail.address, mail.id, later).await.unwrap(), Claim::Held));
+    store.settle_mail(&second).await.unwrap();
+    assert!(owed(&app).await.is_empty());
+}
+
+#[tokio::test]
+async fn while_ses_is_down_a_mail_stays_owed_and_goes_out_afterwards() {
+    let app = TestApp::start().await;
+    app.outage(Service::Ses, Outage::Unavailable).await;
+    assert_eq!(app.register(ADA).await.status, 202, "registering does not depend on it");
+    eventually("a failed attempt", async || {
+        let logs = app.stack.logs().await;
+        logs.iter().any(|line| line["message"] == "a mail was not sent; it will be tried again").then_some(())
+    })
+    .await;
+    assert_eq!(owed(&app).await.len(), 1);
+    app.outage(Service::Ses, Outage::None).await;
+    app.later(2 * MINUTE).await;
+    app.mails_to(ADA, 1).await;
+    app.idle().await;
+    assert_eq!(app.mails(ADA).await.len(), 1);
+    assert!(owed(&app).await.is_empty());
+    let token = app.confirmation_token(ADA).await;
+    assert_eq!(app.post("/auth/confirm", &json!({ "token": token })).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_mail_that_ses_refuses_for_good_is_given_up_at_once() {
+    let app = TestApp::start().await;
+    app.outage(Service::Ses, Outage::Reject).await;
+    app.register(ADA).await;
+    eventually("the failure", async || app.events("mail_failed").await.pop()).await;
+    app.idle().await;
+    assert_eq!(actions(&app, "mail_failed").await, ["MessageRejected"]);
+    assert!(owed(&app).await.is_empty());
+    app.outage(Service::Ses, Outage::None).await;
+    app.later(10 * MINUTE).await;
+    app.idle().await;
+    assert!(app.mails(ADA).await.is_empty());
+    assert_eq!(app.queued("mail-dead-letters").await, 0);
+    assert_eq!(app.events("mail_failed").await.len(), 1, "nothing loops");
+}
+
+#[tokio::test]
+async fn a_mail_that_could_not_be_sent_for_a_day_is_given_up() {
+    let app = TestApp::start().await;
+    register_unnoticed(&app, ADA).await;
+    app.later(Duration::from_hours(25)).await;
+    app.idle().await;
+    assert_eq!(actions(&app, "mail_failed").await, ["given_up"]);
+    assert!(owed(&app).await.is_empty());
+    assert!(app.mails(ADA).await.is_empty());
+    app.register(ADA).await;
+    assert_eq!(app.mails_to(ADA, 1).await.len(), 1, "asking again helps");
+}
+
+#[tokio::test]
+async fn while_the_queue_is_down_nothing_fails_and_every_mail_goes_out_afterwards() {
+    let app = TestApp::start().await;
+    app.outage(Service::Sqs, Outage::Unavailable).await;
+    let names: Vec<String> = (0..4).map(|number| format!("user{number}@example.com")).collect();
+    for name in &names {
+        assert_eq!(app.register(name).await.status, 202);
+    }
+    assert_eq!(owed(&app).await.len(), 4);
+    app.outage(Service::Sqs, Outage::None).await;
+    app.later(2 * MINUTE).await;
+    for name in &names {
+        app.mails_to(name, 1).await;
+    }
+    app.idle().await;
+    for name in &names {
+        assert_eq!(app.mails(name).await.len(), 1, "{name}");
+    }
+    assert!(owed(&app).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_queue_that_takes_a_message_but_not_says_so_sends_no_mail_twice() {
+    let app = TestApp::start().await;
+    app.outage(Service::Sqs, Outage::AnswerLost).await;
+    assert_eq!(app.register(ADA).await.status, 202);
+    app.outage(Service::Sqs, Outage::None).await;
+    app.mails_to(ADA, 1).await;
+    app.idle().await;
+    app.later(2 * MINUTE).await;
+    app.idle().await;
+    assert_eq!(app.mails(ADA).await.len(), 1);
+}
+
+#[tokio::test]
+async fn the_sweeper_leaves_a_mail_alone_that_is_younger_than_a_minute() {
+    let app = TestApp::start().await;
+    register_unnoticed(&app, ADA).await;
+    app.later(Duration::from_secs(50)).await;
+    assert_eq!(app.queued("mail").await, 0);
+    app.later(Duration::from_secs(11)).await;
+    app.mails_to(ADA, 1).await;
+}
+
+#[tokio::test]
+async fn a_message_that_nobody_can_read_ends_among_the_dead_letters_and_holds_up_nobody() {
+    let app = TestApp::start().await;
+    let poison = ["{", "[]", "null", "{\"address\":\"ada@example.com\"}", "{\"address\":7,\"mail\":7}"];
+    for body in poison {
+        app.enqueue("mail", body).await;
+    }
+    app.register(ADA).await;
+    app.mails_to(ADA, 1).await;
+    app.idle().await;
+    eventually("the dead letters", async || (app.queued("mail-dead-letters").await == 5).then_some(())).await;
+    let unknown = json!({ "address": "eve@example.com", "mail": "0198c0de-0000-7000-8000-000000000000" });
+    app.enqueue("mail", &unknown.to_string()).await;
+    app.idle().await;
+    assert!(app.mails("eve@example.com").await.is_empty(), "a message alone makes no mail");
+    assert_eq!(app.queued("mail-dead-letters").await, 5);
+}
+
+#[tokio::test]
+async fn a_mail_has_what_the_configuration_says_in_text_and_in_html() {
+    let app = TestApp::start_with(&[
+        ("MAIL_FROM", "Acme Accounts <accounts@acme.example>"),
+        ("MAIL_REPLY_TO", "help@acme.example"),
+        ("PRODUCT_NAME", "Acme"),
+        ("SUPPORT_ADDRESS", "support@acme.example"),
+        ("LINK_BASE_URL", "https://users.acme.example/"),
+        ("HOME_URL", "https://www.acme.example"),
+    ])
+    .await;
+    app.register("Ada@example.com").await;
+    let mail = app.mails_to("Ada@example.com", 1).await.remove(0);
+    assert_eq!(mail["from"], "Acme Accounts <accounts@acme.example>");
+    assert_eq!(mail["reply_to"], json!(["help@acme.example"]));
+    assert_eq!(mail["subject"], "Confirm your email address for Acme");
+    let (text_part, html) = (text(&mail["text"]), text(&mail["html"]));
+    for part in [&text_part, &html] {
+        for word in ["Ada Lovelace", "Acme", "24 hours", "support@acme.example"] {
+            assert!(part.contains(word), "{word} is not in {part}");
+        }
+    }
+    let link = mail["links"].as_array().unwrap().iter().map(text).find(|link| link.contains("token=")).unwrap();
+    let (base, token) = link.split_once("?token=").unwrap();
+    assert_eq!(base, "https://users.acme.example/api/v1/auth/confirm");
+    assert_eq!(token.len(), 64);
+    assert!(html.contains(token));
+    assert!(html.contains("https:&#x2f;&#x2f;users.acme.example") || html.contains("https://users.acme.example"));
+    assert!(text_part.contains("https://www.acme.example"));
+    assert!(!text_part.contains(&app.stack.url()), "no address of this machine");
+}
+
+#[tokio::test]
+async fn without_a_reply_address_a_mail_names_none() {
+    let app = TestApp::start().await;
+    app.register(ADA).await;
+    let mail = app.mails_to(ADA, 1).await.remove(0);
+    assert_eq!(mail["from"], "Example <no-reply@example.com>");
+    assert_eq!(mail["reply_to"], json!([]));
+}
+
+#[tokio::test]
+async fn each_mail_has_its_own_subject_and_goes_to_the_address_of_the_account() {
+    let app = TestApp::start().await;
+    let ada = app.signed_in("Ada@example.com").await;
+    app.clock.advance(2 * MINUTE);
+    app.register("ADA@example.COM").await;
+    let mails = app.mails_to("Ada@example.com", 2).await;
+    assert_eq!(mails[0]["subject"], "You already have an account with Example");
+    assert!(!text(&mails[0]["text"]).contains("token="), "a confirmed account needs no link");
+    app.idle().await;
+    assert!(app.mails("ADA@example.COM").await.is_empty(), "a stranger's spelling gets no mail");
+    assert_eq!(ada.delete("/user").await.status, 204);
+    let mails = app.mails_to("Ada@example.com", 3).await;
+    assert_eq!(mails[0]["subject"], "Your account with Example was deleted");
+}
+
+#[tokio::test]
+async fn a_second_registration_of_an_unconfirmed_address_greets_by_the_first_name_and_has_a_link() {
+    let app = TestApp::start().await;
+    app.register(ADA).await;
+    app.mails_to(ADA, 1).await;
+    app.clock.advance(2 * MINUTE);
+    let stranger = json!({ "name": "Mallory", "email": ADA, "password": "another horse battery" });
+    assert_eq!(app.post("/auth/register", &stranger).await.status, 202);
+    let mails = app.mails_to(ADA, 2).await;
+    assert_eq!(mails[0]["subject"], "Your account with Example is waiting for you");
+    assert!(!mails[0].to_string().contains("Mallory"), "{}", mails[0]);
+    let token = app.confirmation_token(ADA).await;
+    assert_eq!(app.post("/auth/confirm", &json!({ "token": token })).await.status, 200);
+    assert_eq!(app.login(ADA, "another horse battery").await.code(), "invalid_credentials");
+    assert_eq!(app.login(ADA, PASSWORD).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_hostile_name_never_becomes_a_link_or_markup() {
+    let app = TestApp::start().await;
+    let names = [
+        "<a href=\"https://evil.example\">Click</a>",
+        "https://evil.example/win",
+        "www.evil.example",
+        "evil.example",
+        "Ada</p><script>alert(1)</script>",
+        "{{ link }} {% raw %}",
+        "You won! Visit evil.example now to claim the prize that waits for you there",
+        "javascript:alert(1)",
+        "\"><img src=x onerror=alert(1)>",
+    ];
+    for (number, name) in names.iter().enumerate() {
+        let email = format!("user{number}@example.com");
+        let body = json!({ "name": name, "email": email, "password": PASSWORD });
+        assert_eq!(app.post("/auth/register", &body).await.status, 202, "{name}");
+        let mail = app.mails_to(&email, 1).await.remove(0);
+        let (text_part, html) = (text(&mail["text"]), text(&mail["html"]));
+        for hostile in ["evil.example", "<script", "onerror", "javascript:", "{{", "{%"] {
+            assert!(!text_part.contains(hostile), "{hostile} of {name} is in {text_part}");
+            assert!(!html.contains(hostile), "{hostile} of {name} is in the HTML");
+        }
+        assert!(!text(&mail["subject"]).contains("evil"), "{mail}");
+        let foreign = mail["links"].as_array().unwrap().iter().any(|link| !text(link).starts_with(&app.stack.url()));
+        assert!(!foreign, "{}", mail["links"]);
+    }
+}
+
+#[tokio::test]
+async fn an_address_that_asks_often_is_not_flooded() {
+    let app = TestApp::start().await;
+    app.register(ADA).await;
+    app.mails_to(ADA, 1).await;
+    app.clock.advance(2 * MINUTE);
+    for _ in 0..5 {
+        app.register(ADA).await;
+        app.post("/auth/send", &json!({ "email": ADA })).await;
+    }
+    app.idle().await;
+    assert_eq!(app.mails(ADA).await.len(), 2, "one in a minute");
+    assert_eq!(app.events("mail_dropped").await.len(), 9);
+    assert!(owed(&app).await.is_empty());
+}
+
+/// A journey that meets everything that goes to the log, failures too. Returns what must never be seen there.
+async fn journey(app: &TestApp) -> Vec<(&'static str, String)> {
+    let wrong = "wrong horse battery";
+    let mut ada = app.signed_in(ADA).await;
+    let mut secrets = vec![
+        ("a password", PASSWORD.to_owned()),
+        ("a password that was tried", wrong.to_owned()),
+        ("a link's token", app.confirmation_token(ADA).await),
+        ("an access token", ada.access_token.clone()),
+        ("a refresh token", ada.refresh_token.clone()),
+    ];
+    let old = ada.refresh_token.clone();
+    app.login(ADA, wrong).await;
+    app.login("nobody@example.com", wrong).await;
+    app.register(ADA).await;
+    app.post("/auth/register", &json!({ "name": "x", "email": "bob@example.com", "password": "secret7" })).await;
+    app.post("/auth/login", &json!({ "email": ADA, "password": wrong, "extra": "secret7" })).await;
+    app.get(&format!("/auth/confirm?token={}", secrets[2].1)).await;
+    app.get(&format!("/auth/confirm?token={}&extra=1", secrets[2].1)).await;
+    app.get(&format!("/user?access_token={}", ada.access_token)).await;
+    ada.upload("image/jpeg", jpeg(40, 40, [9, 9, 9])).await;
+    ada.picture().await;
+    ada.upload("image/jpeg", b"garbage".to_vec()).await;
+    ada.refresh().await;
+    secrets.push(("a refreshed access token", ada.access_token.clone()));
+    secrets.push(("a refreshed refresh token", ada.refresh_token.clone()));
+    app.post("/auth/refresh", &json!({ "refresh_token": "not-a-token-of-ours" })).await;
+    app.idle().await;
+
+    for service in [Service::S3, Service::Ses, Service::Sqs, Service::DynamoDb] {
+        app.outage(service, Outage::Unavailable).await;
+        app.clock.advance(2 * MINUTE);
+        app.register("bob@example.com").await;
+        app.login(ADA, PASSWORD).await;
+        app.register(ADA).await;
+        ada.delete("/user/picture").await;
+        app.outage(service, Outage::None).await;
+    }
+    app.outage(Service::Ses, Outage::Reject).await;
+    app.clock.advance(2 * MINUTE);
+    app.post("/auth/send", &json!({ "email": "bob@example.com" })).await;
+    app.idle().await;
+    app.outage(Service::Ses, Outage::None).await;
+    app.clock.advance(MINUTE);
+    assert_eq!(app.refresh(&old).await.code(), "invalid_refresh_token");
+    let ada = app.sign_in(ADA).await;
+    secrets.push(("another access token", ada.access_token.clone()));
+    secrets.push(("another refresh token", ada.refresh_token.clone()));
+    assert_eq!(ada.delete("/user").await.status, 204);
+    app.later(2 * MINUTE).await;
+    app.idle().await;
+    let links = [app.mails(ADA).await, app.mails("bob@example.com").await].concat();
+    let tokens = links.iter().flat_map(|mail| mail["links"].as_array().cloned().unwrap_or_default());
+    secrets.extend(tokens.filter_map(|link| Some(("a link's token", text(&link).split_once("token=")?.1.to_owned()))));
+    secrets.push(("an invalid password", "secret7".to_owned()));
+    secrets.push(("a token that was tried", "not-a-token-of-ours".to_owned()));
+    secrets.push(("a hash", "$argon2id$".to_owned()));
+    secrets
+}
+
+#[tokio::test]
+async fn no_line_of_the_log_holds_a_password_a_token_or_a_whole_address() {
+    let app = TestApp::start().await;
+    let mut secrets = journey(&app).await;
+    secrets
+        .extend([ADA, "bob@example.com", "nobody@example.com", "Lovelace"].map(|word| ("who it is", word.to_owned())));
+    let logs = app.stack.logs().await;
+    assert!(logs.len() > 50, "{}", logs.len());
+    for line in &logs {
+        let line = line.to_string();
+        for (what, secret) in &secrets {
+            assert!(!line.contains(secret.as_str()), "{what} is in {line}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn no_mail_holds_a_password_or_a_token_of_a_session() {
+    let app = TestApp::start().await;
+    let secrets = journey(&app).await;
+    let mails = [app.mails(ADA).await, app.mails("bob@example.com").await].concat();
+    assert!(mails.len() >= 3);
+    for mail in mails {
+        let mail = mail.to_string();
+        for (what, secret) in secrets.iter().filter(|(what, _)| *what != "a link's token") {
+            assert!(!mail.contains(secret.as_str()), "{what} is in {mail}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_stored_holds_no_password_and_no_link() {
+    let app = TestApp::start().await;
+    let ada = app.signed_in(ADA).await;
+    for secret in [PASSWORD, &app.confirmation_token(ADA).await, &ada.refresh_token, &ada.access_token] {
+        assert_eq!(app.items_with(secret).await, [""; 0]);
+    }
+    // The secret half of a link's token, which is what its hash stands for.
+    let token = app.confirmation_token(ADA).await;
+    assert_eq!(app.items_with(&token[24..]).await, [""; 0]);
+}

@@ -1,0 +1,525 @@
+//! Access tokens: what they say, what is refused in their place, and the keys behind them.
+
+use std::time::Duration;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use functions::ROUTES;
+use jsonwebtoken::jwk::{Jwk, ThumbprintHash};
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Validation};
+use reqwest::Method;
+use serde_json::{Value, json};
+use shared::error::Code;
+use tests::{Answer, PASSWORD, TestApp, text};
+
+const DAY: Duration = Duration::from_hours(24);
+const MINUTE: Duration = Duration::from_mins(1);
+
+/// A private key (ES256) of an installation, read from where only it can.
+struct Key {
+    kid: String,
+    encoding: EncodingKey,
+    /// The published half.
+    jwk: Value,
+}
+
+async fn private_keys(app: &TestApp) -> Vec<Key> {
+    let query = app.app().dynamodb().query().table_name("keys").key_condition_expression("pk = :pk");
+    let query = query.expression_attribute_values(":pk", AttributeValue::S("SIGNING".into())).consistent_read(true);
+    let published = jwks(app).await;
+    let items = query.send().await.unwrap().items.unwrap();
+    let key = |item: &std::collections::HashMap<String, AttributeValue>| {
+        let kid = item["kid"].as_s().unwrap().clone();
+        let pkcs8 = STANDARD.decode(item["pkcs8"].as_s().unwrap()).unwrap();
+        let jwk = published.iter().find(|jwk| jwk["kid"] == kid.as_str()).cloned().unwrap_or_default();
+        Key { kid, encoding: EncodingKey::from_ec_der(&pkcs8), jwk }
+    };
+    items.iter().map(key).collect()
+}
+
+async fn private_key(app: &TestApp) -> Key {
+    let mut keys = private_keys(app).await;
+    assert_eq!(keys.len(), 1);
+    keys.remove(0)
+}
+
+async fn jwks(app: &TestApp) -> Vec<Value> {
+    let answer = app.get("/.well-known/jwks.json").await;
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    answer.json()["keys"].as_array().unwrap().clone()
+}
+
+async fn kids(app: &TestApp) -> Vec<String> {
+    jwks(app).await.iter().map(|key| text(&key["kid"])).collect()
+}
+
+fn decoded(part: &str) -> Value {
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).unwrap()).unwrap()
+}
+
+fn encoded(part: &Value) -> String {
+    URL_SAFE_NO_PAD.encode(part.to_string())
+}
+
+/// Header and claims, unchecked.
+fn read(token: &str) -> (Value, Value) {
+    let parts: Vec<_> = token.split('.').collect();
+    assert_eq!(parts.len(), 3, "{token}");
+    (decoded(parts[0]), decoded(parts[1]))
+}
+
+fn sign(header: &Value, claims: &Value, key: &EncodingKey, algorithm: Algorithm) -> String {
+    let message = format!("{}.{}", encoded(header), encoded(claims));
+    let signature = jsonwebtoken::crypto::sign(message.as_bytes(), key, algorithm).unwrap();
+    format!("{message}.{signature}")
+}
+
+/// A copy with some fields changed; null takes a field out.
+fn with(original: &Value, changes: &Value) -> Value {
+    let mut changed = original.clone();
+    for (name, value) in changes.as_object().unwrap() {
+        let fields = changed.as_object_mut().unwrap();
+        if value.is_null() {
+            fields.remove(name)
+        } else {
+            fields.insert(name.clone(), value.clone())
+        };
+    }
+    changed
+}
+
+/// Checks a token as a client does that knows nothing of this service but what it publishes.
+async fn verified_by_a_client(app: &TestApp, token: &str) -> Value {
+    let header = jsonwebtoken::decode_header(token).unwrap();
+    let key = jwks(app).await.into_iter().find(|key| key["kid"].as_str() == header.kid.as_deref()).unwrap();
+    assert_eq!(key["alg"], read(token).0["alg"]);
+    let jwk: Jwk = serde_json::from_value(key).unwrap();
+    let mut validation = Validation::new(header.alg);
+    let issuer = app.url("");
+    validation.set_issuer(&[&issuer]);
+    validation.set_audience(&[&issuer]);
+    jsonwebtoken::decode::<Value>(token, &DecodingKey::from_jwk(&jwk).unwrap(), &validation).unwrap().claims
+}
+
+/// Every route and method that only those who are signed in may call.
+fn signed_in_routes() -> Vec<(Method, &'static str)> {
+    let signed_in = ROUTES.into_iter().filter(|route| route.errors.contains(&Code::InvalidToken));
+    let routes: Vec<_> = signed_in
+        .flat_map(|route| {
+            route.methods.iter().flat_map(move |method| route.paths.iter().map(move |path| (*method, *path)))
+        })
+        .map(|(method, path)| (method.parse().unwrap(), path))
+        .collect();
+    assert!(routes.len() >= 7, "{routes:?}");
+    routes
+}
+
+/// Asks every signed-in route, with this `Authorization` if there is one.
+async fn assert_refused_everywhere(app: &TestApp, authorization: Option<&str>, what: &str) {
+    let (code, challenge) = match authorization {
+        None => ("unauthenticated", "Bearer"),
+        Some(_) => ("invalid_token", "Bearer error=\"invalid_token\""),
+    };
+    for (method, path) in signed_in_routes() {
+        let mut request = app.request(method.clone(), path).json(&json!({}));
+        if let Some(authorization) = authorization {
+            request = request.header("authorization", authorization);
+        }
+        let answer = Answer::of(request).await;
+        assert_eq!((answer.status.as_u16(), answer.code().as_str()), (401, code), "{method} {path}: {what}");
+        assert_eq!(answer.header("www-authenticate"), challenge, "{method} {path}: {what}");
+    }
+}
+
+async fn user(app: &TestApp, token: &str) -> Answer {
+    Answer::of(app.request(Method::GET, "/user").bearer_auth(token)).await
+}
+
+#[tokio::test]
+async fn an_access_token_says_what_rfc_9068_asks_for_and_the_published_keys_verify_it() {
+    let app = TestApp::start().await;
+    let mut ada = app.signed_in("ada@example.com").await;
+    let (header, claims) = read(&ada.access_token);
+    let published = kids(&app).await;
+    assert_eq!(header, json!({ "typ": "at+jwt", "alg": "ES256", "kid": published[0] }));
+    let mut names: Vec<_> = claims.as_object().unwrap().keys().map(String::as_str).collect();
+    names.sort_unstable();
+    assert_eq!(names, ["aud", "auth_time", "exp", "iat", "iss", "jti", "nbf", "roles", "sid", "sub"]);
+    assert_eq!((&claims["iss"], &claims["aud"]), (&json!(app.url("")), &json!(app.url(""))));
+    assert_eq!((&claims["sub"], &claims["roles"]), (&json!(ada.id), &json!(["user"])));
+    let time = |name: &str| claims[name].as_i64().unwrap_or_else(|| panic!("{name}: {claims}"));
+    assert_eq!(time("exp") - time("iat"), 600);
+    assert_eq!(time("nbf"), time("iat"));
+    assert!((0..=60).contains(&(app.clock.now().seconds() - time("iat"))), "{claims}");
+    assert!((0..=60).contains(&(time("iat") - time("auth_time"))), "{claims}");
+    assert_eq!(verified_by_a_client(&app, &ada.access_token).await, claims);
+
+    app.clock.advance(MINUTE * 5);
+    ada.refresh().await;
+    let (_, next) = read(&ada.access_token);
+    assert_ne!(next["jti"], claims["jti"]);
+    assert!(next["iat"].as_i64().unwrap() >= time("iat") + 300);
+    for same in ["iss", "aud", "sub", "sid", "roles", "auth_time"] {
+        assert_eq!(next[same], claims[same], "{same}");
+    }
+    let (_, elsewhere) = read(&app.sign_in("ada@example.com").await.access_token);
+    assert_ne!(elsewhere["sid"], claims["sid"]);
+    let (_, admin) = read(&app.admin().await.access_token);
+    assert_eq!(admin["roles"], json!(["user", "admin"]));
+}
+
+#[tokio::test]
+async fn an_audience_that_is_configured_stands_in_the_token_and_is_asked_for() {
+    let app = TestApp::start_with(&[("TOKEN_AUDIENCE", "https://api.example.com")]).await;
+    let ada = app.signed_in("ada@example.com").await;
+    let (header, claims) = read(&ada.access_token);
+    assert_eq!((&claims["aud"], &claims["iss"]), (&json!("https://api.example.com"), &json!(app.url(""))));
+    assert_eq!(ada.get("/user").await.status, 200);
+    let key = private_key(&app).await;
+    let for_the_issuer = sign(&header, &with(&claims, &json!({ "aud": app.url("") })), &key.encoding, Algorithm::ES256);
+    assert_eq!(user(&app, &for_the_issuer).await.code(), "invalid_token");
+}
+
+#[tokio::test]
+async fn the_published_keys_are_public_halves_named_by_their_thumbprint() {
+    for algorithm in ["ES256", "RS256", "EdDSA"] {
+        let app = TestApp::start_with(&[("SIGNING_ALGORITHM", algorithm)]).await;
+        let answer = app.get("/.well-known/jwks.json").await;
+        assert!(answer.header("cache-control").contains("max-age="), "{}", answer.header("cache-control"));
+        let keys = jwks(&app).await;
+        assert_eq!(keys.len(), 1);
+        for private in ["d", "p", "q", "dp", "dq", "qi", "k"] {
+            assert!(keys[0][private].is_null(), "{private} is published");
+        }
+        assert_eq!((&keys[0]["use"], &keys[0]["alg"]), (&json!("sig"), &json!(algorithm)));
+        let jwk: Jwk = serde_json::from_value(keys[0].clone()).unwrap();
+        assert_eq!(keys[0]["kid"], json!(jwk.thumbprint(ThumbprintHash::SHA256).unwrap()));
+    }
+}
+
+#[tokio::test]
+async fn every_algorithm_works_from_end_to_end() {
+    for algorithm in ["ES256", "RS256", "EdDSA"] {
+        let app = TestApp::start_with(&[("SIGNING_ALGORITHM", algorithm)]).await;
+        let mut ada = app.signed_in("ada@example.com").await;
+        assert_eq!(read(&ada.access_token).0["alg"], algorithm);
+        assert_eq!(verified_by_a_client(&app, &ada.access_token).await["sub"], json!(ada.id));
+        assert_eq!(ada.get("/user").await.json()["id"], json!(ada.id));
+        ada.refresh().await;
+        assert_eq!(ada.get("/user").await.status, 200);
+        let metadata = app.get("/.well-known/openid-configuration").await.json();
+        assert_eq!(metadata["id_token_signing_alg_values_supported"], json!([algorithm]));
+        assert_eq!(metadata["issuer"], json!(app.url("")));
+
+        let mut tampered = ada.access_token.clone().into_bytes();
+        let at = tampered.len() - 20;
+        tampered[at] = if tampered[at] == b'A' { b'B' } else { b'A' };
+        assert_eq!(user(&app, &String::from_utf8(tampered).unwrap()).await.code(), "invalid_token");
+        assert_eq!(ada.logout().await.status, 204);
+        assert_eq!(ada.get("/user").await.code(), "invalid_token");
+    }
+}
+
+#[tokio::test]
+async fn no_signed_in_route_answers_without_a_credential() {
+    let app = TestApp::start().await;
+    let ada = app.signed_in("ada@example.com").await;
+    assert_refused_everywhere(&app, None, "nothing").await;
+    // Not in the address either, where it would end up in logs.
+    let answer = app.get(&format!("/user?access_token={}", ada.access_token)).await;
+    assert_eq!(answer.code(), "unauthenticated");
+}
+
+#[tokio::test]
+async fn no_signed_in_route_takes_a_credential_that_is_not_one_bearer_token() {
+    let app = TestApp::start().await;
+    let ada = app.signed_in("ada@example.com").await;
+    let token = &ada.access_token;
+    let basic = format!("Basic {}", STANDARD.encode(format!("ada@example.com:{PASSWORD}")));
+    for authorization in [
+        &basic,
+        token,
+        "Bearer",
+        "Bearer  ",
+        "Bearer null",
+        &format!("Basic {token}"),
+        &format!("Token {token}"),
+        &format!("DPoP {token}"),
+        &format!("Bearer{token}"),
+        &format!("Bearer {token} {token}"),
+        &format!("Bearer {token}, Bearer {token}"),
+        &format!("Bearer \"{token}\""),
+        &format!("Bearer {}", ada.refresh_token),
+        "Bearer .",
+        "Bearer ..",
+        "Bearer a.b.c",
+        "Bearer ä.ö.ü",
+    ] {
+        assert_refused_everywhere(&app, Some(authorization), authorization).await;
+    }
+    // The scheme's name has no case (RFC 9110, 11.1).
+    let request = app.request(Method::GET, "/user").header("authorization", format!("bearer {token}"));
+    assert_eq!(Answer::of(request).await.status, 200);
+}
+
+#[tokio::test]
+async fn no_signed_in_route_takes_a_token_whose_time_is_over() {
+    let app = TestApp::start().await;
+    let ada = app.signed_in("ada@example.com").await;
+    app.clock.advance(MINUTE * 9);
+    assert_eq!(ada.get("/user").await.status, 200);
+    app.clock.advance(MINUTE);
+    assert_refused_everywhere(&app, Some(&format!("Bearer {}", ada.access_token)), "expired").await;
+}
+
+#[tokio::test]
+async fn no_signed_in_route_takes_a_forged_token() {
+    let app = TestApp::start().await;
+    let elsewhere = TestApp::start().await;
+    let (own, foreign) = (private_key(&app).await, private_key(&elsewhere).await);
+    let admin = app.admin().await;
+    let (header, claims) = read(&admin.access_token);
+    let es256 = |header: &Value, key: &Key| sign(header, &claims, &key.encoding, Algorithm::ES256);
+    assert_eq!(user(&app, &es256(&header, &own)).await.status, 200, "what follows differs from this in one thing each");
+
+    let unsigned = |header: &Value| format!("{}.{}.", encoded(header), encoded(&claims));
+    let parts: Vec<&str> = admin.access_token.split('.').collect();
+    let mut forged = vec![
+        ("a foreign key under our key id", es256(&header, &foreign)),
+        ("a foreign key under its own id", es256(&with(&header, &json!({ "kid": foreign.kid })), &foreign)),
+        ("a foreign key without an id", es256(&with(&header, &json!({ "kid": null })), &foreign)),
+        ("our key without an id", es256(&with(&header, &json!({ "kid": null })), &own)),
+        ("our key under an id that is a path", es256(&with(&header, &json!({ "kid": "../../dev/null" })), &own)),
+        ("a foreign key that the header carries", es256(&with(&header, &json!({ "jwk": foreign.jwk })), &foreign)),
+        (
+            "a foreign key that the header points to",
+            es256(
+                &with(&header, &json!({ "kid": foreign.kid, "jku": elsewhere.url("/.well-known/jwks.json") })),
+                &foreign,
+            ),
+        ),
+        ("a token of another installation", elsewhere.signed_in("admin@example.com").await.access_token),
+        ("no signature", unsigned(&header)),
+        (
+            "the signature of another token",
+            format!("{}.{}.{}", parts[0], encoded(&with(&claims, &json!({ "exp": 4_000_000_000_i64 }))), parts[2]),
+        ),
+        ("a fourth part", format!("{}.{}", admin.access_token, parts[2])),
+        ("no claims", format!("{}..{}", parts[0], parts[2])),
+    ];
+    for none in ["none", "None", "NONE", ""] {
+        let header = with(&header, &json!({ "alg": none }));
+        forged.push(("no algorithm", unsigned(&header)));
+        forged.push(("no algorithm, with a signature", format!("{}.{}.{}", encoded(&header), parts[1], parts[2])));
+    }
+    for other in ["ES384", "RS256", "PS256", "EdDSA", "HS256"] {
+        let header = with(&header, &json!({ "alg": other }));
+        forged.push(("the name of another algorithm", es256(&header, &own)));
+    }
+    for secret in public_key_as_secrets(&own.jwk) {
+        let header = with(&header, &json!({ "alg": "HS256" }));
+        let secret = EncodingKey::from_secret(&secret);
+        forged.push(("the public key as a secret", sign(&header, &claims, &secret, Algorithm::HS256)));
+    }
+    for (what, token) in forged {
+        assert_refused_everywhere(&app, Some(&format!("Bearer {token}")), &format!("{what}: {token}")).await;
+    }
+    assert_eq!(admin.get("/user").await.status, 200);
+}
+
+/// The ways in which a public P-256 key is written down, each of which a careless verifier may take for a shared secret.
+fn public_key_as_secrets(jwk: &Value) -> Vec<Vec<u8>> {
+    let coordinate = |name: &str| URL_SAFE_NO_PAD.decode(text(&jwk[name])).unwrap();
+    let point = [vec![4], coordinate("x"), coordinate("y")].concat();
+    // SubjectPublicKeyInfo of a P-256 key: all but the point is always the same.
+    let info = STANDARD.decode("MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgA=").unwrap();
+    let der = [info, point.clone()].concat();
+    let body: Vec<String> =
+        STANDARD.encode(&der).as_bytes().chunks(64).map(|line| String::from_utf8_lossy(line).into_owned()).collect();
+    let pem = format!("-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----", body.join("\n"));
+    vec![
+        jwk.to_string().into_bytes(),
+        coordinate("x"),
+        point,
+        der,
+        format!("{pem}\n").into_bytes(),
+        pem.into_bytes(),
+        Vec::new(),
+    ]
+}
+
+#[tokio::test]
+async fn no_signed_in_route_takes_a_token_of_ours_that_was_made_for_something_else() {
+    let app = TestApp::start().await;
+    let key = private_key(&app).await;
+    let ada = app.signed_in("ada@example.com").await;
+    let admin = app.admin().await;
+    let (header, claims) = read(&admin.access_token);
+    let (_, others) = read(&ada.access_token);
+    let now = app.clock.now().seconds();
+    let signed = |header: &Value, claims: &Value| sign(header, claims, &key.encoding, Algorithm::ES256);
+    assert_eq!(
+        user(&app, &signed(&header, &claims)).await.status,
+        200,
+        "what follows differs from this in one thing each"
+    );
+
+    for changes in
+        [json!({ "typ": "JWT" }), json!({ "typ": "secevent+jwt" }), json!({ "typ": "" }), json!({ "typ": null })]
+    {
+        let token = signed(&with(&header, &changes), &claims);
+        assert_refused_everywhere(&app, Some(&format!("Bearer {token}")), &changes.to_string()).await;
+    }
+    for changes in [
+        json!({ "aud": "https://other.example.com" }),
+        json!({ "aud": null }),
+        json!({ "aud": "" }),
+        json!({ "iss": "https://other.example.com" }),
+        json!({ "iss": format!("{}/", app.url("")) }),
+        json!({ "iss": null }),
+        json!({ "nbf": now + 120 }),
+        json!({ "nbf": null }),
+        json!({ "exp": now }),
+        json!({ "exp": now - 1 }),
+        json!({ "exp": null }),
+        json!({ "exp": "4000000000" }),
+        json!({ "sub": others["sub"] }),
+        json!({ "sub": null }),
+        json!({ "sub": "admin" }),
+        json!({ "sid": others["sid"] }),
+        json!({ "sid": others["jti"] }),
+        json!({ "sid": null }),
+        json!({ "auth_time": null }),
+    ] {
+        let token = signed(&header, &with(&claims, &changes));
+        assert_refused_everywhere(&app, Some(&format!("Bearer {token}")), &changes.to_string()).await;
+    }
+}
+
+#[tokio::test]
+async fn no_signed_in_route_takes_another_kind_of_token() {
+    let app = TestApp::start().await;
+    app.register("ada@example.com").await;
+    let link = app.confirmation_token("ada@example.com").await;
+    let admin = app.admin().await;
+    let cursor = text(&admin.get("/users?limit=1").await.json()["next_cursor"]);
+    for (token, what) in [(link, "a link"), (cursor, "a cursor"), (admin.refresh_token.clone(), "a refresh token")] {
+        assert_refused_everywhere(&app, Some(&format!("Bearer {token}")), what).await;
+    }
+}
+
+#[tokio::test]
+async fn no_signed_in_route_takes_a_token_whose_session_or_account_is_gone() {
+    let app = TestApp::start().await;
+    let gone = app.signed_in("ada@example.com").await;
+    let out = app.signed_in("bob@example.com").await;
+    assert_eq!(gone.delete("/user").await.status, 204);
+    assert_eq!(out.logout().await.status, 204);
+    assert_refused_everywhere(&app, Some(&format!("Bearer {}", gone.access_token)), "no account").await;
+    assert_refused_everywhere(&app, Some(&format!("Bearer {}", out.access_token)), "signed out").await;
+}
+
+#[tokio::test]
+async fn the_token_alone_makes_nobody_an_administrator() {
+    let app = TestApp::start().await;
+    let key = private_key(&app).await;
+    let ada = app.signed_in("ada@example.com").await;
+    let (header, claims) = read(&ada.access_token);
+    let claims = with(&claims, &json!({ "roles": ["user", "admin"] }));
+    let token = sign(&header, &claims, &key.encoding, Algorithm::ES256);
+    let answer = Answer::of(app.request(Method::GET, "/users").bearer_auth(&token)).await;
+    assert_eq!((answer.status.as_u16(), answer.code().as_str()), (403, "forbidden"));
+}
+
+#[tokio::test]
+async fn a_new_key_is_published_a_day_before_it_signs_and_the_old_one_stays_until_its_tokens_have_run_out() {
+    let app = TestApp::start().await;
+    app.confirmed("ada@example.com").await;
+    let old = private_key(&app).await;
+    let signs_with = async || read(&app.sign_in("ada@example.com").await.access_token).0["kid"].clone();
+    assert_eq!(signs_with().await, json!(old.kid));
+    app.later(DAY * 29).await;
+    assert_eq!(kids(&app).await, [old.kid.clone()]);
+
+    app.later(DAY).await;
+    let published = kids(&app).await;
+    assert_eq!(published.len(), 2);
+    let new = published.into_iter().find(|kid| *kid != old.kid).unwrap();
+    assert_eq!(signs_with().await, json!(old.kid), "the new key is published and does not sign yet");
+    app.later(MINUTE).await;
+    assert_eq!(kids(&app).await.len(), 2, "one new key is enough");
+
+    app.later(DAY - MINUTE * 3).await;
+    let last = app.sign_in("ada@example.com").await;
+    assert_eq!(read(&last.access_token).0["kid"], json!(old.kid));
+    // A running function looks at the keys every five minutes.
+    app.later(MINUTE * 8).await;
+    let first = app.sign_in("ada@example.com").await;
+    assert_eq!(read(&first.access_token).0["kid"], json!(new));
+    assert_eq!(first.get("/user").await.status, 200);
+    assert_eq!(last.get("/user").await.status, 200, "what the old key signed is good until it expires");
+
+    app.later(MINUTE * 30).await;
+    assert_eq!(kids(&app).await.len(), 2);
+    app.later(MINUTE * 30).await;
+    assert_eq!(kids(&app).await, [new.clone()], "the old key is withdrawn");
+    assert_eq!(private_keys(&app).await.len(), 1, "and its private half is gone");
+    let (header, claims) = read(&app.sign_in("ada@example.com").await.access_token);
+    let token = sign(&with(&header, &json!({ "kid": old.kid })), &claims, &old.encoding, Algorithm::ES256);
+    assert_eq!(user(&app, &token).await.code(), "invalid_token", "whoever kept the old key signs nothing any more");
+
+    let retired = app.events("key_retired").await;
+    assert_eq!((retired.len(), &retired[0]["event.reason"]), (1, &json!(old.kid)));
+    assert_eq!(app.events("key_created").await.len(), 2);
+}
+
+#[tokio::test]
+async fn keys_outlive_a_restart_and_a_new_algorithm_takes_its_turn() {
+    let data = tempfile::tempdir().unwrap();
+    let public = ("PUBLIC_URL", "https://api.example.com");
+    let app = TestApp::start_in(Some(data.path()), &[public]).await;
+    let ada = app.signed_in("ada@example.com").await;
+    let (access_token, refresh_token) = (ada.access_token.clone(), ada.refresh_token.clone());
+    let old = kids(&app).await;
+    app.stack.stop().await;
+
+    let app = TestApp::start_in(Some(data.path()), &[public, ("SIGNING_ALGORITHM", "EdDSA")]).await;
+    assert_eq!(user(&app, &access_token).await.status, 200);
+    assert_eq!(app.refresh(&refresh_token).await.status, 200);
+    assert_eq!(kids(&app).await.len(), 2, "a key of the new algorithm is published");
+    assert_eq!(read(&app.sign_in("ada@example.com").await.access_token).0["kid"], json!(old[0]));
+    app.later(DAY + MINUTE).await;
+    let ada = app.sign_in("ada@example.com").await;
+    assert_eq!(read(&ada.access_token).0["alg"], "EdDSA");
+    assert_eq!(ada.get("/user").await.status, 200);
+    app.later(MINUTE * 61).await;
+    assert!(!kids(&app).await.contains(&old[0]));
+    app.stack.stop().await;
+}
+
+#[tokio::test]
+async fn deleting_an_account_needs_a_sign_in_of_the_last_quarter_of_an_hour() {
+    let app = TestApp::start().await;
+    let mut ada = app.signed_in("ada@example.com").await;
+    app.clock.advance(MINUTE * 9);
+    ada.refresh().await;
+    app.clock.advance(MINUTE * 7);
+    let answer = ada.delete("/user").await;
+    assert_eq!((answer.status.as_u16(), answer.code().as_str()), (401, "reauthentication_required"));
+    assert_eq!(answer.header("www-authenticate"), "Bearer error=\"insufficient_user_authentication\", max_age=\"900\"");
+    assert_eq!(ada.get("/user").await.status, 200, "everything else goes on");
+    ada.refresh().await;
+    assert_eq!(ada.delete("/user").await.code(), "reauthentication_required", "a refresh is no sign-in");
+    assert_eq!(app.sign_in("ada@example.com").await.delete("/user").await.status, 204);
+}
+
+#[tokio::test]
+async fn a_refresh_within_the_quarter_of_an_hour_keeps_the_sign_in_recent() {
+    let app = TestApp::start().await;
+    let mut ada = app.signed_in("ada@example.com").await;
+    app.clock.advance(MINUTE * 9);
+    ada.refresh().await;
+    app.clock.advance(MINUTE * 5);
+    assert_eq!(ada.delete("/user").await.status, 204);
+}
