@@ -140,8 +140,8 @@ impl TestApp {
     /// The token of the newest link that was mailed to an address, once there is one.
     pub async fn confirmation_token(&self, email: &str) -> String {
         let mails = self.mails_to(email, 1).await;
-        let link = mails.iter().flat_map(|mail| mail["links"].as_array().into_iter().flatten()).map(text);
-        let token = link.filter_map(|link| link.split_once("confirm?token=").map(|(_, token)| token.to_owned())).next();
+        let mut link = mails.iter().flat_map(|mail| mail["links"].as_array().into_iter().flatten()).map(text);
+        let token = link.find_map(|link| link.split_once("confirm?token=").map(|(_, token)| token.to_owned()));
         token.unwrap_or_else(|| panic!("no mail to {email} has a link: {mails:?}"))
     }
 
@@ -355,7 +355,7 @@ impl SignedIn<'_> {
 /// Waits for a condition: asks again until it gives something.
 ///
 /// # Panics
-/// When it does not within [`PATIENCE`].
+/// When it does not come true for far longer than it ever takes.
 pub async fn eventually<T>(what: &str, mut condition: impl AsyncFnMut() -> Option<T>) -> T {
     let waiting = async {
         loop {

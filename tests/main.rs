@@ -1,6 +1,6 @@
 //! The service's tests, over HTTP: one module a route, and those that cross routes.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on stops")]
+#![allow(clippy::unwrap_used, clippy::unchecked_time_subtraction, reason = "a test that cannot go on stops")]
 
 mod architecture;
 mod events;

@@ -133,8 +133,7 @@ async fn values_of_the_wrong_type_are_refused_by_name() {
                 let answer = Answer::of(ada.request(method.clone(), path).json(&body)).await;
                 check(&answer, &place);
                 assert_eq!(answer.status, 400, "{place}: {}", answer.text);
-                let named = answer.fields();
-                assert!(named.iter().any(|(name, _)| name == field) || !named.is_empty() || !answer.text.is_empty());
+                assert_eq!(answer.code(), "invalid_request", "{place}");
             }
         }
     }

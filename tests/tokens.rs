@@ -77,16 +77,16 @@ fn sign(header: &Value, claims: &Value, key: &EncodingKey, algorithm: Algorithm)
 
 /// A copy with some fields changed; null takes a field out.
 fn with(original: &Value, changes: &Value) -> Value {
-    let mut changed = original.clone();
+    let mut altered = original.clone();
     for (name, value) in changes.as_object().unwrap() {
-        let fields = changed.as_object_mut().unwrap();
+        let fields = altered.as_object_mut().unwrap();
         if value.is_null() {
             fields.remove(name)
         } else {
             fields.insert(name.clone(), value.clone())
         };
     }
-    changed
+    altered
 }
 
 /// Checks a token as a client does that knows nothing of this service but what it publishes.
@@ -440,7 +440,7 @@ async fn a_new_key_is_published_a_day_before_it_signs_and_the_old_one_stays_unti
     let signs_with = async || read(&app.sign_in("ada@example.com").await.access_token).0["kid"].clone();
     assert_eq!(signs_with().await, json!(old.kid));
     app.later(DAY * 29).await;
-    assert_eq!(kids(&app).await, [old.kid.clone()]);
+    assert_eq!(kids(&app).await, std::slice::from_ref(&old.kid));
 
     app.later(DAY).await;
     let published = kids(&app).await;
@@ -463,7 +463,7 @@ async fn a_new_key_is_published_a_day_before_it_signs_and_the_old_one_stays_unti
     app.later(MINUTE * 30).await;
     assert_eq!(kids(&app).await.len(), 2);
     app.later(MINUTE * 30).await;
-    assert_eq!(kids(&app).await, [new.clone()], "the old key is withdrawn");
+    assert_eq!(kids(&app).await, std::slice::from_ref(&new), "the old key is withdrawn");
     assert_eq!(private_keys(&app).await.len(), 1, "and its private half is gone");
     let (header, claims) = read(&app.sign_in("ada@example.com").await.access_token);
     let token = sign(&with(&header, &json!({ "kid": old.kid })), &claims, &old.encoding, Algorithm::ES256);

@@ -9,12 +9,13 @@ use crate::service::{EMAIL, PASSWORD, Running};
 const WARM_UP: usize = 10;
 const ROUNDS: usize = 200;
 
+type Body = fn(&str) -> Value;
+
 pub async fn run() {
     let service = Running::start().await;
     service.confirmed(EMAIL).await;
     println!("| route | rounds | known p50 | unknown p50 | known/unknown | Welch's t |");
     println!("|---|---|---|---|---|---|");
-    type Body = fn(&str) -> Value;
     let routes: [(&str, u16, Body); 3] = [
         ("/auth/register", 202, |email| json!({ "name": "Eve", "email": email, "password": PASSWORD })),
         ("/auth/send", 202, |email| json!({ "email": email })),

@@ -26,13 +26,13 @@ pub async fn handler(caller: CurrentUser, State(app): State<App>) -> Result<Stat
     // The objects first: should S3 fail, the account still names them and the next attempt finds them.
     let seen = caller.user.picture.shown;
     if let Some(shown) = &seen {
-        delete_objects(&app, bucket, &shown.prefix(id)).await?;
+        delete_objects(&app, bucket, &shown.prefix(id), None).await?;
     }
     // Nothing to take away when a later request was faster: it removed the picture or brought a newer one.
     if let Some(before) = app.store.remove_picture(id, app.clock.now()).await? {
         Event::PictureDeleted { user: id }.record();
         if let Some(newer) = before.picture.shown.filter(|shown| Some(shown) != seen.as_ref()) {
-            delete_objects(&app, bucket, &newer.prefix(id)).await?;
+            delete_objects(&app, bucket, &newer.prefix(id), None).await?;
         }
     }
     Ok(StatusCode::NO_CONTENT)

@@ -14,7 +14,7 @@ use shared::http::query::Query;
 use shared::telemetry::audit::Event;
 use shared::{App, Error, Result};
 
-use crate::erase::erase;
+use crate::erase::erase_now;
 use crate::get_user::Which;
 
 pub const ROUTE: Route = Route::new("delete_user", &["DELETE"], &["/user"], || delete(handler)).fails_with(&[
@@ -52,6 +52,6 @@ pub async fn handler(
     let erasure = app.store.delete_user(&user, &farewell, now).await?.ok_or(Error::UserNotFound)?;
     Event::UserDeleted { user: user.id, by }.record();
     app.tell_emailer(&farewell).await;
-    erase(&app, &erasure).await;
+    erase_now(&app, &erasure).await;
     Ok(StatusCode::NO_CONTENT)
 }

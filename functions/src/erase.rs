@@ -5,32 +5,48 @@ use shared::error::Causes;
 use shared::store::Erasure;
 use shared::{App, Error, Result};
 
-/// Tries; what fails stays noted and is tried again by the sweeper.
-pub async fn erase(app: &App, erasure: &Erasure) {
-    if let Err(error) = try_erase(app, erasure).await {
+/// Erases at once, when the account is deleted. The note of it stays: what a request under way wrote meanwhile, a session
+/// for one, the sweeper finds a minute later. A failure is left to it too.
+pub async fn erase_now(app: &App, erasure: &Erasure) {
+    report(erase(app, erasure).await, erasure);
+}
+
+/// Erases again and strikes the note off.
+pub async fn finish(app: &App, erasure: &Erasure) {
+    let finished = match erase(app, erasure).await {
+        Ok(()) => app.store.finish_erasure(erasure.user).await,
+        Err(error) => Err(error),
+    };
+    report(finished, erasure);
+}
+
+fn report(outcome: Result<()>, erasure: &Erasure) {
+    if let Err(error) = outcome {
         tracing::warn!(error.message = %Causes(&error), user.id = %erasure.user, "an erasure is not finished; the sweeper will try again");
     }
 }
 
-async fn try_erase(app: &App, erasure: &Erasure) -> Result<()> {
+async fn erase(app: &App, erasure: &Erasure) -> Result<()> {
     app.store.erase(erasure).await?;
     let prefix = format!("{}/", erasure.user);
-    delete_objects(app, &app.config.pictures.uploads_bucket, &prefix).await?;
-    delete_objects(app, &app.config.pictures.pictures_bucket, &prefix).await?;
-    app.store.finish_erasure(erasure.user).await
+    delete_objects(app, &app.config.pictures.uploads_bucket, &prefix, None).await?;
+    delete_objects(app, &app.config.pictures.pictures_bucket, &prefix, None).await
 }
 
-/// Deletes every object under a prefix, a thousand at a time, as S3 lists and deletes them.
+/// Deletes every object under a prefix, or those whose key sorts before `before`: a thousand at a time, as S3 lists
+/// (in the order of their keys) and deletes them.
 ///
 /// # Errors
 /// When S3 cannot be reached or refuses one of them.
-pub async fn delete_objects(app: &App, bucket: &str, prefix: &str) -> Result<()> {
+pub async fn delete_objects(app: &App, bucket: &str, prefix: &str, before: Option<&str>) -> Result<()> {
     loop {
         let page = app.s3().list_objects_v2().bucket(bucket).prefix(prefix).send().await?;
         let keys: Vec<ObjectIdentifier> = page
             .contents()
             .iter()
-            .filter_map(|object| ObjectIdentifier::builder().key(object.key()?).build().ok())
+            .filter_map(|object| object.key())
+            .filter(|key| before.is_none_or(|before| *key < before))
+            .filter_map(|key| ObjectIdentifier::builder().key(key).build().ok())
             .collect();
         if keys.is_empty() {
             return Ok(());

@@ -112,28 +112,14 @@ async fn show(app: &App, user: UserId, upload: UploadId, thumbnails: Thumbnails)
     .await?;
 
     let settled = Settled { upload, rejected: None };
-    match app.store.settle_picture(user, &settled, Some(&shown), app.clock.now()).await? {
-        Some(before) => {
-            Event::PictureReady { user }.record();
-            match before.picture.shown {
-                Some(old) if old.prefix(user) != shown.prefix(user) => {
-                    delete_objects(app, bucket, &old.prefix(user)).await
-                }
-                _ => Ok(()),
-            }
-        }
-        None => take_back(app, user, &shown).await,
+    if app.store.settle_picture(user, &settled, Some(&shown), app.clock.now()).await?.is_some() {
+        Event::PictureReady { user }.record();
+    } else if app.store.user(user).await?.and_then(|user| user.picture.shown).as_ref() != Some(&shown) {
+        return delete_objects(app, bucket, &shown.prefix(user), None).await;
     }
-}
-
-/// Deletes pictures that are not shown. A second delivery of a message that was settled before finds its own pictures
-/// shown, and leaves them.
-async fn take_back(app: &App, user: UserId, shown: &Shown) -> Result<()> {
-    let current = app.store.user(user).await?.and_then(|user| user.picture.shown);
-    if current.as_ref() == Some(shown) {
-        return Ok(());
-    }
-    delete_objects(app, &app.config.pictures.pictures_bucket, &shown.prefix(user)).await
+    // Pictures of older uploads are never shown again. A delivery that was cut short here finds its own shown above, and
+    // goes on here.
+    delete_objects(app, bucket, &format!("{user}/"), Some(&shown.prefix(user))).await
 }
 
 async fn reject(app: &App, user: UserId, upload: UploadId, rejected: &Rejected) -> Result<()> {

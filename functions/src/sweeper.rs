@@ -12,7 +12,7 @@ use shared::telemetry::audit::Event;
 use shared::{App, Result};
 
 use crate::emailer::kind_name;
-use crate::erase::erase;
+use crate::erase;
 
 /// How much of each shard one run takes up: what is left is due in the next.
 const AT_ONCE: i32 = 100;
@@ -29,7 +29,7 @@ pub async fn handler(app: App, _: EventBridgeEvent<Value>) -> Result<()> {
         }
         match pending {
             Pending::Mail(mail) => look_after(&app, &mail, now).await?,
-            Pending::Erasure(erasure) => erase(&app, &erasure).await,
+            Pending::Erasure(erasure) => erase::finish(&app, &erasure).await,
         }
     }
     let (made, retired) = app.keys.rotate(now).await?;

@@ -37,12 +37,8 @@ async fn an_administrator_finds_a_user_looks_at_them_and_deletes_them() {
     assert_eq!(admin.get(&path).await.code(), "user_not_found");
     assert_eq!(mallory.get("/user").await.code(), "invalid_token");
     assert_eq!(mallory.post("/user/picture", &json!({})).await.code(), "invalid_token");
-    let left: Vec<String> = admin.get("/users").await.json()["users"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|user| text(&user["email"]))
-        .collect();
+    let left: Vec<String> =
+        admin.get("/users").await.json()["users"].as_array().unwrap().iter().map(|user| text(&user["email"])).collect();
     assert_eq!(left, ["admin@example.com", "ada@example.com"]);
     assert_eq!(ada.get("/user").await.status, 200);
 }

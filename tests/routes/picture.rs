@@ -328,6 +328,7 @@ async fn an_upload_to_a_deleted_account_leaves_nothing_behind() {
     assert_eq!(ada.send_upload(&first, red).await.status, 200);
     assert_eq!(ada.send_upload(&second, garbage).await.status, 200);
     app.idle().await;
+    app.later(std::time::Duration::from_mins(2)).await;
     assert_eq!(app.objects("uploads").await, [""; 0]);
     assert_eq!(app.objects("pictures").await, [""; 0]);
     assert_eq!(app.items_with(&ada.id).await, [""; 0]);
