@@ -11,7 +11,7 @@ use axum::routing::get;
 use serde::{Deserialize, Serialize};
 use shared::domain::link::{LinkPurpose, LinkToken};
 use shared::domain::user::{Role, User};
-use shared::error::Code;
+use shared::error::{Causes, Code};
 use shared::http::answer::Answer;
 use shared::http::body::JsonOrForm;
 use shared::http::caller::WantsHtml;
@@ -73,7 +73,10 @@ pub async fn handler(
         Ok(Confirmation::AlreadyConfirmed) => (StatusCode::OK, Outcome::AlreadyConfirmed),
         Err(Error::LinkExpired) => (StatusCode::GONE, Outcome::Expired),
         Err(Error::LinkInvalid) => (StatusCode::BAD_REQUEST, Outcome::Invalid),
-        Err(error) => return Err(error),
+        Err(error) => {
+            tracing::error!(error.message = %Causes(&error), "the address could not be confirmed");
+            (error.code().status(), Outcome::Unavailable)
+        }
     };
     let page = page(pages::outcome(&app.config.mail.product_name, outcome, &app.config.mail.home_url));
     Ok((status, page).into_response())
@@ -102,7 +105,9 @@ async fn confirm(app: &App, token: &str) -> Result<Confirmation> {
 
 /// Whoever confirms the configured address is an administrator from then on.
 fn roles_once_confirmed(app: &App, user: &User) -> Vec<Role> {
-    let admin = app.config.admin_email.as_ref().is_some_and(|admin| admin.folded() == user.email.folded());
+    // The address that mail goes to, not its folded form: a look-alike is another mailbox.
+    let mailbox = user.email.for_sending();
+    let admin = app.config.admin_email.as_ref().is_some_and(|admin| admin.for_sending().eq_ignore_ascii_case(&mailbox));
     let mut roles = user.roles.clone();
     if admin && !roles.contains(&Role::Admin) {
         roles.push(Role::Admin);

@@ -5,7 +5,6 @@
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use aws_sdk_sesv2::error::ProvideErrorMetadata;
-use aws_sdk_sesv2::operation::send_email::SendEmailError;
 use aws_sdk_sesv2::types::{Body, Content, Destination, EmailContent, Message as SesMessage};
 use secrecy::ExposeSecret;
 use shared::config::CONFIRMATION_LIFE;
@@ -72,17 +71,11 @@ async fn deliver(app: &App, mail: &OwedMail) -> Result<()> {
             Event::MailDropped { kind, reason }.record();
             Ok(())
         }
-        Prepared::Ready { to, rendered } => match send(app, &to, rendered).await {
-            Ok(()) => {
-                Event::MailSent { kind }.record();
-                Ok(())
-            }
-            Err(SendFailure::ForGood(reason)) => {
-                Event::MailFailed { kind, reason: &reason }.record();
-                Ok(())
-            }
-            Err(SendFailure::ForNow(error)) => Err(error),
-        },
+        Prepared::Ready { to, rendered } => {
+            send(app, &to, rendered).await?;
+            Event::MailSent { kind }.record();
+            Ok(())
+        }
     }
 }
 
@@ -154,20 +147,12 @@ fn ready(app: &App, to: EmailAddress, message: &Message<'_>) -> Result<Prepared>
     Ok(Prepared::Ready { to, rendered })
 }
 
-enum SendFailure {
-    /// SES will never take this mail.
-    ForGood(String),
-    ForNow(Error),
-}
-
-async fn send(app: &App, to: &EmailAddress, rendered: Rendered) -> std::result::Result<(), SendFailure> {
-    let content = |data: String| Content::builder().data(data).charset("UTF-8").build();
-    let built = |error| SendFailure::ForNow(Error::internal(error));
-    let body = Body::builder()
-        .text(content(rendered.text).map_err(built)?)
-        .html(content(rendered.html).map_err(built)?)
-        .build();
-    let message = SesMessage::builder().subject(content(rendered.subject).map_err(built)?).body(body).build();
+/// Whatever SES says, the mail stays owed: a sender that is not verified yet or a region in the sandbox answer as if the
+/// mail itself were wrong. The sweeper gives up after a day.
+async fn send(app: &App, to: &EmailAddress, rendered: Rendered) -> Result<()> {
+    let content = |data: String| Content::builder().data(data).charset("UTF-8").build().map_err(Error::internal);
+    let body = Body::builder().text(content(rendered.text)?).html(content(rendered.html)?).build();
+    let message = SesMessage::builder().subject(content(rendered.subject)?).body(body).build();
     let mail = &app.config.mail;
     let sent = app
         .ses()
@@ -179,19 +164,11 @@ async fn send(app: &App, to: &EmailAddress, rendered: Rendered) -> std::result::
         .content(EmailContent::builder().simple(message).build())
         .send()
         .await;
-    match sent {
-        Ok(_) => Ok(()),
-        Err(error) => {
-            // Only the code: what SES says beside it may hold addresses, which no log is to have.
-            let code = error.code().unwrap_or("no answer").to_owned();
-            Err(match error.as_service_error() {
-                Some(SendEmailError::MessageRejected(_) | SendEmailError::BadRequestException(_)) => {
-                    SendFailure::ForGood(code)
-                }
-                _ => SendFailure::ForNow(Error::internal(format!("SES did not take the mail: {code}"))),
-            })
-        }
-    }
+    sent.map(|_| ()).map_err(|error| {
+        // Only the code: what SES says beside it may hold addresses, which no log is to have.
+        let code = error.code().unwrap_or("no answer");
+        Error::internal(format!("SES did not take the mail: {code}"))
+    })
 }
 
 /// A mail's kind in the log.

@@ -8,22 +8,15 @@ use shared::{App, Error, Result};
 /// Erases at once, when the account is deleted. The note of it stays: what a request under way wrote meanwhile, a session
 /// for one, the sweeper finds a minute later. A failure is left to it too.
 pub async fn erase_now(app: &App, erasure: &Erasure) {
-    report(erase(app, erasure).await, erasure);
+    if let Err(error) = erase(app, erasure).await {
+        tracing::warn!(error.message = %Causes(&error), user.id = %erasure.user, "an erasure is not finished; the sweeper will go on");
+    }
 }
 
 /// Erases again and strikes the note off.
-pub async fn finish(app: &App, erasure: &Erasure) {
-    let finished = match erase(app, erasure).await {
-        Ok(()) => app.store.finish_erasure(erasure.user).await,
-        Err(error) => Err(error),
-    };
-    report(finished, erasure);
-}
-
-fn report(outcome: Result<()>, erasure: &Erasure) {
-    if let Err(error) = outcome {
-        tracing::warn!(error.message = %Causes(&error), user.id = %erasure.user, "an erasure is not finished; the sweeper will try again");
-    }
+pub async fn finish(app: &App, erasure: &Erasure) -> Result<()> {
+    erase(app, erasure).await?;
+    app.store.finish_erasure(erasure.user).await
 }
 
 async fn erase(app: &App, erasure: &Erasure) -> Result<()> {

@@ -51,7 +51,8 @@ async fn take(app: &App, message: &SqsMessage) -> Result<()> {
     }
     let event: S3Event = serde_json::from_str(body).map_err(Error::internal)?;
     for record in event.records {
-        let key = record.s3.object.url_decoded_key.or(record.s3.object.key).unwrap_or_default();
+        // S3 encodes keys as URLs do; ours have nothing that it would change.
+        let key = record.s3.object.key.unwrap_or_default();
         match parse_upload_key(&key) {
             Some((user, upload)) => resize(app, &key, user, upload).await?,
             None => tracing::warn!("an object that is no upload lies in the uploads bucket"),

@@ -35,8 +35,10 @@ pub struct Refresh {
     summary = "Exchange the refresh token in the Authorization header for a new pair", security(("refresh_token" = [])),
     responses((status = 200, description = "The new pair", body = TokenPair))
 )]
-pub async fn with_bearer(State(app): State<App>, token: Option<Bearer>) -> Result<Answer<TokenPair>> {
-    let Bearer(token) = token.ok_or(Error::InvalidRefreshToken)?;
+pub async fn with_bearer(State(app): State<App>, token: Result<Option<Bearer>>) -> Result<Answer<TokenPair>> {
+    let Ok(Some(Bearer(token))) = token else {
+        return Err(Error::InvalidRefreshToken);
+    };
     exchange(&app, &token).await.map(Answer::ok)
 }
 

@@ -21,7 +21,7 @@ use shared::http::body::Json;
 use shared::http::fields::Fields;
 use shared::store::Created;
 use shared::telemetry::audit::Event;
-use shared::{App, Error, Result};
+use shared::{App, Result};
 use utoipa::ToSchema;
 
 pub const ROUTE: Route = Route::new("register", &["POST"], &["/auth/register"], || post(handler));
@@ -70,35 +70,25 @@ pub async fn handler(State(app): State<App>, Json(body): Json<Register>) -> Resu
         updated_at: now,
     };
 
+    let confirmation = OwedMail::new(email.folded(), MailKind::ConfirmAddress { user: user.id }, now);
     let mail = match owner {
-        Some(owner) => tell_owner(&app, owner, &email).await?,
-        None => {
-            let mail = OwedMail::new(email.folded(), MailKind::ConfirmAddress { user: user.id }, now);
-            match app.store.create_user(&user, &mail).await? {
-                Created::Yes => {
-                    Event::UserRegistered { user: user.id }.record();
-                    mail
-                }
-                // Somebody else took the address since it was read.
-                Created::AddressTaken => {
-                    let owner = app.store.owner_of(&email.folded()).await?;
-                    let owner = owner.ok_or_else(|| Error::internal("the address is neither free nor taken"))?;
-                    tell_owner(&app, owner, &email).await?
-                }
-            }
+        None if app.store.create_user(&user, &confirmation).await? == Created::Yes => {
+            Event::UserRegistered { user: user.id }.record();
+            confirmation
         }
+        // Taken, perhaps since it was read.
+        _ => tell_owner(&app, &email).await?,
     };
     app.tell_emailer(&mail).await;
     let answer = ConfirmationRequired { status: "confirmation_required", email: email.to_string() };
     Ok(Answer(StatusCode::ACCEPTED, answer))
 }
 
-/// Owes the owner of a taken address a mail that says what happened.
-async fn tell_owner(app: &App, owner: UserId, email: &EmailAddress) -> Result<OwedMail> {
+/// Owes the owner of a taken address a mail that says what happened. The emailer finds out who that is by then.
+async fn tell_owner(app: &App, email: &EmailAddress) -> Result<OwedMail> {
     let mail = OwedMail::new(email.folded(), MailKind::AlreadyRegistered, app.clock.now());
-    // If the account is deleted at this moment there is nobody to tell, and the address is free for the next attempt.
-    app.store.owe_mail_to_owner(&mail, owner).await?;
-    Event::AddressTaken { owner }.record();
+    app.store.owe_mail_to_owner(&mail).await?;
+    Event::AddressTaken.record();
     Ok(mail)
 }
 

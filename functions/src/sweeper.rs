@@ -4,9 +4,11 @@
 //! day; an erasure that was cut short is finished; signing keys are made and withdrawn in their time.
 
 use aws_lambda_events::event::eventbridge::EventBridgeEvent;
+use futures_util::stream::{self, StreamExt};
 use serde_json::Value;
 use shared::clock::Timestamp;
 use shared::domain::mail::{GIVE_UP, OwedMail};
+use shared::error::Causes;
 use shared::store::Pending;
 use shared::telemetry::audit::Event;
 use shared::{App, Result};
@@ -16,22 +18,14 @@ use crate::erase;
 
 /// How much of each shard one run takes up: what is left is due in the next.
 const AT_ONCE: i32 = 100;
+const CONCURRENT: usize = 8;
 
 /// # Errors
 /// When the tables cannot be read or written; the next run goes on.
 #[tracing::instrument(name = "invocation", skip_all, fields(faas.name = "sweeper"))]
 pub async fn handler(app: App, _: EventBridgeEvent<Value>) -> Result<()> {
     let now = app.clock.now();
-    for pending in app.store.due(AT_ONCE, now).await? {
-        // Of several sweepers at once, one takes it up.
-        if !app.store.put_off(&pending, now).await? {
-            continue;
-        }
-        match pending {
-            Pending::Mail(mail) => look_after(&app, &mail, now).await?,
-            Pending::Erasure(erasure) => erase::finish(&app, &erasure).await,
-        }
-    }
+    // The keys first: nothing that is stuck below may keep them from being made in time.
     let (made, retired) = app.keys.rotate(now).await?;
     if let Some(kid) = &made {
         Event::KeyCreated { kid }.record();
@@ -39,7 +33,25 @@ pub async fn handler(app: App, _: EventBridgeEvent<Value>) -> Result<()> {
     for kid in &retired {
         Event::KeyRetired { kid }.record();
     }
+    let due = app.store.due(AT_ONCE, now).await?;
+    stream::iter(due).for_each_concurrent(CONCURRENT, |pending| take_up(&app, pending, now)).await;
     Ok(())
+}
+
+/// One that fails holds up none of the others, and is due again later.
+async fn take_up(app: &App, pending: Pending, now: Timestamp) {
+    let outcome = match app.store.put_off(&pending, now).await {
+        // Of several sweepers at once, one takes it up.
+        Ok(false) => Ok(()),
+        Ok(true) => match pending {
+            Pending::Mail(mail) => look_after(app, &mail, now).await,
+            Pending::Erasure(erasure) => erase::finish(app, &erasure).await,
+        },
+        Err(error) => Err(error),
+    };
+    if let Err(error) = outcome {
+        tracing::warn!(error.message = %Causes(&error), "something pending could not be looked after; it is due again");
+    }
 }
 
 async fn look_after(app: &App, mail: &OwedMail, now: Timestamp) -> Result<()> {

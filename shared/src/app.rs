@@ -22,6 +22,9 @@ use crate::hashing::Hasher;
 use crate::store::{KeyStore, Store};
 use crate::tokens::keys::Keys;
 
+/// How long one attempt at a call to AWS may take until the answer begins; the SDK tries again after that.
+const ATTEMPT: Duration = Duration::from_secs(3);
+
 /// Cheap to clone: all clones are one.
 #[derive(Clone)]
 pub struct App(Arc<Inner>);
@@ -138,6 +141,8 @@ fn sdk_config(aws: &Aws) -> SdkConfig {
         .region(Region::new(aws.region.clone()))
         .credentials_provider(SharedCredentialsProvider::new(credentials))
         .http_client(http_client)
+        // A connection that died while the function was frozen must not hold a request until the gateway gives up on it.
+        .timeout_config(TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT).build())
         .build()
 }
 

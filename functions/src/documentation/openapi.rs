@@ -94,9 +94,9 @@ pub fn operations(item: &mut PathItem) -> impl Iterator<Item = (&'static str, &m
 }
 
 fn add_failures(operation: &mut Operation, route: Option<&Route>) {
-    let mut codes = vec![Code::InternalError, Code::MethodNotAllowed];
+    let mut codes = vec![Code::InternalError, Code::MethodNotAllowed, Code::PayloadTooLarge];
     if operation.request_body.is_some() {
-        codes.extend([Code::InvalidRequest, Code::PayloadTooLarge, Code::UnsupportedMediaType]);
+        codes.extend([Code::InvalidRequest, Code::UnsupportedMediaType]);
     } else if operation.parameters.as_ref().is_some_and(|parameters| !parameters.is_empty()) {
         codes.push(Code::InvalidRequest);
     }

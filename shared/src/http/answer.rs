@@ -9,8 +9,8 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::header::{
-    ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, REFERRER_POLICY, RETRY_AFTER,
-    STRICT_TRANSPORT_SECURITY, USER_AGENT, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+    ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, REFERRER_POLICY,
+    RETRY_AFTER, STRICT_TRANSPORT_SECURITY, USER_AGENT, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::middleware::{self, Next};
@@ -22,6 +22,7 @@ use tracing::{Instrument, Span, field};
 use utoipa::ToSchema;
 
 use super::Route;
+use super::body::MAX_BODY;
 use crate::App;
 use crate::error::{Causes, Code, Error, FieldError};
 
@@ -111,10 +112,17 @@ pub fn finish(router: Router<App>, route: &Route, app: App) -> Router {
             if request.method() == Method::HEAD && !methods.is_empty() {
                 return Error::MethodNotAllowed { allow: methods.join(", ") }.into_response();
             }
+            if content_length(&request).is_some_and(|length| length > MAX_BODY) {
+                return Error::PayloadTooLarge.into_response();
+            }
             next.run(request).await
         }))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(middleware::from_fn_with_state((app, name), conclude))
+}
+
+fn content_length(request: &Request) -> Option<usize> {
+    request.headers().get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
 #[allow(clippy::needless_pass_by_value, reason = "the signature is tower-http's")]

@@ -12,7 +12,7 @@ use crate::clock::Timestamp;
 use crate::domain::email::FoldedAddress;
 use crate::domain::id::MailId;
 use crate::domain::mail::{CLAIM, OwedMail, sweep_after};
-use crate::error::Result;
+use crate::error::{Causes, Result};
 
 /// What came of claiming a mail.
 #[derive(Debug)]
@@ -152,14 +152,7 @@ impl Store {
             query.send().await.map(|answer| answer.items.unwrap_or_default())
         }))
         .await?;
-        pages
-            .into_iter()
-            .flatten()
-            .map(|item| {
-                let erasure = text(&item, "sk").is_some_and(|sk| sk == ERASURE);
-                if erasure { from_item(item).map(Pending::Erasure) } else { from_item(item).map(Pending::Mail) }
-            })
-            .collect()
+        Ok(pages.into_iter().flatten().filter_map(pending).collect())
     }
 
     /// Puts off the next look at something pending. `false` when it is no longer pending or another sweeper was first.
@@ -192,6 +185,15 @@ impl Store {
             Err(error) => Err(error.into()),
         }
     }
+}
+
+/// What cannot be read, as something that a newer version wrote, is told of and left to that version.
+fn pending(item: Item) -> Option<Pending> {
+    let erasure = text(&item, "sk").is_some_and(|sk| sk == ERASURE);
+    let pending = if erasure { from_item(item).map(Pending::Erasure) } else { from_item(item).map(Pending::Mail) };
+    pending
+        .inspect_err(|error| tracing::error!(error.message = %Causes(error), "something pending cannot be read"))
+        .ok()
 }
 
 /// Into the sparse index of what is pending; the first look comes when whoever wrote it has had time to do the work.

@@ -39,6 +39,7 @@ pub use mails::{Claim, Pending};
 pub use users::Created;
 
 use crate::error::{Error, Result};
+use crate::random;
 
 pub type Item = HashMap<String, AttributeValue>;
 
@@ -106,7 +107,7 @@ impl Store {
 
     /// Writes all or nothing. `Ok(false)` when a condition did not hold.
     async fn transact(&self, items: Vec<TransactWriteItem>) -> Result<bool> {
-        let mut conflicts = 0;
+        let mut patience = Patience::default();
         loop {
             let request = self.db.transact_write_items().set_transact_items(Some(items.clone()));
             let Err(error) = request.send().await else {
@@ -114,34 +115,49 @@ impl Store {
             };
             match cancellation(&error) {
                 Some(Cancellation::Condition) => return Ok(false),
-                // Another transaction holds one of the items. That one goes through, so a moment later this one can.
-                Some(Cancellation::Conflict) if conflicts < 5 => {
-                    conflicts += 1;
-                    tokio::time::sleep(Duration::from_millis(10 << conflicts)).await;
-                }
+                Some(Cancellation::Passing) if patience.wait().await => {}
                 _ => return Err(error.into()),
             }
         }
     }
 }
 
+/// Waits while another transaction holds an item: that one goes through, so a moment later this one can. The SDK does not
+/// try conflicts again. Each wait is drawn anew, up to twice as long as the last, so that those who collided part.
+#[derive(Default)]
+struct Patience(u32);
+
+impl Patience {
+    const TRIES: u32 = 7;
+
+    /// `false` when it is used up.
+    async fn wait(&mut self) -> bool {
+        self.0 += 1;
+        let longest = 10_u64 << self.0;
+        let share = u64::from(random::bytes::<1>()[0]);
+        if self.0 <= Self::TRIES {
+            tokio::time::sleep(Duration::from_millis(longest * share / 255)).await;
+        }
+        self.0 <= Self::TRIES
+    }
+}
+
 enum Cancellation {
     Condition,
-    Conflict,
+    /// A conflict or too much at once: it passes.
+    Passing,
 }
 
 fn cancellation<R>(error: &SdkError<TransactWriteItemsError, R>) -> Option<Cancellation> {
-    match error.as_service_error()? {
-        TransactWriteItemsError::TransactionCanceledException(cancelled) => {
-            let codes: Vec<_> = cancelled.cancellation_reasons().iter().filter_map(|reason| reason.code()).collect();
-            if codes.contains(&"ConditionalCheckFailed") {
-                Some(Cancellation::Condition)
-            } else {
-                codes.contains(&"TransactionConflict").then_some(Cancellation::Conflict)
-            }
-        }
-        _ => None,
+    let TransactWriteItemsError::TransactionCanceledException(cancelled) = error.as_service_error()? else {
+        return None;
+    };
+    let codes: Vec<_> = cancelled.cancellation_reasons().iter().filter_map(|reason| reason.code()).collect();
+    if codes.contains(&"ConditionalCheckFailed") {
+        return Some(Cancellation::Condition);
     }
+    let passing = ["TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"];
+    codes.iter().any(|code| passing.contains(code)).then_some(Cancellation::Passing)
 }
 
 impl<E, R> From<SdkError<E, R>> for Error

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::builders::UpdateBuilder;
-use aws_sdk_dynamodb::types::{AttributeValue, ConditionCheck, Delete, Put, ReturnValue, TransactWriteItem, Update};
+use aws_sdk_dynamodb::types::{AttributeValue, Delete, Put, ReturnValue, TransactWriteItem, Update};
 use futures_util::future::try_join_all;
 
 use super::links::link_key;
-use super::{Erasure, Item, Store, from_item, n, s, shard, shards, to_item, value};
+use super::{Erasure, Item, Patience, Store, from_item, n, s, shard, shards, to_item, value};
 use crate::clock::Timestamp;
 use crate::domain::email::FoldedAddress;
 use crate::domain::id::{UploadId, UserId};
@@ -68,29 +68,14 @@ impl Store {
         Ok(TransactWriteItem::builder().put(put).build())
     }
 
-    /// Owes a mail to an address that an account has: as many items in a transaction as [`Self::create_user`] has
-    /// conditions, so that registering takes as long for a taken address as for a free one.
-    /// Returns whether an account (still) has it.
+    /// Owes a mail to an address that an account has. A transaction like [`Self::create_user`], so that registering takes
+    /// as long for a taken address as for a free one; but it touches none of the account's own items, or a stranger who
+    /// registers with an address again and again would get in the way of its owner's writes.
     ///
     /// # Errors
     /// Only when the table cannot be written.
-    pub async fn owe_mail_to_owner(&self, mail: &OwedMail, owner: UserId) -> Result<bool> {
-        let check = |pk: String, sk: &str| -> Result<TransactWriteItem> {
-            let check = ConditionCheck::builder()
-                .table_name(&self.table)
-                .key("pk", s(pk))
-                .key("sk", s(sk))
-                .condition_expression("attribute_exists(pk)")
-                .build()
-                .map_err(Error::internal)?;
-            Ok(TransactWriteItem::builder().condition_check(check).build())
-        };
-        self.transact(vec![
-            check(user_key(owner), PROFILE)?,
-            check(address_key(&mail.address), OWNER)?,
-            self.put_new(Self::mail_item(mail)?)?,
-        ])
-        .await
+    pub async fn owe_mail_to_owner(&self, mail: &OwedMail) -> Result<()> {
+        self.transact(vec![self.put_new(Self::mail_item(mail)?)?]).await.map(|_| ())
     }
 
     /// # Errors
@@ -284,27 +269,30 @@ impl Store {
 
     /// One update of an account that exists; `None` when it does not, or when the change's own condition did not hold.
     async fn change_user(&self, id: UserId, change: Change) -> Result<Option<User>> {
-        let outcome = self
-            .db
-            .update_item()
-            .table_name(&self.table)
-            .key("pk", s(user_key(id)))
-            .key("sk", s(PROFILE))
-            .update_expression(change.expression)
-            .condition_expression(change.condition)
-            .set_expression_attribute_names(change.names)
-            .set_expression_attribute_values(Some(change.values))
-            .return_values(change.returns)
-            .send()
-            .await;
-        match outcome {
-            Ok(answer) => answer.attributes.map(from_item).transpose(),
-            Err(error)
-                if error.as_service_error().is_some_and(UpdateItemError::is_conditional_check_failed_exception) =>
-            {
-                Ok(None)
+        let mut patience = Patience::default();
+        loop {
+            let outcome = self
+                .db
+                .update_item()
+                .table_name(&self.table)
+                .key("pk", s(user_key(id)))
+                .key("sk", s(PROFILE))
+                .update_expression(change.expression)
+                .condition_expression(&change.condition)
+                .set_expression_attribute_names(change.names.clone())
+                .set_expression_attribute_values(Some(change.values.clone()))
+                .return_values(change.returns.clone())
+                .send()
+                .await;
+            let error = match outcome {
+                Ok(answer) => return answer.attributes.map(from_item).transpose(),
+                Err(error) => error,
+            };
+            match error.as_service_error() {
+                Some(UpdateItemError::ConditionalCheckFailedException(_)) => return Ok(None),
+                Some(UpdateItemError::TransactionConflictException(_)) if patience.wait().await => {}
+                _ => return Err(error.into()),
             }
-            Err(error) => Err(error.into()),
         }
     }
 

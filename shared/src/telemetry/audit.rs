@@ -9,9 +9,7 @@ pub enum Event<'a> {
         user: UserId,
     },
     /// Somebody tried to register with an address that an account has.
-    AddressTaken {
-        owner: UserId,
-    },
+    AddressTaken,
     AddressConfirmed {
         user: UserId,
         admin: bool,
@@ -150,7 +148,7 @@ impl Event<'_> {
         let because = |reason| Details { reason: Some(reason), ..Details::default() };
         match *self {
             Self::UserRegistered { user } => ("user_registered", Iam, of(user)),
-            Self::AddressTaken { owner } => ("address_taken", Iam, Details { failure: true, ..of(owner) }),
+            Self::AddressTaken => ("address_taken", Iam, Details { failure: true, ..Details::default() }),
             Self::AddressConfirmed { user, admin } => {
                 ("address_confirmed", Iam, Details { admin: Some(admin), ..of(user) })
             }

@@ -29,8 +29,12 @@ pub async fn ship_after_each_answer(shipper: Shipper) -> Result<impl Fn() -> Fin
     let on_invoke = service_fn(move |event: LambdaEvent| {
         let (shipper, waiting) = (shipper.clone(), Arc::clone(&waiting));
         async move {
-            if matches!(event.next, NextEvent::Invoke(_)) {
-                waiting.acquire().await?.forget();
+            if let NextEvent::Invoke(invocation) = event.next {
+                let left = shipper.until(invocation.deadline_ms);
+                // An invocation that never reached the handler signals nothing; it must not cost the whole timeout.
+                if let Ok(answered) = tokio::time::timeout(left, waiting.acquire()).await {
+                    answered?.forget();
+                }
                 shipper.ship().await;
             }
             Ok::<_, Error>(())

@@ -2,11 +2,13 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use aws_sdk_firehose::primitives::Blob;
 use aws_sdk_firehose::types::Record;
 
 use crate::App;
+use crate::clock::Timestamp;
 
 /// Firehose takes at most this many records in one call, and at most 4 MiB
 /// (<https://docs.aws.amazon.com/firehose/latest/APIReference/API_PutRecordBatch.html>).
@@ -15,6 +17,8 @@ const BATCH_BYTES: usize = 4 * 1024 * 1024;
 /// Lines that wait at most; the oldest go first when a flood outruns Firehose.
 const WAITING: usize = 10_000;
 const TRIES: u32 = 3;
+/// What is kept of an invocation's time for a last batch.
+const LAST_BATCH: Duration = Duration::from_millis(500);
 
 /// Lines that wait to be sent. Clones share them.
 #[derive(Clone, Default)]
@@ -79,6 +83,12 @@ impl Shipper {
     #[must_use]
     pub fn new(app: App, records: Records) -> Self {
         Self { app, records, turn: Arc::default() }
+    }
+
+    /// How long it is until shortly before `deadline_ms`, milliseconds since the epoch: time enough left for a batch.
+    pub(super) fn until(&self, deadline_ms: u64) -> Duration {
+        let deadline = Timestamp::from_millis(i64::try_from(deadline_ms).unwrap_or(i64::MAX));
+        deadline.minus(LAST_BATCH).since(self.app.clock.now())
     }
 
     /// Sends everything that waits. What Firehose refuses three times is dropped and counted: standard output, and so

@@ -87,12 +87,12 @@ impl Keys {
     /// # Errors
     /// When the keys cannot be read and no earlier reading has the key.
     pub async fn verifying(&self, kid: &str, now: Timestamp) -> Result<Option<Arc<VerifyingKey>>> {
-        let held = self
-            .verifying
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .as_ref()
-            .map(|loaded| (loaded.value.get(kid).cloned(), now.since(loaded.at)));
+        let held = {
+            let verifying = self.verifying.read().unwrap_or_else(PoisonError::into_inner);
+            // A set that was read empty is that of a stack whose first key is just being made: it is read again.
+            let held = verifying.as_ref().filter(|loaded| !loaded.value.is_empty());
+            held.map(|loaded| (loaded.value.get(kid).cloned(), now.since(loaded.at)))
+        };
         if let Some((key, age)) = held {
             let look_again = if key.is_some() { FRESH } else { LOOK_AGAIN };
             if age < look_again {
