@@ -59,6 +59,7 @@ impl TestApp {
         let options = Options {
             port: 0,
             data: data.map(Into::into),
+            fresh: false,
             clock: clock.clone(),
             variables: variables.collect::<HashMap<_, _>>(),
             sweeping: false,

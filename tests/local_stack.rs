@@ -257,3 +257,18 @@ async fn requests_are_answered_while_the_log_stream_is_down() {
     let ada = app.signed_in("ada@example.com").await;
     assert_eq!(ada.get("/user").await.status, 200);
 }
+
+#[tokio::test]
+async fn starting_fresh_empties_the_data_but_never_that_of_a_running_stack() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = TestApp::start_in(Some(folder.path()), &[]).await;
+    first.confirmed("ada@example.com").await;
+    let fresh = || Options { port: 0, data: Some(folder.path().into()), fresh: true, ..Options::default() };
+    assert!(Stack::start(fresh()).await.is_err(), "the data is in use");
+    assert_eq!(first.login("ada@example.com", PASSWORD).await.status, 200);
+    first.stack.stop().await;
+    Stack::start(fresh()).await.unwrap().stop().await;
+    let again = TestApp::start_in(Some(folder.path()), &[]).await;
+    assert_eq!(again.login("ada@example.com", PASSWORD).await.status, 401);
+    assert!(again.mails("ada@example.com").await.is_empty());
+}

@@ -17,7 +17,8 @@ pub(crate) struct Folder {
 
 impl Folder {
     /// Create or open the folder and hold it until dropped.
-    pub(crate) fn open(path: &Path) -> Result<Self, StartError> {
+    /// With `fresh` it is emptied first, but not while another process has it.
+    pub(crate) fn open(path: &Path, fresh: bool) -> Result<Self, StartError> {
         let failed = |source| StartError::Folder { path: path.to_owned(), source };
         create(path).map_err(failed)?;
         let lock =
@@ -28,12 +29,27 @@ impl Folder {
             Err(TryLockError::Error(error)) => return Err(failed(error)),
         }
         let folder = Self { path: path.to_owned(), _lock: lock };
+        if fresh {
+            folder.empty().map_err(failed)?;
+        }
         folder.check_format()?;
         Ok(folder)
     }
 
     pub(crate) fn file(&self, name: &str) -> PathBuf {
         self.path.join(name)
+    }
+
+    fn empty(&self) -> io::Result<()> {
+        for entry in fs::read_dir(&self.path)? {
+            let entry = entry?;
+            if entry.file_type()?.is_dir() {
+                fs::remove_dir_all(entry.path())?;
+            } else if entry.file_name() != "lock" {
+                fs::remove_file(entry.path())?;
+            }
+        }
+        Ok(())
     }
 
     fn check_format(&self) -> Result<(), StartError> {

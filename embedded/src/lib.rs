@@ -56,6 +56,8 @@ pub struct Options {
     /// Where data is kept between runs, except the queues' messages. `None` keeps everything in memory,
     /// and S3's objects in a temporary folder that goes with the [`Embedded`].
     pub data: Option<PathBuf>,
+    /// Whether to empty `data` first.
+    pub fresh: bool,
     /// What clients sign with. S3 verifies it; the other servers take any signature.
     pub credentials: Credentials,
     /// Buckets whose object-created events go to a queue.
@@ -147,8 +149,8 @@ impl Embedded {
     /// If the data cannot be used or no port is free; each prints as one line for a person.
     #[expect(clippy::unused_async, reason = "the servers need a runtime, and a caller in async code has one")]
     pub async fn start(options: Options) -> Result<Self, StartError> {
-        let Options { data, credentials, notifications } = options;
-        let folder = data.as_deref().map(Folder::open).transpose()?;
+        let Options { data, fresh, credentials, notifications } = options;
+        let folder = data.as_deref().map(|data| Folder::open(data, fresh)).transpose()?;
         let file = |name: &str| folder.as_ref().map(|folder| folder.file(name));
         let database = dynamodb::open(file("dynamodb.sqlite"))?;
         let mails = Arc::new(Journal::open(file("mail.jsonl"))?);

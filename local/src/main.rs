@@ -15,11 +15,7 @@ async fn main() -> ExitCode {
     let mut options = Options { data: Some(PathBuf::from(".local")), ..Options::default() };
     for argument in std::env::args().skip(1) {
         match argument.as_str() {
-            "--fresh" => {
-                if let Err(error) = empty(options.data.as_ref()) {
-                    return fail(&format!(".local could not be emptied: {error}"));
-                }
-            }
+            "--fresh" => options.fresh = true,
             "--memory" => options.data = None,
             "--help" | "-h" => {
                 println!("{USAGE}");
@@ -44,13 +40,6 @@ async fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         Err(error) => fail(&error.to_string()),
-    }
-}
-
-fn empty(data: Option<&PathBuf>) -> std::io::Result<()> {
-    match data.map(std::fs::remove_dir_all) {
-        Some(Err(error)) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
     }
 }
 

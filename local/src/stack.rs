@@ -30,6 +30,8 @@ pub struct Options {
     pub port: u16,
     /// Where data is kept between runs; `None` keeps nothing.
     pub data: Option<PathBuf>,
+    /// Whether to start with empty data.
+    pub fresh: bool,
     pub clock: Clock,
     /// Configuration variables that come before the environment's.
     pub variables: HashMap<String, String>,
@@ -44,6 +46,7 @@ impl Default for Options {
         Self {
             port: 9000,
             data: None,
+            fresh: false,
             clock: Clock::default(),
             variables: HashMap::new(),
             sweeping: true,
@@ -82,12 +85,13 @@ impl Stack {
     /// # Errors
     /// One line that says what is in the way.
     pub async fn start(options: Options) -> Result<Self, StartError> {
-        let Options { port, data, clock, variables, sweeping, visibility } = options;
+        let Options { port, data, fresh, clock, variables, sweeping, visibility } = options;
         let on_port = |cause| StartError::Port { port, cause };
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(on_port)?;
         let address = listener.local_addr().map_err(on_port)?;
         let embedded = Embedded::start(embedded::Options {
             data,
+            fresh,
             credentials: Credentials::default(),
             notifications: vec![Notification { bucket: UPLOADS.into(), queue: Queue::Images.name().into() }],
         })

@@ -111,6 +111,7 @@ struct Details<'a> {
     session: Option<SessionId>,
     by: Option<UserId>,
     reason: Option<&'a str>,
+    kind: Option<&'a str>,
     admin: Option<bool>,
     everywhere: Option<bool>,
     failure: bool,
@@ -132,6 +133,7 @@ impl Event<'_> {
             "event.category" = category,
             "event.outcome" = if details.failure { "failure" } else { "success" },
             "event.reason" = details.reason,
+            "mail.kind" = details.kind,
             "user.id" = details.user.map(tracing::field::display),
             "session.id" = details.session.map(tracing::field::display),
             "user.changes.by" = details.by.map(tracing::field::display),
@@ -145,6 +147,7 @@ impl Event<'_> {
         use Category::{Authentication, Configuration, Email, Iam};
         let of = |user: UserId| Details { user: Some(user), ..Details::default() };
         let in_session = |user: UserId, session| Details { session: Some(session), ..of(user) };
+        let of_kind = |kind| Details { kind: Some(kind), ..Details::default() };
         let because = |reason| Details { reason: Some(reason), ..Details::default() };
         match *self {
             Self::UserRegistered { user } => ("user_registered", Iam, of(user)),
@@ -174,10 +177,12 @@ impl Event<'_> {
                 ("picture_rejected", Iam, Details { failure: true, reason: Some(reason), ..of(user) })
             }
             Self::PictureDeleted { user } => ("picture_deleted", Iam, of(user)),
-            Self::MailSent { kind } => ("mail_sent", Email, because(kind)),
-            Self::MailDropped { kind: _, reason } => ("mail_dropped", Email, because(reason)),
-            Self::MailFailed { kind: _, reason } => {
-                ("mail_failed", Email, Details { failure: true, ..because(reason) })
+            Self::MailSent { kind } => ("mail_sent", Email, of_kind(kind)),
+            Self::MailDropped { kind, reason } => {
+                ("mail_dropped", Email, Details { kind: Some(kind), ..because(reason) })
+            }
+            Self::MailFailed { kind, reason } => {
+                ("mail_failed", Email, Details { kind: Some(kind), failure: true, ..because(reason) })
             }
             Self::KeyCreated { kid } => ("key_created", Configuration, because(kid)),
             Self::KeyRetired { kid } => ("key_retired", Configuration, because(kid)),

@@ -48,7 +48,7 @@ impl TokenPair {
             token_type: "Bearer",
             expires_in: ACCESS_TOKEN_LIFE.as_secs(),
             refresh_token: refresh.expose_secret().to_owned(),
-            refresh_expires_in: session.ends_at().since(now).as_secs(),
+            refresh_expires_in: session.ends_at().since(now).as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX),
         })
     }
 }
