@@ -5,6 +5,7 @@
 mod architecture;
 mod events;
 mod journeys;
+mod lambda;
 mod local_stack;
 mod mail;
 mod routes {

@@ -64,3 +64,16 @@ impl Route {
         answer::finish(router, self, app)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_route_is_served_under_the_base_path_and_at_the_root_only_if_it_says_so() {
+        let route = Route::new("health", &["GET"], &["/health"], MethodRouter::new).fails_with(&[Code::Forbidden]);
+        assert_eq!(route.full_paths().collect::<Vec<_>>(), ["/api/v1/health"]);
+        assert_eq!(route.also_at_root().full_paths().collect::<Vec<_>>(), ["/api/v1/health", "/health"]);
+        assert_eq!(route.errors, [Code::Forbidden]);
+    }
+}

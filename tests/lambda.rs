@@ -1,0 +1,138 @@
+//! A function as a process of its own, against Lambda's runtime and extensions API
+//! (<https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>).
+
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use axum::Router;
+use axum::http::{HeaderName, HeaderValue};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use serde_json::{Value, json};
+use tests::{TestApp, eventually};
+use tokio::sync::Semaphore;
+
+const REGISTERED: &str = r#"{"functionName":"health","functionVersion":"1","handler":"bootstrap"}"#;
+
+/// Gives one invocation to the function and one event to its extension, and keeps what it answers.
+#[derive(Clone)]
+struct Runtime {
+    invocations: Arc<Semaphore>,
+    events: Arc<Semaphore>,
+    answer: Arc<Mutex<Option<Value>>>,
+}
+
+struct Function(Child);
+
+impl Drop for Function {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+impl Runtime {
+    async fn start() -> (Self, String) {
+        let one = || Arc::new(Semaphore::new(1));
+        let runtime = Self { invocations: one(), events: one(), answer: Arc::default() };
+        let (invoked, told, answered) = (runtime.clone(), runtime.clone(), runtime.clone());
+        let router = Router::new()
+            .route("/2018-06-01/runtime/invocation/next", get(async move || invoked.invoke().await))
+            .route(
+                "/2018-06-01/runtime/invocation/{id}/response",
+                post(async move |body: String| *answered.answer.lock().unwrap() = serde_json::from_str(&body).ok()),
+            )
+            .route(
+                "/2020-01-01/extension/register",
+                post(async || ([(header("lambda-extension-identifier"), "e")], REGISTERED)),
+            )
+            .route("/2020-01-01/extension/event/next", get(async move || told.tell().await));
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        (runtime, address)
+    }
+
+    async fn invoke(&self) -> Response {
+        self.invocations.acquire().await.unwrap().forget();
+        let headers = [
+            (header("lambda-runtime-aws-request-id"), HeaderValue::from_static("r1")),
+            (header("lambda-runtime-deadline-ms"), HeaderValue::from_static("99999999999999")),
+            (
+                header("lambda-runtime-invoked-function-arn"),
+                HeaderValue::from_static("arn:aws:lambda:eu-central-1:1:function:f"),
+            ),
+        ];
+        (headers, include_str!("../events/health.json")).into_response()
+    }
+
+    async fn tell(&self) -> String {
+        self.events.acquire().await.unwrap().forget();
+        let event = json!({
+            "eventType": "INVOKE", "deadlineMs": 99_999_999_999_999_u64, "requestId": "r1", "invokedFunctionArn": "arn",
+            "tracing": { "type": "X-Amzn-Trace-Id", "value": "t" },
+        });
+        event.to_string()
+    }
+}
+
+fn header(name: &'static str) -> HeaderName {
+    HeaderName::from_static(name)
+}
+
+fn function(app: &TestApp, runtime: &str) -> Function {
+    let config = &app.app().config;
+    let endpoints = &config.aws.endpoints;
+    let mut command = Command::new(env!("CARGO_BIN_EXE_function"));
+    command
+        .env("AWS_LAMBDA_RUNTIME_API", runtime)
+        .env("AWS_LAMBDA_FUNCTION_NAME", "health")
+        .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128")
+        .env("AWS_LAMBDA_FUNCTION_VERSION", "1")
+        .env("AWS_LAMBDA_LOG_STREAM_NAME", "s")
+        .env("AWS_LAMBDA_LOG_GROUP_NAME", "g")
+        .env("AWS_REGION", "us-east-1")
+        .env("AWS_ACCESS_KEY_ID", &config.aws.access_key_id)
+        .env("AWS_SECRET_ACCESS_KEY", "embedded-secret")
+        .env("AWS_ENDPOINT_URL_DYNAMODB", endpoints.dynamodb.as_deref().unwrap())
+        .env("AWS_ENDPOINT_URL_FIREHOSE", endpoints.firehose.as_deref().unwrap())
+        .env("TABLE_NAME", &config.tables.main)
+        .env("KEYS_TABLE_NAME", &config.tables.keys)
+        .env("UPLOADS_BUCKET", "uploads")
+        .env("PICTURES_BUCKET", "pictures")
+        .env("PICTURES_URL", "http://127.0.0.1")
+        .env("PUBLIC_URL", "http://127.0.0.1")
+        .env("MAIL_QUEUE_URL", &config.mail.queue_url)
+        .env("MAIL_FROM", "no-reply@example.com")
+        .env("PRODUCT_NAME", "Example")
+        .env("LOG_STREAM", "logs")
+        .stdout(Stdio::null());
+    Function(command.spawn().unwrap())
+}
+
+#[tokio::test]
+async fn a_function_answers_its_invocation_and_ships_its_log_afterwards() {
+    let app = TestApp::start().await;
+    let (runtime, address) = Runtime::start().await;
+    let _function = function(&app, &address);
+    let answer = eventually("an answer", async || runtime.answer.lock().unwrap().clone()).await;
+    assert_eq!(answer["statusCode"], 200);
+    assert_eq!(answer["body"], r#"{"status":"ok"}"#);
+    let line = eventually("the line of the request", async || {
+        app.stack.logs().await.into_iter().find(|line| line["faas.name"] == "health" && line["message"] == "answered")
+    });
+    assert_eq!(line.await["http.response.status_code"], 200);
+}
+
+#[tokio::test]
+async fn a_function_whose_configuration_is_not_complete_says_what_is_missing() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_function"));
+    let output = tokio::time::timeout(
+        Duration::from_secs(20),
+        tokio::task::spawn_blocking(move || command.env_clear().env("AWS_REGION", "us-east-1").output().unwrap()),
+    );
+    let output = output.await.unwrap().unwrap();
+    assert!(!output.status.success());
+    assert!(String::from_utf8_lossy(&output.stderr).contains("TABLE_NAME is not set"));
+}
