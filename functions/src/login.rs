@@ -55,9 +55,7 @@ pub struct SignedIn {
 pub async fn handler(State(app): State<App>, facts: Facts, Json(body): Json<Login>) -> Result<Answer<SignedIn>> {
     let (email, password) = body.parse()?;
     let address = email.folded();
-    let owner = count_attempt(&app, &address).await?;
-    // An id that nobody has keeps the look-up of an unknown address as long as that of a known one.
-    let user = app.store.user(owner.unwrap_or_else(|| UserId::new(app.clock.now()))).await?;
+    let user = admit(&app, &address).await?;
     let verdict = app.hasher.verify(&password, user.as_ref().map(|user| &user.password_hash)).await?;
     let user = recognise(user, verdict)?;
     if let Err(error) = admissible(&user) {
@@ -70,28 +68,31 @@ pub async fn handler(State(app): State<App>, facts: Facts, Json(body): Json<Logi
         rehash(&app, &user, password).await?;
     }
     let session = Session::begin(&user, facts.source_ip.map(|ip| ip.to_string()), facts.user_agent, app.clock.now());
-    let (begun, forgotten) = tokio::join!(app.store.begin_session(&session), app.store.forget_attempts(&address));
-    begun.and(forgotten)?;
+    let begin = app.store.begin_session(&session, &address);
+    let ((), tokens) = tokio::try_join!(begin, TokenPair::issue(&app, &user, &session))?;
     Event::LoginSucceeded { user: user.id, session: session.id }.record();
-    let tokens = TokenPair::issue(&app, &user, &session).await?;
     Ok(Answer::ok(SignedIn { tokens, user: UserView::of(user, &app) }))
 }
 
 /// Counts the attempt, unless the address is locked. Returns the account that has the address.
-async fn count_attempt(app: &App, address: &FoldedAddress) -> Result<Option<UserId>> {
+async fn admit(app: &App, address: &FoldedAddress) -> Result<Option<User>> {
     loop {
         let now = app.clock.now();
         let (owner, earlier): (_, Option<Attempts>) = app.store.owner_and_attempts(address).await?;
+        // An id that nobody has keeps the look-up of an unknown address as long as that of a known one.
+        let user = app.store.user(owner.unwrap_or_else(|| UserId::new(now)));
         if !app.config.limits {
-            return Ok(owner);
+            return user.await;
         }
         if let Some(retry_after) = lockout::wait(earlier, now) {
             Event::LoginLocked.record();
             return Err(Error::TooManyAttempts { retry_after });
         }
         // Each failed condition means that another attempt was counted, so this ends: at the latest when the lock does.
-        if app.store.count_attempt(address, earlier, lockout::one_more(earlier, now)).await? {
-            return Ok(owner);
+        let counted = app.store.count_attempt(address, earlier, lockout::one_more(earlier, now));
+        let (user, counted) = tokio::try_join!(user, counted)?;
+        if counted {
+            return Ok(user);
         }
     }
 }

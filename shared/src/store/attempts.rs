@@ -2,16 +2,14 @@
 
 use std::time::Duration;
 
-use aws_sdk_dynamodb::operation::put_item::PutItemError;
-
 use super::users::{OWNER, Owner, address_key};
-use super::{Store, from_item, n, s, to_item};
+use super::{Item, Store, from_item, if_condition_held, n, s, to_item};
 use crate::domain::email::FoldedAddress;
 use crate::domain::id::UserId;
 use crate::domain::lockout::Attempts;
 use crate::error::Result;
 
-pub(super) const ATTEMPTS: &str = "ATTEMPTS";
+const ATTEMPTS: &str = "ATTEMPTS";
 /// Longer than the longest lock and the quiet that forgives.
 const KEPT: Duration = Duration::from_hours(1);
 
@@ -49,13 +47,7 @@ impl Store {
                 .expression_attribute_values(":count", n(earlier.count))
                 .expression_attribute_values(":last_at", n(earlier.last_at.millis())),
         };
-        match put.send().await {
-            Ok(_) => Ok(true),
-            Err(error) if error.as_service_error().is_some_and(PutItemError::is_conditional_check_failed_exception) => {
-                Ok(false)
-            }
-            Err(error) => Err(error.into()),
-        }
+        Ok(if_condition_held(put.send().await)?.is_some())
     }
 
     /// Forgets the attempts, after a right password.
@@ -63,8 +55,11 @@ impl Store {
     /// # Errors
     /// Only when the table cannot be written.
     pub async fn forget_attempts(&self, address: &FoldedAddress) -> Result<()> {
-        let delete = self.db.delete_item().table_name(&self.table);
-        delete.key("pk", s(address_key(address))).key("sk", s(ATTEMPTS)).send().await?;
+        self.db.delete_item().table_name(&self.table).set_key(Some(attempts_key(address))).send().await?;
         Ok(())
     }
+}
+
+pub(super) fn attempts_key(address: &FoldedAddress) -> Item {
+    Item::from([("pk".into(), s(address_key(address))), ("sk".into(), s(ATTEMPTS))])
 }

@@ -3,7 +3,6 @@
 use aws_sdk_dynamodb::types::{DeleteRequest, WriteRequest};
 use serde::{Deserialize, Serialize};
 
-use super::attempts::ATTEMPTS;
 use super::mails::{mail_key, mark_pending};
 use super::users::{address_key, user_key};
 use super::{Item, Store, s, to_item};
@@ -42,9 +41,7 @@ impl Store {
         // Everything of the user but the note of the erasure itself, which sorts before "LINK#" and "SESSION#".
         self.delete_range(&user, "ERASURE#", "~").await?;
         self.delete_range(&address, "MAIL#", &mail_key(erasure.farewell)).await?;
-        let attempts = self.db.delete_item().table_name(&self.table).key("pk", s(address)).key("sk", s(ATTEMPTS));
-        attempts.send().await?;
-        Ok(())
+        self.forget_attempts(&erasure.address).await
     }
 
     /// Strikes the note off: nothing is left.

@@ -1,13 +1,12 @@
 //! Keys: private halves and MAC keys in a table of their own, public halves in the main table.
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use secrecy::{ExposeSecret, SecretBox, SecretString};
 use serde::{Deserialize, Serialize};
 
-use super::{Store, from_item, s, to_item};
+use super::{Store, from_item, if_condition_held, s, to_item};
 use crate::clock::Timestamp;
 use crate::domain::keys::{Algorithm, KeyTimes};
 use crate::error::{Error, Result};
@@ -127,12 +126,7 @@ impl KeyStore {
             .item("sk", s(purpose))
             .item("key", s(fresh))
             .condition_expression("attribute_not_exists(pk)");
-        match put.send().await {
-            Ok(_) => {}
-            Err(error) if error.as_service_error().is_some_and(PutItemError::is_conditional_check_failed_exception) => {
-            }
-            Err(error) => return Err(error.into()),
-        }
+        if_condition_held(put.send().await)?;
         self.read_mac_key(purpose).await?.ok_or_else(|| Error::internal("a MAC key that was just written is not there"))
     }
 

@@ -1,13 +1,12 @@
 //! The outbox: mails that are owed, with the address they go to, until they are sent.
 
-use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure};
 use futures_util::future::try_join_all;
 
 use super::erasures::ERASURE;
 use super::users::address_key;
-use super::{Erasure, Item, Store, from_item, n, s, shard, shards, text, to_item};
+use super::{Erasure, Item, Store, from_item, if_condition_held, n, s, shard, shards, text, to_item};
 use crate::clock::Timestamp;
 use crate::domain::email::FoldedAddress;
 use crate::domain::id::MailId;
@@ -98,15 +97,7 @@ impl Store {
             .key("sk", s(mail_key(mail.id)))
             .condition_expression("attempts = :attempts")
             .expression_attribute_values(":attempts", n(mail.attempts));
-        match delete.send().await {
-            Ok(_) => Ok(()),
-            Err(error)
-                if error.as_service_error().is_some_and(DeleteItemError::is_conditional_check_failed_exception) =>
-            {
-                Ok(())
-            }
-            Err(error) => Err(error.into()),
-        }
+        if_condition_held(delete.send().await).map(|_| ())
     }
 
     /// Gives a claim back, so that the queue's next delivery can take the mail up at once.
@@ -123,15 +114,7 @@ impl Store {
             .update_expression("REMOVE claimed_until")
             .condition_expression("attempts = :attempts")
             .expression_attribute_values(":attempts", n(mail.attempts));
-        match update.send().await {
-            Ok(_) => Ok(()),
-            Err(error)
-                if error.as_service_error().is_some_and(UpdateItemError::is_conditional_check_failed_exception) =>
-            {
-                Ok(())
-            }
-            Err(error) => Err(error.into()),
-        }
+        if_condition_held(update.send().await).map(|_| ())
     }
 
     /// Mails and erasures that are due to be looked after, at most `limit` of each shard.
@@ -175,15 +158,7 @@ impl Store {
             .expression_attribute_values(":next", n(now.plus(sweep_after(sweeps.saturating_add(1))).millis()))
             .expression_attribute_values(":more", n(sweeps.saturating_add(1)))
             .expression_attribute_values(":sweeps", n(sweeps));
-        match update.send().await {
-            Ok(_) => Ok(true),
-            Err(error)
-                if error.as_service_error().is_some_and(UpdateItemError::is_conditional_check_failed_exception) =>
-            {
-                Ok(false)
-            }
-            Err(error) => Err(error.into()),
-        }
+        Ok(if_condition_held(update.send().await)?.is_some())
     }
 }
 

@@ -27,9 +27,9 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
-use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, TransactWriteItem};
+use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, TransactWriteItem, WriteRequest};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -105,6 +105,21 @@ impl Store {
         Err(Error::internal("DynamoDB left keys unread four times in a row"))
     }
 
+    /// At most 25 writes without conditions, each by itself, in one round trip.
+    async fn write_all(&self, mut wanted: Vec<WriteRequest>) -> Result<()> {
+        let mut patience = Patience::default();
+        loop {
+            let answer = self.db.batch_write_item().request_items(&self.table, wanted).send().await?;
+            wanted = answer.unprocessed_items.unwrap_or_default().remove(&self.table).unwrap_or_default();
+            if wanted.is_empty() {
+                return Ok(());
+            }
+            if !patience.wait().await {
+                return Err(Error::internal("DynamoDB left writes undone again and again"));
+            }
+        }
+    }
+
     /// Writes all or nothing. `Ok(false)` when a condition did not hold.
     async fn transact(&self, items: Vec<TransactWriteItem>) -> Result<bool> {
         let mut patience = Patience::default();
@@ -122,8 +137,8 @@ impl Store {
     }
 }
 
-/// Waits while another transaction holds an item: that one goes through, so a moment later this one can. The SDK does not
-/// try conflicts again. Each wait is drawn anew, up to twice as long as the last, so that those who collided part.
+/// Waits while another transaction holds an item, or the table has too much to do: that passes, so a moment later this
+/// request can go through. The SDK tries neither conflicts nor parts of a batch again. Each wait is drawn anew, up to twice as long as the last, so that those who collided part.
 #[derive(Default)]
 struct Patience(u32);
 
@@ -167,6 +182,19 @@ where
 {
     fn from(error: SdkError<E, R>) -> Self {
         Self::internal(error)
+    }
+}
+
+/// The answer to a conditional write; `None` when its condition did not hold.
+fn if_condition_held<T, E, R>(outcome: Result<T, SdkError<E, R>>) -> Result<Option<T>>
+where
+    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+    R: std::fmt::Debug + Send + Sync + 'static,
+{
+    match outcome {
+        Ok(answer) => Ok(Some(answer)),
+        Err(error) if error.code() == Some("ConditionalCheckFailedException") => Ok(None),
+        Err(error) => Err(error.into()),
     }
 }
 

@@ -1,28 +1,36 @@
 //! Sessions, in their owner's partition.
 
-use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
-use aws_sdk_dynamodb::types::ReturnValue;
+use aws_sdk_dynamodb::types::{DeleteRequest, PutRequest, ReturnValue, WriteRequest};
 
+use super::attempts::attempts_key;
 use super::users::{PROFILE, user_key};
-use super::{Store, from_item, n, s, to_item};
+use super::{Store, from_item, if_condition_held, n, s, to_item};
 use crate::clock::Timestamp;
+use crate::domain::email::FoldedAddress;
 use crate::domain::id::{SessionId, UserId};
 use crate::domain::session::Session;
 use crate::domain::user::User;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 fn session_key(id: SessionId) -> String {
     format!("SESSION#{id}")
 }
 
 impl Store {
+    /// Begins a session, and forgets the failed sign-ins with the address that it began with, in one round trip.
+    ///
     /// # Errors
     /// Only when the table cannot be written.
-    pub async fn begin_session(&self, session: &Session) -> Result<()> {
+    pub async fn begin_session(&self, session: &Session, address: &FoldedAddress) -> Result<()> {
         let mut item = to_item(user_key(session.user), session_key(session.id), session)?;
         item.insert("ttl".into(), n(session.ends_at().seconds()));
-        self.db.put_item().table_name(&self.table).set_item(Some(item)).send().await?;
-        Ok(())
+        let put = PutRequest::builder().set_item(Some(item)).build().map_err(Error::internal)?;
+        let forget = DeleteRequest::builder().set_key(Some(attempts_key(address))).build().map_err(Error::internal)?;
+        self.write_all(vec![
+            WriteRequest::builder().put_request(put).build(),
+            WriteRequest::builder().delete_request(forget).build(),
+        ])
+        .await
     }
 
     /// An account and one of its sessions in one round trip: what every signed-in route starts with.
@@ -57,15 +65,7 @@ impl Store {
             .expression_attribute_values(":ttl", n(rotated.ends_at().seconds()))
             .send()
             .await;
-        match outcome {
-            Ok(_) => Ok(Some(rotated)),
-            Err(error)
-                if error.as_service_error().is_some_and(UpdateItemError::is_conditional_check_failed_exception) =>
-            {
-                Ok(None)
-            }
-            Err(error) => Err(error.into()),
-        }
+        Ok(if_condition_held(outcome)?.map(|_| rotated))
     }
 
     /// Ends a session. Returns whether it was there.
