@@ -10,10 +10,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{ConnectInfo, Request};
-use axum::http::header::{
-    CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderName, HeaderValue, TRANSFER_ENCODING,
-    X_CONTENT_TYPE_OPTIONS,
-};
+use axum::http::header::{CONTENT_LENGTH, HOST, HeaderName, HeaderValue, TRANSFER_ENCODING};
 use axum::http::{HeaderMap, Response, StatusCode};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -26,6 +23,7 @@ use shared::App;
 use shared::clock::Clock;
 use shared::error::Code;
 use shared::http::Route;
+use shared::http::answer::refusal;
 use tracing::Dispatch;
 use tracing::instrument::WithSubscriber;
 
@@ -110,15 +108,15 @@ impl Gateway {
         let head = parts.uri.to_string().len()
             + parts.headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum::<usize>();
         if head > MAX_HEAD {
-            return refuse(Code::HeadersTooLarge, &request_id);
+            return refusal(Code::HeadersTooLarge, &request_id);
         }
         let host = parts.headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or("127.0.0.1");
         // `lambda_http` makes a URL of it, and takes its validity for granted as it comes from AWS.
         if url::Url::parse(&format!("http://{host}{}", parts.uri.path())).is_err() {
-            return refuse(Code::InvalidRequest, &request_id);
+            return refusal(Code::InvalidRequest, &request_id);
         }
         let Ok(body) = axum::body::to_bytes(body, MAX_BODY).await else {
-            return refuse(Code::PayloadTooLarge, &request_id);
+            return refusal(Code::PayloadTooLarge, &request_id);
         };
         let function = self.find(parts.method.as_str(), parts.uri.path());
         let source =
@@ -127,7 +125,7 @@ impl Gateway {
         match AssertUnwindSafe(invoke(function, &event, &request_id)).catch_unwind().await {
             Ok(Some(answer)) => answer,
             // What Lambda makes of a function that fails without an answer.
-            Ok(None) | Err(_) => refuse(Code::InternalError, &request_id),
+            Ok(None) | Err(_) => refusal(Code::InternalError, &request_id),
         }
     }
 }
@@ -216,24 +214,4 @@ fn into_http(answer: Answer) -> Option<Response<Body>> {
     }
     *response.headers_mut() = headers;
     Some(response)
-}
-
-/// What the gateway answers by itself.
-fn refuse(code: Code, request_id: &str) -> Response<Body> {
-    let body = json!({
-        "type": format!("urn:problem:{code}"), "title": code.title(), "status": code.status().as_u16(),
-        "detail": code.title(), "code": code, "request_id": request_id, "errors": [],
-    });
-    let mut response = Response::new(Body::from(body.to_string()));
-    *response.status_mut() = code.status();
-    let headers = [
-        (CONTENT_TYPE, HeaderValue::from_static("application/problem+json")),
-        (CACHE_CONTROL, HeaderValue::from_static("no-store")),
-        (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
-    ];
-    response.headers_mut().extend(headers);
-    if let Ok(id) = HeaderValue::from_str(request_id) {
-        response.headers_mut().insert("x-request-id", id);
-    }
-    response
 }

@@ -194,22 +194,39 @@ fn log_failure(error: &Error) {
 }
 
 fn give_body(response: &mut Response, error: &Error, request_id: &str) {
-    let code = error.code();
     let errors = match error {
         Error::InvalidRequest { errors, .. } => errors.clone(),
         _ => Vec::new(),
     };
-    let problem = Problem {
-        kind: format!("urn:problem:{code}"),
-        title: code.title(),
-        status: code.status().as_u16(),
-        detail: error.to_string(),
-        code,
-        request_id: request_id.to_owned(),
-        errors,
-    };
-    *response.body_mut() = serde_json::to_vec(&problem).map(Body::from).unwrap_or_default();
-    response.headers_mut().insert(CONTENT_TYPE, PROBLEM_JSON);
+    Problem::new(error.code(), error.to_string(), errors, request_id).write_to(response);
+}
+
+/// The whole answer of a gateway that gives a request to no function.
+#[must_use]
+pub fn refusal(code: Code, request_id: &str) -> Response {
+    let mut response = code.status().into_response();
+    Problem::new(code, code.title().to_owned(), Vec::new(), request_id).write_to(&mut response);
+    add_headers(response.headers_mut(), request_id);
+    response
+}
+
+impl Problem {
+    fn new(code: Code, detail: String, errors: Vec<FieldError>, request_id: &str) -> Self {
+        Self {
+            kind: format!("urn:problem:{code}"),
+            title: code.title(),
+            status: code.status().as_u16(),
+            detail,
+            code,
+            request_id: request_id.to_owned(),
+            errors,
+        }
+    }
+
+    fn write_to(&self, response: &mut Response) {
+        *response.body_mut() = serde_json::to_vec(self).map(Body::from).unwrap_or_default();
+        response.headers_mut().insert(CONTENT_TYPE, PROBLEM_JSON);
+    }
 }
 
 /// OWASP's list for APIs (<https://cheatsheetseries.owasp.org/cheatsheets/REST_Security_Cheat_Sheet.html>); a handler
