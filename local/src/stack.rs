@@ -18,9 +18,10 @@ use tokio::task::JoinSet;
 use tracing::Dispatch;
 use tracing::instrument::WithSubscriber;
 
+use crate::environment::{self, Environment};
 use crate::gateway::Gateway;
 use crate::pages::{self, Local};
-use crate::provision::{self, PICTURES, UPLOADS};
+use crate::provision::{self, UPLOADS};
 use crate::queues::{self, Queue};
 
 /// What to start with.
@@ -64,6 +65,8 @@ pub enum StartError {
     Embedded(#[from] embedded::StartError),
     #[error(transparent)]
     Config(#[from] ConfigError),
+    #[error(transparent)]
+    Environment(#[from] environment::WriteError),
     #[error("the cost of the password hash cannot be used: {0}")]
     PasswordHash(String),
     #[error("the tables, queues and buckets could not be made: {0}; --fresh starts empty")]
@@ -89,6 +92,7 @@ impl Stack {
         let on_port = |cause| StartError::Port { port, cause };
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(on_port)?;
         let address = listener.local_addr().map_err(on_port)?;
+        let kept_in = data.clone();
         let embedded = Embedded::start(embedded::Options {
             data,
             fresh,
@@ -97,7 +101,11 @@ impl Stack {
         })
         .await?;
 
-        let config = configuration(address, &embedded, &variables)?;
+        let environment = Environment::new(address, &embedded, variables);
+        let config = Config::read(|name| environment.get(name))?;
+        if let Some(folder) = &kept_in {
+            environment.write_to(folder)?;
+        }
         let app = App::new(config, clock.clone()).map_err(|error| StartError::PasswordHash(error.to_string()))?;
         provision::provision(&app, visibility).await?;
         embedded.resend_notifications().await;
@@ -189,50 +197,6 @@ async fn sweep(app: &App) {
     if let Err(error) = functions::sweeper::handler(app.clone(), EventBridgeEvent::default()).await {
         tracing::error!(error.message = %Causes(&error), "the sweeper failed");
     }
-}
-
-/// What the template gives each function in its environment, with defaults that a laptop needs.
-fn configuration(
-    address: SocketAddr,
-    embedded: &Embedded,
-    variables: &HashMap<String, String>,
-) -> Result<Config, ConfigError> {
-    let endpoints = embedded.endpoints();
-    let credentials = Credentials::default();
-    let public_url = format!("http://{address}");
-    let fixed = HashMap::from([
-        ("AWS_REGION", embedded::REGION.to_owned()),
-        ("AWS_ACCESS_KEY_ID", credentials.access_key_id.clone()),
-        ("AWS_SECRET_ACCESS_KEY", credentials.secret_access_key.clone()),
-        ("AWS_SESSION_TOKEN", String::new()),
-        ("AWS_ENDPOINT_URL", String::new()),
-        ("AWS_ENDPOINT_URL_DYNAMODB", endpoints.dynamodb.clone()),
-        ("AWS_ENDPOINT_URL_FIREHOSE", endpoints.firehose.clone()),
-        ("AWS_ENDPOINT_URL_S3", endpoints.s3.clone()),
-        ("AWS_ENDPOINT_URL_SESV2", endpoints.ses.clone()),
-        ("AWS_ENDPOINT_URL_SQS", endpoints.sqs.clone()),
-        ("TABLE_NAME", provision::TABLE.to_owned()),
-        ("KEYS_TABLE_NAME", provision::KEYS_TABLE.to_owned()),
-        ("UPLOADS_BUCKET", UPLOADS.to_owned()),
-        ("PICTURES_BUCKET", PICTURES.to_owned()),
-        ("MAIL_QUEUE_URL", Queue::Mail.url(&endpoints.sqs)),
-        ("LOG_STREAM", "logs".to_owned()),
-    ]);
-    let defaults = HashMap::from([
-        ("PUBLIC_URL", public_url.clone()),
-        ("PICTURES_URL", format!("{public_url}/_local/pictures")),
-        ("MAIL_FROM", "Example <no-reply@example.com>".to_owned()),
-        ("PRODUCT_NAME", "Example".to_owned()),
-        ("ADMIN_EMAIL", "admin@example.com".to_owned()),
-    ]);
-    Config::read(|name| {
-        variables
-            .get(name)
-            .or_else(|| fixed.get(name))
-            .cloned()
-            .or_else(|| std::env::var(name).ok())
-            .or_else(|| defaults.get(name).cloned())
-    })
 }
 
 impl std::fmt::Debug for Stack {

@@ -1,0 +1,84 @@
+//! What the template gives each function in its environment, with the defaults that a laptop needs.
+
+use std::collections::HashMap;
+use std::fmt::Write;
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use embedded::{Credentials, Embedded};
+
+use crate::provision::{KEYS_TABLE, PICTURES, TABLE, UPLOADS};
+use crate::queues::Queue;
+
+/// The file beside the data that holds the environment, for functions that are started by something else than this
+/// stack but are to work on its data.
+const FILE: &str = "functions.env";
+
+#[derive(Debug, thiserror::Error)]
+#[error("{path} cannot be written: {cause}")]
+pub struct WriteError {
+    path: PathBuf,
+    cause: io::Error,
+}
+
+pub struct Environment {
+    /// What the caller says, before everything else.
+    variables: HashMap<String, String>,
+    /// Where the embedded services are: never taken from the process, so that no real account is ever reached.
+    fixed: Vec<(&'static str, String)>,
+    /// What a process that says nothing gets.
+    defaults: Vec<(&'static str, String)>,
+}
+
+impl Environment {
+    pub fn new(address: SocketAddr, embedded: &Embedded, variables: HashMap<String, String>) -> Self {
+        let endpoints = embedded.endpoints();
+        let credentials = Credentials::default();
+        let public_url = format!("http://{address}");
+        let fixed = vec![
+            ("AWS_REGION", embedded::REGION.to_owned()),
+            ("AWS_ACCESS_KEY_ID", credentials.access_key_id),
+            ("AWS_SECRET_ACCESS_KEY", credentials.secret_access_key),
+            ("AWS_SESSION_TOKEN", String::new()),
+            ("AWS_ENDPOINT_URL", String::new()),
+            ("AWS_ENDPOINT_URL_DYNAMODB", endpoints.dynamodb.clone()),
+            ("AWS_ENDPOINT_URL_FIREHOSE", endpoints.firehose.clone()),
+            ("AWS_ENDPOINT_URL_S3", endpoints.s3.clone()),
+            ("AWS_ENDPOINT_URL_SESV2", endpoints.ses.clone()),
+            ("AWS_ENDPOINT_URL_SQS", endpoints.sqs.clone()),
+            ("TABLE_NAME", TABLE.to_owned()),
+            ("KEYS_TABLE_NAME", KEYS_TABLE.to_owned()),
+            ("UPLOADS_BUCKET", UPLOADS.to_owned()),
+            ("PICTURES_BUCKET", PICTURES.to_owned()),
+            ("MAIL_QUEUE_URL", Queue::Mail.url(&endpoints.sqs)),
+            ("LOG_STREAM", "logs".to_owned()),
+        ];
+        let defaults = vec![
+            ("PICTURES_URL", format!("{public_url}/_local/pictures")),
+            ("PUBLIC_URL", public_url),
+            ("MAIL_FROM", "Example <no-reply@example.com>".to_owned()),
+            ("PRODUCT_NAME", "Example".to_owned()),
+            ("ADMIN_EMAIL", "admin@example.com".to_owned()),
+        ];
+        Self { variables, fixed, defaults }
+    }
+
+    pub fn get(&self, name: &str) -> Option<String> {
+        let among =
+            |list: &[(&str, String)]| list.iter().find(|(known, _)| *known == name).map(|(_, value)| value.clone());
+        let variable = self.variables.get(name).cloned();
+        variable.or_else(|| among(&self.fixed)).or_else(|| std::env::var(name).ok()).or_else(|| among(&self.defaults))
+    }
+
+    /// Writes all of it to a file that `cargo lambda watch --env-file` reads.
+    pub fn write_to(&self, folder: &Path) -> Result<(), WriteError> {
+        let mut file = String::new();
+        for (name, _) in self.fixed.iter().chain(&self.defaults) {
+            let value = self.get(name).unwrap_or_default().replace('"', "\\\"");
+            let _ = writeln!(file, "{name}=\"{value}\"");
+        }
+        let path = folder.join(FILE);
+        std::fs::write(&path, file).map_err(|cause| WriteError { path, cause })
+    }
+}
