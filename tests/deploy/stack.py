@@ -1,0 +1,189 @@
+"""The template as CloudFormation would see it: expanded by SAM and decided for the parameters of one environment."""
+
+import copy
+import os
+import tomllib
+from functools import cache
+from pathlib import Path
+
+# SAM asks boto3 for a region, to find its partition. Nothing is ever sent there.
+os.environ.setdefault("AWS_DEFAULT_REGION", "eu-central-1")
+
+from samtranslator.translator.transform import transform  # noqa: E402
+from samtranslator.yaml_helper import yaml_parse  # noqa: E402
+
+ROOT = Path(__file__).resolve().parents[2]
+TEMPLATE = ROOT / "template.yaml"
+ABSENT = object()
+
+# Beside the environments of samconfig.toml: everything that a parameter can turn on.
+EVERYTHING = {
+    "Stage": "production",
+    "Search": "on",
+    "AlarmEmail": "alarms@example.com",
+    "CorsOrigins": "https://app.example.com",
+    "DomainName": "users.example.com",
+    "CertificateArn": "arn:aws:acm:eu-central-1:123456789012:certificate/example",
+    "HostedZoneId": "Z0EXAMPLE",
+    "MailDomain": "example.com",
+}
+
+
+class NoManagedPolicies:
+    """SAM would ask IAM for the names of AWS's policies. The template uses none."""
+
+    def load(self):
+        return {}
+
+
+@cache
+def _source():
+    return yaml_parse(TEMPLATE.read_text())
+
+
+def source():
+    return copy.deepcopy(_source())
+
+
+@cache
+def environments():
+    """Parameters by environment: those of samconfig.toml, and one with everything on."""
+    config = tomllib.loads((ROOT / "samconfig.toml").read_text())
+    found = {}
+    for name, commands in config.items():
+        if name != "version":
+            overrides = commands["deploy"]["parameters"]["parameter_overrides"]
+            found[name] = dict(override.split("=", 1) for override in overrides)
+    return found | {"everything": EVERYTHING}
+
+
+@cache
+def _expanded(environment):
+    template = source()
+    template["Globals"]["Function"].pop("CodeUri")
+    for name, resource in template["Resources"].items():
+        if resource["Type"] == "AWS::Serverless::Function":
+            # As `sam package` leaves it.
+            resource["Properties"]["CodeUri"] = f"s3://bucket/{name}"
+    return transform(template, environments()[environment], NoManagedPolicies())
+
+
+@cache
+def _decided(environment):
+    template = copy.deepcopy(_expanded(environment))
+    parameters = {name: str(given.get("Default", "")) for name, given in template["Parameters"].items()}
+    parameters |= environments()[environment]
+    decide = Decision(template, parameters)
+    return {
+        part: {
+            name: decide.value(body)
+            for name, body in template[part].items()
+            if "Condition" not in body or decide.condition(body["Condition"])
+        }
+        for part in ("Resources", "Outputs")
+    }
+
+
+def resources(environment, kind=None):
+    """The resources that an environment has, without their conditions; of one type if asked."""
+    found = _decided(environment)["Resources"]
+    return {name: body for name, body in found.items() if kind is None or body["Type"] == kind}
+
+
+def outputs(environment):
+    return _decided(environment)["Outputs"]
+
+
+class Decision:
+    """Conditions and what hangs on them, for given parameters."""
+
+    def __init__(self, template, parameters):
+        self.conditions = template["Conditions"]
+        self.mappings = template["Mappings"]
+        self.parameters = parameters
+
+    def condition(self, name):
+        return self.truth(self.conditions[name])
+
+    def truth(self, test):
+        ((function, argument),) = test.items()
+        match function:
+            case "Condition":
+                return self.condition(argument)
+            case "Fn::Equals":
+                return self.value(argument[0]) == self.value(argument[1])
+            case "Fn::Not":
+                return not self.truth(argument[0])
+            case "Fn::And":
+                return all(self.truth(one) for one in argument)
+            case "Fn::Or":
+                return any(self.truth(one) for one in argument)
+        raise ValueError(f"{function} in a condition")
+
+    def value(self, node):
+        """The node without Fn::If, parameters and mappings; what CloudFormation alone knows stays as it is."""
+        if isinstance(node, list):
+            values = [self.value(one) for one in node]
+            return [one for one in values if one is not ABSENT]
+        if not isinstance(node, dict):
+            return node
+        if len(node) == 1:
+            ((function, argument),) = node.items()
+            if function == "Fn::If":
+                return self.value(argument[1] if self.condition(argument[0]) else argument[2])
+            if function == "Ref" and argument == "AWS::NoValue":
+                return ABSENT
+            if function == "Ref" and argument in self.parameters:
+                return self.parameters[argument]
+            if function == "Fn::FindInMap":
+                table, row, column = (self.value(one) for one in argument)
+                return self.mappings[table][row][column]
+            if function == "Fn::Join":
+                # Only a list parameter is joined, and those are given as text with commas.
+                return argument[0].join(self.value(argument[1]).split(","))
+        values = {key: self.value(one) for key, one in node.items()}
+        return {key: one for key, one in values.items() if one is not ABSENT}
+
+
+def references(node):
+    """Names that Ref, Fn::GetAtt, Fn::Sub and DependsOn below a node lead to, of resources and of others alike."""
+    if isinstance(node, list):
+        for one in node:
+            yield from references(one)
+    elif isinstance(node, dict):
+        for key, argument in node.items():
+            if key == "Ref":
+                yield argument
+            elif key == "Fn::GetAtt":
+                yield argument.split(".")[0] if isinstance(argument, str) else argument[0]
+            elif key == "Fn::Sub":
+                text, own = (argument, {}) if isinstance(argument, str) else argument
+                yield from (name for name in placeholders(text) if name not in own)
+                yield from references(own)
+            elif key == "DependsOn":
+                yield from [argument] if isinstance(argument, str) else argument
+            else:
+                yield from references(argument)
+
+
+def placeholders(text):
+    """The names in the ${...} of a Fn::Sub; ${!...} is none."""
+    for part in text.split("${")[1:]:
+        name = part.split("}")[0].split(".")[0].strip()
+        if not name.startswith("!"):
+            yield name
+
+
+def words(node):
+    """A value as text, so that a list of allowed ones can name it: `${Table.Arn}/index/list`."""
+    if isinstance(node, str):
+        return node
+    ((function, argument),) = node.items()
+    match function:
+        case "Ref":
+            return f"${{{argument}}}"
+        case "Fn::GetAtt":
+            return f"${{{argument if isinstance(argument, str) else '.'.join(argument)}}}"
+        case "Fn::Sub":
+            return argument if isinstance(argument, str) else argument[0]
+    raise ValueError(f"{function} where a name is expected")

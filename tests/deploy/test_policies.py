@@ -1,0 +1,236 @@
+"""Every policy of the expanded template, role or resource, against what it may allow at most."""
+
+from collections import namedtuple
+
+import pytest
+import stack
+
+everywhere = pytest.mark.parametrize("environment", sorted(stack.environments()))
+
+# What is broader than one action on one resource, by policy, statement and value, and why.
+IN_ONES_OWN_POLICY = "in a policy of a resource, * is that resource"
+ANY_USER = "keys begin with the id of a user, and a function serves them all"
+BROAD = {
+    ("EveryFunction", "Trace", "*"): "X-Ray knows no resources",
+    (
+        "EveryFunction",
+        "Log",
+        "arn:${AWS::Partition}:logs:${AWS::Region}:${AWS::AccountId}:log-group:/aws/lambda/${AWS::StackName}/*",
+    ): "the log groups of this stack's functions",
+    ("DeployRole", "WatchAlarms", "*"): "cloudwatch:DescribeAlarms knows no resources",
+    (
+        "DeployRole",
+        "MoveAliases",
+        "arn:${AWS::Partition}:lambda:${AWS::Region}:${AWS::AccountId}:function:${AWS::StackName}-*",
+    ): "the functions of this stack; naming them would make a circle",
+    (
+        "EmailerRole",
+        "SendMail",
+        "arn:${AWS::Partition}:ses:${AWS::Region}:${AWS::AccountId}:identity/*",
+    ): "in the sandbox SES asks for the recipient's identity too; the sender is pinned by a condition",
+    ("UploadPictureRole", "PresignUpload", "${UploadsBucket.Arn}/*"): ANY_USER,
+    ("DeletePictureRole", "DeleteObjects", "${PicturesBucket.Arn}/*"): ANY_USER,
+    ("DeleteUserRole", "DeleteTheirObjects", "${UploadsBucket.Arn}/*"): ANY_USER,
+    ("DeleteUserRole", "DeleteTheirObjects", "${PicturesBucket.Arn}/*"): ANY_USER,
+    ("SweeperRole", "DeleteTheirObjects", "${UploadsBucket.Arn}/*"): ANY_USER,
+    ("SweeperRole", "DeleteTheirObjects", "${PicturesBucket.Arn}/*"): ANY_USER,
+    ("ImageRole", "TakeUpload", "${UploadsBucket.Arn}/*"): ANY_USER,
+    ("ImageRole", "ReplacePictures", "${PicturesBucket.Arn}/*"): ANY_USER,
+    ("PicturesBucketPolicy", "ServePictures", "${PicturesBucket.Arn}/*"): "pictures are public by their address",
+    ("LogStreamPolicy", "PutObjects", "${LogsBucket.Arn}/*"): "the bucket holds nothing but what Firehose writes",
+    ("LogStreamPolicy", "WriteIndex", "${SearchDomain.Arn}/*"): "bulk requests name their indexes in the body",
+    ("LogStreamPolicy", "LookAtIndex", "${SearchDomain.Arn}/_nodes/*/stats"): "nodes are named by the service",
+    ("LogStreamPolicy", "LookAtIndex", "${SearchDomain.Arn}/logs*/_mapping"): "indexes are named by the day",
+    ("LogStreamPolicy", "LookAtIndex", "${SearchDomain.Arn}/logs*/_stats"): "indexes are named by the day",
+    ("TableKey", "GovernedByIam", "kms:*"): "leaves it to IAM who may use the key, as AWS advises",
+    ("TableKey", "GovernedByIam", "*"): IN_ONES_OWN_POLICY,
+    ("KeysTableKey", "GovernedByIam", "kms:*"): "leaves it to IAM who may use the key, as AWS advises",
+    ("KeysTableKey", "GovernedByIam", "*"): IN_ONES_OWN_POLICY,
+    ("AlarmKey", "GovernedByIam", "kms:*"): "leaves it to IAM who may use the key, as AWS advises",
+    ("AlarmKey", "GovernedByIam", "*"): IN_ONES_OWN_POLICY,
+    ("AlarmKey", "EncryptAlarms", "*"): IN_ONES_OWN_POLICY,
+}
+
+# Services that a statement lets in without saying for whom they have to act, and why.
+FOR_ANYBODY = {
+    ("AlarmKey", "EncryptAlarms"): "the topic says whose alarms it takes; a key alone gives nothing away",
+}
+
+# Who touches private keys, with which actions on which partitions, and why.
+PRIVATE_KEYS = {
+    "LoginRole": ({"Query", "GetItem", "PutItem"}, {"SIGNING", "MAC"}, "signs, and may be the first who has to"),
+    "RefreshRole": ({"Query", "GetItem"}, {"SIGNING", "MAC"}, "checks refresh tokens and signs"),
+    "ListUsersRole": ({"GetItem", "PutItem"}, {"MAC"}, "signs cursors, and may be the first who has to"),
+    "SweeperRole": ({"Query", "PutItem", "DeleteItem"}, {"SIGNING"}, "makes and withdraws signing keys"),
+}
+
+# DynamoDB actions that name a partition key, so that dynamodb:LeadingKeys narrows them. Of those that do not, as Scan,
+# a condition on ForAllValues would hold.
+KEYED = {"BatchGetItem", "BatchWriteItem", "DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem"}
+
+Statement = namedtuple("Statement", "policy sid effect actions resources principal condition raw trust")
+
+
+def as_list(value):
+    return value if isinstance(value, list) else [value]
+
+
+def statements(environment):
+    for name, resource in stack.resources(environment).items():
+        properties = resource.get("Properties", {})
+        match resource["Type"]:
+            case "AWS::IAM::Role":
+                yield from read(name, properties["AssumeRolePolicyDocument"], trust=True)
+                for policy in properties.get("Policies", []):
+                    yield from read(name, policy["PolicyDocument"])
+            case "AWS::KMS::Key":
+                yield from read(name, properties["KeyPolicy"])
+            case _ if "PolicyDocument" in properties:
+                yield from read(name, properties["PolicyDocument"])
+
+
+def read(policy, document, trust=False):
+    for raw in as_list(document["Statement"]):
+        yield Statement(
+            policy=policy,
+            sid=raw.get("Sid", ""),
+            effect=raw["Effect"],
+            actions=as_list(raw.get("Action", [])),
+            resources=[stack.words(one) for one in as_list(raw.get("Resource", []))],
+            principal=raw.get("Principal", {}),
+            condition=raw.get("Condition", {}),
+            raw=raw,
+            trust=trust,
+        )
+
+
+def allowed(environment):
+    return [statement for statement in statements(environment) if statement.effect == "Allow"]
+
+
+def services(statement):
+    return as_list(statement.principal.get("Service", [])) if isinstance(statement.principal, dict) else []
+
+
+def table_statements(environment):
+    for statement in allowed(environment):
+        actions = {action.removeprefix("dynamodb:") for action in statement.actions if action.startswith("dynamodb:")}
+        if actions:
+            keys = statement.condition.get("ForAllValues:StringLike", {}).get("dynamodb:LeadingKeys", [])
+            yield statement, actions, as_list(keys)
+
+
+@everywhere
+def test_no_statement_is_broader_than_a_written_reason_allows(environment):
+    for statement in allowed(environment):
+        for value in statement.actions + statement.resources:
+            reason = BROAD.get((statement.policy, statement.sid, value))
+            assert "*" not in value or reason, f"{statement.policy}, {statement.sid}: {value} is too broad"
+
+
+def test_every_written_reason_is_still_needed():
+    used = {
+        (statement.policy, statement.sid, value)
+        for environment in stack.environments()
+        for statement in allowed(environment)
+        for value in statement.actions + statement.resources
+    }
+    assert BROAD.keys() - used == set()
+    named = {(statement.policy, statement.sid) for statement in allowed("everything")}
+    assert FOR_ANYBODY.keys() - named == set()
+
+
+@everywhere
+def test_a_statement_says_what_it_allows_and_not_what_it_leaves_out(environment):
+    for statement in statements(environment):
+        assert not {"NotAction", "NotPrincipal", "NotResource"} & statement.raw.keys(), statement
+        assert statement.trust or statement.sid, f"{statement.policy} has a statement without a name"
+
+
+@everywhere
+def test_nobody_is_let_in_as_anybody(environment):
+    for statement in allowed(environment):
+        who = statement.principal
+        assert who != "*" and (not isinstance(who, dict) or "*" not in as_list(who.get("AWS", []))), statement
+
+
+@everywhere
+def test_a_service_is_let_in_only_on_behalf_of_this_account(environment):
+    for statement in allowed(environment):
+        if services(statement) and not statement.trust and (statement.policy, statement.sid) not in FOR_ANYBODY:
+            conditions = {key for tests in statement.condition.values() for key in tests}
+            assert conditions & {"aws:SourceAccount", "aws:SourceArn"}, f"{statement.policy}, {statement.sid}"
+    for name, permission in stack.resources(environment, "AWS::Lambda::Permission").items():
+        assert "SourceArn" in permission["Properties"], name
+
+
+@everywhere
+def test_no_role_has_a_policy_that_was_not_written_here(environment):
+    ours = stack.resources(environment, "AWS::IAM::ManagedPolicy")
+    roles = stack.resources(environment, "AWS::IAM::Role")
+    for name, role in roles.items():
+        for policy in role["Properties"].get("ManagedPolicyArns", []):
+            assert isinstance(policy, dict) and policy.get("Ref") in ours, f"{name} has {policy}"
+    for name, function in stack.resources(environment, "AWS::Lambda::Function").items():
+        assert function["Properties"]["Role"] == {"Fn::GetAtt": [f"{name}Role", "Arn"]}, f"{name} shares a role"
+
+
+@everywhere
+def test_a_table_is_touched_only_by_key_and_only_in_named_partitions(environment):
+    for statement, actions, keys in table_statements(environment):
+        where = f"{statement.policy}, {statement.sid}"
+        assert actions <= KEYED, f"{where}: {actions - KEYED}"
+        assert keys, f"{where} says no dynamodb:LeadingKeys"
+        for key in keys:
+            assert key.split("*")[0], f"{where}: {key} is any partition"
+
+
+@everywhere
+def test_private_keys_are_touched_only_by_those_who_need_them(environment):
+    found = {}
+    for statement, actions, keys in table_statements(environment):
+        if any(resource.startswith("${KeysTable.Arn}") for resource in statement.resources):
+            all_actions, all_keys = found.setdefault(statement.policy, (set(), set()))
+            all_actions.update(actions)
+            all_keys.update(keys)
+    assert found == {role: (actions, keys) for role, (actions, keys, _) in PRIVATE_KEYS.items()}
+    decrypting = {
+        statement.policy
+        for statement in allowed(environment)
+        if "kms:Decrypt" in statement.actions and "${KeysTableKey.Arn}" in statement.resources
+    }
+    assert decrypting == PRIVATE_KEYS.keys()
+
+
+@everywhere
+def test_a_role_uses_a_key_only_through_dynamodb(environment):
+    for statement in allowed(environment):
+        if not statement.principal and any(action.startswith("kms:") for action in statement.actions):
+            via = statement.condition.get("StringEquals", {}).get("kms:ViaService")
+            assert via and stack.words(via).startswith("dynamodb."), f"{statement.policy}, {statement.sid}"
+
+
+@everywhere
+def test_mail_is_sent_only_as_the_sender_of_this_stack(environment):
+    senders = [statement for statement in allowed(environment) if "ses:SendEmail" in statement.actions]
+    assert [statement.policy for statement in senders] == ["EmailerRole"]
+    address = stack.environments()[environment].get("MailAddress", stack.source()["Parameters"]["MailAddress"]["Default"])
+    assert senders[0].condition == {"StringEquals": {"ses:FromAddress": address}}
+
+
+@everywhere
+def test_buckets_queues_and_the_topic_take_tls_only(environment):
+    refused = {
+        statement.policy
+        for statement in statements(environment)
+        if statement.effect == "Deny"
+        and statement.principal == "*"
+        and statement.condition == {"Bool": {"aws:SecureTransport": "false"}}
+    }
+    protected = set()
+    for kind, attribute in (("S3::Bucket", "Bucket"), ("SQS::Queue", "Queues"), ("SNS::Topic", "Topics")):
+        for name, policy in stack.resources(environment, f"AWS::{kind}Policy").items():
+            if name in refused:
+                protected.update(stack.references(policy["Properties"][attribute]))
+        for name in stack.resources(environment, f"AWS::{kind}"):
+            assert name in protected, f"{name} takes requests in the clear"

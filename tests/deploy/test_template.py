@@ -1,0 +1,122 @@
+"""What holds for the expanded template in every environment, beside its policies."""
+
+import re
+import tomllib
+from graphlib import CycleError, TopologicalSorter
+
+import pytest
+import stack
+
+everywhere = pytest.mark.parametrize("environment", sorted(stack.environments()))
+RETAINED = ["KeysTable", "KeysTableKey", "LogsBucket", "PicturesBucket", "Table", "TableKey"]
+
+
+@everywhere
+def test_no_resource_waits_for_itself(environment):
+    resources = stack.resources(environment)
+    needs = {name: set(stack.references(body)) & resources.keys() for name, body in resources.items()}
+    try:
+        TopologicalSorter(needs).prepare()
+    except CycleError as error:
+        pytest.fail("a circle: " + " <- ".join(error.args[1]))
+
+
+@everywhere
+def test_whatever_is_referred_to_is_there(environment):
+    resources, parameters = stack.resources(environment), stack.source()["Parameters"]
+    for name, body in (resources | stack.outputs(environment)).items():
+        for target in stack.references(body):
+            known = target in resources or target in parameters or target.startswith("AWS::")
+            assert known, f"{name} refers to {target}, which {environment} does not have"
+
+
+def test_every_binary_is_a_function_of_its_name_and_every_function_a_binary():
+    manifest = tomllib.loads((stack.ROOT / "functions/Cargo.toml").read_text())
+    binaries = {binary["name"] for binary in manifest["bin"]}
+    functions = {
+        name: resource["Metadata"]["BuildProperties"]["Binary"]
+        for name, resource in stack.source()["Resources"].items()
+        if resource["Type"] == "AWS::Serverless::Function"
+    }
+    assert set(functions.values()) == binaries
+    for name, binary in functions.items():
+        assert name == "".join(word.capitalize() for word in binary.split("_"))
+
+
+@everywhere
+def test_every_function_logs_into_its_own_group_and_every_group_forgets(environment):
+    for name, function in stack.resources(environment, "AWS::Lambda::Function").items():
+        assert function["Properties"]["LoggingConfig"] == {"LogGroup": {"Ref": f"{name}Logs"}}, name
+    for name, group in stack.resources(environment, "AWS::Logs::LogGroup").items():
+        assert group["Properties"]["RetentionInDays"] <= 90, name
+
+
+@everywhere
+def test_a_message_stays_invisible_for_six_timeouts_and_ends_as_a_dead_letter_for_14_days(environment):
+    resources = stack.resources(environment)
+    mappings = stack.resources(environment, "AWS::Lambda::EventSourceMapping")
+    assert len(mappings) == 2
+    for name, mapping in mappings.items():
+        properties = mapping["Properties"]
+        (queue_name,) = stack.references(properties["EventSourceArn"])
+        # The mapping invokes the alias, which names the function.
+        (alias,) = stack.references(properties["FunctionName"])
+        function = resources[resources[alias]["Properties"]["FunctionName"]["Ref"]]["Properties"]
+        queue = resources[queue_name]["Properties"]
+        assert queue["VisibilityTimeout"] >= 6 * function["Timeout"], queue_name
+        assert properties["FunctionResponseTypes"] == ["ReportBatchItemFailures"], name
+        assert properties["ScalingConfig"]["MaximumConcurrency"] >= 2, name
+        (dead_letters,) = stack.references(queue["RedrivePolicy"]["deadLetterTargetArn"])
+        assert resources[dead_letters]["Properties"]["MessageRetentionPeriod"] == 14 * 24 * 3600, dead_letters
+
+
+@everywhere
+def test_settings_of_a_route_are_those_of_a_route_that_is_made_before_the_stage(environment):
+    routes = stack.resources(environment, "AWS::ApiGatewayV2::Route")
+    (stage,) = stack.resources(environment, "AWS::ApiGatewayV2::Stage").values()
+    made_before = {routes[name]["Properties"]["RouteKey"] for name in stage["DependsOn"]}
+    assert set(stage["Properties"]["RouteSettings"]) == made_before
+    default = stage["Properties"]["DefaultRouteSettings"]["ThrottlingRateLimit"]
+    for key, settings in stage["Properties"]["RouteSettings"].items():
+        assert settings["ThrottlingRateLimit"] < default, key
+
+
+@everywhere
+def test_data_outlives_the_stack_and_is_encrypted(environment):
+    resources = stack.resources(environment)
+    retained = [name for name, body in resources.items() if body.get("UpdateReplacePolicy") == "Retain"]
+    assert sorted(retained) == RETAINED
+    for name in retained:
+        assert resources[name]["DeletionPolicy"] == "RetainExceptOnCreate", name
+    for name, table in stack.resources(environment, "AWS::DynamoDB::Table").items():
+        properties = table["Properties"]
+        assert properties["SSESpecification"]["KMSMasterKeyId"] == {"Fn::GetAtt": [f"{name}Key", "Arn"]}, name
+        assert properties["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"], name
+        protected = stack.environments()[environment]["Stage"] == "production"
+        assert properties["DeletionProtectionEnabled"] is protected, name
+    for name, key in stack.resources(environment, "AWS::KMS::Key").items():
+        assert key["Properties"]["EnableKeyRotation"], name
+    for name, bucket in stack.resources(environment, "AWS::S3::Bucket").items():
+        assert bucket["Properties"]["BucketEncryption"], name
+        assert set(bucket["Properties"]["PublicAccessBlockConfiguration"].values()) == {True}, name
+        assert bucket["Properties"]["OwnershipControls"]["Rules"] == [{"ObjectOwnership": "BucketOwnerEnforced"}], name
+    for name, queue in stack.resources(environment, "AWS::SQS::Queue").items():
+        assert queue["Properties"]["SqsManagedSseEnabled"], name
+
+
+@everywhere
+def test_a_bad_version_of_any_function_is_taken_back_where_alarms_are(environment):
+    watched = stack.environments()[environment]["Stage"] in ("staging", "production")
+    functions = stack.resources(environment, "AWS::Lambda::Function")
+    groups = stack.resources(environment, "AWS::CodeDeploy::DeploymentGroup")
+    assert set(groups) == {f"{name}DeploymentGroup" for name in functions}
+    for name in functions:
+        alarms = groups[f"{name}DeploymentGroup"]["Properties"]["AlarmConfiguration"].get("Alarms", [])
+        expected = [{"Name": {"Ref": f"{name}Errors"}}, {"Name": {"Ref": "ServerErrors"}}]
+        assert alarms == (expected if watched else []), name
+
+
+def test_no_account_and_no_region_is_written_into_the_template():
+    text = stack.TEMPLATE.read_text()
+    assert not re.findall(r"\b\d{12}\b", text)
+    assert not re.findall(r"\b(?:us|eu|ap|sa|ca|me|af|il|mx)-[a-z]+-\d\b", text)
