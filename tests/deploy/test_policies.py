@@ -158,8 +158,10 @@ def test_nobody_is_let_in_as_anybody(environment):
 def test_a_service_is_let_in_only_on_behalf_of_this_account(environment):
     for statement in allowed(environment):
         if services(statement) and not statement.trust and (statement.policy, statement.sid) not in FOR_ANYBODY:
-            conditions = {key for tests in statement.condition.values() for key in tests}
-            assert conditions & {"aws:SourceAccount", "aws:SourceArn"}, f"{statement.policy}, {statement.sid}"
+            tests = {key: value for tests in statement.condition.values() for key, value in tests.items()}
+            # The ARN of a bucket names no account.
+            account = "aws:SourceAccount" in tests or ":${AWS::AccountId}:" in stack.words(tests.get("aws:SourceArn", ""))
+            assert account, f"{statement.policy}, {statement.sid}"
     for name, permission in stack.resources(environment, "AWS::Lambda::Permission").items():
         assert "SourceArn" in permission["Properties"], name
 

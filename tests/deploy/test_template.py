@@ -18,7 +18,7 @@ def test_no_resource_waits_for_itself(environment):
     try:
         TopologicalSorter(needs).prepare()
     except CycleError as error:
-        pytest.fail("a circle: " + " <- ".join(error.args[1]))
+        pytest.fail("a circle: " + " <- ".join(error.args[1]), pytrace=False)
 
 
 @everywhere
