@@ -56,12 +56,20 @@ FOR_ANYBODY = {
     ("AlarmKey", "EncryptAlarms"): "the topic says whose alarms it takes; a key alone gives nothing away",
 }
 
-# Who touches private keys, with which actions on which partitions, and why.
+# Who touches private keys: which action on which partition, and why.
 PRIVATE_KEYS = {
-    "LoginRole": ({"Query", "GetItem", "PutItem"}, {"SIGNING", "MAC"}, "signs, and may be the first who has to"),
-    "RefreshRole": ({"Query", "GetItem"}, {"SIGNING", "MAC"}, "checks refresh tokens and signs"),
-    "ListUsersRole": ({"GetItem", "PutItem"}, {"MAC"}, "signs cursors, and may be the first who has to"),
-    "SweeperRole": ({"Query", "PutItem", "DeleteItem"}, {"SIGNING"}, "makes and withdraws signing keys"),
+    ("LoginRole", "Query", "SIGNING"): "signs access tokens",
+    ("LoginRole", "PutItem", "SIGNING"): "may come before the sweeper has made the first key",
+    ("LoginRole", "GetItem", "MAC"): "makes refresh tokens",
+    ("LoginRole", "PutItem", "MAC"): "the first who needs a MAC key makes it",
+    ("RefreshRole", "Query", "SIGNING"): "signs access tokens",
+    ("RefreshRole", "GetItem", "MAC"): "checks and makes refresh tokens",
+    ("RefreshRole", "PutItem", "MAC"): "the first who needs a MAC key makes it",
+    ("ListUsersRole", "GetItem", "MAC"): "signs and checks cursors",
+    ("ListUsersRole", "PutItem", "MAC"): "the first who needs a MAC key makes it",
+    ("SweeperRole", "Query", "SIGNING"): "sees which keys are due",
+    ("SweeperRole", "PutItem", "SIGNING"): "makes keys",
+    ("SweeperRole", "DeleteItem", "SIGNING"): "withdraws keys",
 }
 
 # DynamoDB actions that name a partition key, so that dynamodb:LeadingKeys narrows them. Of those that do not, as Scan,
@@ -160,8 +168,8 @@ def test_a_service_is_let_in_only_on_behalf_of_this_account(environment):
         if services(statement) and not statement.trust and (statement.policy, statement.sid) not in FOR_ANYBODY:
             tests = {key: value for tests in statement.condition.values() for key, value in tests.items()}
             # The ARN of a bucket names no account.
-            account = "aws:SourceAccount" in tests or ":${AWS::AccountId}:" in stack.words(tests.get("aws:SourceArn", ""))
-            assert account, f"{statement.policy}, {statement.sid}"
+            arn = stack.words(tests.get("aws:SourceArn", ""))
+            assert "aws:SourceAccount" in tests or ":${AWS::AccountId}:" in arn, f"{statement.policy}, {statement.sid}"
     for name, permission in stack.resources(environment, "AWS::Lambda::Permission").items():
         assert "SourceArn" in permission["Properties"], name
 
@@ -189,19 +197,20 @@ def test_a_table_is_touched_only_by_key_and_only_in_named_partitions(environment
 
 @everywhere
 def test_private_keys_are_touched_only_by_those_who_need_them(environment):
-    found = {}
-    for statement, actions, keys in table_statements(environment):
-        if any(resource.startswith("${KeysTable.Arn}") for resource in statement.resources):
-            all_actions, all_keys = found.setdefault(statement.policy, (set(), set()))
-            all_actions.update(actions)
-            all_keys.update(keys)
-    assert found == {role: (actions, keys) for role, (actions, keys, _) in PRIVATE_KEYS.items()}
+    found = {
+        (statement.policy, action, key)
+        for statement, actions, keys in table_statements(environment)
+        if any(resource.startswith("${KeysTable.Arn}") for resource in statement.resources)
+        for action in actions
+        for key in keys
+    }
+    assert found == PRIVATE_KEYS.keys()
     decrypting = {
         statement.policy
         for statement in allowed(environment)
         if "kms:Decrypt" in statement.actions and "${KeysTableKey.Arn}" in statement.resources
     }
-    assert decrypting == PRIVATE_KEYS.keys()
+    assert decrypting == {role for role, _, _ in PRIVATE_KEYS}
 
 
 @everywhere
@@ -216,7 +225,8 @@ def test_a_role_uses_a_key_only_through_dynamodb(environment):
 def test_mail_is_sent_only_as_the_sender_of_this_stack(environment):
     senders = [statement for statement in allowed(environment) if "ses:SendEmail" in statement.actions]
     assert [statement.policy for statement in senders] == ["EmailerRole"]
-    address = stack.environments()[environment].get("MailAddress", stack.source()["Parameters"]["MailAddress"]["Default"])
+    default = stack.source()["Parameters"]["MailAddress"]["Default"]
+    address = stack.environments()[environment].get("MailAddress", default)
     assert senders[0].condition == {"StringEquals": {"ses:FromAddress": address}}
 
 
