@@ -68,8 +68,13 @@ pub async fn handler(State(app): State<App>, facts: Facts, Json(body): Json<Logi
         rehash(&app, &user, password).await?;
     }
     let session = Session::begin(&user, facts.source_ip.map(|ip| ip.to_string()), facts.user_agent, app.clock.now());
-    let begin = app.store.begin_session(&session, &address);
-    let ((), tokens) = tokio::try_join!(begin, TokenPair::issue(&app, &user, &session))?;
+    let begin = app.store.begin_session(&session, app.config.limits.then_some(&address));
+    let tokens = async {
+        // Only then is the write on its way, while this computes a signature.
+        tokio::task::yield_now().await;
+        TokenPair::issue(&app, &user, &session).await
+    };
+    let ((), tokens) = tokio::try_join!(begin, tokens)?;
     Event::LoginSucceeded { user: user.id, session: session.id }.record();
     Ok(Answer::ok(SignedIn { tokens, user: UserView::of(user, &app) }))
 }

@@ -17,20 +17,21 @@ fn session_key(id: SessionId) -> String {
 }
 
 impl Store {
-    /// Begins a session, and forgets the failed sign-ins with the address that it began with, in one round trip.
+    /// Begins a session, and forgets the failed sign-ins with the address that it began with if they are counted, in one
+    /// round trip.
     ///
     /// # Errors
     /// Only when the table cannot be written.
-    pub async fn begin_session(&self, session: &Session, address: &FoldedAddress) -> Result<()> {
+    pub async fn begin_session(&self, session: &Session, counted: Option<&FoldedAddress>) -> Result<()> {
         let mut item = to_item(user_key(session.user), session_key(session.id), session)?;
         item.insert("ttl".into(), n(session.ends_at().seconds()));
         let put = PutRequest::builder().set_item(Some(item)).build().map_err(Error::internal)?;
-        let forget = DeleteRequest::builder().set_key(Some(attempts_key(address))).build().map_err(Error::internal)?;
-        self.write_all(vec![
-            WriteRequest::builder().put_request(put).build(),
-            WriteRequest::builder().delete_request(forget).build(),
-        ])
-        .await
+        let mut writes = vec![WriteRequest::builder().put_request(put).build()];
+        if let Some(address) = counted {
+            let forget = DeleteRequest::builder().set_key(Some(attempts_key(address))).build();
+            writes.push(WriteRequest::builder().delete_request(forget.map_err(Error::internal)?).build());
+        }
+        self.write_all(writes).await
     }
 
     /// An account and one of its sessions in one round trip: what every signed-in route starts with.
