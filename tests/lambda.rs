@@ -2,6 +2,7 @@
 //! (<https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>).
 
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -21,6 +22,8 @@ struct Runtime {
     invocations: Arc<Semaphore>,
     events: Arc<Semaphore>,
     answer: Arc<Mutex<Option<Value>>>,
+    /// How often the extension asked for an event.
+    asked: Arc<AtomicUsize>,
 }
 
 struct Function(Child);
@@ -35,7 +38,7 @@ impl Drop for Function {
 impl Runtime {
     async fn start() -> (Self, String) {
         let one = || Arc::new(Semaphore::new(1));
-        let runtime = Self { invocations: one(), events: one(), answer: Arc::default() };
+        let runtime = Self { invocations: one(), events: one(), answer: Arc::default(), asked: Arc::default() };
         let (invoked, told, answered) = (runtime.clone(), runtime.clone(), runtime.clone());
         let router = Router::new()
             .route("/2018-06-01/runtime/invocation/next", get(async move || invoked.invoke().await))
@@ -68,6 +71,7 @@ impl Runtime {
     }
 
     async fn tell(&self) -> String {
+        self.asked.fetch_add(1, Ordering::Relaxed);
         self.events.acquire().await.unwrap().forget();
         let event = json!({
             "eventType": "INVOKE", "deadlineMs": 99_999_999_999_999_u64, "requestId": "r1", "invokedFunctionArn": "arn",
@@ -81,7 +85,7 @@ fn header(name: &'static str) -> HeaderName {
     HeaderName::from_static(name)
 }
 
-fn function(app: &TestApp, runtime: &str) -> Function {
+fn function(app: &TestApp, runtime: &str, log_level: &str) -> Function {
     let config = &app.app().config;
     let endpoints = &config.aws.endpoints;
     let mut command = Command::new(env!("CARGO_BIN_EXE_function"));
@@ -107,6 +111,7 @@ fn function(app: &TestApp, runtime: &str) -> Function {
         .env("MAIL_FROM", "no-reply@example.com")
         .env("PRODUCT_NAME", "Example")
         .env("LOG_STREAM", "logs")
+        .env("LOG_LEVEL", log_level)
         .stdout(Stdio::null());
     Function(command.spawn().unwrap())
 }
@@ -115,7 +120,8 @@ fn function(app: &TestApp, runtime: &str) -> Function {
 async fn a_function_answers_its_invocation_and_ships_its_log_afterwards() {
     let app = TestApp::start().await;
     let (runtime, address) = Runtime::start().await;
-    let _function = function(&app, &address);
+    // Empty is how the template leaves a variable out.
+    let _function = function(&app, &address, "");
     let answer = eventually("an answer", async || runtime.answer.lock().unwrap().clone()).await;
     assert_eq!(answer["statusCode"], 200);
     assert_eq!(answer["body"], r#"{"status":"ok"}"#);
@@ -123,6 +129,18 @@ async fn a_function_answers_its_invocation_and_ships_its_log_afterwards() {
         app.stack.logs().await.into_iter().find(|line| line["faas.name"] == "health" && line["message"] == "answered")
     });
     assert_eq!(line.await["http.response.status_code"], 200);
+}
+
+#[tokio::test]
+async fn lines_about_shipping_the_log_do_not_keep_the_invocation_from_its_end() {
+    let app = TestApp::start().await;
+    let (runtime, address) = Runtime::start().await;
+    let _function = function(&app, &address, "debug");
+    eventually("the extension to ask for the next event", async || {
+        (runtime.asked.load(Ordering::Relaxed) == 2).then_some(())
+    })
+    .await;
+    assert!(app.stack.logs().await.iter().any(|line| line["message"] == "answered"));
 }
 
 #[tokio::test]

@@ -22,7 +22,9 @@ const LEVELS: &str =
 /// A subscriber that writes every event to standard output, if asked to, and to `records`.
 #[must_use]
 pub fn subscriber(clock: Clock, records: Records, stdout: bool) -> impl Subscriber + Send + Sync {
-    let levels = std::env::var("LOG_LEVEL").ok().and_then(|levels| EnvFilter::try_new(levels).ok());
+    // An empty variable counts as missing, as everywhere.
+    let levels = std::env::var("LOG_LEVEL").ok().filter(|levels| !levels.trim().is_empty());
+    let levels = levels.and_then(|levels| EnvFilter::try_new(levels).ok());
     tracing_subscriber::registry()
         .with(levels.unwrap_or_else(|| EnvFilter::new(LEVELS)))
         .with(Ecs::new(clock, records, stdout))

@@ -50,10 +50,14 @@ impl Records {
         self.lock().lines.drain(..).collect()
     }
 
-    fn take_batch(&self) -> Vec<Vec<u8>> {
+    fn waiting(&self) -> usize {
+        self.lock().lines.len()
+    }
+
+    fn take_batch(&self, at_most: usize) -> Vec<Vec<u8>> {
         let mut waiting = self.lock();
         let mut bytes = 0;
-        let fits = waiting.lines.iter().take(BATCH_RECORDS).take_while(|line| {
+        let fits = waiting.lines.iter().take(at_most.min(BATCH_RECORDS)).take_while(|line| {
             bytes += line.len();
             bytes <= BATCH_BYTES
         });
@@ -91,7 +95,8 @@ impl Shipper {
         deadline.minus(LAST_BATCH).since(self.app.clock.now())
     }
 
-    /// Sends everything that waits. What Firehose refuses three times is dropped and counted: standard output, and so
+    /// Sends everything that waits when it begins: lines about this very sending, which there are if somebody wants to see
+    /// what the SDK does, are the next one's, or it would never end. What Firehose refuses three times is dropped and counted: standard output, and so
     /// `CloudWatch`, has every line, and a line that says how many did not get through.
     pub async fn ship(&self) {
         let Some(stream) = &self.app.config.log_stream else {
@@ -99,11 +104,13 @@ impl Shipper {
             return;
         };
         let _turn = self.turn.lock().await;
-        loop {
-            let mut batch = self.records.take_batch();
+        let mut left = self.records.waiting();
+        while left > 0 {
+            let mut batch = self.records.take_batch(left);
             if batch.is_empty() {
                 break;
             }
+            left -= batch.len();
             for _ in 0..TRIES {
                 batch = self.put(stream, batch).await;
                 if batch.is_empty() {
@@ -143,12 +150,12 @@ mod tests {
         for _ in 0..700 {
             records.push(vec![b'x'; 10_000]);
         }
-        assert_eq!(records.take_batch().len(), BATCH_BYTES / 10_000);
+        assert_eq!(records.take_batch(700).len(), BATCH_BYTES / 10_000);
         let records = Records::default();
         for _ in 0..700 {
             records.push(vec![b'x'; 10]);
         }
-        assert_eq!((records.take_batch().len(), records.take_batch().len()), (500, 200));
+        assert_eq!((records.take_batch(600).len(), records.take_batch(100).len(), records.waiting()), (500, 100, 100));
     }
 
     #[test]
