@@ -1,0 +1,88 @@
+"""The deployed API over HTTP, as its clients speak to it. Addresses are those of AWS; the connection goes to the
+emulator, as if its DNS name led there."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+import urllib3
+
+from .deployment import Deployment
+from .waiting import eventually
+
+BASE_PATH = "/api/v1"
+
+
+@dataclass
+class Answer:
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+    def must(self, status: int) -> Any:
+        """The body of the answer that was expected."""
+        assert self.status == status, f"{self.status} instead of {status}: {self.body.decode(errors='replace')}"
+        if "json" in self.headers.get("content-type", ""):
+            return self.json()
+        return self.body
+
+
+class Api:
+    def __init__(self, deployment: Deployment) -> None:
+        self.deployment = deployment
+        self.public_url = deployment.variable("PUBLIC_URL")
+        self._http = urllib3.PoolManager(retries=False)
+
+    def request(self, method: str, path: str, body: Any = None, token: str = "", **headers: str) -> Answer:
+        """A request to a path of the API."""
+        sent = {name.replace("_", "-"): value for name, value in headers.items()}
+        if token:
+            sent["authorization"] = f"Bearer {token}"
+        if body is not None:
+            sent["content-type"] = "application/json"
+        return self.fetch(method, self.public_url + path, json.dumps(body).encode() if body is not None else None, sent)
+
+    def get(self, path: str, token: str = "", **headers: str) -> Answer:
+        return self.request("GET", BASE_PATH + path, None, token, **headers)
+
+    def post(self, path: str, body: Any = None, token: str = "") -> Answer:
+        return self.request("POST", BASE_PATH + path, body, token)
+
+    def fetch(self, method: str, url: str, body: bytes | None = None, headers: dict | None = None) -> Answer:
+        """A request to any address that the service hands out."""
+        address = urlsplit(url)
+        path = address.path + (f"?{address.query}" if address.query else "")
+        host = address.netloc
+        if ".execute-api." in host:
+            # The emulator's name for the same API.
+            host = f"{host.split('.')[0]}.execute-api.localhost:{self.deployment.emulator.port}"
+        # Where TLS ends in front of the emulator, it is told so.
+        sent = {"host": host, "x-forwarded-proto": address.scheme, **(headers or {})}
+        response = self._http.request(method, self.deployment.emulator.url + path, body=body, headers=sent)
+        return Answer(response.status, {name.lower(): value for name, value in response.headers.items()}, response.data)
+
+    # The first steps of everybody.
+
+    def register(self, email: str, password: str) -> Answer:
+        return self.post("/auth/register", {"name": "Ada Lovelace", "email": email, "password": password})
+
+    def confirmation_token(self, email: str) -> str:
+        """Out of the newest mail to an address, once there is one."""
+        mail = eventually(f"a mail to {email}", lambda: self.deployment.mails(email))[-1]
+        links = [word for word in mail["BodyText"].split() if "/auth/confirm?token=" in word]
+        assert links, f"no link in the mail: {mail['BodyText']}"
+        assert links[0].startswith(self.public_url), f"{links[0]} leads elsewhere than {self.public_url}"
+        return links[0].partition("token=")[2]
+
+    def sign_in(self, email: str, password: str) -> dict:
+        return self.post("/auth/login", {"email": email, "password": password}).must(200)
+
+    def signed_in(self, email: str, password: str) -> dict:
+        """Registers, confirms and signs in: the pair of tokens, with the user."""
+        self.register(email, password).must(202)
+        self.post("/auth/confirm", {"token": self.confirmation_token(email)}).must(200)
+        return self.sign_in(email, password)

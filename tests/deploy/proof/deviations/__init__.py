@@ -1,0 +1,57 @@
+"""Everything in which this run is not the template on AWS, each with its reason, and in one place. No file outside of
+this folder bends anything. What `told` returns is printed at the end of every run."""
+
+import copy
+import inspect
+
+from .extensions_api import add_the_extensions_api
+from .leading_keys import add_the_leading_keys
+from .missing_objects import hide_missing_objects
+from .routes import declare_the_routes
+
+
+def endpoint_of_the_emulator(url: str) -> dict[str, str]:
+    """Functions find AWS by AWS_ENDPOINT_URL, which they inherit from the emulator's process. On AWS no function has
+    it."""
+    return {"AWS_ENDPOINT_URL": url}
+
+
+def complete_the_emulator() -> None:
+    """Runs inside the emulator's process, before it serves."""
+    add_the_extensions_api()
+    add_the_leading_keys()
+    hide_missing_objects()
+
+
+def bend(template: dict) -> dict:
+    """The template after SAM's own transformation, as the emulator can take it."""
+    template = copy.deepcopy(template)
+    declare_the_routes(template)
+    return template
+
+
+def hurry(sqs, queue_url: str) -> None:
+    """For the tests about dead letters a failed message comes back after a second. As the template has it, the
+    deliveries that it takes to become one last many minutes."""
+    sqs.set_queue_attributes(QueueUrl=queue_url, Attributes={"VisibilityTimeout": "1"})
+
+
+# What no run on one machine shows.
+NOT_SHOWN = [
+    "Functions run as processes of this machine, of its architecture, with all of its memory and processors: the"
+    " template's arm64, memory sizes and provided.al2023 are not looked at.",
+    "The binaries are those of a debug build, without their debugging symbols.",
+    "Nothing is throttled, no alarm rings, no stream is buffered, nothing is encrypted with a key that could be refused.",
+]
+
+
+def told() -> list[str]:
+    deviations = [
+        endpoint_of_the_emulator,
+        add_the_extensions_api,
+        add_the_leading_keys,
+        hide_missing_objects,
+        declare_the_routes,
+        hurry,
+    ]
+    return [" ".join(inspect.getdoc(deviation).split()) for deviation in deviations] + NOT_SHOWN

@@ -1,0 +1,41 @@
+"""Every route that the template declares leads to its function."""
+
+import pytest
+
+from .api import Api
+from .deployment import Deployment
+from .waiting import eventually
+
+
+def test_every_route_reaches_the_function_that_the_template_names(api: Api, deployment: Deployment) -> None:
+    for key, binary in deployment.routes().items():
+        if key == "$default":
+            continue
+        method, path = key.split(" ")
+        before = deployment.invocations(binary)
+        # Nothing that a route asks for: it is about who answers, not what.
+        answer = api.request(method, path.replace("{proxy+}", "index.html"))
+        assert answer.status < 500, f"{key}: {answer}"
+        eventually(f"{binary} to be invoked by {key}", lambda: deployment.invocations(binary) > before)  # noqa: B023
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "code"),
+    [
+        ("GET", "/", 404, "not_found"),
+        ("GET", "/api/v1/nothing", 404, "not_found"),
+        ("PATCH", "/api/v1/user", 405, "method_not_allowed"),
+    ],
+)
+def test_what_no_route_takes_is_a_problem_answer_of_ours(
+    api: Api, method: str, path: str, status: int, code: str
+) -> None:
+    answer = api.request(method, path)
+    assert answer.must(status)["code"] == code
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+def test_the_keys_that_sign_tokens_are_published(api: Api) -> None:
+    metadata = api.request("GET", "/.well-known/openid-configuration").must(200)
+    assert metadata["issuer"] == f"{api.public_url}/api/v1"
+    assert api.fetch("GET", metadata["jwks_uri"]).must(200)["keys"]
