@@ -56,12 +56,11 @@ class Api:
         """A request to any address that the service hands out."""
         address = urlsplit(url)
         path = address.path + (f"?{address.query}" if address.query else "")
-        host = address.netloc
-        if ".execute-api." in host:
-            # The emulator's name for the same API.
-            host = f"{host.split('.')[0]}.execute-api.localhost:{self.deployment.emulator.port}"
+        if ".execute-api." in address.netloc:
+            # By path, as the emulator keeps some paths of every host to itself, /health among them.
+            path = f"/_aws/execute-api/{address.netloc.split('.')[0]}/$default{path}"
         # Where TLS ends in front of the emulator, it is told so.
-        sent = {"host": host, "x-forwarded-proto": address.scheme, **(headers or {})}
+        sent = {"host": address.netloc, "x-forwarded-proto": address.scheme, **(headers or {})}
         response = self._http.request(method, self.deployment.emulator.url + path, body=body, headers=sent)
         return Answer(response.status, {name.lower(): value for name, value in response.headers.items()}, response.data)
 

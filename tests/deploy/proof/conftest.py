@@ -24,8 +24,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure() -> None:
-    # Whoever ends this program, it cleans up as it does on Ctrl-C.
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    # Whoever ends this program and how, it cleans up as on Ctrl-C.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
 
 

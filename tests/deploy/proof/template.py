@@ -1,5 +1,6 @@
 """template.yaml, read as `sam build` and `sam deploy` read it, and expanded by SAM's own transformation."""
 
+import logging
 import os
 import tomllib
 from dataclasses import dataclass
@@ -9,6 +10,9 @@ from samtranslator.translator.transform import transform
 from samtranslator.yaml_helper import yaml_parse
 
 FUNCTION = "AWS::Serverless::Function"
+
+# Somebody to administer, and a page in a browser to call the API: what samconfig.toml leaves to whoever deploys.
+PARAMETERS = {"AdminEmail": "admin@example.com", "CorsOrigins": "https://app.example.com"}
 
 
 class NoManagedPolicies:
@@ -27,7 +31,7 @@ class Template:
     def read(cls, repository: Path, environment: str) -> "Template":
         """The template with the parameters of one environment of samconfig.toml."""
         body = yaml_parse((repository / "template.yaml").read_text())
-        return cls(body, parameters_of(repository / "samconfig.toml", environment))
+        return cls(body, parameters_of(repository / "samconfig.toml", environment) | PARAMETERS)
 
     def functions(self) -> dict[str, str]:
         """The binary of each function, as its `Metadata` tells `sam build`."""
@@ -44,6 +48,8 @@ class Template:
 
     def expanded(self, region: str) -> dict:
         os.environ["AWS_DEFAULT_REGION"] = region
+        # It warns of features that AWS has not switched on.
+        logging.getLogger("samtranslator").setLevel(logging.ERROR)
         return transform(self.body, self.parameters, NoManagedPolicies())
 
 

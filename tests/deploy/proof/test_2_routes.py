@@ -39,3 +39,12 @@ def test_the_keys_that_sign_tokens_are_published(api: Api) -> None:
     metadata = api.request("GET", "/.well-known/openid-configuration").must(200)
     assert metadata["issuer"] == f"{api.public_url}/api/v1"
     assert api.fetch("GET", metadata["jwks_uri"]).must(200)["keys"]
+
+
+def test_a_browser_may_call_from_the_configured_pages_only(api: Api) -> None:
+    asks = {"access_control_request_method": "POST", "access_control_request_headers": "content-type"}
+    allowed = api.request("OPTIONS", "/api/v1/auth/login", origin="https://app.example.com", **asks)
+    assert allowed.status == 204
+    assert allowed.headers["access-control-allow-origin"] == "https://app.example.com"
+    refused = api.request("OPTIONS", "/api/v1/auth/login", origin="https://elsewhere.example.com", **asks)
+    assert "access-control-allow-origin" not in refused.headers

@@ -7,7 +7,8 @@ import inspect
 from .extensions_api import add_the_extensions_api
 from .leading_keys import add_the_leading_keys
 from .missing_objects import hide_missing_objects
-from .routes import declare_the_routes
+from .template import leave_out_code_deploy, spell_cors_like_the_emulator
+from .transport import take_loopback_for_tls
 
 
 def endpoint_of_the_emulator(url: str) -> dict[str, str]:
@@ -21,12 +22,14 @@ def complete_the_emulator() -> None:
     add_the_extensions_api()
     add_the_leading_keys()
     hide_missing_objects()
+    take_loopback_for_tls()
 
 
 def bend(template: dict) -> dict:
     """The template after SAM's own transformation, as the emulator can take it."""
     template = copy.deepcopy(template)
-    declare_the_routes(template)
+    leave_out_code_deploy(template)
+    spell_cors_like_the_emulator(template)
     return template
 
 
@@ -51,7 +54,9 @@ def told() -> list[str]:
         add_the_extensions_api,
         add_the_leading_keys,
         hide_missing_objects,
-        declare_the_routes,
+        take_loopback_for_tls,
+        leave_out_code_deploy,
+        spell_cors_like_the_emulator,
         hurry,
     ]
     return [" ".join(inspect.getdoc(deviation).split()) for deviation in deviations] + NOT_SHOWN
