@@ -14,14 +14,10 @@ def package(binary: Path, folder: Path) -> Path:
     if binary.read_bytes()[:2] == b"#!":
         shutil.copyfile(binary, stripped)
     else:
-        subprocess.run(["strip", "--strip-all", "-o", stripped, binary], check=True)
+        subprocess.run(["strip", "-o", stripped, binary], check=True)
     archive = folder / f"{binary.name}.zip"
-    entry = zipfile.ZipInfo("bootstrap")
-    entry.external_attr = 0o755 << 16
-    entry.compress_type = zipfile.ZIP_DEFLATED
     # The fastest level: the archive travels over loopback once.
-    with zipfile.ZipFile(archive, "w", compresslevel=1) as out, stripped.open("rb") as source:
-        with out.open(entry, "w") as target:
-            shutil.copyfileobj(source, target)
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as out:
+        out.write(stripped, "bootstrap")
     stripped.unlink()
     return archive

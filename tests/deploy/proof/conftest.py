@@ -9,18 +9,16 @@ import pytest
 
 from . import deviations
 from .api import Api
-from .deploy import deploy
+from .deploy import make_stack, upload
 from .deployment import Deployment
 from .emulator import Emulator
-from .template import Template
+from .template import REPOSITORY, Template
 
-REPOSITORY = Path(__file__).parents[3]
 DEPLOYMENT = pytest.StashKey[Deployment]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--binaries", type=Path, default=REPOSITORY / "target/debug", help="where the built functions are")
-    parser.addoption("--environment", default="test", help="the environment of samconfig.toml to deploy")
 
 
 def pytest_configure() -> None:
@@ -36,9 +34,11 @@ def deployment(pytestconfig: pytest.Config) -> Iterator[Deployment]:
         emulator = Emulator(folder)
         try:
             emulator.wait_until_ready()
-            template = Template.read(REPOSITORY, pytestconfig.getoption("environment"))
-            body = deploy(emulator, template, pytestconfig.getoption("binaries"), folder)
-            deployed = Deployment(emulator, body, template.functions())
+            template = Template.of("test")
+            binaries = template.binaries()
+            code = upload(emulator, list(binaries.values()), pytestconfig.getoption("binaries"), folder)
+            make_stack(emulator, template, code)
+            deployed = Deployment(emulator, template.stack, binaries, code)
             pytestconfig.stash[DEPLOYMENT] = deployed
             yield deployed
         except Exception:

@@ -1,4 +1,4 @@
-"""What `sam deploy` does: code and template into a bucket, then a stack made of them, by the emulator's CloudFormation."""
+"""What `sam deploy` does: code and template into a bucket, then a stack made of them by CloudFormation."""
 
 import json
 from concurrent.futures import ThreadPoolExecutor
@@ -10,49 +10,45 @@ from .emulator import REGION, Emulator
 from .template import Template
 from .waiting import eventually
 
-STACK = "users"
 ARTIFACTS = "artifacts"
 
 
-def deploy(emulator: Emulator, template: Template, binaries: Path, folder: Path) -> dict:
-    """Makes the stack and returns the template that it was made of."""
+def upload(emulator: Emulator, names: list[str], binaries: Path, folder: Path) -> dict[str, str]:
+    """Where the zip of each binary lies."""
     s3 = emulator.client("s3")
     s3.create_bucket(Bucket=ARTIFACTS, CreateBucketConfiguration={"LocationConstraint": REGION})
 
-    def upload(function: str, binary: str) -> None:
-        archive = package(binaries / binary, folder)
+    def upload_one(name: str) -> str:
+        archive = package(binaries / name, folder)
         s3.upload_file(str(archive), ARTIFACTS, archive.name)
         archive.unlink()
-        template.put_code(function, f"s3://{ARTIFACTS}/{archive.name}")
+        return f"s3://{ARTIFACTS}/{archive.name}"
 
     with ThreadPoolExecutor(2) as pool:
-        list(pool.map(lambda item: upload(*item), template.functions().items()))
-
-    body = deviations.bend(template.expanded(REGION))
-    s3.put_object(Bucket=ARTIFACTS, Key="template.json", Body=json.dumps(body))
-    create(emulator.client("cloudformation"), f"{emulator.url}/{ARTIFACTS}/template.json", template.parameters)
-    return body
+        return dict(zip(names, pool.map(upload_one, names), strict=True))
 
 
-def create(cloudformation, template_url: str, parameters: dict[str, str]) -> None:
+def make_stack(emulator: Emulator, template: Template, code: dict[str, str]) -> None:
+    body = deviations.bend(template.expanded(REGION, code))
+    key = f"{template.stack}.json"
+    emulator.client("s3").put_object(Bucket=ARTIFACTS, Key=key, Body=json.dumps(body))
+    cloudformation = emulator.client("cloudformation")
     cloudformation.create_stack(
-        StackName=STACK,
-        TemplateURL=template_url,
-        Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
+        StackName=template.stack,
+        TemplateURL=f"{emulator.url}/{ARTIFACTS}/{key}",
+        Parameters=[{"ParameterKey": name, "ParameterValue": value} for name, value in template.parameters.items()],
         Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
+        # What failed is looked at, not rolled back.
         OnFailure="DO_NOTHING",
     )
 
     def settled() -> str | None:
-        status = cloudformation.describe_stacks(StackName=STACK)["Stacks"][0]["StackStatus"]
+        status = cloudformation.describe_stacks(StackName=template.stack)["Stacks"][0]["StackStatus"]
         return None if status.endswith("IN_PROGRESS") else status
 
-    status = eventually("the stack to settle", settled, patience=180)
+    status = eventually(f"the stack {template.stack} to settle", settled, patience=180)
     if status != "CREATE_COMPLETE":
-        events = cloudformation.describe_stack_events(StackName=STACK)["StackEvents"]
-        failed = [
-            f"  {event['LogicalResourceId']} ({event['ResourceType']}): {event.get('ResourceStatusReason', '')}"
-            for event in events
-            if event["ResourceStatus"].endswith("FAILED")
-        ]
-        raise AssertionError(f"the stack is {status}:\n" + "\n".join(failed))
+        events = cloudformation.describe_stack_events(StackName=template.stack)["StackEvents"]
+        failed = [event for event in events if event["ResourceStatus"].endswith("FAILED")]
+        reasons = [f"{event['LogicalResourceId']}: {event.get('ResourceStatusReason', '')}" for event in failed]
+        raise AssertionError("\n  ".join([f"the stack {template.stack} is {status}", *reasons]))

@@ -8,17 +8,17 @@ from typing import Any
 
 import urllib3
 
-from .deploy import STACK
 from .emulator import ACCOUNT, Emulator
 
 
 @dataclass
 class Deployment:
     emulator: Emulator
-    """The template as it was deployed: expanded, and bent where the emulator asks for it."""
-    template: dict
-    """The binary of each function by the name of its resource."""
+    stack: str
+    # The binary of each function by the name of its resource.
     binaries: dict[str, str]
+    # Where the zip of each binary lies.
+    code: dict[str, str]
 
     def client(self, service: str) -> Any:
         return self.emulator.client(service)
@@ -26,7 +26,7 @@ class Deployment:
     @cached_property
     def resources(self) -> dict[str, str]:
         """Physical names by logical ones."""
-        pages = self.client("cloudformation").get_paginator("list_stack_resources").paginate(StackName=STACK)
+        pages = self.client("cloudformation").get_paginator("list_stack_resources").paginate(StackName=self.stack)
         summaries = [summary for page in pages for summary in page["StackResourceSummaries"]]
         return {summary["LogicalResourceId"]: summary["PhysicalResourceId"] for summary in summaries}
 
@@ -51,8 +51,8 @@ class Deployment:
     def routes(self) -> dict[str, str]:
         """The binary behind each route of the API."""
         gateway = self.client("apigatewayv2")
-        [api] = [name for name, resource in self.template["Resources"].items() if resource["Type"].endswith("V2::Api")]
-        api = {"ApiId": self.resources[api]}
+        [api] = [api for api in gateway.get_apis()["Items"] if api["ApiId"] in self.resources.values()]
+        api = {"ApiId": api["ApiId"]}
         uris = {item["IntegrationId"]: item["IntegrationUri"] for item in gateway.get_integrations(**api)["Items"]}
         routes = {item["RouteKey"]: item["Target"].rpartition("/")[2] for item in gateway.get_routes(**api)["Items"]}
         return {key: self.binary_in(uris[integration]) for key, integration in routes.items()}

@@ -1,11 +1,10 @@
-"""The AWS emulator as a process of its own: started on loopback, with nothing of the caller's environment, and ended."""
+"""The AWS emulator as a process of its own: on loopback, with nothing of the caller's environment."""
 
 import os
 import signal
 import socket
 import subprocess
 import sys
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,7 @@ class Emulator:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = folder / "emulator.log"
+        self._clients: dict[tuple[str, str], Any] = {}
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "proof.emulator_main"],
@@ -34,7 +34,7 @@ class Emulator:
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                # A group of its own, with the functions it starts: Ctrl-C does not reach it, and it can be ended as one.
+                # A group of its own, with the functions it starts, that Ctrl-C does not reach and that is ended as one.
                 start_new_session=True,
             )
 
@@ -75,16 +75,17 @@ class Emulator:
 
         eventually("the emulator to start", ready)
 
-    @cache
-    def client(self, service: str) -> Any:
-        """An AWS client with the rights of the account's owner."""
-        return boto3.client(
-            service,
-            endpoint_url=self.url,
-            region_name=REGION,
-            aws_access_key_id="test",
-            aws_secret_access_key="test",
-        )
+    def client(self, service: str, key: str = "test", secret: str = "test") -> Any:
+        """An AWS client, with the rights of the account's owner unless another key is given."""
+        if (service, key) not in self._clients:
+            self._clients[service, key] = boto3.client(
+                service,
+                endpoint_url=self.url,
+                region_name=REGION,
+                aws_access_key_id=key,
+                aws_secret_access_key=secret,
+            )
+        return self._clients[service, key]
 
     def tail(self, lines: int = 60) -> str:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
@@ -95,7 +96,8 @@ class Emulator:
             # The group has the number of the process that we started.
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
-        self._process.stdin.close()
+        if self._process.stdin:
+            self._process.stdin.close()
 
 
 def free_port() -> int:

@@ -1,4 +1,4 @@
-"""template.yaml, read as `sam build` and `sam deploy` read it, and expanded by SAM's own transformation."""
+"""template.yaml with the settings of an environment, read and expanded as `sam build` and `sam deploy` do it."""
 
 import logging
 import os
@@ -9,10 +9,48 @@ from pathlib import Path
 from samtranslator.translator.transform import transform
 from samtranslator.yaml_helper import yaml_parse
 
-FUNCTION = "AWS::Serverless::Function"
+REPOSITORY = Path(__file__).parents[3]
 
 # Somebody to administer, and a page in a browser to call the API: what samconfig.toml leaves to whoever deploys.
 PARAMETERS = {"AdminEmail": "admin@example.com", "CorsOrigins": "https://app.example.com"}
+
+
+def environments() -> list[str]:
+    return [name for name in samconfig() if name not in ("version", "default")]
+
+
+def samconfig() -> dict:
+    return tomllib.loads((REPOSITORY / "samconfig.toml").read_text())
+
+
+@dataclass
+class Template:
+    stack: str
+    parameters: dict[str, str]
+    body: dict
+
+    @classmethod
+    def of(cls, environment: str) -> "Template":
+        settings = samconfig()[environment]
+        overrides = settings["deploy"]["parameters"]["parameter_overrides"]
+        parameters = dict(override.split("=", 1) for override in overrides)
+        body = yaml_parse((REPOSITORY / "template.yaml").read_text())
+        return cls(settings["global"]["parameters"]["stack_name"], parameters | PARAMETERS, body)
+
+    def binaries(self) -> dict[str, str]:
+        """The binary of each function, as its `Metadata` tells `sam build`."""
+        resources = self.body["Resources"].items()
+        functions = {name: item for name, item in resources if item["Type"] == "AWS::Serverless::Function"}
+        return {name: item["Metadata"]["BuildProperties"]["Binary"] for name, item in functions.items()}
+
+    def expanded(self, region: str, code: dict[str, str]) -> dict:
+        """By SAM's own transformation, with the addresses that the functions' zips were uploaded to."""
+        for function, binary in self.binaries().items():
+            self.body["Resources"][function]["Properties"]["CodeUri"] = code[binary]
+        os.environ["AWS_DEFAULT_REGION"] = region
+        # It warns of features that AWS has not switched on.
+        logging.getLogger("samtranslator").setLevel(logging.ERROR)
+        return transform(self.body, self.parameters, NoManagedPolicies())
 
 
 class NoManagedPolicies:
@@ -20,42 +58,3 @@ class NoManagedPolicies:
 
     def load(self) -> dict:
         return {}
-
-
-@dataclass
-class Template:
-    body: dict
-    parameters: dict[str, str]
-
-    @classmethod
-    def read(cls, repository: Path, environment: str) -> "Template":
-        """The template with the parameters of one environment of samconfig.toml."""
-        body = yaml_parse((repository / "template.yaml").read_text())
-        return cls(body, parameters_of(repository / "samconfig.toml", environment) | PARAMETERS)
-
-    def functions(self) -> dict[str, str]:
-        """The binary of each function, as its `Metadata` tells `sam build`."""
-        resources = self.body["Resources"].items()
-        return {
-            name: resource["Metadata"]["BuildProperties"]["Binary"]
-            for name, resource in resources
-            if resource["Type"] == FUNCTION
-        }
-
-    def put_code(self, function: str, uri: str) -> None:
-        """What `sam deploy` does when it has uploaded a function's zip."""
-        self.body["Resources"][function]["Properties"]["CodeUri"] = uri
-
-    def expanded(self, region: str) -> dict:
-        os.environ["AWS_DEFAULT_REGION"] = region
-        # It warns of features that AWS has not switched on.
-        logging.getLogger("samtranslator").setLevel(logging.ERROR)
-        return transform(self.body, self.parameters, NoManagedPolicies())
-
-
-def parameters_of(samconfig: Path, environment: str) -> dict[str, str]:
-    settings = tomllib.loads(samconfig.read_text())
-    overrides = settings[environment]["deploy"]["parameters"].get("parameter_overrides", [])
-    if isinstance(overrides, str):
-        overrides = overrides.split()
-    return dict(override.split("=", 1) for override in overrides)

@@ -3,12 +3,10 @@
 import json
 from typing import Any
 
-import boto3
 import pytest
 from botocore.exceptions import ClientError
 
 from .deployment import Deployment
-from .emulator import REGION
 
 
 def somebody(deployment: Deployment, name: str, service: str, statement: dict) -> Any:
@@ -18,13 +16,7 @@ def somebody(deployment: Deployment, name: str, service: str, statement: dict) -
     policy = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", **statement}]}
     iam.put_user_policy(UserName=name, PolicyName="rights", PolicyDocument=json.dumps(policy))
     key = iam.create_access_key(UserName=name)["AccessKey"]
-    return boto3.client(
-        service,
-        endpoint_url=deployment.emulator.url,
-        region_name=REGION,
-        aws_access_key_id=key["AccessKeyId"],
-        aws_secret_access_key=key["SecretAccessKey"],
-    )
+    return deployment.emulator.client(service, key["AccessKeyId"], key["SecretAccessKey"])
 
 
 def test_the_emulator_refuses_what_no_policy_allows(deployment: Deployment) -> None:
@@ -51,9 +43,7 @@ def test_the_emulator_keeps_to_leading_keys(deployment: Deployment) -> None:
             ExpressionAttributeValues={":pk": key["pk"]},
         ),
         lambda key: dynamodb.put_item(TableName=table, Item=key),
-        lambda key: dynamodb.transact_write_items(
-            TransactItems=[{"Delete": {"TableName": table, "Key": key}}]
-        ),
+        lambda key: dynamodb.transact_write_items(TransactItems=[{"Delete": {"TableName": table, "Key": key}}]),
     ]
     for operate in operations:
         operate({"pk": {"S": "USER#1"}, "sk": {"S": "PROBE"}})

@@ -2,12 +2,11 @@
 this folder bends anything. What `told` returns is printed at the end of every run."""
 
 import copy
-import inspect
 
 from .extensions_api import add_the_extensions_api
 from .leading_keys import add_the_leading_keys
 from .missing_objects import hide_missing_objects
-from .template import leave_out_code_deploy, spell_cors_like_the_emulator
+from .template import leave_out_code_deploy, leave_out_metric_math, spell_cors_like_the_emulator
 from .transport import take_loopback_for_tls
 
 
@@ -29,6 +28,7 @@ def bend(template: dict) -> dict:
     """The template after SAM's own transformation, as the emulator can take it."""
     template = copy.deepcopy(template)
     leave_out_code_deploy(template)
+    leave_out_metric_math(template)
     spell_cors_like_the_emulator(template)
     return template
 
@@ -44,7 +44,7 @@ NOT_SHOWN = [
     "Functions run as processes of this machine, of its architecture, with all of its memory and processors: the"
     " template's arm64, memory sizes and provided.al2023 are not looked at.",
     "The binaries are those of a debug build, without their debugging symbols.",
-    "Nothing is throttled, no alarm rings, no stream is buffered, nothing is encrypted with a key that could be refused.",
+    "Nothing is throttled, no alarm rings, no stream is buffered, and no key of KMS is ever refused.",
 ]
 
 
@@ -56,7 +56,8 @@ def told() -> list[str]:
         hide_missing_objects,
         take_loopback_for_tls,
         leave_out_code_deploy,
+        leave_out_metric_math,
         spell_cors_like_the_emulator,
         hurry,
     ]
-    return [" ".join(inspect.getdoc(deviation).split()) for deviation in deviations] + NOT_SHOWN
+    return [" ".join((deviation.__doc__ or "").split()) for deviation in deviations] + NOT_SHOWN

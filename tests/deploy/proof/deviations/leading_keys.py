@@ -26,7 +26,9 @@ def add_the_leading_keys() -> None:
 
     def transaction_checks(action, body, region, account):
         checks = checks_alone(action, body, region, account)
-        items = [detail for item in json.loads(body).get("TransactItems", []) for detail in item.values()] if checks else []
+        if not checks:
+            return []
+        items = [detail for item in json.loads(body)["TransactItems"] for detail in item.values()]
         return [(action, of_item(arn, item)) for (action, arn), item in zip(checks, items, strict=True)]
 
     def enforce(access_key, action, service, region, resource_arn="*", service_context=None):

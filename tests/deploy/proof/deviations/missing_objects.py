@@ -3,8 +3,8 @@
 
 
 def hide_missing_objects() -> None:
-    """The emulator's S3 says 404 of a missing object to everybody. AWS says 403 to those who may not list the bucket, and
-    so does the emulator now: a function that has to tell the two apart needs the right."""
+    """The emulator's S3 says 404 of a missing object to everybody. AWS says 403 to those who may not list the bucket,
+    and so does the emulator now: a function that has to tell the two apart needs the right."""
     from ministack.core.iam_evaluator import enforce
     from ministack.core.responses import get_region
     from ministack.core.router import extract_access_key_id

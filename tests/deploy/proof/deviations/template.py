@@ -1,17 +1,27 @@
 """What the expanded template is bent to."""
 
+from collections.abc import Callable
+
 CODE_DEPLOY = "AWS::CodeDeploy::"
+ALARM = "AWS::CloudWatch::Alarm"
 API = "AWS::ApiGatewayV2::Api"
 
 
 def leave_out_code_deploy(template: dict) -> None:
-    """The emulator has no CodeDeploy, so its resources are left out. They shift the traffic when a stack is updated; here
-    one is only made."""
-    resources = template["Resources"]
-    for name in [name for name, resource in resources.items() if resource["Type"].startswith(CODE_DEPLOY)]:
-        del resources[name]
-    for resource in resources.values():
-        resource.get("UpdatePolicy", {}).pop("CodeDeployLambdaAliasUpdate", None)
+    """The emulator has no CodeDeploy, so its resources are left out. They shift the traffic when a stack is updated;
+    here one is only made."""
+    leave_out(template, lambda resource: resource["Type"].startswith(CODE_DEPLOY))
+    for resource in template["Resources"].values():
+        resource.pop("UpdatePolicy", None)
+
+
+def leave_out_metric_math(template: dict) -> None:
+    """The emulator has no alarms on several metrics at once, so those are left out."""
+    leave_out(template, lambda resource: resource["Type"] == ALARM and "Metrics" in resource["Properties"])
+
+
+def leave_out(template: dict, unwanted: Callable[[dict], bool]) -> None:
+    template["Resources"] = {name: item for name, item in template["Resources"].items() if not unwanted(item)}
 
 
 def spell_cors_like_the_emulator(template: dict) -> None:
