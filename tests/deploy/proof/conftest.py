@@ -9,7 +9,7 @@ import pytest
 
 from . import deviations
 from .api import Api
-from .deploy import make_stack, upload
+from .deploy import make_stack, prepare_account, upload
 from .deployment import Deployment
 from .emulator import Emulator
 from .template import REPOSITORY, Template
@@ -36,6 +36,7 @@ def deployment(pytestconfig: pytest.Config) -> Iterator[Deployment]:
             emulator.wait_until_ready()
             template = Template.of("test")
             binaries = template.binaries()
+            prepare_account(emulator)
             code = upload(emulator, list(binaries.values()), pytestconfig.getoption("binaries"), folder)
             make_stack(emulator, template, code)
             deployed = Deployment(emulator, template.stack, binaries, code)
@@ -60,8 +61,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo):
     deployed = item.config.stash.get(DEPLOYMENT, None)
     if report.failed and deployed:
         for binary in deployed.functions:
-            lines = deployed.lines(binary, since=call.start)
-            if lines:
+            if lines := deployed.lines(binary, since=call.start):
                 report.sections.append((f"log of {binary}", "\n".join(lines[-30:])))
         report.sections.append(("log of the emulator", deployed.emulator.tail(30)))
     return report

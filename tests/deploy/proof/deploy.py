@@ -13,6 +13,13 @@ from .waiting import eventually
 ARTIFACTS = "artifacts"
 
 
+def prepare_account(emulator: Emulator) -> None:
+    """What is asked for once in every new account: SES may send to people who did not agree to be tested upon."""
+    emulator.client("sesv2").put_account_details(
+        MailType="TRANSACTIONAL", WebsiteURL="https://example.com", ProductionAccessEnabled=True
+    )
+
+
 def upload(emulator: Emulator, names: list[str], binaries: Path, folder: Path) -> dict[str, str]:
     """Where the zip of each binary lies."""
     s3 = emulator.client("s3")

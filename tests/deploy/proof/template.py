@@ -11,8 +11,13 @@ from samtranslator.yaml_helper import yaml_parse
 
 REPOSITORY = Path(__file__).parents[3]
 
-# Somebody to administer, and a page in a browser to call the API: what samconfig.toml leaves to whoever deploys.
-PARAMETERS = {"AdminEmail": "admin@example.com", "CorsOrigins": "https://app.example.com"}
+# What samconfig.toml leaves to whoever deploys: somebody to administer, a page in a browser that calls the API, and a
+# domain to send mail from.
+PARAMETERS = {
+    "AdminEmail": "admin@example.com",
+    "CorsOrigins": "https://app.example.com",
+    "MailDomain": "example.com",
+}
 
 
 def environments() -> list[str]:

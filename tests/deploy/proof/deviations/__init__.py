@@ -3,8 +3,9 @@ this folder bends anything. What `told` returns is printed at the end of every r
 
 import copy
 
+from .condition_keys import add_the_condition_keys
 from .extensions_api import add_the_extensions_api
-from .leading_keys import add_the_leading_keys
+from .mail_identity import name_the_dkim_records
 from .missing_objects import hide_missing_objects
 from .template import leave_out_code_deploy, leave_out_metric_math, spell_cors_like_the_emulator
 from .transport import take_loopback_for_tls
@@ -19,9 +20,10 @@ def endpoint_of_the_emulator(url: str) -> dict[str, str]:
 def complete_the_emulator() -> None:
     """Runs inside the emulator's process, before it serves."""
     add_the_extensions_api()
-    add_the_leading_keys()
+    add_the_condition_keys()
     hide_missing_objects()
     take_loopback_for_tls()
+    name_the_dkim_records()
 
 
 def bend(template: dict) -> dict:
@@ -52,9 +54,10 @@ def told() -> list[str]:
     deviations = [
         endpoint_of_the_emulator,
         add_the_extensions_api,
-        add_the_leading_keys,
+        add_the_condition_keys,
         hide_missing_objects,
         take_loopback_for_tls,
+        name_the_dkim_records,
         leave_out_code_deploy,
         leave_out_metric_math,
         spell_cors_like_the_emulator,
