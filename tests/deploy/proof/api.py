@@ -26,7 +26,7 @@ class Answer:
     def must(self, status: int) -> Any:
         """The body of the answer that was expected."""
         assert self.status == status, f"{self.status} instead of {status}: {self.body.decode(errors='replace')}"
-        if "json" in self.headers.get("content-type", ""):
+        if self.body and "json" in self.headers.get("content-type", ""):
             return self.json()
         return self.body
 
