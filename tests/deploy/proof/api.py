@@ -77,11 +77,32 @@ class Api:
         assert links[0].startswith(self.public_url), f"{links[0]} leads elsewhere than {self.public_url}"
         return links[0].partition("token=")[2]
 
-    def sign_in(self, email: str, password: str) -> dict:
-        return self.post("/auth/login", {"email": email, "password": password}).must(200)
+    def login(self, email: str, password: str) -> Answer:
+        return self.post("/auth/login", {"email": email, "password": password})
 
     def signed_in(self, email: str, password: str) -> dict:
         """Registers, confirms and signs in: the pair of tokens, with the user."""
         self.register(email, password).must(202)
         self.post("/auth/confirm", {"token": self.confirmation_token(email)}).must(200)
-        return self.sign_in(email, password)
+        return self.login(email, password).must(200)
+
+    def upload(self, content: bytes, content_type: str, access: str) -> None:
+        request = {"content_type": content_type, "content_length": len(content)}
+        upload = self.post("/user/picture", request, access).must(200)
+        self.fetch(upload["method"], upload["upload_url"], content, upload["headers"]).must(200)
+
+    def show_picture(self, content: bytes, content_type: str, access: str) -> dict:
+        """Uploads a picture and waits until it is shown."""
+        self.upload(content, content_type, access)
+        return self.picture("ready", access)
+
+    def picture(self, status: str, access: str) -> dict:
+        """The caller's picture, once it has left `processing`."""
+
+        def settled() -> dict | None:
+            picture = self.get("/user", access).must(200)["picture"]
+            return None if picture["status"] == "processing" else picture
+
+        picture = eventually("the picture to be worked off", settled)
+        assert picture["status"] == status, picture
+        return picture

@@ -117,7 +117,13 @@ class Deployment:
         names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
         return sum(int(attributes[name]) for name in names)
 
-    # Buckets.
+    # Tables and buckets.
+
+    def items_with(self, *words: str) -> list[str]:
+        """The items of the main table that hold one of some words anywhere."""
+        pages = self.client("dynamodb").get_paginator("scan").paginate(TableName=self.variable("TABLE_NAME"))
+        items = [json.dumps(item, default=str) for page in pages for item in page["Items"]]
+        return [item for item in items if any(word in item for word in words)]
 
     def keys(self, bucket: str) -> list[str]:
         pages = self.client("s3").get_paginator("list_objects_v2").paginate(Bucket=bucket)

@@ -1,8 +1,8 @@
 """A photograph to upload, and a look at what became of it."""
 
-from pathlib import Path
+from .template import REPOSITORY
 
-JPEG = (Path(__file__).parents[3] / "pictures/tests/data/progressive.jpg").read_bytes()
+JPEG = (REPOSITORY / "pictures/tests/data/progressive.jpg").read_bytes()
 
 
 def dimensions(jpeg: bytes) -> tuple[int, int]:

@@ -20,17 +20,9 @@ def test_nothing_is_left_in_a_queue(deployment: Deployment, consumer: str) -> No
 
 def test_an_upload_that_is_no_picture_is_rejected_with_a_reason(api: Api, deployment: Deployment) -> None:
     access = api.signed_in("no-picture@queues.example.com", PASSWORD)["access_token"]
-    words = b"not a picture at all"
-    upload = api.post("/user/picture", {"content_type": "image/png", "content_length": len(words)}, access).must(200)
-    api.fetch("PUT", upload["upload_url"], words, upload["headers"]).must(200)
-
-    def rejected() -> dict | None:
-        picture = api.get("/user", access).must(200)["picture"]
-        return picture if picture["status"] == "rejected" else None
-
-    assert eventually("the rejection", rejected)["reason"]
-    uploads = deployment.variable("UPLOADS_BUCKET")
-    assert deployment.keys(uploads) == [], "an upload stays behind when it is done with"
+    api.upload(b"not a picture at all", "image/png", access)
+    assert api.picture("rejected", access)["reason"]
+    assert deployment.keys(deployment.variable("UPLOADS_BUCKET")) == [], "an upload that is done with stays behind"
 
 
 def test_an_upload_address_takes_nothing_but_what_it_was_signed_for(api: Api) -> None:

@@ -33,7 +33,7 @@ def test_what_happened_is_told_in_security_events(api: Api, deployment: Deployme
 
 
 def test_no_log_holds_a_password_a_token_or_a_whole_address(api: Api, deployment: Deployment) -> None:
-    pair = api.sign_in(EMAIL, PASSWORD)
+    pair = api.login(EMAIL, PASSWORD).must(200)
     secrets = [EMAIL, PASSWORD, pair["access_token"], pair["refresh_token"]]
     everything = [line for binary in deployment.functions for line in deployment.lines(binary)]
     everything += [json.dumps(record) for record in deployment.shipped()]

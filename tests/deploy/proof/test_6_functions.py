@@ -1,13 +1,12 @@
 """Every function: started by its schedule where it has one, and given the event that is stored for it."""
 
-from pathlib import Path
-
 import pytest
 
 from .deployment import Deployment
+from .template import REPOSITORY
 from .waiting import eventually
 
-EVENTS = Path(__file__).parents[3] / "events"
+EVENTS = REPOSITORY / "events"
 
 # What the routes answer to their stored events, which know no token of this deployment.
 ANSWERS = {

@@ -1,12 +1,23 @@
-"""The other environments of samconfig.toml, whose conditions make other resources: they deploy as well."""
+"""The other environments of samconfig.toml, whose conditions make other resources."""
 
 import pytest
 
 from .deploy import make_stack
 from .deployment import Deployment
-from .template import Template, environments
+from .template import REPOSITORY, Template, environments
+from .waiting import eventually
+
+HEALTH = (REPOSITORY / "events/health.json").read_bytes()
 
 
 @pytest.mark.parametrize("environment", [name for name in environments() if name != "test"])
-def test_an_environment_deploys(deployment: Deployment, environment: str) -> None:
-    make_stack(deployment.emulator, Template.of(environment), deployment.code)
+def test_an_environment_deploys_answers_and_logs(deployment: Deployment, environment: str) -> None:
+    template = Template.of(environment)
+    make_stack(deployment.emulator, template, deployment.code)
+    other = Deployment(deployment.emulator, template.stack, template.binaries(), deployment.code)
+
+    def answered() -> bool:
+        assert other.invoke("health", HEALTH)["statusCode"] == 200
+        return any(record["message"] == "answered" for record in other.records("health"))
+
+    eventually("the line of a request in the log", answered, patience=10)

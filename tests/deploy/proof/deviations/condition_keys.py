@@ -1,6 +1,6 @@
-"""The condition keys of IAM by which the template's policies narrow rights further than to resources: the partitions of
-a table (<https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazondynamodb.html>) and the sender of
-a mail (<https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonses.html>)."""
+"""The condition keys of IAM by which the template's policies narrow rights further than to resources: the partitions
+of a table (<https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazondynamodb.html>) and the
+sender of a mail (<https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonses.html>)."""
 
 import json
 import re

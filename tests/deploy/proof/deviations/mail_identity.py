@@ -3,8 +3,8 @@
 
 
 def name_the_dkim_records() -> None:
-    """The emulator's CloudFormation does not know the attributes of an SES identity that name its DKIM records, which the
-    template's outputs show. They are made up."""
+    """The emulator's CloudFormation does not know the attributes of an SES identity that name its DKIM records, which
+    the template's outputs show. They are made up."""
     from ministack.services.cloudformation.provisioners import _RESOURCE_HANDLERS
 
     handlers = _RESOURCE_HANDLERS["AWS::SES::EmailIdentity"]

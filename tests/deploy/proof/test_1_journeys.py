@@ -1,0 +1,96 @@
+"""The ways of people through the service, over HTTP, against the deployed functions."""
+
+from .api import Api
+from .deployment import Deployment
+from .picture import JPEG, dimensions
+from .waiting import eventually
+
+PASSWORD = "quiet-lantern-harbour"
+
+
+def test_from_registering_to_signing_out(api: Api, deployment: Deployment) -> None:
+    email = "ada@journeys.example.com"
+    registered = api.register(email, PASSWORD).must(202)
+    assert registered == {"status": "confirmation_required", "email": email}
+    assert api.login(email, PASSWORD).must(403)["code"] == "email_not_confirmed"
+
+    token = api.confirmation_token(email)
+    assert api.get(f"/auth/confirm?token={token}").must(200) == {"status": "confirmed"}
+    pair = api.login(email, PASSWORD).must(200)
+    access, user = pair["access_token"], pair["user"]
+    assert api.get("/user", access).must(200) == user
+
+    picture = api.show_picture(JPEG, "image/jpeg", access)
+    for size, url in picture["urls"].items():
+        assert dimensions(api.fetch("GET", url).must(200)) == (int(size), int(size))
+
+    boss = deployment.variable("ADMIN_EMAIL")
+    admin = api.signed_in(boss, PASSWORD)["access_token"]
+    listed = api.get("/users?limit=10", admin).must(200)["users"]
+    assert [listed_user["email"] for listed_user in listed] == [boss, email]
+    assert api.get("/users", access).must(403)["code"] == "forbidden"
+
+    pair = api.post("/auth/refresh", {"refresh_token": pair["refresh_token"]}).must(200)
+    api.post("/auth/logout", None, pair["access_token"]).must(204)
+    for dead in (access, pair["access_token"]):
+        assert api.get("/user", dead).must(401)["code"] == "invalid_token"
+    refused = api.post("/auth/refresh", {"refresh_token": pair["refresh_token"]})
+    assert refused.must(401)["code"] == "invalid_refresh_token"
+
+
+def test_mails_are_asked_for_again_and_owners_of_a_taken_address_told(api: Api, deployment: Deployment) -> None:
+    email = "grace@journeys.example.com"
+    api.register(email, PASSWORD).must(202)
+    first = api.confirmation_token(email)
+    api.post("/auth/send", {"email": email}).must(202)
+    eventually("the second mail", lambda: len(deployment.mails(email)) == 2)
+    assert api.confirmation_token(email) != first
+    assert api.post("/auth/confirm", {"token": first}).must(200) == {"status": "confirmed"}
+    assert api.post("/auth/confirm", {"token": first}).must(200) == {"status": "already_confirmed"}
+
+
+def test_somebody_who_registers_a_taken_address_gets_the_same_answer_and_its_owner_a_mail(
+    api: Api, deployment: Deployment
+) -> None:
+    email = "mary@journeys.example.com"
+    free = api.register(email, PASSWORD).must(202)
+    api.post("/auth/confirm", {"token": api.confirmation_token(email)}).must(200)
+    assert api.register(email, "another-password-of-a-stranger").must(202) == free
+    eventually("a mail to the owner", lambda: len(deployment.mails(email)) == 2)
+    assert api.login(email, "another-password-of-a-stranger").must(401)["code"] == "invalid_credentials"
+
+
+def test_a_stolen_refresh_token_ends_the_session(api: Api) -> None:
+    stolen = api.signed_in("emmy@journeys.example.com", PASSWORD)["refresh_token"]
+    second = api.fetch("GET", f"{api.public_url}/api/v1/auth/refresh", None, {"authorization": f"Bearer {stolen}"})
+    third = api.post("/auth/refresh", {"refresh_token": second.must(200)["refresh_token"]}).must(200)
+    for token in (stolen, third["refresh_token"]):
+        assert api.post("/auth/refresh", {"refresh_token": token}).must(401)["code"] == "invalid_refresh_token"
+
+
+def test_signing_out_everywhere_ends_every_session(api: Api) -> None:
+    email = "rosa@journeys.example.com"
+    here, there = api.signed_in(email, PASSWORD), api.login(email, PASSWORD).must(200)
+    api.post("/auth/logout", {"everywhere": True}, here["access_token"]).must(204)
+    for pair in (here, there):
+        assert api.get("/user", pair["access_token"]).must(401)["code"] == "invalid_token"
+
+
+def test_an_account_that_is_deleted_leaves_nothing_behind(api: Api, deployment: Deployment) -> None:
+    email = "lise@journeys.example.com"
+    pair = api.signed_in(email, PASSWORD)
+    access, user = pair["access_token"], pair["user"]["id"]
+    renamed = api.request("PUT", "/api/v1/user", {"name": "Lise Meitner"}, access).must(200)
+    assert renamed["name"] == "Lise Meitner"
+
+    pictures = deployment.variable("PICTURES_BUCKET")
+    for remove in ("/api/v1/user/picture", "/api/v1/user"):
+        api.show_picture(JPEG, "image/jpeg", access)
+        assert [key for key in deployment.keys(pictures) if user in key]
+        api.request("DELETE", remove, None, access).must(204)
+        eventually("the pictures to be gone", lambda: not [key for key in deployment.keys(pictures) if user in key])
+
+    assert api.login(email, PASSWORD).must(401)["code"] == "invalid_credentials"
+    eventually("the farewell", lambda: len(deployment.mails(email)) == 2)
+    # The note to erase once more stays until the sweeper has done so, which is after a minute.
+    eventually("the last item to be gone", lambda: not deployment.items_with(user, email), patience=180)
