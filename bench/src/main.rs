@@ -3,6 +3,7 @@
 
 #![allow(clippy::disallowed_methods, reason = "measuring needs the machine's own clock")]
 
+mod cold_start;
 mod enumeration;
 mod login;
 mod reads;
@@ -14,13 +15,15 @@ use std::process::ExitCode;
 const USAGE: &str = "usage: cargo run --release -p bench -- COMMAND
   reads        GET /user, one client, the token really checked: requests a second
   login        POST /auth/login against the argon2 verification alone
-  enumeration  known against unknown addresses on register, send and login";
+  enumeration  known against unknown addresses on register, send and login
+  cold-start   every function's zip, init and first answer against a bare one; bench/cold-start builds what it needs";
 
 #[tokio::main]
 async fn main() -> ExitCode {
     match std::env::args().nth(1).as_deref() {
         Some("reads") => reads::run().await,
         Some("login") => login::run().await,
+        Some("cold-start") => cold_start::run(std::env::args().skip(2)).await,
         Some("enumeration") => enumeration::run().await,
         _ => {
             eprintln!("{USAGE}");

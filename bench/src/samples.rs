@@ -16,6 +16,10 @@ impl Samples {
         self.0.push(duration);
     }
 
+    pub fn extend(&mut self, other: &Self) {
+        self.0.extend_from_slice(&other.0);
+    }
+
     pub fn len(&self) -> usize {
         self.0.len()
     }

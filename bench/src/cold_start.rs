@@ -1,0 +1,392 @@
+//! How every function starts under Lambda's Runtime Interface Emulator, against a function that does nothing, and how
+//! large it is. Bare and function take turns, so that both meet the same machine.
+//!
+//! The functions talk to the local stack in this process: DynamoDB is there without TLS, yet the TLS client is built, as
+//! SES is left at Amazon's address. What a start cannot show here is a handshake with AWS and the way to it.
+
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::fmt::Write as _;
+use std::io::{Cursor, Write as _};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use secrecy::ExposeSecret;
+use serde_json::{Value, json};
+use shared::clock::Clock;
+use shared::domain::password::{NewPassword, Password};
+use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::process::{Child, Command};
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+use zip::write::SimpleFileOptions;
+
+use crate::samples::{Samples, millis, ratio};
+use crate::service::{EMAIL, PASSWORD, Running};
+
+const STARTS: usize = 20;
+const RESULTS: &str = "bench/results/cold-start.md";
+const COMMAND: &str = "bench/cold-start";
+const BARE: &str = "bare";
+/// The local stack makes an administrator of it: its token opens every route.
+const ADMIN: &str = "admin@example.com";
+/// No start takes this long unless something hangs.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Measures the functions that `arguments` name, all of them by default; a number among them is how often each starts.
+pub async fn run(arguments: impl Iterator<Item = String>) {
+    let (mut starts, mut chosen) = (STARTS, Vec::new());
+    for argument in arguments {
+        match argument.parse() {
+            Ok(number) => starts = number,
+            Err(_) => chosen.push(argument),
+        }
+    }
+    let all = chosen.is_empty();
+    let bench = Bench::start().await;
+    let names = if all { every_function() } else { chosen };
+    let mut rows: Vec<Row> = names.into_iter().map(Row::new).collect();
+    for _ in 0..starts {
+        for row in &mut rows {
+            row.bare.take(bench.measure(BARE).await);
+            row.function.take(bench.measure(&row.name).await);
+        }
+    }
+    let table = bench.table(&rows, starts).await;
+    print!("{table}");
+    if all {
+        std::fs::write(RESULTS, table).unwrap_or_else(|error| panic!("{RESULTS}: {error}"));
+    }
+    bench.service.stack.stop().await;
+}
+
+/// There is one event for each, and nothing else in that folder.
+fn every_function() -> Vec<String> {
+    let events = std::fs::read_dir("events").expect("to be started in the folder of the workspace");
+    let name = |path: PathBuf| Some(path.file_stem()?.to_str()?.to_owned());
+    let mut names: Vec<_> = events.filter_map(|entry| name(entry.ok()?.path())).collect();
+    names.sort();
+    names
+}
+
+struct Row {
+    name: String,
+    bare: Starts,
+    function: Starts,
+}
+
+#[derive(Default)]
+struct Starts {
+    before_call: Samples,
+    init: Samples,
+    answer: Samples,
+    said: String,
+}
+
+struct Start {
+    /// The part of `init` before the function first reached for DynamoDB.
+    before_call: Duration,
+    init: Duration,
+    /// `init` and the first invocation.
+    answer: Duration,
+    said: String,
+}
+
+impl Row {
+    fn new(name: String) -> Self {
+        Self { name, bare: Starts::default(), function: Starts::default() }
+    }
+}
+
+impl Starts {
+    fn take(&mut self, start: Start) {
+        self.before_call.push(start.before_call);
+        self.init.push(start.init);
+        self.answer.push(start.answer);
+        self.said = start.said;
+    }
+}
+
+struct Bench {
+    service: Running,
+    emulator: OsString,
+    /// Where the functions were built: beside this program.
+    binaries: PathBuf,
+    dynamodb: Door,
+    environment: HashMap<&'static str, String>,
+}
+
+impl Bench {
+    async fn start() -> Self {
+        let service = Running::start().await;
+        for email in [EMAIL, ADMIN] {
+            service.confirmed(email).await;
+        }
+        let config = &service.stack.app.config;
+        let dynamodb = Door::before(config.aws.endpoints.dynamodb.as_deref().expect("an endpoint")).await;
+        let endpoint = |url: &Option<String>| url.clone().expect("an endpoint");
+        let environment = HashMap::from([
+            ("AWS_REGION", config.aws.region.clone()),
+            ("AWS_ACCESS_KEY_ID", config.aws.access_key_id.clone()),
+            ("AWS_SECRET_ACCESS_KEY", config.aws.secret_access_key.expose_secret().to_owned()),
+            ("AWS_ENDPOINT_URL_DYNAMODB", format!("http://{}", dynamodb.address)),
+            ("AWS_ENDPOINT_URL_FIREHOSE", endpoint(&config.aws.endpoints.firehose)),
+            ("AWS_ENDPOINT_URL_S3", endpoint(&config.aws.endpoints.s3)),
+            ("AWS_ENDPOINT_URL_SQS", endpoint(&config.aws.endpoints.sqs)),
+            ("TABLE_NAME", config.tables.main.clone()),
+            ("KEYS_TABLE_NAME", config.tables.keys.clone()),
+            ("UPLOADS_BUCKET", config.pictures.uploads_bucket.clone()),
+            ("PICTURES_BUCKET", config.pictures.pictures_bucket.clone()),
+            ("PICTURES_URL", config.pictures.base_url.clone()),
+            ("PUBLIC_URL", service.stack.url()),
+            ("MAIL_QUEUE_URL", config.mail.queue_url.clone()),
+            ("MAIL_FROM", config.mail.from.clone()),
+            ("PRODUCT_NAME", config.mail.product_name.clone()),
+            ("LOG_STREAM", "logs".to_owned()),
+        ]);
+        Self {
+            emulator: std::env::var_os("RIE").unwrap_or_else(|| "aws-lambda-rie".into()),
+            binaries: std::env::current_exe().expect("a path").parent().expect("a folder").to_owned(),
+            service,
+            dynamodb,
+            environment,
+        }
+    }
+
+    /// One cold start and one invocation.
+    async fn measure(&self, name: &str) -> Start {
+        let event = if name == BARE { json!({}) } else { self.event(name).await };
+        self.dynamodb.forget();
+        let [emulator, api] = free_addresses().await;
+        let mut process = Command::new(&self.emulator)
+            .args(["--runtime-interface-emulator-address", &emulator.to_string()])
+            .args(["--runtime-api-address", &api.to_string()])
+            .arg(self.binaries.join(name))
+            .env_clear()
+            .envs(&self.environment)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap_or_else(|error| panic!("{}: {error}; RIE=PATH names it", self.emulator.display()));
+        let mut log = Log::of(&mut process);
+        let invoked = timeout(PATIENCE, async {
+            while TcpStream::connect(emulator).await.is_err() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            let url = format!("http://{emulator}/2015-03-31/functions/function/invocations");
+            let answer = self.service.http.post(url).json(&event).send().await.expect("an answer");
+            let answer: Value = answer.json().await.expect("JSON");
+            // The emulator starts the function when it is first invoked.
+            let (init, ready) = log.reported("INIT REPORT(durationMs: ", ")").await;
+            let (invocation, _) = log.reported("produced bytes: 0, duration: ", "ms)").await;
+            (answer, init, ready, invocation)
+        });
+        let (answer, init, ready, invocation) =
+            invoked.await.unwrap_or_else(|_| panic!("{name} did not answer: {:#?}", log.seen));
+        assert!(answer.get("errorType").is_none(), "{name} failed: {answer}");
+        let called = self.dynamodb.first().filter(|called| *called < ready);
+        let after_call = called.map_or(Duration::ZERO, |called| ready - called);
+        let said = answer["statusCode"].as_u64().map_or_else(|| "done".to_owned(), |status| status.to_string());
+        // The emulator ends its function when it is told to end; killed, it would leave it behind.
+        let id = process.id().expect("a running emulator").to_string();
+        let told = Command::new("kill").arg(id).status().await;
+        assert!(told.is_ok_and(|status| status.success()), "the emulator could not be ended");
+        timeout(PATIENCE, process.wait()).await.expect("an end").expect("a status");
+        Start { before_call: init.saturating_sub(after_call), init, answer: init + invocation, said }
+    }
+
+    /// The function's stored event; a token in it becomes one that is valid now.
+    async fn event(&self, name: &str) -> Value {
+        let text = std::fs::read_to_string(format!("events/{name}.json"));
+        let mut event: Value =
+            serde_json::from_str(&text.unwrap_or_else(|error| panic!("{name}: {error}"))).expect("JSON");
+        if event["headers"].get("authorization").is_some() {
+            let leaves = name == "delete_user";
+            if leaves {
+                self.service.confirmed(LEAVING).await;
+            }
+            let token = self.service.token(if leaves { LEAVING } else { ADMIN }).await;
+            event["headers"]["authorization"] = format!("Bearer {token}").into();
+        }
+        event
+    }
+
+    async fn table(&self, rows: &[Row], starts: usize) -> String {
+        let mut text = String::from("# Cold starts\n\n");
+        let machine = [
+            ("Date", Clock::default().now().rfc3339()[..10].to_owned()),
+            ("CPU", cpu()),
+            ("Kernel", std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default().trim().to_owned()),
+            ("Compiler", compiler().await),
+            ("Command", format!("`{COMMAND}`, {starts} starts each, medians")),
+        ];
+        for (what, value) in machine {
+            let _ = writeln!(text, "- {what}: {value}");
+        }
+        text += "\n| function | zip, MB | before the first call | × bare | init | × bare | first answer | × bare | said |\n";
+        text += "|---|---|---|---|---|---|---|---|---|\n";
+        let bare = Starts::all(rows.iter().map(|row| &row.bare));
+        let floor = [(BARE, &bare, &bare)];
+        for (name, starts, bare) in
+            floor.into_iter().chain(rows.iter().map(|row| (row.name.as_str(), &row.function, &row.bare)))
+        {
+            let _ = write!(text, "| {name} | {:.2} ", megabytes(zipped(&self.binaries.join(name))));
+            for (function, bare) in
+                [(&starts.before_call, &bare.before_call), (&starts.init, &bare.init), (&starts.answer, &bare.answer)]
+            {
+                let (function, bare) = (function.median(), bare.median());
+                let _ = write!(text, "| {} | {:.2} ", millis(function), ratio(function, bare));
+            }
+            let _ = writeln!(text, "| {} |", starts.said);
+        }
+        let _ = writeln!(
+            text,
+            "\nOne argon2 verification at the default cost, alone: {}.",
+            millis(self.verification().await)
+        );
+        text
+    }
+
+    /// What the first answer of `login` holds of the hash.
+    async fn verification(&self) -> Duration {
+        let hasher = &self.service.stack.app.hasher;
+        let password = Password::new(&PASSWORD.into());
+        let hash = hasher.hash(&NewPassword::known(password.clone())).await.expect("a hash");
+        let mut samples = Samples::default();
+        for _ in 0..STARTS {
+            let began = Instant::now();
+            hasher.verify_blocking(&password, &hash).expect("a verdict");
+            samples.push(began.elapsed());
+        }
+        samples.median()
+    }
+}
+
+/// Whoever leaves; the account is made anew for every start.
+const LEAVING: &str = "leaving@example.com";
+
+impl Starts {
+    fn all<'a>(starts: impl Iterator<Item = &'a Self>) -> Self {
+        let mut all = Self::default();
+        for one in starts {
+            all.before_call.extend(&one.before_call);
+            all.init.extend(&one.init);
+            all.answer.extend(&one.answer);
+            all.said.clone_from(&one.said);
+        }
+        all
+    }
+}
+
+/// A port before another server that passes everything on and remembers when it was first called.
+struct Door {
+    address: SocketAddr,
+    first: Arc<Mutex<Option<Instant>>>,
+}
+
+impl Door {
+    async fn before(endpoint: &str) -> Self {
+        let server = endpoint.trim_start_matches("http://").to_owned();
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port");
+        let door = Self { address: listener.local_addr().expect("an address"), first: Arc::default() };
+        let first = Arc::clone(&door.first);
+        tokio::spawn(async move {
+            while let Ok((mut client, _)) = listener.accept().await {
+                first.lock().expect("no panic").get_or_insert_with(Instant::now);
+                let server = server.clone();
+                tokio::spawn(async move {
+                    let mut server = TcpStream::connect(server).await?;
+                    for stream in [&client, &server] {
+                        stream.set_nodelay(true)?;
+                    }
+                    tokio::io::copy_bidirectional(&mut client, &mut server).await
+                });
+            }
+        });
+        door
+    }
+
+    fn forget(&self) {
+        *self.first.lock().expect("no panic") = None;
+    }
+
+    fn first(&self) -> Option<Instant> {
+        *self.first.lock().expect("no panic")
+    }
+}
+
+/// What the emulator prints, with the moment each line came.
+struct Log {
+    lines: mpsc::UnboundedReceiver<(String, Instant)>,
+    seen: Vec<String>,
+}
+
+impl Log {
+    fn of(process: &mut Child) -> Self {
+        let (sender, lines) = mpsc::unbounded_channel();
+        Self::follow(process.stdout.take().expect("a pipe"), sender.clone());
+        Self::follow(process.stderr.take().expect("a pipe"), sender);
+        Self { lines, seen: Vec::new() }
+    }
+
+    fn follow(stream: impl AsyncRead + Unpin + Send + 'static, sender: mpsc::UnboundedSender<(String, Instant)>) {
+        tokio::spawn(async move {
+            let mut lines = BufReader::new(stream).lines();
+            while let Ok(Some(line)) = lines.next_line().await {
+                if sender.send((line, Instant::now())).is_err() {
+                    break;
+                }
+            }
+        });
+    }
+
+    /// The milliseconds between two marks in the next line that has them, and when that line came.
+    async fn reported(&mut self, before: &str, after: &str) -> (Duration, Instant) {
+        loop {
+            let (line, at) = self.lines.recv().await.unwrap_or_else(|| panic!("no {before:?} in {:#?}", self.seen));
+            let number = line.split_once(before).and_then(|(_, rest)| rest.split_once(after)?.0.parse::<f64>().ok());
+            self.seen.push(line);
+            if let Some(number) = number {
+                return (Duration::from_secs_f64(number / 1e3), at);
+            }
+        }
+    }
+}
+
+/// Two that nobody listens at: both are held until both are known, so that they differ.
+async fn free_addresses() -> [SocketAddr; 2] {
+    let (one, other) =
+        tokio::join!(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)), TcpListener::bind((Ipv4Addr::LOCALHOST, 0)));
+    [one, other].map(|listener| listener.and_then(|listener| listener.local_addr()).expect("a port"))
+}
+
+/// The size of the archive that is uploaded: the program alone, called `bootstrap`.
+fn zipped(binary: &Path) -> usize {
+    let program = std::fs::read(binary).unwrap_or_else(|error| panic!("{}: {error}", binary.display()));
+    let mut archive = zip::ZipWriter::new(Cursor::new(Vec::new()));
+    archive.start_file("bootstrap", SimpleFileOptions::default().unix_permissions(0o755)).expect("an archive");
+    archive.write_all(&program).expect("memory");
+    archive.finish().expect("an archive").into_inner().len()
+}
+
+#[allow(clippy::cast_precision_loss, reason = "an archive is small")]
+fn megabytes(bytes: usize) -> f64 {
+    bytes as f64 / 1e6
+}
+
+fn cpu() -> String {
+    let text = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = text.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    format!("{}, {cores} cores", model.map_or("unknown", |(_, name)| name))
+}
+
+async fn compiler() -> String {
+    let output = Command::new("rustc").arg("--version").output().await.expect("rustc");
+    String::from_utf8_lossy(&output.stdout).trim().to_owned()
+}
