@@ -10,8 +10,8 @@ use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Region, SharedCredentialsProvider};
 use aws_sdk_s3::config::RequestChecksumCalculation;
 use aws_smithy_http_client::Builder as HttpClient;
-use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
 use aws_types::SdkConfig;
 use secrecy::ExposeSecret;
 
@@ -24,6 +24,10 @@ use crate::tokens::keys::Keys;
 
 /// How long one attempt at a call to AWS may take until the answer begins; the SDK tries again after that.
 const ATTEMPT: Duration = Duration::from_secs(3);
+
+/// The certificate authorities of <https://www.amazontrust.com/repository/>, which every endpoint of AWS is certified by.
+/// Amazon announces a new one years before it is needed.
+const AMAZON_ROOTS: &str = include_str!("amazon-roots.pem");
 
 /// Cheap to clone: all clones are one.
 #[derive(Clone)]
@@ -118,8 +122,7 @@ fn at(aws: &SdkConfig, endpoint: Option<&String>) -> SdkConfig {
     aws.build()
 }
 
-/// What all clients have in common: one HTTP client, so one pool of connections and one reading of the machine's
-/// certificates. Credentials are those in the environment, which last as long as a Lambda environment does.
+/// What all clients have in common: one HTTP client, so one pool of connections. Credentials are those in the environment, which last as long as a Lambda environment does.
 fn sdk_config(aws: &Aws) -> SdkConfig {
     let endpoints = &aws.endpoints;
     let all = [&endpoints.dynamodb, &endpoints.firehose, &endpoints.s3, &endpoints.ses, &endpoints.sqs];
@@ -127,7 +130,8 @@ fn sdk_config(aws: &Aws) -> SdkConfig {
     let http_client = if plain {
         HttpClient::new().build_http()
     } else {
-        HttpClient::new().tls_provider(Provider::Rustls(CryptoMode::AwsLc)).build_https()
+        let tls = HttpClient::new().tls_provider(Provider::Rustls(CryptoMode::AwsLc));
+        tls.tls_context(trust(&all)).build_https()
     };
     let credentials = Credentials::new(
         &aws.access_key_id,
@@ -146,6 +150,15 @@ fn sdk_config(aws: &Aws) -> SdkConfig {
         .build()
 }
 
+/// Whom a TLS server has to be certified by. AWS needs Amazon's own authorities alone: no other can vouch for it then, and
+/// a cold start does not read and parse the hundred and more that a machine trusts. Another server's certificate
+/// may come from anywhere, so an `https` endpoint of one brings the machine's authorities back.
+fn trust(endpoints: &[&Option<String>]) -> TlsContext {
+    let elsewhere = endpoints.iter().any(|endpoint| endpoint.as_ref().is_some_and(|url| url.starts_with("https://")));
+    let store = if elsewhere { TrustStore::default() } else { TrustStore::empty().with_pem_certificate(AMAZON_ROOTS) };
+    TlsContext::builder().with_trust_store(store).build().expect("nothing that could fail")
+}
+
 impl App {
     /// Reads the public keys, so that the first request finds the connection open and the keys there. A failure is
     /// left for the first request to meet.
@@ -153,5 +166,36 @@ impl App {
         if let Err(error) = self.keys.verifying("", self.clock.now()).await {
             tracing::warn!(error.message = %Causes(&error), "the first read failed");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_lc_rs::digest::{SHA256, digest};
+    use base64::Engine;
+    use base64::engine::general_purpose::STANDARD;
+
+    use super::*;
+
+    /// The fingerprints that <https://www.amazontrust.com/repository/> shows.
+    const PUBLISHED: [&str; 5] = [
+        "8ecde6884f3d87b1125ba31ac3fcb13d7016de7f57cc904fe1cb97c6ae98196e",
+        "1ba5b2aa8c65401a82960118f80bec4f62304d83cec4713a19c39c011ea46db4",
+        "18ce6cfe7bf14e60b2e347b8dfe868cb31d02ebb3ada271569f50343b46db3a4",
+        "e35d28419ed02025cfa69038cd623962458da5c695fbdea3c22b0bfb25897092",
+        "568d6905a2c88708a4b3025190edcfedb1974a606a13c6e5290fcb2ae63edab5",
+    ];
+
+    #[test]
+    fn amazons_authorities_are_those_that_it_publishes() {
+        let certificates = AMAZON_ROOTS.split("-----BEGIN CERTIFICATE-----").skip(1);
+        let fingerprints: Vec<_> = certificates
+            .map(|text| {
+                let (body, _) = text.split_once("-----END CERTIFICATE-----").unwrap();
+                let der = STANDARD.decode(body.replace('\n', "")).unwrap();
+                digest(&SHA256, &der).as_ref().iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat()
+            })
+            .collect();
+        assert_eq!(fingerprints, PUBLISHED);
     }
 }
