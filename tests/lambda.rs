@@ -85,7 +85,7 @@ fn header(name: &'static str) -> HeaderName {
     HeaderName::from_static(name)
 }
 
-fn function(app: &TestApp, runtime: &str, log_level: &str) -> Function {
+fn command(app: &TestApp, runtime: &str, log_level: &str) -> Command {
     let config = &app.app().config;
     let endpoints = &config.aws.endpoints;
     let mut command = Command::new(env!("CARGO_BIN_EXE_function"));
@@ -113,7 +113,7 @@ fn function(app: &TestApp, runtime: &str, log_level: &str) -> Function {
         .env("LOG_STREAM", "logs")
         .env("LOG_LEVEL", log_level)
         .stdout(Stdio::null());
-    Function(command.spawn().unwrap())
+    command
 }
 
 #[tokio::test]
@@ -121,7 +121,7 @@ async fn a_function_answers_its_invocation_and_ships_its_log_afterwards() {
     let app = TestApp::start().await;
     let (runtime, address) = Runtime::start().await;
     // Empty is how the template leaves a variable out.
-    let _function = function(&app, &address, "");
+    let _function = Function(command(&app, &address, "").spawn().unwrap());
     let answer = eventually("an answer", async || runtime.answer.lock().unwrap().clone()).await;
     assert_eq!(answer["statusCode"], 200);
     assert_eq!(answer["body"], r#"{"status":"ok"}"#);
@@ -135,12 +135,26 @@ async fn a_function_answers_its_invocation_and_ships_its_log_afterwards() {
 async fn lines_about_shipping_the_log_do_not_keep_the_invocation_from_its_end() {
     let app = TestApp::start().await;
     let (runtime, address) = Runtime::start().await;
-    let _function = function(&app, &address, "debug");
+    let _function = Function(command(&app, &address, "debug").spawn().unwrap());
     eventually("the extension to ask for the next event", async || {
         (runtime.asked.load(Ordering::Relaxed) == 2).then_some(())
     })
     .await;
     assert!(app.stack.logs().await.iter().any(|line| line["message"] == "answered"));
+}
+
+#[tokio::test]
+async fn a_function_that_uses_no_table_never_calls_for_it() {
+    let app = TestApp::start().await;
+    let (runtime, address) = Runtime::start().await;
+    let table = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut command = command(&app, &address, "");
+    command.env("AWS_ENDPOINT_URL_DYNAMODB", format!("http://{}", table.local_addr().unwrap()));
+    let _function = Function(command.spawn().unwrap());
+    let answer = eventually("an answer", async || runtime.answer.lock().unwrap().clone()).await;
+    assert_eq!(answer["statusCode"], 200);
+    let called = tokio::time::timeout(Duration::from_millis(1), table.accept()).await;
+    assert!(called.is_err(), "health called for the table");
 }
 
 #[tokio::test]

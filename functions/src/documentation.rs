@@ -19,8 +19,9 @@ pub mod openapi;
 const PAGE: &str = "/apidocs";
 const DOCUMENT: &str = "/openapi.json";
 
-pub const ROUTE: Route =
-    Route::new("documentation", &["GET"], &[DOCUMENT, PAGE, "/apidocs/{*asset}"], || get(either)).also_at_root();
+pub const ROUTE: Route = Route::new("documentation", &["GET"], &[DOCUMENT, PAGE, "/apidocs/{*asset}"], || get(either))
+    .also_at_root()
+    .without_table();
 
 /// Swagger UI styles its elements in place and shows images from data URLs.
 const POLICY: HeaderValue = HeaderValue::from_static(

@@ -8,7 +8,7 @@ use shared::http::Route;
 use shared::http::answer::Answer;
 use utoipa::ToSchema;
 
-pub const ROUTE: Route = Route::new("health", &["GET"], &["/health"], || get(handler)).also_at_root();
+pub const ROUTE: Route = Route::new("health", &["GET"], &["/health"], || get(handler)).also_at_root().without_table();
 
 #[derive(Serialize, ToSchema)]
 pub struct Health {

@@ -10,7 +10,7 @@ use shared::{App, Error};
 use crate::PATHS;
 
 /// Not in [`crate::ROUTES`]: it is no route of the contract, it is what is left.
-pub const ROUTE: Route = Route::new("not_found", &[], &["/", "/{*rest}"], routes).also_at_root();
+pub const ROUTE: Route = Route::new("not_found", &[], &["/", "/{*rest}"], routes).also_at_root().without_table();
 
 fn routes() -> MethodRouter<App> {
     any(async |request: Request| match allowed(request.uri().path()) {

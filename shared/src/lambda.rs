@@ -16,7 +16,7 @@ use crate::telemetry::{self, Finished, Records, Shipper};
 /// Serves a route as a Lambda function behind an HTTP API.
 #[must_use]
 pub fn serve(route: &Route) -> ExitCode {
-    start(async |app: App, finished| {
+    start(route.uses_table, async |app: App, finished| {
         let service = route.service(app);
         let service = tower::service_fn(move |request| {
             let (mut service, guard) = (service.clone(), finished.as_ref().map(|finished| finished()));
@@ -38,7 +38,7 @@ where
     A: Serialize,
     F: Future<Output = Result<A, crate::Error>> + Send + 'static,
 {
-    start(async |app: App, finished| {
+    start(true, async |app: App, finished| {
         lambda_runtime::run(lambda_runtime::service_fn(move |event: LambdaEvent<E>| {
             let (answer, guard) = (handler(app.clone(), event.payload), finished.as_ref().map(|finished| finished()));
             async move {
@@ -53,7 +53,10 @@ where
 
 type MakeGuard = Box<dyn Fn() -> Finished + Send + Sync>;
 
-fn start(run: impl AsyncFnOnce(App, Option<std::sync::Arc<MakeGuard>>) -> Result<(), Error>) -> ExitCode {
+fn start(
+    uses_table: bool,
+    run: impl AsyncFnOnce(App, Option<std::sync::Arc<MakeGuard>>) -> Result<(), Error>,
+) -> ExitCode {
     let outcome =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Error::from).and_then(|runtime| {
             runtime.block_on(async {
@@ -61,14 +64,21 @@ fn start(run: impl AsyncFnOnce(App, Option<std::sync::Arc<MakeGuard>>) -> Result
                 let records = Records::default();
                 tracing::subscriber::set_global_default(telemetry::subscriber(clock.clone(), records.clone(), true))?;
                 let app = App::new(Config::from_env()?, clock).map_err(|error| Error::from(error.to_string()))?;
-                app.warm().await;
-                let finished = if app.config.log_stream.is_some() {
-                    let make = telemetry::ship_after_each_answer(Shipper::new(app.clone(), records)).await?;
-                    Some(std::sync::Arc::new(Box::new(make) as MakeGuard))
-                } else {
-                    None
+                let warm = async {
+                    if uses_table {
+                        app.warm().await;
+                    }
                 };
-                run(app, finished).await
+                let register = async {
+                    if app.config.log_stream.is_none() {
+                        return Ok(None);
+                    }
+                    let make = telemetry::ship_after_each_answer(Shipper::new(app.clone(), records)).await?;
+                    Ok::<_, Error>(Some(std::sync::Arc::new(Box::new(make) as MakeGuard)))
+                };
+                // Neither needs the other, so neither waits for it.
+                let ((), finished) = tokio::join!(warm, register);
+                run(app.clone(), finished?).await
             })
         });
     match outcome {

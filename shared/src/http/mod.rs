@@ -28,6 +28,8 @@ pub struct Route {
     pub at_root: bool,
     /// The codes it answers with beside those that every route has.
     pub errors: &'static [Code],
+    /// Whether it reads or writes the table. One that does not is up while the table is not, and starts without it.
+    pub uses_table: bool,
     pub handler: fn() -> MethodRouter<App>,
 }
 
@@ -39,7 +41,7 @@ impl Route {
         paths: &'static [&'static str],
         handler: fn() -> MethodRouter<App>,
     ) -> Self {
-        Self { name, paths, methods, at_root: false, errors: &[], handler }
+        Self { name, paths, methods, at_root: false, errors: &[], uses_table: true, handler }
     }
 
     #[must_use]
@@ -50,6 +52,11 @@ impl Route {
     #[must_use]
     pub const fn fails_with(self, errors: &'static [Code]) -> Self {
         Self { errors, ..self }
+    }
+
+    #[must_use]
+    pub const fn without_table(self) -> Self {
+        Self { uses_table: false, ..self }
     }
 
     /// Every full path the route is served at.
