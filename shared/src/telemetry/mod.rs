@@ -10,22 +10,29 @@ pub use extension::{Finished, ship_after_each_answer};
 pub use shipper::{Records, Shipper};
 
 use tracing::Subscriber;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 
 use crate::clock::Clock;
 
-/// What is logged unless `LOG_LEVEL` says otherwise. The SDK's own lines are left out: it logs while it ships logs.
-const LEVELS: &str =
-    "info,aws_config=warn,aws_smithy_runtime=warn,aws_sdk_firehose=off,hyper=warn,hyper_util=warn,rustls=warn";
+/// What is logged of the libraries, beside `info` of everything else, unless `LOG_LEVEL` says otherwise. The SDK's own
+/// lines are left out: it logs while it ships logs.
+const LEVELS: [(&str, LevelFilter); 6] = [
+    ("aws_config", LevelFilter::WARN),
+    ("aws_smithy_runtime", LevelFilter::WARN),
+    ("aws_sdk_firehose", LevelFilter::OFF),
+    ("hyper", LevelFilter::WARN),
+    ("hyper_util", LevelFilter::WARN),
+    ("rustls", LevelFilter::WARN),
+];
 
 /// A subscriber that writes every event to standard output, if asked to, and to `records`.
 #[must_use]
 pub fn subscriber(clock: Clock, records: Records, stdout: bool) -> impl Subscriber + Send + Sync {
     // An empty variable counts as missing, as everywhere.
     let levels = std::env::var("LOG_LEVEL").ok().filter(|levels| !levels.trim().is_empty());
-    let levels = levels.and_then(|levels| EnvFilter::try_new(levels).ok());
+    let levels = levels.and_then(|levels| levels.parse::<Targets>().ok());
     tracing_subscriber::registry()
-        .with(levels.unwrap_or_else(|| EnvFilter::new(LEVELS)))
+        .with(levels.unwrap_or_else(|| Targets::new().with_default(LevelFilter::INFO).with_targets(LEVELS)))
         .with(Ecs::new(clock, records, stdout))
 }
