@@ -9,6 +9,7 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use shared::domain::email::{EmailAddress, FoldedAddress};
 use shared::domain::id::UserId;
+use shared::domain::limit::Limit;
 use shared::domain::lockout::{self, Attempts};
 use shared::domain::password::{NewPassword, Password};
 use shared::domain::session::Session;
@@ -19,18 +20,16 @@ use shared::http::Route;
 use shared::http::answer::{Answer, Facts};
 use shared::http::body::Json;
 use shared::http::fields::Fields;
+use shared::http::limit::Limited;
 use shared::http::view::UserView;
 use shared::telemetry::audit::{Event, LoginFailure};
 use shared::tokens::TokenPair;
 use shared::{App, Error, Result};
 use utoipa::ToSchema;
 
-pub const ROUTE: Route = Route::new("login", &["POST"], &["/auth/login"], || post(handler)).fails_with(&[
-    Code::InvalidCredentials,
-    Code::EmailNotConfirmed,
-    Code::AccountDisabled,
-    Code::TooManyAttempts,
-]);
+pub const ROUTE: Route = Route::new("login", &["POST"], &["/auth/login"], || post(handler))
+    .fails_with(&[Code::InvalidCredentials, Code::EmailNotConfirmed, Code::AccountDisabled, Code::TooManyAttempts])
+    .limited_by(Limit::Login);
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -52,10 +51,15 @@ pub struct SignedIn {
     post, path = "/auth/login", tag = "auth", operation_id = "login", summary = "Sign in", request_body = Login,
     responses((status = 200, description = "Signed in", body = SignedIn))
 )]
-pub async fn handler(State(app): State<App>, facts: Facts, Json(body): Json<Login>) -> Result<Answer<SignedIn>> {
+pub async fn handler(
+    State(app): State<App>,
+    facts: Facts,
+    limit: Limited,
+    Json(body): Json<Login>,
+) -> Result<Answer<SignedIn>> {
     let (email, password) = body.parse()?;
     let address = email.folded();
-    let user = admit(&app, &address).await?;
+    let user = admit(&app, &limit, &address).await?;
     let verdict = app.hasher.verify(&password, user.as_ref().map(|user| &user.password_hash)).await?;
     let user = recognise(user, verdict)?;
     if let Err(error) = admissible(&user) {
@@ -74,27 +78,32 @@ pub async fn handler(State(app): State<App>, facts: Facts, Json(body): Json<Logi
     Ok(Answer::ok(SignedIn { tokens, user: UserView::of(user, &app) }))
 }
 
-/// Counts the attempt, unless the address is locked. Returns the account that has the address.
-async fn admit(app: &App, address: &FoldedAddress) -> Result<Option<User>> {
-    loop {
+/// Lets the attempt through, unless its origin has called too often or the address is locked. Returns the account that
+/// has the address.
+async fn admit(app: &App, limit: &Limited, address: &FoldedAddress) -> Result<Option<User>> {
+    let (owner, earlier) = limit.admit_during(app.store.owner_and_attempts(address)).await?;
+    // An id that nobody has keeps the look-up of an unknown address as long as that of a known one.
+    let user = app.store.user(owner.unwrap_or_else(|| UserId::new(app.clock.now())));
+    // Counted first: a locked attempt reads no account.
+    let ((), user) = tokio::try_join!(count(app, address, earlier), user)?;
+    Ok(user)
+}
+
+/// Counts the attempt, unless the address is locked.
+async fn count(app: &App, address: &FoldedAddress, mut earlier: Option<Attempts>) -> Result<()> {
+    while app.config.limits.on {
         let now = app.clock.now();
-        let (owner, earlier): (_, Option<Attempts>) = app.store.owner_and_attempts(address).await?;
-        // An id that nobody has keeps the look-up of an unknown address as long as that of a known one.
-        let user = app.store.user(owner.unwrap_or_else(|| UserId::new(now)));
-        if !app.config.limits {
-            return user.await;
-        }
         if let Some(retry_after) = lockout::wait(earlier, now) {
             Event::LoginLocked.record();
             return Err(Error::TooManyAttempts { retry_after });
         }
-        // Each failed condition means that another attempt was counted, so this ends: at the latest when the lock does.
-        let counted = app.store.count_attempt(address, earlier, lockout::one_more(earlier, now));
-        let (user, counted) = tokio::try_join!(user, counted)?;
-        if counted {
-            return Ok(user);
+        if app.store.count_attempt(address, earlier, lockout::one_more(earlier, now)).await? {
+            break;
         }
+        // Each failed condition means that another attempt was counted, so this ends: at the latest when the lock does.
+        (_, earlier) = app.store.owner_and_attempts(address).await?;
     }
+    Ok(())
 }
 
 /// The account whose password was right.

@@ -3,10 +3,12 @@
 pub mod email;
 pub mod id;
 pub mod keys;
+pub mod limit;
 pub mod link;
 pub mod lockout;
 pub mod mail;
 pub mod name;
+pub mod origin;
 pub mod password;
 pub mod picture;
 pub mod session;

@@ -4,6 +4,7 @@ pub mod answer;
 pub mod body;
 pub mod caller;
 pub mod fields;
+pub mod limit;
 pub mod pages;
 pub mod query;
 pub mod view;
@@ -12,6 +13,7 @@ use axum::Router;
 use axum::routing::MethodRouter;
 
 use crate::App;
+use crate::domain::limit::Limit;
 use crate::error::Code;
 
 /// What every path of the API starts with.
@@ -28,6 +30,8 @@ pub struct Route {
     pub at_root: bool,
     /// The codes it answers with beside those that every route has.
     pub errors: &'static [Code],
+    /// How often one origin may call it: its handler takes [`limit::Limited`].
+    pub limit: Option<Limit>,
     pub handler: fn() -> MethodRouter<App>,
 }
 
@@ -39,7 +43,7 @@ impl Route {
         paths: &'static [&'static str],
         handler: fn() -> MethodRouter<App>,
     ) -> Self {
-        Self { name, paths, methods, at_root: false, errors: &[], handler }
+        Self { name, paths, methods, at_root: false, errors: &[], limit: None, handler }
     }
 
     #[must_use]
@@ -50,6 +54,11 @@ impl Route {
     #[must_use]
     pub const fn fails_with(self, errors: &'static [Code]) -> Self {
         Self { errors, ..self }
+    }
+
+    #[must_use]
+    pub const fn limited_by(self, limit: Limit) -> Self {
+        Self { limit: Some(limit), ..self }
     }
 
     /// Every full path the route is served at.

@@ -9,6 +9,7 @@
 //! | who has an address | `EMAIL#folded` | `OWNER` |
 //! | failed sign-ins with an address | `EMAIL#folded` | `ATTEMPTS` |
 //! | mail that is owed to an address | `EMAIL#folded` | `MAIL#id` |
+//! | requests of an origin in a window | `LIMIT#limit#origin` | start of the window |
 //! | public half of a signing key | `KEYS` | kid |
 //!
 //! All that belongs to a person lies in two partitions, so deleting the account is two queries. Two sparse indexes:
@@ -18,6 +19,7 @@
 mod attempts;
 mod erasures;
 mod keys;
+mod limits;
 mod links;
 mod mails;
 mod sessions;
