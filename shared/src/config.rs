@@ -139,6 +139,8 @@ pub const REFRESH_IDLE_LIFE: Duration = Duration::from_hours(30 * 24);
 pub const SESSION_LIFE: Duration = Duration::from_hours(90 * 24);
 /// A refresh token one step behind is answered with the current pair for this long after the rotation.
 pub const REFRESH_REUSE_INTERVAL: Duration = Duration::from_secs(10);
+/// How long a device that does not sign in is remembered; each sign-in begins it anew.
+pub const DEVICE_LIFE: Duration = Duration::from_hours(180 * 24);
 pub const CONFIRMATION_LIFE: Duration = Duration::from_hours(24);
 /// What a route that changes or ends an account asks of `auth_time` (RFC 9470).
 pub const RECENT_SIGN_IN: Duration = Duration::from_mins(15);

@@ -5,6 +5,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use local::{Outage, Service};
 use serde_json::{Value, json};
+use shared::domain::lockout::Bucket;
 use shared::domain::session::Session;
 use shared::store::Pending;
 use tests::{Answer, PASSWORD, SignedIn, TestApp, eventually, jpeg, text};
@@ -344,7 +345,8 @@ async fn a_session_that_began_while_its_account_was_deleted_is_erased_a_minute_l
     let user = app.app().store.user(ada.id.parse().unwrap()).await.unwrap().unwrap();
     assert_eq!(ada.delete("/user").await.status, 204);
     let late = Session::begin(&user, None, None, app.clock.now());
-    app.app().store.begin_session(&late, &user.email.folded()).await.unwrap();
+    let bucket = Bucket { address: &user.email.folded(), device: None };
+    app.app().store.begin_session(&late, bucket).await.unwrap();
     app.idle().await;
     app.later(2 * MINUTE).await;
     assert_eq!(app.items_with(&ada.id).await, [""; 0]);

@@ -6,8 +6,8 @@ use super::attempts::attempts_key;
 use super::users::{PROFILE, user_key};
 use super::{Store, from_item, if_condition_held, n, s, to_item};
 use crate::clock::Timestamp;
-use crate::domain::email::FoldedAddress;
 use crate::domain::id::{SessionId, UserId};
+use crate::domain::lockout::Bucket;
 use crate::domain::session::Session;
 use crate::domain::user::User;
 use crate::error::{Error, Result};
@@ -17,15 +17,15 @@ fn session_key(id: SessionId) -> String {
 }
 
 impl Store {
-    /// Begins a session, and forgets the failed sign-ins with the address that it began with, in one round trip.
+    /// Begins a session, and forgets the failed sign-ins that it was counted among, in one round trip.
     ///
     /// # Errors
     /// Only when the table cannot be written.
-    pub async fn begin_session(&self, session: &Session, address: &FoldedAddress) -> Result<()> {
+    pub async fn begin_session(&self, session: &Session, bucket: Bucket<'_>) -> Result<()> {
         let mut item = to_item(user_key(session.user), session_key(session.id), session)?;
         item.insert("ttl".into(), n(session.ends_at().seconds()));
         let put = PutRequest::builder().set_item(Some(item)).build().map_err(Error::internal)?;
-        let forget = DeleteRequest::builder().set_key(Some(attempts_key(address))).build().map_err(Error::internal)?;
+        let forget = DeleteRequest::builder().set_key(Some(attempts_key(bucket))).build().map_err(Error::internal)?;
         self.write_all(vec![
             WriteRequest::builder().put_request(put).build(),
             WriteRequest::builder().delete_request(forget).build(),

@@ -23,7 +23,11 @@ pub enum Event<'a> {
         user: Option<UserId>,
         reason: LoginFailure,
     },
-    LoginLocked,
+    /// `user` has the address, if an account does; `device` when it is a device of theirs that is locked.
+    LoginLocked {
+        user: Option<UserId>,
+        device: bool,
+    },
     /// An origin has called a route too often; `limit` is the policy's name.
     RateLimited {
         limit: &'a str,
@@ -169,7 +173,10 @@ impl Event<'_> {
             Self::LoginFailed { user, reason } => {
                 ("login_failed", Authentication, Details { user, failure: true, ..because(reason.as_str()) })
             }
-            Self::LoginLocked => ("login_locked", Authentication, Details { failure: true, ..Details::default() }),
+            Self::LoginLocked { user, device } => {
+                let reason = if device { "device" } else { "address" };
+                ("login_locked", Authentication, Details { user, failure: true, ..because(reason) })
+            }
             Self::RateLimited { limit } => ("rate_limited", Network, Details { failure: true, ..because(limit) }),
             Self::RequestNotCounted { limit } => {
                 ("request_not_counted", Network, Details { failure: true, ..because(limit) })
