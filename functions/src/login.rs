@@ -98,19 +98,12 @@ async fn admit<'a>(
     address: &'a FoldedAddress,
     device: Option<Device>,
 ) -> Result<(Option<User>, Bucket<'a>)> {
-    let claimed = async {
-        match device {
-            Some(device) => app.store.user(device.user).await,
-            None => Ok(None),
-        }
-    };
-    let before = app.store.before_sign_in(address, device.map(|device| device.id));
-    let (before, claimed) = limit.admit_during(async { tokio::try_join!(before, claimed) }).await?;
-    let BeforeSignIn { owner, by_anyone, by_device } = before;
+    let before = limit.admit_during(app.store.before_sign_in(address, device.as_ref())).await?;
+    let BeforeSignIn { owner, by_anyone, by_device, user_of_device } = before;
 
     // A device counts apart only with the address of its own account; any other is a stranger.
-    let claimed = claimed.filter(|user| owner == Some(user.id));
-    let device = device.filter(|device| claimed.is_some_and(|user| device.belongs_to(&user, app.clock.now())));
+    let user_of_device = user_of_device.filter(|user| owner == Some(user.id));
+    let device = device.filter(|device| user_of_device.is_some_and(|user| device.belongs_to(&user, app.clock.now())));
     let bucket = Bucket { address, device: device.map(|device| device.id) };
     let earlier = if device.is_some() { by_device } else { by_anyone };
     // An id that nobody has keeps the look-up of an unknown address as long as that of a known one.

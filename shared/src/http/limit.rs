@@ -113,8 +113,9 @@ impl Limited {
     /// # Errors
     /// As [`Self::admit`], or those of `read`.
     pub async fn admit_during<T>(&self, read: impl Future<Output = Result<T>>) -> Result<T> {
-        // Not `try_join!`: a read that fails at once would take the count down with it.
-        let (admitted, read) = tokio::join!(self.admit(), read);
+        // Not `try_join!`: a read that fails at once would take the count down with it. Boxed, as each holds a whole call
+        // of the SDK, and they would be copied from future to future.
+        let (admitted, read) = tokio::join!(Box::pin(self.admit()), Box::pin(read));
         admitted?;
         read
     }

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
-use super::users::{OWNER, Owner, address_key};
+use super::users::{OWNER, Owner, PROFILE, address_key, user_key};
 use super::{Item, Store, from_item, if_condition_held, n, s, to_item};
+use crate::domain::device::Device;
 use crate::domain::email::FoldedAddress;
 use crate::domain::id::{DeviceId, UserId};
 use crate::domain::lockout::{Attempts, Bucket};
+use crate::domain::user::User;
 use crate::error::Result;
 
 pub(super) const ATTEMPTS: &str = "ATTEMPTS";
@@ -14,7 +16,7 @@ pub(super) const ATTEMPTS: &str = "ATTEMPTS";
 const KEPT: Duration = Duration::from_hours(1);
 
 /// What stands in the table when somebody tries to sign in.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct BeforeSignIn {
     /// Who has the address.
     pub owner: Option<UserId>,
@@ -22,18 +24,21 @@ pub struct BeforeSignIn {
     pub by_anyone: Option<Attempts>,
     /// Attempts of the device that was asked about.
     pub by_device: Option<Attempts>,
+    /// The account that the device says it belongs to, whoever has the address.
+    pub user_of_device: Option<User>,
 }
 
 impl Store {
-    /// Who has an address, and the attempts with it, in one round trip.
+    /// Who has an address, the attempts with it, and what there is to know of a device, in one round trip.
     ///
     /// # Errors
     /// Only when the table cannot be read.
-    pub async fn before_sign_in(&self, address: &FoldedAddress, device: Option<DeviceId>) -> Result<BeforeSignIn> {
+    pub async fn before_sign_in(&self, address: &FoldedAddress, device: Option<&Device>) -> Result<BeforeSignIn> {
         let pk = address_key(address);
-        let key = |sk: String| (pk.clone(), sk);
-        let mut keys = vec![key(OWNER.into()), key(ATTEMPTS.into())];
-        keys.extend(device.map(|device| key(attempts_of(Some(device)))));
+        let mut keys = vec![(pk.clone(), OWNER.into()), (pk.clone(), attempts_of(None))];
+        if let Some(device) = device {
+            keys.extend([(pk, attempts_of(Some(device.id))), (user_key(device.user), PROFILE.into())]);
+        }
         let mut found = self.get_each(&keys).await?.into_iter();
         let mut next = || found.next().flatten();
         let owner: Option<Owner> = next().map(from_item).transpose()?;
@@ -41,6 +46,7 @@ impl Store {
             owner: owner.map(|owner| owner.user),
             by_anyone: next().map(from_item).transpose()?,
             by_device: next().map(from_item).transpose()?,
+            user_of_device: next().map(from_item).transpose()?,
         })
     }
 
