@@ -160,6 +160,27 @@ fn every_code_stands_in_the_openapi_document_and_every_route_with_its_own() {
 }
 
 #[test]
+fn limited_routes_say_so_in_the_document_and_no_other_does() {
+    let document = openapi();
+    for route in ROUTES {
+        for path in route.paths.iter().filter(|path| !path.starts_with("/apidocs/")) {
+            for method in route.methods {
+                let responses = &document["paths"][*path][method.to_lowercase()]["responses"];
+                let refused = &responses["429"];
+                let said = refused["description"].as_str().is_some_and(|text| text.contains("`rate_limited`"));
+                assert_eq!(said, route.limit.is_some(), "{method} {path}");
+                let answers = responses.as_object().unwrap().iter().filter(|(status, _)| status.starts_with('2'));
+                for answer in answers.map(|(_, answer)| answer).chain(said.then_some(refused)) {
+                    for header in ["RateLimit", "RateLimit-Policy"] {
+                        assert_eq!(answer["headers"].get(header).is_some(), said, "{method} {path}: {header}");
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn signed_in_routes_say_so_in_the_document_and_the_others_do_not() {
     let document = openapi();
     for route in ROUTES {

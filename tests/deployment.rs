@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use functions::ROUTES;
+use shared::domain::limit::Limit;
 
 /// Functions that are no routes of the contract.
 const OTHERS: [&str; 4] = ["not_found", "emailer", "image", "sweeper"];
@@ -130,4 +131,23 @@ fn cargo_lambda_watch_serves_every_route_and_no_other() {
         }
     }
     assert_same(&served_by_the_source(), &routes, "the router table in Cargo.toml");
+}
+
+#[test]
+fn every_limit_is_documented_can_be_set_and_may_be_counted() {
+    let (template, readme) = (file("template.yaml"), file("README.md"));
+    for limit in Limit::ALL {
+        let (variable, rate) = (limit.variable(), limit.default_rate());
+        assert!(
+            template.contains(&format!("        {variable}: !Ref ")),
+            "no function of the template gets {variable}"
+        );
+        assert!(template.contains(&format!("[\"LIMIT#{limit}#*\"]")), "no role of the template counts {limit}");
+        assert!(
+            readme.contains(&format!("| `{variable}` | `{rate}` |")),
+            "README.md lacks {variable}, or has not {rate}"
+        );
+    }
+    let limited: Vec<_> = ROUTES.into_iter().filter_map(|route| route.limit).collect();
+    assert!(Limit::ALL.iter().all(|limit| limited.contains(limit)), "a limit limits no route");
 }

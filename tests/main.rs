@@ -5,6 +5,7 @@
 mod architecture;
 mod deployment;
 mod events;
+mod guessing;
 mod journeys;
 mod lambda;
 mod local_stack;

@@ -123,7 +123,7 @@ async fn bodies_that_make_no_sense_are_refused_by_every_route() {
 async fn values_of_the_wrong_type_are_refused_by_name() {
     let app = TestApp::start().await;
     let ada = app.signed_in("ada@example.com").await;
-    let fields = ["name", "email", "password", "token", "refresh_token", "content_type"];
+    let fields = ["name", "email", "password", "token", "refresh_token", "device_token", "content_type"];
     let values = [json!(7), json!(true), json!([]), json!({}), json!(["a"]), json!({ "$ne": "" }), json!(1.5)];
     for (method, path) in &WITH_BODY {
         for field in fields {

@@ -97,7 +97,7 @@ async fn prepare(app: &App, mail: &OwedMail) -> Result<Prepared> {
             Ok(Prepared::Dropped("already_confirmed"))
         }
         MailKind::ConfirmAddress { .. } => confirmation(app, &user).await,
-        _ if app.config.limits && !app.store.take_mail_turn(user.id, mail, app.clock.now()).await? => {
+        _ if app.config.limits.on && !app.store.take_mail_turn(user.id, mail, app.clock.now()).await? => {
             Ok(Prepared::Dropped("asked_too_often"))
         }
         MailKind::ConfirmationRequested => confirmation(app, &user).await,

@@ -1,15 +1,18 @@
 //! Signs in.
 //!
 //! `POST /auth/login`. An unknown address and a wrong password get the same answer after the same work; what is special
-//! about an account is told only to those who know its password.
+//! about an account is told only to those who know its password. A client that signed in before and says so by its
+//! `device_token` is locked out by its own failures only.
 
 use axum::extract::State;
 use axum::routing::post;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
+use shared::domain::device::Device;
 use shared::domain::email::{EmailAddress, FoldedAddress};
 use shared::domain::id::UserId;
-use shared::domain::lockout::{self, Attempts};
+use shared::domain::limit::Limit;
+use shared::domain::lockout::{self, Attempts, Bucket};
 use shared::domain::password::{NewPassword, Password};
 use shared::domain::session::Session;
 use shared::domain::user::User;
@@ -19,18 +22,17 @@ use shared::http::Route;
 use shared::http::answer::{Answer, Facts};
 use shared::http::body::Json;
 use shared::http::fields::Fields;
+use shared::http::limit::Limited;
 use shared::http::view::UserView;
+use shared::store::BeforeSignIn;
 use shared::telemetry::audit::{Event, LoginFailure};
-use shared::tokens::TokenPair;
+use shared::tokens::{TokenPair, device};
 use shared::{App, Error, Result};
 use utoipa::ToSchema;
 
-pub const ROUTE: Route = Route::new("login", &["POST"], &["/auth/login"], || post(handler)).fails_with(&[
-    Code::InvalidCredentials,
-    Code::EmailNotConfirmed,
-    Code::AccountDisabled,
-    Code::TooManyAttempts,
-]);
+pub const ROUTE: Route = Route::new("login", &["POST"], &["/auth/login"], || post(handler))
+    .fails_with(&[Code::InvalidCredentials, Code::EmailNotConfirmed, Code::AccountDisabled, Code::TooManyAttempts])
+    .limited_by(Limit::Login);
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -39,12 +41,18 @@ pub struct Login {
     email: Option<String>,
     #[schema(required, value_type = String, format = "password", example = "correct horse battery")]
     password: Option<SecretString>,
+    /// The `device_token` of an earlier sign-in to this account, if the client kept one: then other people's failures with
+    /// the address do not lock this client out. One that does not count any more is ignored.
+    #[schema(value_type = Option<String>)]
+    device_token: Option<SecretString>,
 }
 
 #[derive(Serialize, ToSchema)]
 pub struct SignedIn {
     #[serde(flatten)]
     tokens: TokenPair,
+    /// Opaque; to be kept for 180 days, also after signing out, and sent along with the next sign-in to this account.
+    device_token: String,
     user: UserView,
 }
 
@@ -52,53 +60,80 @@ pub struct SignedIn {
     post, path = "/auth/login", tag = "auth", operation_id = "login", summary = "Sign in", request_body = Login,
     responses((status = 200, description = "Signed in", body = SignedIn))
 )]
-pub async fn handler(State(app): State<App>, facts: Facts, Json(body): Json<Login>) -> Result<Answer<SignedIn>> {
-    let (email, password) = body.parse()?;
+pub async fn handler(
+    State(app): State<App>,
+    facts: Facts,
+    limit: Limited,
+    Json(body): Json<Login>,
+) -> Result<Answer<SignedIn>> {
+    let Attempt { email, password, device } = body.parse(&app).await?;
     let address = email.folded();
-    let user = admit(&app, &address).await?;
+    let (user, bucket) = admit(&app, &limit, &address, device).await?;
     let verdict = app.hasher.verify(&password, user.as_ref().map(|user| &user.password_hash)).await?;
     let user = recognise(user, verdict)?;
     if let Err(error) = admissible(&user) {
         // Whoever knows the password does not guess.
-        app.store.forget_attempts(&address).await?;
+        app.store.forget_attempts(bucket).await?;
         return Err(error);
     }
 
     if verdict == Verdict::RightButOutdated {
         rehash(&app, &user, password).await?;
     }
-    let session = Session::begin(&user, facts.source_ip.map(|ip| ip.to_string()), facts.user_agent, app.clock.now());
-    let begin = app.store.begin_session(&session, app.config.limits.then_some(&address));
+    let now = app.clock.now();
+    let session = Session::begin(&user, facts.source_ip.map(|ip| ip.to_string()), facts.user_agent, now);
+    let begin = app.store.begin_session(&session, app.config.limits.on.then_some(bucket));
     let tokens = async {
         // Only then is the write on its way, while this computes a signature.
         tokio::task::yield_now().await;
         TokenPair::issue(&app, &user, &session).await
     };
     let ((), tokens) = tokio::try_join!(begin, tokens)?;
+    let device = device::encode(&Device::signed_in(bucket.device, &user, now), app.keys.device_mac().await?);
     Event::LoginSucceeded { user: user.id, session: session.id }.record();
-    Ok(Answer::ok(SignedIn { tokens, user: UserView::of(user, &app) }))
+    let device_token = device.expose_secret().to_owned();
+    Ok(Answer::ok(SignedIn { tokens, device_token, user: UserView::of(user, &app) }))
 }
 
-/// Counts the attempt, unless the address is locked. Returns the account that has the address.
-async fn admit(app: &App, address: &FoldedAddress) -> Result<Option<User>> {
+/// Lets the attempt through, unless its origin has called too often or its bucket is locked. Returns the account that
+/// has the address, and the bucket.
+async fn admit<'a>(
+    app: &App,
+    limit: &Limited,
+    address: &'a FoldedAddress,
+    device: Option<Device>,
+) -> Result<(Option<User>, Bucket<'a>)> {
+    let before = limit.admit_during(app.store.before_sign_in(address, device.as_ref())).await?;
+    let BeforeSignIn { owner, by_anyone, by_device, user_of_device } = before;
+
+    // A device counts apart only with the address of its own account; any other is a stranger.
+    let user_of_device = user_of_device.filter(|user| owner == Some(user.id));
+    let device = device.filter(|device| user_of_device.is_some_and(|user| device.belongs_to(&user, app.clock.now())));
+    let bucket = Bucket { address, device: device.map(|device| device.id) };
+    let earlier = if device.is_some() { by_device } else { by_anyone };
+    // An id that nobody has keeps the look-up of an unknown address as long as that of a known one.
+    let user = app.store.user(owner.unwrap_or_else(|| UserId::new(app.clock.now())));
+    // Counted first: a locked attempt reads no account.
+    let ((), user) = tokio::try_join!(count(app, owner, bucket, earlier), user)?;
+    Ok((user, bucket))
+}
+
+/// Counts the attempt, unless the bucket is locked.
+async fn count(app: &App, owner: Option<UserId>, bucket: Bucket<'_>, mut earlier: Option<Attempts>) -> Result<()> {
+    if !app.config.limits.on {
+        return Ok(());
+    }
     loop {
         let now = app.clock.now();
-        let (owner, earlier): (_, Option<Attempts>) = app.store.owner_and_attempts(address).await?;
-        // An id that nobody has keeps the look-up of an unknown address as long as that of a known one.
-        let user = app.store.user(owner.unwrap_or_else(|| UserId::new(now)));
-        if !app.config.limits {
-            return user.await;
-        }
         if let Some(retry_after) = lockout::wait(earlier, now) {
-            Event::LoginLocked.record();
+            Event::LoginLocked { user: owner, device: bucket.device.is_some() }.record();
             return Err(Error::TooManyAttempts { retry_after });
         }
         // Each failed condition means that another attempt was counted, so this ends: at the latest when the lock does.
-        let counted = app.store.count_attempt(address, earlier, lockout::one_more(earlier, now));
-        let (user, counted) = tokio::try_join!(user, counted)?;
-        if counted {
-            return Ok(user);
+        if app.store.count_attempt(bucket, earlier, lockout::one_more(earlier, now)).await? {
+            return Ok(());
         }
+        earlier = app.store.attempts(bucket).await?;
     }
 }
 
@@ -132,11 +167,24 @@ async fn rehash(app: &App, user: &User, password: Password) -> Result<()> {
     app.store.replace_password_hash(user.id, &user.password_hash, &hash).await
 }
 
+/// A request whose fields could be taken.
+struct Attempt {
+    email: EmailAddress,
+    password: Password,
+    device: Option<Device>,
+}
+
 impl Login {
-    fn parse(self) -> Result<(EmailAddress, Password)> {
+    async fn parse(self, app: &App) -> Result<Attempt> {
         let mut fields = Fields::default();
         let email = fields.required("email", self.email, |email| EmailAddress::parse(&email));
         let password = fields.required("password", self.password, |password| Ok(Password::new(&password)));
-        fields.finish(email.zip(password))
+        let (email, password) = fields.finish(email.zip(password))?;
+        let device = match self.device_token {
+            // One that is not ours is as good as none: it is nobody's business which it was.
+            Some(token) => device::decode(token.expose_secret(), app.keys.device_mac().await?),
+            None => None,
+        };
+        Ok(Attempt { email, password, device })
     }
 }

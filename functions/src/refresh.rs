@@ -6,6 +6,7 @@
 use axum::extract::State;
 use axum::routing::get;
 use serde::Deserialize;
+use shared::domain::limit::Limit;
 use shared::domain::session::{Rotation, Session};
 use shared::domain::user::User;
 use shared::error::Code;
@@ -14,6 +15,7 @@ use shared::http::answer::Answer;
 use shared::http::body::Json;
 use shared::http::caller::Bearer;
 use shared::http::fields::Fields;
+use shared::http::limit::Limited;
 use shared::telemetry::audit::Event;
 use shared::tokens::TokenPair;
 use shared::tokens::refresh::{self, RefreshToken};
@@ -21,7 +23,8 @@ use shared::{App, Error, Result};
 use utoipa::ToSchema;
 
 pub const ROUTE: Route = Route::new("refresh", &["GET", "POST"], &["/auth/refresh"], || get(with_bearer).post(handler))
-    .fails_with(&[Code::InvalidRefreshToken]);
+    .fails_with(&[Code::InvalidRefreshToken])
+    .limited_by(Limit::Refresh);
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -35,11 +38,15 @@ pub struct Refresh {
     summary = "Exchange the refresh token in the Authorization header for a new pair", security(("refresh_token" = [])),
     responses((status = 200, description = "The new pair", body = TokenPair))
 )]
-pub async fn with_bearer(State(app): State<App>, token: Result<Option<Bearer>>) -> Result<Answer<TokenPair>> {
+pub async fn with_bearer(
+    State(app): State<App>,
+    limit: Limited,
+    token: Result<Option<Bearer>>,
+) -> Result<Answer<TokenPair>> {
     let Ok(Some(Bearer(token))) = token else {
         return Err(Error::InvalidRefreshToken);
     };
-    exchange(&app, &token).await.map(Answer::ok)
+    exchange(&app, &limit, &token).await.map(Answer::ok)
 }
 
 #[utoipa::path(
@@ -47,15 +54,19 @@ pub async fn with_bearer(State(app): State<App>, token: Result<Option<Bearer>>) 
     summary = "Exchange a refresh token for a new pair", request_body = Refresh,
     responses((status = 200, description = "The new pair", body = TokenPair))
 )]
-pub async fn handler(State(app): State<App>, Json(body): Json<Refresh>) -> Result<Answer<TokenPair>> {
+pub async fn handler(State(app): State<App>, limit: Limited, Json(body): Json<Refresh>) -> Result<Answer<TokenPair>> {
     let mut fields = Fields::default();
     let token = fields.required("refresh_token", body.refresh_token, Ok);
-    exchange(&app, &fields.finish(token)?).await.map(Answer::ok)
+    exchange(&app, &limit, &fields.finish(token)?).await.map(Answer::ok)
 }
 
-async fn exchange(app: &App, token: &str) -> Result<TokenPair> {
-    let token = refresh::decode(token, app.keys.refresh_mac().await?).ok_or(Error::InvalidRefreshToken)?;
-    let (user, session) = live(app, &token).await?;
+async fn exchange(app: &App, limit: &Limited, token: &str) -> Result<TokenPair> {
+    let Some(token) = refresh::decode(token, app.keys.refresh_mac().await?) else {
+        // A forged token counts as any other, so a flood of them ends as well.
+        limit.admit().await?;
+        return Err(Error::InvalidRefreshToken);
+    };
+    let (user, session) = limit.admit_during(live(app, &token)).await?;
     let session = match session.rotation_of(token.rotation, app.clock.now()) {
         Rotation::Rotate => match app.store.rotate_session(&session, app.clock.now()).await? {
             Some(rotated) => rotated,

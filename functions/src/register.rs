@@ -10,6 +10,7 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use shared::domain::email::EmailAddress;
 use shared::domain::id::UserId;
+use shared::domain::limit::Limit;
 use shared::domain::mail::{MailKind, OwedMail};
 use shared::domain::name::UserName;
 use shared::domain::password::NewPassword;
@@ -19,12 +20,14 @@ use shared::http::Route;
 use shared::http::answer::Answer;
 use shared::http::body::Json;
 use shared::http::fields::Fields;
+use shared::http::limit::Limited;
 use shared::store::Created;
 use shared::telemetry::audit::Event;
 use shared::{App, Result};
 use utoipa::ToSchema;
 
-pub const ROUTE: Route = Route::new("register", &["POST"], &["/auth/register"], || post(handler));
+pub const ROUTE: Route =
+    Route::new("register", &["POST"], &["/auth/register"], || post(handler)).limited_by(Limit::Register);
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -51,9 +54,13 @@ pub struct ConfirmationRequired {
     summary = "Create an account", request_body = Register,
     responses((status = 202, description = "A mail is on its way to the address", body = ConfirmationRequired))
 )]
-pub async fn handler(State(app): State<App>, Json(body): Json<Register>) -> Result<Answer<ConfirmationRequired>> {
+pub async fn handler(
+    State(app): State<App>,
+    limit: Limited,
+    Json(body): Json<Register>,
+) -> Result<Answer<ConfirmationRequired>> {
     let (name, email, password) = body.parse()?;
-    let owner = app.store.owner_of(&email.folded()).await?;
+    let owner = limit.admit_during(app.store.owner_of(&email.folded())).await?;
     let password_hash = app.hasher.hash(&password).await?;
     let now = app.clock.now();
     let user = User {

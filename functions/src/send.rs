@@ -8,17 +8,19 @@ use axum::http::StatusCode;
 use axum::routing::post;
 use serde::Deserialize;
 use shared::domain::email::EmailAddress;
+use shared::domain::limit::Limit;
 use shared::domain::mail::{MailKind, OwedMail};
 use shared::http::Route;
 use shared::http::answer::Answer;
 use shared::http::body::Json;
 use shared::http::fields::Fields;
+use shared::http::limit::Limited;
 use shared::{App, Result};
 use utoipa::ToSchema;
 
 use crate::register::ConfirmationRequired;
 
-pub const ROUTE: Route = Route::new("send", &["POST"], &["/auth/send"], || post(handler));
+pub const ROUTE: Route = Route::new("send", &["POST"], &["/auth/send"], || post(handler)).limited_by(Limit::Send);
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -32,11 +34,16 @@ pub struct Send {
     summary = "Ask for a fresh confirmation mail", request_body = Send,
     responses((status = 202, description = "If an account with this address waits for its confirmation, a mail is on its way", body = ConfirmationRequired))
 )]
-pub async fn handler(State(app): State<App>, Json(body): Json<Send>) -> Result<Answer<ConfirmationRequired>> {
+pub async fn handler(
+    State(app): State<App>,
+    limit: Limited,
+    Json(body): Json<Send>,
+) -> Result<Answer<ConfirmationRequired>> {
     let mut fields = Fields::default();
     let email = fields.required("email", body.email, |email| EmailAddress::parse(&email));
     let email = fields.finish(email)?;
 
+    limit.admit().await?;
     let mail = OwedMail::new(email.folded(), MailKind::ConfirmationRequested, app.clock.now());
     app.store.owe_mail(&mail).await?;
     app.tell_emailer(&mail).await;

@@ -9,6 +9,7 @@ use secrecy::SecretString;
 
 use crate::domain::email::EmailAddress;
 use crate::domain::keys::Algorithm;
+use crate::domain::limit::{Limit, Rate};
 
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -20,8 +21,7 @@ pub struct Config {
     pub password_hash: PasswordHash,
     /// `ADMIN_EMAIL`: the account with this address becomes an administrator when it confirms the address.
     pub admin_email: Option<EmailAddress>,
-    /// `LIMITS=off` turns rate limits and locks off. Only the local stack ever sets it.
-    pub limits: bool,
+    pub limits: Limits,
     /// `LOG_STREAM`: the Firehose stream that log records go to; without it they go to standard output only.
     pub log_stream: Option<String>,
 }
@@ -115,12 +115,32 @@ pub struct PasswordHash {
     pub parallelism: u32,
 }
 
+/// What slows down those who guess and those who flood.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// `LIMITS=off` turns rate limits and locks off. Only the local stack ever sets it.
+    pub on: bool,
+    /// `LIMIT_LOGIN_PER_IP` and the like, by the table in `domain::limit`: how often one origin may call a route, as
+    /// `30/5m`; `off` where something in front of the API hides where requests come from, and limits them itself.
+    rates: Vec<(Limit, Rate)>,
+}
+
+impl Limits {
+    /// How often one origin may do what is limited; `None` for as often as it likes.
+    #[must_use]
+    pub fn rate(&self, limit: Limit) -> Option<Rate> {
+        self.rates.iter().find(|(known, _)| self.on && *known == limit).map(|(_, rate)| *rate)
+    }
+}
+
 /// Lifetimes that the contract fixes.
 pub const ACCESS_TOKEN_LIFE: Duration = Duration::from_mins(10);
 pub const REFRESH_IDLE_LIFE: Duration = Duration::from_hours(30 * 24);
 pub const SESSION_LIFE: Duration = Duration::from_hours(90 * 24);
 /// A refresh token one step behind is answered with the current pair for this long after the rotation.
 pub const REFRESH_REUSE_INTERVAL: Duration = Duration::from_secs(10);
+/// How long a device that does not sign in is remembered; each sign-in begins it anew.
+pub const DEVICE_LIFE: Duration = Duration::from_hours(180 * 24);
 pub const CONFIRMATION_LIFE: Duration = Duration::from_hours(24);
 /// What a route that changes or ends an account asks of `auth_time` (RFC 9470).
 pub const RECENT_SIGN_IN: Duration = Duration::from_mins(15);
@@ -199,7 +219,10 @@ impl Config {
                 parallelism: reader.parsed("PASSWORD_HASH_PARALLELISM").unwrap_or(1),
             },
             admin_email: reader.parsed("ADMIN_EMAIL"),
-            limits: reader.optional("LIMITS").as_deref() != Some("off"),
+            limits: Limits {
+                on: reader.optional("LIMITS").as_deref() != Some("off"),
+                rates: Limit::ALL.iter().filter_map(|limit| Some((*limit, reader.rate(*limit)?))).collect(),
+            },
             log_stream: reader.optional("LOG_STREAM"),
         };
         if reader.problems.is_empty() { Ok(config) } else { Err(ConfigError(reader.problems)) }
@@ -238,6 +261,15 @@ impl<F: Fn(&str) -> Option<String>> Reader<F> {
     fn parsed<T: FromStr<Err: fmt::Display>>(&mut self, name: &str) -> Option<T> {
         self.optional(name)?.parse().map_err(|problem| self.problems.push(format!("{name}: {problem}"))).ok()
     }
+
+    fn rate(&mut self, limit: Limit) -> Option<Rate> {
+        let name = limit.variable();
+        let text = self.optional(name).unwrap_or_else(|| limit.default_rate().to_owned());
+        if text == "off" {
+            return None;
+        }
+        text.parse().map_err(|problem| self.problems.push(format!("{name}: {problem}"))).ok()
+    }
 }
 
 #[cfg(test)]
@@ -274,7 +306,8 @@ mod tests {
         assert_eq!(config.tokens.audience, config.tokens.issuer);
         assert_eq!(config.tokens.algorithm, Algorithm::Es256);
         assert_eq!(config.password_hash.memory_kib, 19_456);
-        assert!(config.limits);
+        assert!(config.limits.on);
+        assert_eq!(config.limits.rate(Limit::Login), "30/5m".parse().ok());
     }
 
     #[test]
@@ -285,8 +318,11 @@ mod tests {
         variables.insert("SIGNING_ALGORITHM", "none");
         variables.insert("ADMIN_EMAIL", "nobody");
         variables.insert("PICTURES_URL", "pictures.example.com");
+        variables.insert("LIMIT_LOGIN_PER_IP", "thirty");
         let problem = read(&variables).unwrap_err().to_string();
-        for name in ["TABLE_NAME", "MAIL_FROM", "SIGNING_ALGORITHM", "ADMIN_EMAIL", "PICTURES_URL"] {
+        for name in
+            ["TABLE_NAME", "MAIL_FROM", "SIGNING_ALGORITHM", "ADMIN_EMAIL", "PICTURES_URL", "LIMIT_LOGIN_PER_IP"]
+        {
             assert!(problem.contains(name), "{problem} does not name {name}");
         }
     }
@@ -299,6 +335,23 @@ mod tests {
         let endpoints = read(&variables).unwrap().aws.endpoints;
         assert_eq!(endpoints.sqs.as_deref(), Some("http://127.0.0.1:4566"));
         assert_eq!(endpoints.s3.as_deref(), Some("http://127.0.0.1:9999"));
+    }
+
+    #[test]
+    fn each_limit_is_set_by_its_variable_and_all_go_with_the_locks() {
+        let mut variables = complete();
+        variables.insert("LIMIT_LOGIN_PER_IP", "5/1m");
+        variables.insert("LIMIT_SEND_PER_IP", "off");
+        let limits = read(&variables).unwrap().limits;
+        assert_eq!(limits.rate(Limit::Login), "5/1m".parse().ok());
+        assert_eq!(limits.rate(Limit::Send), None);
+        assert_eq!(limits.rate(Limit::Register), Limit::Register.default_rate().parse().ok());
+        variables.insert("LIMITS", "off");
+        let limits = read(&variables).unwrap().limits;
+        assert!(!limits.on);
+        for limit in Limit::ALL {
+            assert_eq!(limits.rate(*limit), None, "{limit}");
+        }
     }
 
     #[test]

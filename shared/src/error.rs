@@ -30,6 +30,8 @@ pub enum Error {
     AccountDisabled,
     #[error("There were too many failed attempts. Wait before the next one.")]
     TooManyAttempts { retry_after: Duration },
+    #[error("There were too many requests from your network. Wait before the next one.")]
+    RateLimited { retry_after: Duration },
     #[error("Sign in: this route needs an access token as a Bearer credential.")]
     Unauthenticated,
     #[error("The access token is not valid, has expired, or its session is over.")]
@@ -111,6 +113,7 @@ codes! {
     UnsupportedMediaType     "unsupported_media_type"    UNSUPPORTED_MEDIA_TYPE "The content type is not supported"
     HeadersTooLarge          "headers_too_large"         REQUEST_HEADER_FIELDS_TOO_LARGE "The headers are too large"
     TooManyAttempts          "too_many_attempts"         TOO_MANY_REQUESTS      "Too many attempts"
+    RateLimited              "rate_limited"              TOO_MANY_REQUESTS      "Too many requests"
     InternalError            "internal_error"            INTERNAL_SERVER_ERROR  "Internal error"
 }
 
@@ -150,6 +153,7 @@ impl Error {
             Self::EmailNotConfirmed => Code::EmailNotConfirmed,
             Self::AccountDisabled => Code::AccountDisabled,
             Self::TooManyAttempts { .. } => Code::TooManyAttempts,
+            Self::RateLimited { .. } => Code::RateLimited,
             Self::Unauthenticated => Code::Unauthenticated,
             Self::InvalidToken => Code::InvalidToken,
             Self::ReauthenticationRequired { .. } => Code::ReauthenticationRequired,

@@ -63,7 +63,9 @@ async fn the_answer_is_a_token_pair_and_the_user() {
     let body = answer.json();
     let mut fields: Vec<_> = body.as_object().unwrap().keys().map(String::as_str).collect();
     fields.sort_unstable();
-    assert_eq!(fields, ["access_token", "expires_in", "refresh_expires_in", "refresh_token", "token_type", "user"]);
+    let expected =
+        ["access_token", "device_token", "expires_in", "refresh_expires_in", "refresh_token", "token_type", "user"];
+    assert_eq!(fields, expected);
     assert_eq!((&body["token_type"], &body["expires_in"]), (&json!("Bearer"), &json!(600)));
     let month = 30 * 24 * 3600;
     assert!((month - 60..=month).contains(&body["refresh_expires_in"].as_u64().unwrap()), "{body}");

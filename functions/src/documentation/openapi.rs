@@ -6,7 +6,7 @@ use serde_json::json;
 use shared::error::{Code, FieldError};
 use shared::http::answer::Problem;
 use shared::http::{BASE_PATH, Route};
-use utoipa::openapi::header::HeaderBuilder;
+use utoipa::openapi::header::{Header, HeaderBuilder};
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::schema::{Object, Type};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
@@ -101,6 +101,10 @@ fn add_failures(operation: &mut Operation, route: Option<&Route>) {
         codes.push(Code::InvalidRequest);
     }
     codes.extend(route.map_or(&[][..], |route| route.errors));
+    let limited = route.is_some_and(|route| route.limit.is_some());
+    if limited {
+        codes.push(Code::RateLimited);
+    }
 
     let mut by_status: BTreeMap<u16, Vec<Code>> = BTreeMap::new();
     for code in codes {
@@ -109,6 +113,30 @@ fn add_failures(operation: &mut Operation, route: Option<&Route>) {
     for (status, codes) in by_status {
         operation.responses.responses.insert(status.to_string(), RefOr::T(problem(status, &codes)));
     }
+    if limited {
+        add_limits(operation);
+    }
+}
+
+/// Where the client stands, on all answers to a request that was counted.
+fn add_limits(operation: &mut Operation) {
+    for (status, response) in &mut operation.responses.responses {
+        let counted = status.starts_with('2') || ["401", "403", "429"].contains(&status.as_str());
+        if let RefOr::T(response) = response
+            && counted
+        {
+            let names = [
+                ("RateLimit-Policy", "Requests and seconds of the window: `\"login\";q=30;w=300`"),
+                ("RateLimit", "Requests that remain, and seconds until the window ends: `\"login\";r=29;t=212`"),
+            ];
+            let headers = names.map(|(name, description)| (name.to_owned(), RefOr::T(header(description))));
+            response.headers.extend(headers);
+        }
+    }
+}
+
+fn header(description: &str) -> Header {
+    HeaderBuilder::new().schema(Some(Object::with_type(Type::String))).description(Some(description)).build()
 }
 
 fn problem(status: u16, codes: &[Code]) -> Response {
@@ -123,9 +151,6 @@ fn problem(status: u16, codes: &[Code]) -> Response {
     content.examples = examples.map(|(name, example)| (name, RefOr::T(example))).collect();
     let names: Vec<String> = codes.iter().map(|code| format!("`{code}`")).collect();
     let response = ResponseBuilder::new().description(names.join(", ")).content("application/problem+json", content);
-    let header = |description| {
-        HeaderBuilder::new().schema(Some(Object::with_type(Type::String))).description(Some(description)).build()
-    };
     match status {
         401 => response.header("WWW-Authenticate", header("The challenge, after RFC 6750 and RFC 9470")),
         405 => response.header("Allow", header("The methods that the path takes")),

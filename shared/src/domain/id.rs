@@ -61,6 +61,8 @@ ids! {
     UserId
     /// A sign-in and what was refreshed from it: the `sid` of access tokens.
     SessionId
+    /// A browser or app that has signed in to an account before.
+    DeviceId
     /// A mail that is owed.
     MailId
     /// An upload of a picture.

@@ -4,9 +4,19 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::email::FoldedAddress;
+use super::id::DeviceId;
 use crate::clock::Timestamp;
 
-/// Attempts in a row without a right password, kept for each address, whether an account has it or not.
+/// Where attempts with an address are counted: together for all strangers, whether an account has the address or not,
+/// and apart for each device that its owner has signed in with, so that strangers do not lock the owner out.
+#[derive(Debug, Clone, Copy)]
+pub struct Bucket<'a> {
+    pub address: &'a FoldedAddress,
+    pub device: Option<DeviceId>,
+}
+
+/// Attempts in a row without a right password, kept for each bucket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attempts {
     pub count: u32,

@@ -1,12 +1,15 @@
 //! The rules, without HTTP and without AWS: values that can only be made valid, and decisions as pure functions.
 
+pub mod device;
 pub mod email;
 pub mod id;
 pub mod keys;
+pub mod limit;
 pub mod link;
 pub mod lockout;
 pub mod mail;
 pub mod name;
+pub mod origin;
 pub mod password;
 pub mod picture;
 pub mod session;

@@ -4,6 +4,7 @@
 use std::any::Any;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
@@ -23,7 +24,9 @@ use utoipa::ToSchema;
 
 use super::Route;
 use super::body::MAX_BODY;
+use super::limit::Gate;
 use crate::App;
+use crate::domain::limit::Limit;
 use crate::error::{Causes, Code, Error, FieldError};
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -87,10 +90,8 @@ impl Error {
                     format!("Bearer error=\"insufficient_user_authentication\", max_age=\"{}\"", max_age.as_secs());
                 HeaderValue::from_str(&text).map(|value| (WWW_AUTHENTICATE, value)).into_iter().collect()
             }
-            Self::TooManyAttempts { retry_after } => {
-                // Rounded up: a client that waits this long finds the lock gone.
-                let seconds = retry_after.as_millis().div_ceil(1000).max(1);
-                HeaderValue::from_str(&seconds.to_string()).map(|value| (RETRY_AFTER, value)).into_iter().collect()
+            Self::TooManyAttempts { retry_after } | Self::RateLimited { retry_after } => {
+                vec![(RETRY_AFTER, HeaderValue::from(seconds(*retry_after)))]
             }
             Self::MethodNotAllowed { allow } => {
                 HeaderValue::from_str(allow).map(|value| (ALLOW, value)).into_iter().collect()
@@ -100,9 +101,14 @@ impl Error {
     }
 }
 
+/// A wait in whole seconds, rounded up: a client that waits this long finds it over.
+pub(super) fn seconds(wait: Duration) -> u64 {
+    wait.as_millis().div_ceil(1000).max(1).try_into().unwrap_or(u64::MAX)
+}
+
 /// Wraps a function's routes with everything that all answers have in common.
 pub fn finish(router: Router<App>, route: &Route, app: App) -> Router {
-    let Route { name, methods, .. } = *route;
+    let Route { name, methods, limit, .. } = *route;
     router
         .fallback(async || Error::NotFound)
         .method_not_allowed_fallback(async move || Error::MethodNotAllowed { allow: methods.join(", ") })
@@ -118,7 +124,7 @@ pub fn finish(router: Router<App>, route: &Route, app: App) -> Router {
             next.run(request).await
         }))
         .layer(CatchPanicLayer::custom(panicked))
-        .layer(middleware::from_fn_with_state((app, name), conclude))
+        .layer(middleware::from_fn_with_state((app, name, limit), conclude))
 }
 
 fn content_length(request: &Request) -> Option<usize> {
@@ -131,7 +137,11 @@ fn panicked(panic: Box<dyn Any + Send>) -> Response {
     Error::internal(format!("panicked: {}", message.unwrap_or("without a message"))).into_response()
 }
 
-async fn conclude(State((app, function)): State<(App, &'static str)>, mut request: Request, next: Next) -> Response {
+async fn conclude(
+    State((app, function, limit)): State<(App, &'static str, Option<Limit>)>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     let facts = facts(&request);
     let span = tracing::info_span!(
         "request",
@@ -144,6 +154,7 @@ async fn conclude(State((app, function)): State<(App, &'static str)>, mut reques
     );
     let request_id = facts.request_id.clone();
     request.extensions_mut().insert(facts);
+    let gate = limit.map(|limit| Gate::open(limit, &mut request));
     async move {
         let began = app.clock.now();
         let mut response = next.run(request).await;
@@ -157,6 +168,9 @@ async fn conclude(State((app, function)): State<(App, &'static str)>, mut reques
             "answered"
         );
         add_headers(response.headers_mut(), &request_id);
+        if let Some(gate) = gate {
+            gate.describe_to(response.headers_mut());
+        }
         response
     }
     .instrument(span)

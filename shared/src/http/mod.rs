@@ -4,6 +4,7 @@ pub mod answer;
 pub mod body;
 pub mod caller;
 pub mod fields;
+pub mod limit;
 pub mod pages;
 pub mod query;
 pub mod view;
@@ -12,6 +13,7 @@ use axum::Router;
 use axum::routing::MethodRouter;
 
 use crate::App;
+use crate::domain::limit::Limit;
 use crate::error::Code;
 
 /// What every path of the API starts with.
@@ -30,6 +32,8 @@ pub struct Route {
     pub errors: &'static [Code],
     /// Whether it reads or writes the table. One that does not is up while the table is not, and starts without it.
     pub uses_table: bool,
+    /// How often one origin may call it: its handler takes [`limit::Limited`].
+    pub limit: Option<Limit>,
     pub handler: fn() -> MethodRouter<App>,
 }
 
@@ -41,7 +45,7 @@ impl Route {
         paths: &'static [&'static str],
         handler: fn() -> MethodRouter<App>,
     ) -> Self {
-        Self { name, paths, methods, at_root: false, errors: &[], uses_table: true, handler }
+        Self { name, paths, methods, at_root: false, errors: &[], uses_table: true, limit: None, handler }
     }
 
     #[must_use]
@@ -57,6 +61,11 @@ impl Route {
     #[must_use]
     pub const fn without_table(self) -> Self {
         Self { uses_table: false, ..self }
+    }
+
+    #[must_use]
+    pub const fn limited_by(self, limit: Limit) -> Self {
+        Self { limit: Some(limit), ..self }
     }
 
     /// Every full path the route is served at.

@@ -2,27 +2,58 @@
 
 use std::time::Duration;
 
-use super::users::{OWNER, Owner, address_key};
+use super::users::{OWNER, Owner, PROFILE, address_key, user_key};
 use super::{Item, Store, from_item, if_condition_held, n, s, to_item};
+use crate::domain::device::Device;
 use crate::domain::email::FoldedAddress;
-use crate::domain::id::UserId;
-use crate::domain::lockout::Attempts;
+use crate::domain::id::{DeviceId, UserId};
+use crate::domain::lockout::{Attempts, Bucket};
+use crate::domain::user::User;
 use crate::error::Result;
 
-const ATTEMPTS: &str = "ATTEMPTS";
+pub(super) const ATTEMPTS: &str = "ATTEMPTS";
 /// Longer than the longest lock and the quiet that forgives.
 const KEPT: Duration = Duration::from_hours(1);
 
+/// What stands in the table when somebody tries to sign in.
+#[derive(Debug, Clone)]
+pub struct BeforeSignIn {
+    /// Who has the address.
+    pub owner: Option<UserId>,
+    /// Attempts of everyone.
+    pub by_anyone: Option<Attempts>,
+    /// Attempts of the device that was asked about.
+    pub by_device: Option<Attempts>,
+    /// The account that the device says it belongs to, whoever has the address.
+    pub user_of_device: Option<User>,
+}
+
 impl Store {
-    /// Who has an address, and the attempts with it, in one round trip.
+    /// Who has an address, the attempts with it, and what there is to know of a device, in one round trip.
     ///
     /// # Errors
     /// Only when the table cannot be read.
-    pub async fn owner_and_attempts(&self, address: &FoldedAddress) -> Result<(Option<UserId>, Option<Attempts>)> {
+    pub async fn before_sign_in(&self, address: &FoldedAddress, device: Option<&Device>) -> Result<BeforeSignIn> {
         let pk = address_key(address);
-        let (owner, attempts) = self.get_two((pk.clone(), OWNER.into()), (pk, ATTEMPTS.into())).await?;
-        let owner: Option<Owner> = owner.map(from_item).transpose()?;
-        Ok((owner.map(|owner| owner.user), attempts.map(from_item).transpose()?))
+        let mut keys = vec![(pk.clone(), OWNER.into()), (pk.clone(), attempts_of(None))];
+        if let Some(device) = device {
+            keys.extend([(pk, attempts_of(Some(device.id))), (user_key(device.user), PROFILE.into())]);
+        }
+        let mut found = self.get_each(&keys).await?.into_iter();
+        let mut next = || found.next().flatten();
+        let owner: Option<Owner> = next().map(from_item).transpose()?;
+        Ok(BeforeSignIn {
+            owner: owner.map(|owner| owner.user),
+            by_anyone: next().map(from_item).transpose()?,
+            by_device: next().map(from_item).transpose()?,
+            user_of_device: next().map(from_item).transpose()?,
+        })
+    }
+
+    /// # Errors
+    /// Only when the table cannot be read.
+    pub async fn attempts(&self, bucket: Bucket<'_>) -> Result<Option<Attempts>> {
+        self.get(address_key(bucket.address), &attempts_of(bucket.device)).await
     }
 
     /// Counts an attempt before its password is looked at, if nobody else counted one since `earlier` was read: so
@@ -30,13 +61,8 @@ impl Store {
     ///
     /// # Errors
     /// Only when the table cannot be written.
-    pub async fn count_attempt(
-        &self,
-        address: &FoldedAddress,
-        earlier: Option<Attempts>,
-        now: Attempts,
-    ) -> Result<bool> {
-        let mut item = to_item(address_key(address), ATTEMPTS, &now)?;
+    pub async fn count_attempt(&self, bucket: Bucket<'_>, earlier: Option<Attempts>, now: Attempts) -> Result<bool> {
+        let mut item = to_item(address_key(bucket.address), attempts_of(bucket.device), &now)?;
         item.insert("ttl".into(), n(now.last_at.plus(KEPT).seconds()));
         let put = self.db.put_item().table_name(&self.table).set_item(Some(item));
         let put = match earlier {
@@ -54,12 +80,16 @@ impl Store {
     ///
     /// # Errors
     /// Only when the table cannot be written.
-    pub async fn forget_attempts(&self, address: &FoldedAddress) -> Result<()> {
-        self.db.delete_item().table_name(&self.table).set_key(Some(attempts_key(address))).send().await?;
+    pub async fn forget_attempts(&self, bucket: Bucket<'_>) -> Result<()> {
+        self.db.delete_item().table_name(&self.table).set_key(Some(attempts_key(bucket))).send().await?;
         Ok(())
     }
 }
 
-pub(super) fn attempts_key(address: &FoldedAddress) -> Item {
-    Item::from([("pk".into(), s(address_key(address))), ("sk".into(), s(ATTEMPTS))])
+fn attempts_of(device: Option<DeviceId>) -> String {
+    device.map_or_else(|| ATTEMPTS.to_owned(), |device| format!("{ATTEMPTS}#{device}"))
+}
+
+pub(super) fn attempts_key(bucket: Bucket<'_>) -> Item {
+    Item::from([("pk".into(), s(address_key(bucket.address))), ("sk".into(), s(attempts_of(bucket.device)))])
 }

@@ -3,6 +3,7 @@
 use aws_sdk_dynamodb::types::{DeleteRequest, WriteRequest};
 use serde::{Deserialize, Serialize};
 
+use super::attempts::ATTEMPTS;
 use super::mails::{mail_key, mark_pending};
 use super::users::{address_key, user_key};
 use super::{Item, Store, s, to_item};
@@ -41,7 +42,8 @@ impl Store {
         // Everything of the user but the note of the erasure itself, which sorts before "LINK#" and "SESSION#".
         self.delete_range(&user, "ERASURE#", "~").await?;
         self.delete_range(&address, "MAIL#", &mail_key(erasure.farewell)).await?;
-        self.forget_attempts(&erasure.address).await
+        // Those of everyone and those of each device.
+        self.delete_range(&address, ATTEMPTS, &format!("{ATTEMPTS}~")).await
     }
 
     /// Strikes the note off: nothing is left.

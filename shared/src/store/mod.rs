@@ -8,7 +8,9 @@
 //! | what is left of a deleted account to erase | `USER#id` | `ERASURE` |
 //! | who has an address | `EMAIL#folded` | `OWNER` |
 //! | failed sign-ins with an address | `EMAIL#folded` | `ATTEMPTS` |
+//! | failed sign-ins with it from a device that knows the password | `EMAIL#folded` | `ATTEMPTS#device` |
 //! | mail that is owed to an address | `EMAIL#folded` | `MAIL#id` |
+//! | requests of an origin in a window | `LIMIT#limit#origin` | start of the window |
 //! | public half of a signing key | `KEYS` | kid |
 //!
 //! All that belongs to a person lies in two partitions, so deleting the account is two queries. Two sparse indexes:
@@ -18,6 +20,7 @@
 mod attempts;
 mod erasures;
 mod keys;
+mod limits;
 mod links;
 mod mails;
 mod sessions;
@@ -33,6 +36,7 @@ use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, TransactWriteIt
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+pub use attempts::BeforeSignIn;
 pub use erasures::Erasure;
 pub use keys::{KeyStore, PrivateKey, PublicKey};
 pub use mails::{Claim, Pending};
@@ -79,14 +83,20 @@ impl Store {
 
     /// Both items in one round trip, strongly consistent.
     async fn get_two(&self, one: (String, String), other: (String, String)) -> Result<(Option<Item>, Option<Item>)> {
+        let mut found = self.get_each(&[one, other]).await?.into_iter();
+        Ok((found.next().flatten(), found.next().flatten()))
+    }
+
+    /// The items under these keys, in their order, in one round trip, strongly consistent. No key may stand twice.
+    async fn get_each(&self, keys: &[(String, String)]) -> Result<Vec<Option<Item>>> {
         let key = |(pk, sk): &(String, String)| Item::from([("pk".into(), s(pk)), ("sk".into(), s(sk))]);
-        let mut wanted = vec![key(&one), key(&other)];
-        let mut found: Vec<Item> = Vec::with_capacity(2);
+        let mut wanted: Vec<Item> = keys.iter().map(key).collect();
+        let mut found: Vec<Item> = Vec::with_capacity(keys.len());
         // DynamoDB may leave keys of a batch unread when it is busy; the SDK retries requests, not parts of answers.
         for _ in 0..4 {
-            let keys = KeysAndAttributes::builder().set_keys(Some(wanted)).consistent_read(true).build();
+            let batch = KeysAndAttributes::builder().set_keys(Some(wanted)).consistent_read(true).build();
             let answer =
-                self.db.batch_get_item().request_items(&self.table, keys.map_err(Error::internal)?).send().await?;
+                self.db.batch_get_item().request_items(&self.table, batch.map_err(Error::internal)?).send().await?;
             found.extend(answer.responses.unwrap_or_default().remove(&self.table).unwrap_or_default());
             wanted = answer
                 .unprocessed_keys
@@ -95,11 +105,11 @@ impl Store {
                 .map(|left| left.keys)
                 .unwrap_or_default();
             if wanted.is_empty() {
-                let mut take = |(pk, sk): &(String, String)| {
+                let take = |(pk, sk): &(String, String)| {
                     let at = found.iter().position(|item| text(item, "pk") == Some(pk) && text(item, "sk") == Some(sk));
                     at.map(|at| found.swap_remove(at))
                 };
-                return Ok((take(&one), take(&other)));
+                return Ok(keys.iter().map(take).collect());
             }
         }
         Err(Error::internal("DynamoDB left keys unread four times in a row"))

@@ -6,8 +6,8 @@ use super::attempts::attempts_key;
 use super::users::{PROFILE, user_key};
 use super::{Store, from_item, if_condition_held, n, s, to_item};
 use crate::clock::Timestamp;
-use crate::domain::email::FoldedAddress;
 use crate::domain::id::{SessionId, UserId};
+use crate::domain::lockout::Bucket;
 use crate::domain::session::Session;
 use crate::domain::user::User;
 use crate::error::{Error, Result};
@@ -17,18 +17,17 @@ fn session_key(id: SessionId) -> String {
 }
 
 impl Store {
-    /// Begins a session, and forgets the failed sign-ins with the address that it began with if they are counted, in one
-    /// round trip.
+    /// Begins a session, and forgets the failed sign-ins that it was counted among if they are counted, in one round trip.
     ///
     /// # Errors
     /// Only when the table cannot be written.
-    pub async fn begin_session(&self, session: &Session, counted: Option<&FoldedAddress>) -> Result<()> {
+    pub async fn begin_session(&self, session: &Session, counted: Option<Bucket<'_>>) -> Result<()> {
         let mut item = to_item(user_key(session.user), session_key(session.id), session)?;
         item.insert("ttl".into(), n(session.ends_at().seconds()));
         let put = PutRequest::builder().set_item(Some(item)).build().map_err(Error::internal)?;
         let mut writes = vec![WriteRequest::builder().put_request(put).build()];
-        if let Some(address) = counted {
-            let forget = DeleteRequest::builder().set_key(Some(attempts_key(address))).build();
+        if let Some(bucket) = counted {
+            let forget = DeleteRequest::builder().set_key(Some(attempts_key(bucket))).build();
             writes.push(WriteRequest::builder().delete_request(forget.map_err(Error::internal)?).build());
         }
         self.write_all(writes).await

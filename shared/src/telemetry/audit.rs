@@ -23,7 +23,19 @@ pub enum Event<'a> {
         user: Option<UserId>,
         reason: LoginFailure,
     },
-    LoginLocked,
+    /// `user` has the address, if an account does; `device` when it is a device of theirs that is locked.
+    LoginLocked {
+        user: Option<UserId>,
+        device: bool,
+    },
+    /// An origin has called a route too often; `limit` is the policy's name.
+    RateLimited {
+        limit: &'a str,
+    },
+    /// The counter failed, so the request passed.
+    RequestNotCounted {
+        limit: &'a str,
+    },
     SessionRefreshed {
         user: UserId,
         session: SessionId,
@@ -103,6 +115,7 @@ enum Category {
     Iam,
     Email,
     Configuration,
+    Network,
 }
 
 #[derive(Default)]
@@ -126,6 +139,7 @@ impl Event<'_> {
             Category::Iam => "iam",
             Category::Email => "email",
             Category::Configuration => "configuration",
+            Category::Network => "network",
         };
         tracing::info!(
             "event.kind" = "event",
@@ -144,7 +158,7 @@ impl Event<'_> {
     }
 
     fn describe(&self) -> (&'static str, Category, Details<'_>) {
-        use Category::{Authentication, Configuration, Email, Iam};
+        use Category::{Authentication, Configuration, Email, Iam, Network};
         let of = |user: UserId| Details { user: Some(user), ..Details::default() };
         let in_session = |user: UserId, session| Details { session: Some(session), ..of(user) };
         let of_kind = |kind| Details { kind: Some(kind), ..Details::default() };
@@ -159,7 +173,14 @@ impl Event<'_> {
             Self::LoginFailed { user, reason } => {
                 ("login_failed", Authentication, Details { user, failure: true, ..because(reason.as_str()) })
             }
-            Self::LoginLocked => ("login_locked", Authentication, Details { failure: true, ..Details::default() }),
+            Self::LoginLocked { user, device } => {
+                let reason = if device { "device" } else { "address" };
+                ("login_locked", Authentication, Details { user, failure: true, ..because(reason) })
+            }
+            Self::RateLimited { limit } => ("rate_limited", Network, Details { failure: true, ..because(limit) }),
+            Self::RequestNotCounted { limit } => {
+                ("request_not_counted", Network, Details { failure: true, ..because(limit) })
+            }
             Self::SessionRefreshed { user, session } => {
                 ("session_refreshed", Authentication, in_session(user, session))
             }

@@ -3,6 +3,7 @@
 
 pub mod access;
 pub mod cursor;
+pub mod device;
 pub mod keys;
 pub mod mac;
 pub mod refresh;

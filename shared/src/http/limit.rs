@@ -1,0 +1,122 @@
+//! Limits by the address of origin: a route that has one says so in its `ROUTE`, and its handler takes [`Limited`].
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use axum::extract::{FromRequestParts, Request};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
+
+use super::answer::{Facts, seconds};
+use crate::App;
+use crate::domain::limit::{Limit, Standing};
+use crate::domain::origin::Origin;
+use crate::error::{Causes, Error, Result};
+use crate::telemetry::audit::Event;
+
+const RATELIMIT: HeaderName = HeaderName::from_static("ratelimit");
+const RATELIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+
+/// A counter that takes longer counts as failed: it must not hold up what it protects.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// The limit of a request's route, and where its origin stands once that is known.
+#[derive(Debug, Clone)]
+pub(super) struct Gate {
+    limit: Limit,
+    standing: Arc<OnceLock<Standing>>,
+}
+
+impl Gate {
+    /// Lets the handler know of its route's limit.
+    pub fn open(limit: Limit, request: &mut Request) -> Self {
+        let gate = Self { limit, standing: Arc::default() };
+        request.extensions_mut().insert(gate.clone());
+        gate
+    }
+
+    /// Tells the client where it stands, in the syntax of draft-ietf-httpapi-ratelimit-headers-10: the policy's quota and
+    /// window, what remains, and the seconds until it is whole again. A request that was not counted says nothing.
+    pub fn describe_to(&self, headers: &mut HeaderMap) {
+        let Some(standing) = self.standing.get() else {
+            return;
+        };
+        let Standing { limit, rate, resets_in, .. } = standing;
+        let policy = format!("\"{limit}\";q={};w={}", rate.requests, rate.window.as_secs());
+        let state = format!("\"{limit}\";r={};t={}", standing.remaining(), seconds(*resets_in));
+        for (name, value) in [(RATELIMIT_POLICY, policy), (RATELIMIT, state)] {
+            if let Ok(value) = HeaderValue::from_str(&value) {
+                headers.insert(name, value);
+            }
+        }
+    }
+}
+
+/// A request that counts against its route's limit. The handler counts it before it does anything that lasts, and at
+/// the same time as its first read where it has one.
+#[derive(Clone)]
+pub struct Limited {
+    app: App,
+    gate: Gate,
+    origin: Option<Origin>,
+}
+
+impl FromRequestParts<App> for Limited {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
+        let gate = parts.extensions.get::<Gate>().cloned().ok_or_else(|| Error::internal("the route has no limit"))?;
+        let facts = parts.extensions.get::<Facts>();
+        let origin = facts.and_then(|facts| facts.source_ip).map(Origin::of);
+        Ok(Self { app: app.clone(), gate, origin })
+    }
+}
+
+impl Limited {
+    /// Counts the request. One that cannot be counted passes, and the log says so: a counter that fails must not close
+    /// the door to everyone.
+    ///
+    /// # Errors
+    /// [`Error::RateLimited`] when it is one too many.
+    pub async fn admit(&self) -> Result<()> {
+        let limit = self.gate.limit;
+        let Some(rate) = self.app.config.limits.rate(limit) else {
+            return Ok(());
+        };
+        let now = self.app.clock.now();
+        let window = rate.window_at(now);
+        let counting = async {
+            let origin = self.origin.ok_or_else(|| Error::internal("the gateway named no source address"))?;
+            self.app.store.count_request(limit, origin, window).await
+        };
+        let counted = tokio::time::timeout(PATIENCE, counting).await;
+        let used = match counted.unwrap_or_else(|_| Err(Error::internal("the counter did not answer in time"))) {
+            Ok(used) => used,
+            Err(error) => {
+                Event::RequestNotCounted { limit: limit.as_str() }.record();
+                tracing::error!(error.message = %Causes(&error), "a request passed uncounted");
+                return Ok(());
+            }
+        };
+        let standing = Standing { limit, rate, used, resets_in: window.ends_at.since(now) };
+        let standing = self.gate.standing.get_or_init(|| standing);
+        if standing.is_exceeded() {
+            Event::RateLimited { limit: limit.as_str() }.record();
+            return Err(Error::RateLimited { retry_after: standing.resets_in });
+        }
+        Ok(())
+    }
+
+    /// Counts the request while `read` runs: together they take one round trip. Being one too many comes before all that
+    /// the read may have found.
+    ///
+    /// # Errors
+    /// As [`Self::admit`], or those of `read`.
+    pub async fn admit_during<T>(&self, read: impl Future<Output = Result<T>>) -> Result<T> {
+        // Not `try_join!`: a read that fails at once would take the count down with it. Boxed, as each holds a whole call
+        // of the SDK, and they would be copied from future to future.
+        let (admitted, read) = tokio::join!(Box::pin(self.admit()), Box::pin(read));
+        admitted?;
+        read
+    }
+}
