@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::users::{OWNER, Owner, address_key};
+use super::addresses::{OWNER, Owner};
+use super::users::address_key;
 use super::{Item, Store, from_item, if_condition_held, n, s, to_item};
 use crate::domain::email::FoldedAddress;
 use crate::domain::id::UserId;
@@ -22,7 +23,7 @@ impl Store {
         let pk = address_key(address);
         let (owner, attempts) = self.get_two((pk.clone(), OWNER.into()), (pk, ATTEMPTS.into())).await?;
         let owner: Option<Owner> = owner.map(from_item).transpose()?;
-        Ok((owner.map(|owner| owner.user), attempts.map(from_item).transpose()?))
+        Ok((owner.and_then(Owner::account), attempts.map(from_item).transpose()?))
     }
 
     /// Counts an attempt before its password is looked at, if nobody else counted one since `earlier` was read: so

@@ -18,6 +18,9 @@ pub(super) const ERASURE: &str = "ERASURE";
 pub struct Erasure {
     pub user: UserId,
     pub address: FoldedAddress,
+    /// Addresses that were kept for the account.
+    #[serde(default)]
+    pub former: Vec<FoldedAddress>,
     /// The one mail that stays owed. Mails made after it are owed to whoever has the address next.
     pub farewell: MailId,
     #[serde(default)]
@@ -41,6 +44,10 @@ impl Store {
         // Everything of the user but the note of the erasure itself, which sorts before "LINK#" and "SESSION#".
         self.delete_range(&user, "ERASURE#", "~").await?;
         self.delete_range(&address, "MAIL#", &mail_key(erasure.farewell)).await?;
+        for former in &erasure.former {
+            self.free_kept_address(former, erasure.user).await?;
+            self.delete_range(&address_key(former), "MAIL#", &mail_key(erasure.farewell)).await?;
+        }
         self.forget_attempts(&erasure.address).await
     }
 

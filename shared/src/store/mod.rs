@@ -6,7 +6,7 @@
 //! | session | `USER#id` | `SESSION#sid` |
 //! | link that was mailed | `USER#id` | `LINK#sha256(secret)` |
 //! | what is left of a deleted account to erase | `USER#id` | `ERASURE` |
-//! | who has an address | `EMAIL#folded` | `OWNER` |
+//! | who has an address, or for whom it is kept | `EMAIL#folded` | `OWNER` |
 //! | failed sign-ins with an address | `EMAIL#folded` | `ATTEMPTS` |
 //! | mail that is owed to an address | `EMAIL#folded` | `MAIL#id` |
 //! | public half of a signing key | `KEYS` | kid |
@@ -15,11 +15,13 @@
 //! `list` (accounts, by `list_shard` and `id`) and `pending` (mails and erasures, by `pending_shard` and `pending_at`).
 //! TTL deletes days late, so every read compares times itself.
 
+mod addresses;
 mod attempts;
 mod erasures;
 mod keys;
 mod links;
 mod mails;
+mod passwords;
 mod sessions;
 mod users;
 
@@ -36,7 +38,7 @@ use serde::de::DeserializeOwned;
 pub use erasures::Erasure;
 pub use keys::{KeyStore, PrivateKey, PublicKey};
 pub use mails::{Claim, Pending};
-pub use users::Created;
+pub use users::{Created, Turn};
 
 use crate::error::{Error, Result};
 use crate::random;
