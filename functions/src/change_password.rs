@@ -12,7 +12,7 @@ use shared::domain::lockout;
 use shared::domain::mail::{MailKind, OwedMail};
 use shared::domain::password::{Known, NewPassword, Password};
 use shared::domain::user::User;
-use shared::error::Code;
+use shared::error::{Causes, Code};
 use shared::hashing::Verdict;
 use shared::http::Route;
 use shared::http::body::Json;
@@ -67,8 +67,15 @@ pub async fn handler(
     }
     Event::PasswordChanged { user: user.id, session: session.id }.record();
     app.tell_emailer(&mail).await;
-    app.store.forget_attempts(&user.email.folded()).await?;
+    forgive(&app, &user).await;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Forgets the attempts to sign in. The new password is set whatever becomes of this, and a lock ends by itself.
+pub async fn forgive(app: &App, user: &User) {
+    if let Err(error) = app.store.forget_attempts(&user.email.folded()).await {
+        tracing::warn!(error.message = %Causes(&error), "attempts to sign in could not be forgotten");
+    }
 }
 
 /// Counts the attempt with those to sign in, unless the address is locked: a stolen session guesses no faster than

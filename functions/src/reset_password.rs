@@ -14,7 +14,7 @@ use shared::domain::link::LinkPurpose;
 use shared::domain::mail::{MailKind, OwedMail};
 use shared::domain::password::{Known, NewPassword};
 use shared::domain::user::User;
-use shared::error::{Causes, Code};
+use shared::error::Code;
 use shared::http::body::JsonOrForm;
 use shared::http::caller::WantsHtml;
 use shared::http::fields::Fields;
@@ -25,6 +25,7 @@ use shared::telemetry::audit::Event;
 use shared::{App, Error, Result};
 use utoipa::{IntoParams, ToSchema};
 
+use crate::change_password::forgive;
 use crate::confirm::{page, roles_once_confirmed};
 use crate::links::{self, Found, Outcomes};
 
@@ -116,10 +117,7 @@ async fn reset(app: &App, token: &str, password: &SecretString) -> Result<Passwo
     }
     Event::PasswordReset { user: user.id }.record();
     app.tell_emailer(&mail).await;
-    // The password is set whatever becomes of this; a lock ends by itself.
-    if let Err(error) = app.store.forget_attempts(&user.email.folded()).await {
-        tracing::warn!(error.message = %Causes(&error), "attempts to sign in could not be forgotten");
-    }
+    forgive(app, &user).await;
     Ok(PasswordReset { status: "password_reset" })
 }
 

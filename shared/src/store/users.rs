@@ -126,12 +126,17 @@ impl Store {
         self.change_user(id, change).await.map(|_| ())
     }
 
-    /// Ends every session of the account with one write.
+    /// Ends every session of the account with one write, and with them the links that were mailed to choose a password or
+    /// to confirm a new address.
     ///
     /// # Errors
     /// Only when the table cannot be written.
     pub async fn end_all_sessions(&self, id: UserId) -> Result<Option<User>> {
-        self.change_user(id, Change::new("SET session_epoch = session_epoch + :one").value(":one", n(1))).await
+        self.change_user(
+            id,
+            Change::new("SET session_epoch = session_epoch + :one REMOVE pending_email").value(":one", n(1)),
+        )
+        .await
     }
 
     /// Uses a link and confirms the account's address, both or neither. `false` when the link was used before or
