@@ -81,8 +81,11 @@ pub async fn forgive(app: &App, user: &User) {
 /// Counts the attempt with those to sign in, unless the address is locked: a stolen session guesses no faster than
 /// anybody else.
 async fn admit(app: &App, user: &User) -> Result<()> {
+    if !app.config.limits {
+        return Ok(());
+    }
     let address = user.email.folded();
-    while app.config.limits {
+    loop {
         let now = app.clock.now();
         let (_, earlier) = app.store.owner_and_attempts(&address).await?;
         if let Some(retry_after) = lockout::wait(earlier, now) {
@@ -91,10 +94,9 @@ async fn admit(app: &App, user: &User) -> Result<()> {
         }
         // Each failed condition means that another attempt was counted, so this ends: at the latest when the lock does.
         if app.store.count_attempt(&address, earlier, lockout::one_more(earlier, now)).await? {
-            break;
+            return Ok(());
         }
     }
-    Ok(())
 }
 
 impl ChangePassword {

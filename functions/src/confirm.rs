@@ -105,6 +105,7 @@ async fn confirm(app: &App, token: &str) -> Result<Confirmation> {
 }
 
 /// Whoever confirms the configured address is an administrator from then on.
+#[must_use]
 pub fn roles_once_confirmed(app: &App, user: &User, address: &EmailAddress) -> Vec<Role> {
     // The address that mail goes to, not its folded form: a look-alike is another mailbox.
     let mailbox = address.for_sending();
@@ -117,6 +118,7 @@ pub fn roles_once_confirmed(app: &App, user: &User, address: &EmailAddress) -> V
 }
 
 /// A page, with the policy that it is to be shown under.
+#[must_use]
 pub fn page(html: String) -> Response {
     let policy = HeaderValue::from_static(pages::CONTENT_SECURITY_POLICY);
     ([(CONTENT_SECURITY_POLICY, policy)], Html(html)).into_response()
