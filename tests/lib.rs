@@ -112,7 +112,8 @@ impl TestApp {
     /// Registers and confirms.
     pub async fn confirmed(&self, email: &str) {
         assert_eq!(self.register(email).await.status, 202);
-        let token = self.confirmation_token(email).await;
+        // The address may have had mails before.
+        let token = self.mailed_token(email, "/auth/confirm").await;
         let answer = self.post("/auth/confirm", &json!({ "token": token })).await;
         assert_eq!(answer.status, 200, "{}", answer.text);
     }
@@ -146,8 +147,18 @@ impl TestApp {
     pub async fn confirmation_token(&self, email: &str) -> String {
         let mails = self.mails_to(email, 1).await;
         let mut link = mails.iter().flat_map(|mail| mail["links"].as_array().into_iter().flatten()).map(text);
-        let token = link.find_map(|link| link.split_once("confirm?token=").map(|(_, token)| token.to_owned()));
+        let token = link.find_map(|link| link.split_once("/auth/confirm?token=").map(|(_, token)| token.to_owned()));
         token.unwrap_or_else(|| panic!("no mail to {email} has a link: {mails:?}"))
+    }
+
+    /// The token of the newest link to a path that was mailed to an address, once the emailer has nothing left to do.
+    pub async fn mailed_token(&self, email: &str, path: &str) -> String {
+        self.idle().await;
+        let mails = self.mails(email).await;
+        let mut links = mails.iter().flat_map(|mail| mail["links"].as_array().into_iter().flatten()).map(text);
+        let start = format!("{path}?token=");
+        let token = links.find_map(|link| link.split_once(&start).map(|(_, token)| token.to_owned()));
+        token.unwrap_or_else(|| panic!("no mail to {email} has a link to {path}: {mails:?}"))
     }
 
     /// All mails to an address, newest first, once there are at least `count`.

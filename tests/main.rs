@@ -12,8 +12,10 @@ mod local_stack;
 mod mail;
 mod routes {
     mod confirm;
+    mod email;
     mod login;
     mod logout;
+    mod password;
     mod picture;
     mod refresh;
     mod register;

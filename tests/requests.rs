@@ -9,24 +9,34 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 /// The routes that read a body. Signing out takes an empty one too, so it has tests of its own.
-const WITH_BODY: [(Method, &str); 7] = [
+const WITH_BODY: [(Method, &str); 12] = [
     (Method::POST, "/auth/register"),
     (Method::POST, "/auth/send"),
     (Method::POST, "/auth/confirm"),
     (Method::POST, "/auth/login"),
     (Method::POST, "/auth/refresh"),
+    (Method::POST, "/auth/password/forgot"),
+    (Method::POST, "/auth/password/reset"),
+    (Method::POST, "/auth/email/confirm"),
+    (Method::POST, "/auth/email/undo"),
+    (Method::PUT, "/user/password"),
     (Method::PUT, "/user"),
     (Method::POST, "/user/picture"),
 ];
 
 /// Every path with the methods that it takes.
-const PATHS: [(&str, &str); 17] = [
+const PATHS: [(&str, &str); 24] = [
     ("/api/v1/auth/register", "POST"),
     ("/api/v1/auth/send", "POST"),
     ("/api/v1/auth/confirm", "GET,POST"),
     ("/api/v1/auth/login", "POST"),
     ("/api/v1/auth/refresh", "GET,POST"),
     ("/api/v1/auth/logout", "POST"),
+    ("/api/v1/auth/password/forgot", "POST"),
+    ("/api/v1/auth/password/reset", "GET,POST"),
+    ("/api/v1/auth/email/confirm", "GET,POST"),
+    ("/api/v1/auth/email/undo", "GET,POST"),
+    ("/api/v1/user/password", "PUT"),
     ("/api/v1/user", "DELETE,GET,PUT"),
     ("/api/v1/users", "GET"),
     ("/api/v1/user/picture", "DELETE,POST"),
@@ -38,6 +48,8 @@ const PATHS: [(&str, &str); 17] = [
     ("/apidocs", "GET"),
     ("/api/v1/.well-known/jwks.json", "GET"),
     ("/.well-known/openid-configuration", "GET"),
+    ("/api/v1/.well-known/change-password", "GET"),
+    ("/.well-known/change-password", "GET"),
 ];
 
 /// What every answer has, whatever it says.

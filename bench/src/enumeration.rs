@@ -16,15 +16,16 @@ pub async fn run() {
     service.confirmed(EMAIL).await;
     println!("| route | rounds | known p50 | unknown p50 | known/unknown | Welch's t |");
     println!("|---|---|---|---|---|---|");
-    let routes: [(&str, u16, Body); 3] = [
+    let routes: [(&str, u16, Body); 4] = [
         ("/auth/register", 202, |email| json!({ "name": "Eve", "email": email, "password": PASSWORD })),
         ("/auth/send", 202, |email| json!({ "email": email })),
+        ("/auth/password/forgot", 202, |email| json!({ "email": email })),
         ("/auth/login", 401, |email| json!({ "email": email, "password": "not the password" })),
     ];
     for (path, status, body) in routes {
         let (mut known, mut unknown) = (Samples::default(), Samples::default());
         for round in 0..WARM_UP + ROUNDS {
-            let stranger = format!("{}{round}@example.com", path.trim_start_matches("/auth/"));
+            let stranger = format!("{}{round}@example.com", path.trim_start_matches("/auth/").replace('/', "-"));
             // Who goes first changes from round to round, so that neither always follows the other.
             let mut turns = [(EMAIL, &mut known), (stranger.as_str(), &mut unknown)];
             if round % 2 == 1 {

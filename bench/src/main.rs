@@ -15,7 +15,7 @@ use std::process::ExitCode;
 const USAGE: &str = "usage: cargo run --release -p bench -- COMMAND
   reads        GET /user, one client, the token really checked: requests a second
   login        POST /auth/login against the argon2 verification alone
-  enumeration  known against unknown addresses on register, send and login
+  enumeration  known against unknown addresses on register, send, forgot and login
   cold-start   every function's zip, init and first answer against a bare one; bench/cold-start builds what it needs";
 
 #[tokio::main]

@@ -9,13 +9,14 @@ use axum::http::header::{CONTENT_SECURITY_POLICY, HeaderValue};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 use serde::{Deserialize, Serialize};
+use shared::domain::email::EmailAddress;
 use shared::domain::link::{LinkPurpose, LinkToken};
 use shared::domain::user::{Role, User};
 use shared::error::{Causes, Code};
 use shared::http::answer::Answer;
 use shared::http::body::JsonOrForm;
 use shared::http::caller::WantsHtml;
-use shared::http::pages::{self, Outcome};
+use shared::http::pages::{self, Button, Outcome};
 use shared::http::query::Query;
 use shared::http::{BASE_PATH, Route};
 use shared::telemetry::audit::Event;
@@ -30,7 +31,7 @@ pub const ROUTE: Route = Route::new("confirm", &["GET", "POST"], &["/auth/confir
 #[into_params(parameter_in = Query)]
 pub struct Confirm {
     /// What the link in the mail carries.
-    token: String,
+    pub token: String,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
@@ -48,7 +49,7 @@ pub enum Confirmation {
 pub async fn open(State(app): State<App>, WantsHtml(html): WantsHtml, Query(link): Query<Confirm>) -> Result<Response> {
     if html {
         let action = format!("{BASE_PATH}/auth/confirm");
-        return Ok(page(pages::confirm_form(&app.config.mail.product_name, &action, &link.token)));
+        return Ok(page(pages::button(&app.config.mail.product_name, Button::ConfirmAddress, &action, &link.token)));
     }
     confirm(&app, &link.token).await.map(|confirmation| Answer::ok(confirmation).into_response())
 }
@@ -95,7 +96,7 @@ async fn confirm(app: &App, token: &str) -> Result<Confirmation> {
     if link.expires_at <= now {
         return Err(Error::LinkExpired);
     }
-    let roles = roles_once_confirmed(app, &user);
+    let roles = roles_once_confirmed(app, &user, &user.email);
     if user.email_confirmed || !app.store.confirm_address(user.id, &token.hash(), &roles, now).await? {
         return Ok(Confirmation::AlreadyConfirmed);
     }
@@ -104,9 +105,10 @@ async fn confirm(app: &App, token: &str) -> Result<Confirmation> {
 }
 
 /// Whoever confirms the configured address is an administrator from then on.
-fn roles_once_confirmed(app: &App, user: &User) -> Vec<Role> {
+#[must_use]
+pub fn roles_once_confirmed(app: &App, user: &User, address: &EmailAddress) -> Vec<Role> {
     // The address that mail goes to, not its folded form: a look-alike is another mailbox.
-    let mailbox = user.email.for_sending();
+    let mailbox = address.for_sending();
     let admin = app.config.admin_email.as_ref().is_some_and(|admin| admin.for_sending().eq_ignore_ascii_case(&mailbox));
     let mut roles = user.roles.clone();
     if admin && !roles.contains(&Role::Admin) {
@@ -115,7 +117,9 @@ fn roles_once_confirmed(app: &App, user: &User) -> Vec<Role> {
     roles
 }
 
-fn page(html: String) -> Response {
+/// A page, with the policy that it is to be shown under.
+#[must_use]
+pub fn page(html: String) -> Response {
     let policy = HeaderValue::from_static(pages::CONTENT_SECURITY_POLICY);
     ([(CONTENT_SECURITY_POLICY, policy)], Html(html)).into_response()
 }

@@ -36,7 +36,7 @@ pub async fn handler(
     Query(which): Query<Which>,
 ) -> Result<StatusCode> {
     let by = caller.user.id;
-    let user = match which.id {
+    let mut user = match which.id {
         Some(id) if id != by => {
             if !caller.user.is_admin() {
                 return Err(Error::Forbidden);
@@ -47,9 +47,16 @@ pub async fn handler(
     };
 
     let now = app.clock.now();
-    let kind = MailKind::AccountDeleted { to: user.email.clone(), name: user.name.clone() };
-    let farewell = OwedMail::new(user.email.folded(), kind, now);
-    let erasure = app.store.delete_user(&user, &farewell, now).await?.ok_or(Error::UserNotFound)?;
+    let (farewell, erasure) = loop {
+        let kind = MailKind::AccountDeleted { to: user.email.clone(), name: user.name.clone() };
+        let farewell = OwedMail::new(user.email.folded(), kind, now);
+        if let Some(erasure) = app.store.delete_user(&user, &farewell, now).await? {
+            break (farewell, erasure);
+        }
+        // Gone, or moved to another address since it was read.
+        let moved = app.store.user(user.id).await?.filter(|now| now.email != user.email);
+        user = moved.ok_or(Error::UserNotFound)?;
+    };
     Event::UserDeleted { user: user.id, by }.record();
     app.tell_emailer(&farewell).await;
     erase_now(&app, &erasure).await;

@@ -3,21 +3,25 @@
 //! Triggered by SQS; a message says where in the outbox a mail lies. The emailer claims it, sends it by SES and strikes
 //! it off. A message that comes twice finds nothing to do; an emailer that dies in between leaves a claim that runs out.
 
+use std::time::Duration;
+
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use aws_sdk_sesv2::error::ProvideErrorMetadata;
 use aws_sdk_sesv2::types::{Body, Content, Destination, EmailContent, Message as SesMessage};
 use secrecy::ExposeSecret;
-use shared::config::CONFIRMATION_LIFE;
+use shared::clock::Timestamp;
+use shared::config::{CONFIRMATION_LIFE, RESET_LIFE, UNDO_LIFE};
 use shared::domain::email::EmailAddress;
 use shared::domain::id::UserId;
 use shared::domain::link::{Link, LinkPurpose, LinkToken};
 use shared::domain::mail::{MailKind, OwedMail};
+use shared::domain::name::UserName;
 use shared::domain::user::User;
 use shared::error::Causes;
 use shared::http::BASE_PATH;
 use shared::mail::{Brand, Language, Message, Rendered, render};
 use shared::outbox::MailMessage;
-use shared::store::Claim;
+use shared::store::{Claim, Turn};
 use shared::telemetry::audit::Event;
 use shared::{App, Error, Result};
 
@@ -80,8 +84,18 @@ async fn deliver(app: &App, mail: &OwedMail) -> Result<()> {
 }
 
 async fn prepare(app: &App, mail: &OwedMail) -> Result<Prepared> {
-    if let MailKind::AccountDeleted { to, name } = &mail.kind {
-        return ready(app, to.clone(), &Message::AccountDeleted { name: name.as_str() });
+    match &mail.kind {
+        MailKind::AccountDeleted { to, name } => {
+            return ready(app, to.clone(), &Message::AccountDeleted { name: name.as_str() });
+        }
+        MailKind::PasswordChanged { to, name } => {
+            return ready(app, to.clone(), &Message::PasswordChanged { name: name.as_str() });
+        }
+        MailKind::AddressChanged { user, to, name, undo_until } => {
+            return address_changed(app, *user, to, name, *undo_until).await;
+        }
+        MailKind::ChangeAddress { user, to } => return change_of_address(app, mail, *user, to).await,
+        _ => {}
     }
     let owner = app.store.owner_of(&mail.address).await?;
     let user = match owner {
@@ -97,43 +111,121 @@ async fn prepare(app: &App, mail: &OwedMail) -> Result<Prepared> {
             Ok(Prepared::Dropped("already_confirmed"))
         }
         MailKind::ConfirmAddress { .. } => confirmation(app, &user).await,
-        _ if app.config.limits.on && !app.store.take_mail_turn(user.id, mail, app.clock.now()).await? => {
+        MailKind::AddressRestored { user: id } if id != user.id => Ok(Prepared::Dropped("no_account")),
+        MailKind::AddressRestored { .. } => address_restored(app, &user).await,
+        MailKind::ResetRequested if user.disabled => Ok(Prepared::Dropped("account_disabled")),
+        MailKind::ResetRequested if !may_go_out(app, &user, Turn::Reset, mail).await? => {
             Ok(Prepared::Dropped("asked_too_often"))
         }
+        MailKind::ResetRequested => reset(app, &user).await,
+        _ if !may_go_out(app, &user, Turn::Registration, mail).await? => Ok(Prepared::Dropped("asked_too_often")),
         MailKind::ConfirmationRequested => confirmation(app, &user).await,
-        MailKind::AlreadyRegistered | MailKind::AccountDeleted { .. } => already_registered(app, &user).await,
+        _ => already_registered(app, &user).await,
     }
 }
 
+async fn may_go_out(app: &App, user: &User, turn: Turn, mail: &OwedMail) -> Result<bool> {
+    Ok(!app.config.limits.on || app.store.take_mail_turn(user.id, turn, mail, app.clock.now()).await?)
+}
+
 async fn confirmation(app: &App, user: &User) -> Result<Prepared> {
-    let link = confirmation_link(app, user.id).await?;
-    let message = Message::ConfirmAddress { name: user.name.as_str(), link: &link, valid_hours: valid_hours() };
+    let link =
+        link(app, user.id, "/auth/confirm", LinkPurpose::ConfirmAddress, from_now(app, CONFIRMATION_LIFE)).await?;
+    let message =
+        Message::ConfirmAddress { name: user.name.as_str(), link: &link, valid_hours: hours(CONFIRMATION_LIFE) };
+    ready(app, user.email.clone(), &message)
+}
+
+async fn reset(app: &App, user: &User) -> Result<Prepared> {
+    let link = reset_link(app, user).await?;
+    let message = Message::ResetPassword { name: user.name.as_str(), link: &link, valid_minutes: minutes(RESET_LIFE) };
+    ready(app, user.email.clone(), &message)
+}
+
+/// To the address that the account is to have; where another account has it, that one is told as if somebody had
+/// registered with its address.
+async fn change_of_address(app: &App, mail: &OwedMail, user: UserId, to: &EmailAddress) -> Result<Prepared> {
+    let (user, owner) = tokio::try_join!(app.store.user(user), app.store.owner_of(&mail.address))?;
+    let Some(user) = user.filter(|user| user.pending_email.as_ref() == Some(to)) else {
+        return Ok(Prepared::Dropped("no_longer_wanted"));
+    };
+    let owner = match owner {
+        Some(owner) => app.store.user(owner).await?,
+        None => None,
+    };
+    if let Some(owner) = owner {
+        if !may_go_out(app, &owner, Turn::Registration, mail).await? {
+            return Ok(Prepared::Dropped("asked_too_often"));
+        }
+        return already_registered(app, &owner).await;
+    }
+    let purpose = LinkPurpose::ChangeAddress { email: to.clone(), epoch: user.session_epoch };
+    let link = link(app, user.id, "/auth/email/confirm", purpose, from_now(app, CONFIRMATION_LIFE)).await?;
+    let message =
+        Message::ChangeAddress { name: user.name.as_str(), link: &link, valid_hours: hours(CONFIRMATION_LIFE) };
+    ready(app, to.clone(), &message)
+}
+
+async fn address_changed(
+    app: &App,
+    user: UserId,
+    to: &EmailAddress,
+    name: &UserName,
+    undo_until: Timestamp,
+) -> Result<Prepared> {
+    if app.store.user(user).await?.is_none() {
+        return Ok(Prepared::Dropped("no_account"));
+    }
+    let purpose = LinkPurpose::UndoAddressChange { email: to.clone() };
+    let link = link(app, user, "/auth/email/undo", purpose, undo_until).await?;
+    let message = Message::AddressChanged { name: name.as_str(), link: &link, valid_days: hours(UNDO_LIFE) / 24 };
+    ready(app, to.clone(), &message)
+}
+
+async fn address_restored(app: &App, user: &User) -> Result<Prepared> {
+    let link = reset_link(app, user).await?;
+    let message =
+        Message::AddressRestored { name: user.name.as_str(), link: &link, valid_minutes: minutes(RESET_LIFE) };
     ready(app, user.email.clone(), &message)
 }
 
 async fn already_registered(app: &App, user: &User) -> Result<Prepared> {
-    let confirm_link = if user.email_confirmed { None } else { Some(confirmation_link(app, user.id).await?) };
+    let password_link = if user.email_confirmed { None } else { Some(reset_link(app, user).await?) };
     let message = Message::AlreadyRegistered {
         name: user.name.as_str(),
         sign_in: &app.config.mail.home_url,
-        confirm_link: confirm_link.as_deref(),
-        valid_hours: valid_hours(),
+        password_link: password_link.as_deref(),
+        valid_minutes: minutes(RESET_LIFE),
     };
     ready(app, user.email.clone(), &message)
 }
 
-/// Makes a link now, at sending: its secret is never stored, and its 24 hours begin when the mail leaves.
-async fn confirmation_link(app: &App, user: UserId) -> Result<String> {
-    let token = LinkToken::new(user);
-    let expires_at = app.clock.now().plus(CONFIRMATION_LIFE);
-    let link = Link { purpose: LinkPurpose::ConfirmAddress, expires_at, used_at: None };
-    app.store.put_link(user, &token.hash(), &link).await?;
-    let base = &app.config.mail.link_base_url;
-    Ok(format!("{base}{BASE_PATH}/auth/confirm?token={}", token.encode().expose_secret()))
+/// Whoever reads the mail chooses the password, and has shown that the address is theirs.
+async fn reset_link(app: &App, user: &User) -> Result<String> {
+    let purpose = LinkPurpose::ResetPassword { email: user.email.clone(), epoch: user.session_epoch };
+    link(app, user.id, "/auth/password/reset", purpose, from_now(app, RESET_LIFE)).await
 }
 
-fn valid_hours() -> u32 {
-    u32::try_from(CONFIRMATION_LIFE.as_secs() / 3600).unwrap_or(u32::MAX)
+/// Makes a link now, at sending: its secret is never stored, and its life begins when the mail leaves. Its host is from
+/// the configuration, never from a request.
+async fn link(app: &App, user: UserId, path: &str, purpose: LinkPurpose, expires_at: Timestamp) -> Result<String> {
+    let token = LinkToken::new(user);
+    let link = Link { purpose, expires_at, used_at: None };
+    app.store.put_link(user, &token.hash(), &link).await?;
+    let base = &app.config.mail.link_base_url;
+    Ok(format!("{base}{BASE_PATH}{path}?token={}", token.encode().expose_secret()))
+}
+
+fn from_now(app: &App, life: Duration) -> Timestamp {
+    app.clock.now().plus(life)
+}
+
+fn hours(life: Duration) -> u32 {
+    minutes(life) / 60
+}
+
+fn minutes(life: Duration) -> u32 {
+    u32::try_from(life.as_secs() / 60).unwrap_or(u32::MAX)
 }
 
 fn ready(app: &App, to: EmailAddress, message: &Message<'_>) -> Result<Prepared> {
@@ -179,5 +271,10 @@ pub fn kind_name(kind: &MailKind) -> &'static str {
         MailKind::ConfirmationRequested => "confirmation_requested",
         MailKind::AlreadyRegistered => "already_registered",
         MailKind::AccountDeleted { .. } => "account_deleted",
+        MailKind::ResetRequested => "reset_requested",
+        MailKind::PasswordChanged { .. } => "password_changed",
+        MailKind::ChangeAddress { .. } => "change_address",
+        MailKind::AddressChanged { .. } => "address_changed",
+        MailKind::AddressRestored { .. } => "address_restored",
     }
 }

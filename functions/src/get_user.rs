@@ -41,14 +41,14 @@ pub async fn handler(
     State(app): State<App>,
     Query(which): Query<Which>,
 ) -> Result<Answer<UserView>> {
-    let user = match which.id {
+    let view = match which.id {
         Some(id) if id != caller.user.id => {
             if !caller.user.is_admin() {
                 return Err(Error::Forbidden);
             }
-            app.store.user(id).await?.ok_or(Error::UserNotFound)?
+            UserView::listed(app.store.user(id).await?.ok_or(Error::UserNotFound)?.into(), &app)
         }
-        _ => caller.user,
+        _ => UserView::of(caller.user, &app),
     };
-    Ok(Answer::ok(UserView::of(user, &app)))
+    Ok(Answer::ok(view))
 }

@@ -3,37 +3,49 @@
 
 #![allow(clippy::missing_errors_doc, reason = "what a route fails with stands in its ROUTE, as data")]
 
+pub mod change_password;
 pub mod confirm;
+pub mod confirm_email;
 pub mod delete_picture;
 pub mod delete_user;
 pub mod documentation;
 pub mod emailer;
 pub mod erase;
+pub mod forgot_password;
 pub mod get_user;
 pub mod health;
 pub mod image;
 pub mod keys;
+pub mod links;
 pub mod list_users;
 pub mod login;
 pub mod logout;
 pub mod not_found;
+pub mod password_page;
 pub mod refresh;
 pub mod register;
+pub mod reset_password;
 pub mod send;
 pub mod sweeper;
+pub mod undo_email;
 pub mod update_user;
 pub mod upload_picture;
 
 use shared::http::Route;
 
 /// Every route of the contract.
-pub const ROUTES: [Route; 15] = [
+pub const ROUTES: [Route; 21] = [
     register::ROUTE,
     send::ROUTE,
     confirm::ROUTE,
     login::ROUTE,
     refresh::ROUTE,
     logout::ROUTE,
+    change_password::ROUTE,
+    forgot_password::ROUTE,
+    reset_password::ROUTE,
+    confirm_email::ROUTE,
+    undo_email::ROUTE,
     get_user::ROUTE,
     update_user::ROUTE,
     delete_user::ROUTE,
@@ -41,6 +53,7 @@ pub const ROUTES: [Route; 15] = [
     upload_picture::ROUTE,
     delete_picture::ROUTE,
     health::ROUTE,
+    password_page::ROUTE,
     documentation::ROUTE,
     keys::ROUTE,
 ];

@@ -114,12 +114,17 @@ async fn admit<'a>(
     // An id that nobody has keeps the look-up of an unknown address as long as that of a known one.
     let user = app.store.user(owner.unwrap_or_else(|| UserId::new(app.clock.now())));
     // Counted first: a locked attempt reads no account.
-    let ((), user) = tokio::try_join!(count(app, owner, bucket, earlier), user)?;
+    let ((), user) = tokio::try_join!(count_attempt(app, owner, bucket, earlier), user)?;
     Ok((user, bucket))
 }
 
 /// Counts the attempt, unless the bucket is locked.
-async fn count(app: &App, owner: Option<UserId>, bucket: Bucket<'_>, mut earlier: Option<Attempts>) -> Result<()> {
+pub(crate) async fn count_attempt(
+    app: &App,
+    owner: Option<UserId>,
+    bucket: Bucket<'_>,
+    mut earlier: Option<Attempts>,
+) -> Result<()> {
     if !app.config.limits.on {
         return Ok(());
     }

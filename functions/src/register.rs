@@ -13,7 +13,7 @@ use shared::domain::id::UserId;
 use shared::domain::limit::Limit;
 use shared::domain::mail::{MailKind, OwedMail};
 use shared::domain::name::UserName;
-use shared::domain::password::NewPassword;
+use shared::domain::password::{Known, NewPassword};
 use shared::domain::picture::PictureState;
 use shared::domain::user::{Role, User};
 use shared::http::Route;
@@ -36,7 +36,7 @@ pub struct Register {
     name: Option<String>,
     #[schema(required, value_type = String, max_length = 254, format = "email", example = "ada@example.com")]
     email: Option<String>,
-    /// 8 to 128 characters, any. Not one of the commonest, not the address, not the name.
+    /// 8 to 128 characters, any. Not one of the commonest, not the address, not the name, not the product's.
     #[schema(required, value_type = String, min_length = 8, max_length = 128, format = "password", example = "correct horse battery")]
     password: Option<SecretString>,
 }
@@ -59,7 +59,7 @@ pub async fn handler(
     limit: Limited,
     Json(body): Json<Register>,
 ) -> Result<Answer<ConfirmationRequired>> {
-    let (name, email, password) = body.parse()?;
+    let (name, email, password) = body.parse(&app)?;
     let owner = limit.admit_during(app.store.owner_of(&email.folded())).await?;
     let password_hash = app.hasher.hash(&password).await?;
     let now = app.clock.now();
@@ -73,6 +73,9 @@ pub async fn handler(
         disabled: false,
         session_epoch: 0,
         picture: PictureState::default(),
+        pending_email: None,
+        email_asked_at: None,
+        former_emails: Vec::new(),
         created_at: now,
         updated_at: now,
     };
@@ -100,12 +103,13 @@ async fn tell_owner(app: &App, email: &EmailAddress) -> Result<OwedMail> {
 }
 
 impl Register {
-    fn parse(self) -> Result<(UserName, EmailAddress, NewPassword)> {
+    fn parse(self, app: &App) -> Result<(UserName, EmailAddress, NewPassword)> {
         let mut fields = Fields::default();
         let name = fields.required("name", self.name, |name| UserName::parse(&name));
         let email = fields.required("email", self.email, |email| EmailAddress::parse(&email));
         let password = fields.required("password", self.password, |password| {
-            NewPassword::parse(&password, email.as_ref(), name.as_ref())
+            let product = Some(app.config.mail.product_name.as_str());
+            NewPassword::parse(&password, Known { email: email.as_ref(), name: name.as_ref(), product })
         });
         fields.finish(name.zip(email).zip(password).map(|((name, email), password)| (name, email, password)))
     }

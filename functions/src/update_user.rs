@@ -1,11 +1,16 @@
 //! Changes one's own account.
 //!
-//! `PUT /user` with what is to change.
+//! `PUT /user` with what is to change. A new address needs a recent sign-in, for it is what recovers the account, and it
+//! takes the place of the old one only when the link that is mailed to it is used. Whether another account has it is not
+//! told: its owner gets a mail then.
 
 use axum::extract::State;
 use axum::routing::put;
 use serde::Deserialize;
+use shared::domain::email::EmailAddress;
+use shared::domain::mail::{MailKind, OwedMail};
 use shared::domain::name::UserName;
+use shared::domain::user::User;
 use shared::error::Code;
 use shared::http::Route;
 use shared::http::answer::Answer;
@@ -17,14 +22,21 @@ use shared::telemetry::audit::Event;
 use shared::{App, Error, Result};
 use utoipa::ToSchema;
 
-pub const ROUTE: Route = Route::new("update_user", &["PUT"], &["/user"], || put(handler))
-    .fails_with(&[Code::Unauthenticated, Code::InvalidToken]);
+pub const ROUTE: Route = Route::new("update_user", &["PUT"], &["/user"], || put(handler)).fails_with(&[
+    Code::Unauthenticated,
+    Code::InvalidToken,
+    Code::ReauthenticationRequired,
+    Code::TooManyAttempts,
+]);
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct UpdateUser {
-    #[schema(required, value_type = String, min_length = 1, max_length = 100, example = "Ada King")]
+    #[schema(min_length = 1, max_length = 100, example = "Ada King")]
     name: Option<String>,
+    /// The address to change to. The one that the account has drops a change that waits for its confirmation.
+    #[schema(max_length = 254, format = "email", example = "ada@example.org")]
+    email: Option<String>,
 }
 
 #[utoipa::path(
@@ -37,12 +49,67 @@ pub async fn handler(
     State(app): State<App>,
     Json(change): Json<UpdateUser>,
 ) -> Result<Answer<UserView>> {
-    let mut fields = Fields::default();
-    let name = fields.required("name", change.name, |name| UserName::parse(&name));
-    let name = fields.finish(name)?;
-
+    let now = app.clock.now();
+    let id = caller.user.id;
+    let user = match change.parse()? {
+        Change::Name(name) => app.store.rename(id, &name, now).await?,
+        Change::Email(email, name) => {
+            caller.must_have_signed_in_recently(now)?;
+            if email.folded() == caller.user.email.folded() {
+                app.store.keep_address_as_it_is(id, name.as_ref(), now).await?
+            } else {
+                request_address(&app, caller.user, &email, name.as_ref()).await?
+            }
+        }
+    };
     // Deleted between the check of the token and now: the token is worth nothing any more.
-    let user = app.store.rename(caller.user.id, &name, app.clock.now()).await?.ok_or(Error::InvalidToken)?;
+    let user = user.ok_or(Error::InvalidToken)?;
     Event::UserUpdated { user: user.id }.record();
     Ok(Answer::ok(UserView::of(user, &app)))
+}
+
+/// Owes the new address a mail with a link. `None` when the account is gone or its sessions are over.
+async fn request_address(
+    app: &App,
+    mut user: User,
+    to: &EmailAddress,
+    name: Option<&UserName>,
+) -> Result<Option<User>> {
+    let epoch = user.session_epoch;
+    loop {
+        let now = app.clock.now();
+        if let Some(retry_after) = user.wait_for_address_change(now).filter(|_| app.config.limits.on) {
+            return Err(Error::TooManyAttempts { retry_after });
+        }
+        let mail = OwedMail::new(to.folded(), MailKind::ChangeAddress { user: user.id, to: to.clone() }, now);
+        let requested = app.store.request_address(&user, to, name, &mail, now).await?;
+        if requested {
+            Event::AddressChangeRequested { user: user.id }.record();
+            app.tell_emailer(&mail).await;
+        }
+        // As it is now: with the wish, or with what was in its way.
+        match app.store.user(user.id).await?.filter(|user| user.session_epoch == epoch) {
+            Some(now) if !requested => user = now,
+            user => return Ok(user),
+        }
+    }
+}
+
+/// What is to change.
+enum Change {
+    Name(UserName),
+    Email(EmailAddress, Option<UserName>),
+}
+
+impl UpdateUser {
+    fn parse(self) -> Result<Change> {
+        let mut fields = Fields::default();
+        let Some(email) = self.email else {
+            let name = fields.required("name", self.name, |name| UserName::parse(&name));
+            return fields.finish(name).map(Change::Name);
+        };
+        let email = fields.required("email", Some(email), |email| EmailAddress::parse(&email));
+        let name = fields.optional("name", self.name, |name| UserName::parse(&name));
+        fields.finish(email.map(|email| Change::Email(email, name)))
+    }
 }

@@ -89,6 +89,8 @@ pub struct Mail {
     pub link_base_url: String,
     /// `HOME_URL`: where a person signs in, `PUBLIC_URL` unless set.
     pub home_url: String,
+    /// `CHANGE_PASSWORD_URL`: where a person changes the password, `HOME_URL` unless set.
+    pub change_password_url: String,
     /// `SES_CONFIGURATION_SET`
     pub configuration_set: Option<String>,
 }
@@ -142,6 +144,10 @@ pub const REFRESH_REUSE_INTERVAL: Duration = Duration::from_secs(10);
 /// How long a device that does not sign in is remembered; each sign-in begins it anew.
 pub const DEVICE_LIFE: Duration = Duration::from_hours(180 * 24);
 pub const CONFIRMATION_LIFE: Duration = Duration::from_hours(24);
+/// How long a link to choose a new password works: it is worth as much as the password.
+pub const RESET_LIFE: Duration = Duration::from_mins(30);
+/// How long the old address can take back a change of the address; nobody else can register it meanwhile.
+pub const UNDO_LIFE: Duration = Duration::from_hours(7 * 24);
 /// What a route that changes or ends an account asks of `auth_time` (RFC 9470).
 pub const RECENT_SIGN_IN: Duration = Duration::from_mins(15);
 /// How long a presigned upload may be used.
@@ -175,6 +181,7 @@ impl Config {
         let mut reader = Reader { lookup, problems: Vec::new() };
         let public_url = reader.url("PUBLIC_URL");
         let issuer = format!("{public_url}{}", crate::http::BASE_PATH);
+        let home_url = reader.optional_url("HOME_URL").unwrap_or_else(|| public_url.clone());
         let all = reader.optional("AWS_ENDPOINT_URL");
         let endpoint = |name| reader.optional(name).or_else(|| all.clone());
         let endpoints = Endpoints {
@@ -204,8 +211,9 @@ impl Config {
                 reply_to: reader.optional("MAIL_REPLY_TO"),
                 product_name: reader.required("PRODUCT_NAME"),
                 support_address: reader.optional("SUPPORT_ADDRESS"),
-                link_base_url: reader.optional_url("LINK_BASE_URL").unwrap_or_else(|| public_url.clone()),
-                home_url: reader.optional_url("HOME_URL").unwrap_or(public_url),
+                link_base_url: reader.optional_url("LINK_BASE_URL").unwrap_or(public_url),
+                change_password_url: reader.optional_url("CHANGE_PASSWORD_URL").unwrap_or_else(|| home_url.clone()),
+                home_url,
                 configuration_set: reader.optional("SES_CONFIGURATION_SET"),
             },
             tokens: Tokens {

@@ -48,6 +48,12 @@ pub enum Error {
     LinkInvalid,
     #[error("This link has expired. Ask for a new one.")]
     LinkExpired,
+    #[error("This link was used before, or what happened since took its place.")]
+    LinkUsed,
+    #[error("The current password is wrong.")]
+    WrongPassword,
+    #[error("Another account has this address.")]
+    AddressTaken,
     #[error("Something went wrong on our side. Quote the request id when you report it.")]
     Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
@@ -103,12 +109,15 @@ codes! {
     ReauthenticationRequired "reauthentication_required" UNAUTHORIZED           "A recent sign-in is needed"
     InvalidRefreshToken      "invalid_refresh_token"     UNAUTHORIZED           "The refresh token is not valid"
     EmailNotConfirmed        "email_not_confirmed"       FORBIDDEN              "The email address is not confirmed"
+    WrongPassword            "wrong_password"            FORBIDDEN              "The password is wrong"
     AccountDisabled          "account_disabled"          FORBIDDEN              "The account is disabled"
     Forbidden                "forbidden"                 FORBIDDEN              "Not allowed"
     NotFound                 "not_found"                 NOT_FOUND              "Not found"
     UserNotFound             "user_not_found"            NOT_FOUND              "No such user"
     MethodNotAllowed         "method_not_allowed"        METHOD_NOT_ALLOWED     "Method not allowed"
+    AddressTaken             "address_taken"             CONFLICT               "The address is taken"
     LinkExpired              "link_expired"              GONE                   "The link has expired"
+    LinkUsed                 "link_used"                 GONE                   "The link was used"
     PayloadTooLarge          "payload_too_large"         PAYLOAD_TOO_LARGE      "The body is too large"
     UnsupportedMediaType     "unsupported_media_type"    UNSUPPORTED_MEDIA_TYPE "The content type is not supported"
     HeadersTooLarge          "headers_too_large"         REQUEST_HEADER_FIELDS_TOO_LARGE "The headers are too large"
@@ -162,6 +171,9 @@ impl Error {
             Self::UserNotFound => Code::UserNotFound,
             Self::LinkInvalid => Code::LinkInvalid,
             Self::LinkExpired => Code::LinkExpired,
+            Self::LinkUsed => Code::LinkUsed,
+            Self::WrongPassword => Code::WrongPassword,
+            Self::AddressTaken => Code::AddressTaken,
             Self::Internal(_) => Code::InternalError,
         }
     }

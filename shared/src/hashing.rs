@@ -169,13 +169,14 @@ fn hash_of_nobody(params: &Params) -> std::result::Result<PasswordHash, argon2::
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::password::Known;
 
     fn hasher(iterations: u32) -> Hasher {
         Hasher::new(&config::PasswordHash { memory_kib: 64, iterations, parallelism: 1 }).unwrap()
     }
 
     fn new_password(text: &str) -> NewPassword {
-        NewPassword::parse(&text.into(), None, None).unwrap()
+        NewPassword::parse(&text.into(), Known::default()).unwrap()
     }
 
     #[tokio::test]

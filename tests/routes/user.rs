@@ -116,11 +116,12 @@ async fn nothing_but_what_may_change_can_be_written() {
     for (field, value) in [
         ("roles", json!(["admin"])),
         ("id", json!("0198c0de-0000-7000-8000-000000000000")),
-        ("email", json!("eve@example.com")),
         ("email_confirmed", json!(false)),
         ("password_hash", json!("x")),
         ("disabled", json!(true)),
         ("session_epoch", json!(9)),
+        ("pending_email", json!("eve@example.com")),
+        ("former_emails", json!([])),
         ("picture", json!({ "status": "ready" })),
         ("created_at", json!(0)),
         ("pk", json!("USER#x")),

@@ -17,15 +17,18 @@ use utoipa::openapi::{
 use utoipa::{Modify, OpenApi};
 
 use crate::{
-    ROUTES, confirm, delete_picture, delete_user, documentation, get_user, health, keys, list_users, login, logout,
-    refresh, register, send, update_user, upload_picture,
+    ROUTES, change_password, confirm, confirm_email, delete_picture, delete_user, documentation, forgot_password,
+    get_user, health, keys, list_users, login, logout, password_page, refresh, register, reset_password, send,
+    undo_email, update_user, upload_picture,
 };
 
 #[derive(OpenApi)]
 #[openapi(
     paths(
         register::handler, send::handler, confirm::open, confirm::handler, login::handler, refresh::with_bearer,
-        refresh::handler, logout::handler, get_user::handler, update_user::handler, delete_user::handler,
+        refresh::handler, logout::handler, change_password::handler, forgot_password::handler, reset_password::open,
+        reset_password::handler, confirm_email::open, confirm_email::handler, undo_email::open, undo_email::handler,
+        password_page::handler, get_user::handler, update_user::handler, delete_user::handler,
         list_users::handler, upload_picture::handler, delete_picture::handler, health::handler,
         documentation::openapi_json, documentation::page, keys::jwks, keys::metadata,
     ),

@@ -41,6 +41,7 @@ macro_rules! limits {
 limits! {
     Register "register" "LIMIT_REGISTER_PER_IP" "30/1h"
     Send     "send"     "LIMIT_SEND_PER_IP"     "20/1h"
+    Forgot   "forgot"   "LIMIT_FORGOT_PER_IP"   "20/1h"
     Login    "login"    "LIMIT_LOGIN_PER_IP"    "30/5m"
     Refresh  "refresh"  "LIMIT_REFRESH_PER_IP"  "600/5m"
 }

@@ -6,6 +6,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use secrecy::{ExposeSecret, SecretBox, SecretString};
 use serde::{Deserialize, Serialize};
 
+use super::email::EmailAddress;
 use super::id::UserId;
 use crate::clock::Timestamp;
 
@@ -70,10 +71,47 @@ pub struct Link {
     pub used_at: Option<Timestamp>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// What a link is for, and what must still hold of the account when it is used. A change of the password, a reset and a
+/// sign-out everywhere begin a new epoch, so they end what was mailed before.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LinkPurpose {
     ConfirmAddress,
+    /// To choose a new password: as long as this is the account's address, and the epoch this.
+    ResetPassword {
+        email: EmailAddress,
+        epoch: u32,
+    },
+    /// To confirm the address that the account is to have: as long as it is that, and the epoch this.
+    ChangeAddress {
+        email: EmailAddress,
+        epoch: u32,
+    },
+    /// To have the address back that the account had: as long as it is kept for it. No epoch, for a thief can begin one.
+    UndoAddressChange {
+        email: EmailAddress,
+    },
+}
+
+/// A link that is not to be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unusable {
+    Used,
+    Expired,
+}
+
+impl Link {
+    /// # Errors
+    /// When it was used before or has expired.
+    pub fn usable(&self, now: Timestamp) -> Result<(), Unusable> {
+        if self.used_at.is_some() {
+            Err(Unusable::Used)
+        } else if self.expires_at <= now {
+            Err(Unusable::Expired)
+        } else {
+            Ok(())
+        }
+    }
 }
 
 #[cfg(test)]
@@ -88,6 +126,22 @@ mod tests {
         let again = LinkToken::decode(text.expose_secret()).unwrap();
         assert_eq!((again.user, again.hash()), (token.user, token.hash()));
         assert!(format!("{token:?}").contains("REDACTED"));
+    }
+
+    #[test]
+    fn a_link_is_usable_until_it_is_used_or_expires() {
+        let expires_at = Timestamp::from_seconds(1_700_000_000);
+        let just_before = expires_at.minus(std::time::Duration::from_millis(1));
+        let link = Link { purpose: LinkPurpose::ConfirmAddress, expires_at, used_at: None };
+        let used = Link { used_at: Some(just_before), ..link.clone() };
+        for (link, now, outcome) in [
+            (&link, just_before, Ok(())),
+            (&link, expires_at, Err(Unusable::Expired)),
+            (&used, just_before, Err(Unusable::Used)),
+            (&used, expires_at, Err(Unusable::Used)),
+        ] {
+            assert_eq!(link.usable(now), outcome);
+        }
     }
 
     proptest! {

@@ -40,6 +40,16 @@ pub enum MailKind {
     AlreadyRegistered,
     /// The account is gone, so what the mail needs comes along.
     AccountDeleted { to: EmailAddress, name: UserName },
+    /// Somebody forgot the password of this address, whether or not an account has it.
+    ResetRequested,
+    /// The password is another now. The mail goes to the address of that moment, whoever has it when it leaves.
+    PasswordChanged { to: EmailAddress, name: UserName },
+    /// To the address that an account is to have, to see whether its owner reads there.
+    ChangeAddress { user: UserId, to: EmailAddress },
+    /// To the address that an account had, which can take the change back until then.
+    AddressChanged { user: UserId, to: EmailAddress, name: UserName, undo_until: Timestamp },
+    /// To the address that an account has again.
+    AddressRestored { user: UserId },
 }
 
 /// An emailer that dies holds its mail no longer than this; it is longer than the emailer may run.

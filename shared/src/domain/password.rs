@@ -1,22 +1,16 @@
 //! Passwords: the rules for new ones. They follow NIST SP 800-63B-4 section 3.1.1 and OWASP ASVS 5 chapter 6.2:
 //! length only, no composition rules, none of the commonest, none that the account itself gives away.
 
-use std::collections::HashSet;
-use std::sync::LazyLock;
-
 use secrecy::{ExposeSecret, SecretString};
 use unicode_normalization::UnicodeNormalization;
+use zeroize::Zeroizing;
 
-use super::Invalid;
 use super::email::EmailAddress;
 use super::name::UserName;
+use super::{Invalid, breached};
 
 pub const MIN_CHARACTERS: usize = 8;
 pub const MAX_CHARACTERS: usize = 128;
-
-/// The passwords of at least eight characters among the 20,000 commonest that the Django project collected
-/// (`django/contrib/auth/common-passwords.txt.gz`, BSD licence), in lower case, one a line.
-static COMMONEST: LazyLock<HashSet<&str>> = LazyLock::new(|| include_str!("common-passwords.txt").lines().collect());
 
 /// A password as someone typed it, in NFC (NIST SP 800-63B-4, 3.1.1.2: normalise before hashing).
 #[derive(Debug, Clone)]
@@ -39,10 +33,19 @@ impl Password {
 #[derive(Debug, Clone)]
 pub struct NewPassword(Password);
 
+/// What is known of whom a password is for, so that it is none of that (NIST SP 800-63B-4, 3.1.1.2: "context-specific
+/// words, such as the name of the service, the username, and derivatives thereof").
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Known<'a> {
+    pub email: Option<&'a EmailAddress>,
+    pub name: Option<&'a UserName>,
+    pub product: Option<&'a str>,
+}
+
 impl NewPassword {
     /// # Errors
-    /// `too_short`, `too_long`, `too_common`, or `too_similar` to the address or the name.
-    pub fn parse(text: &SecretString, email: Option<&EmailAddress>, name: Option<&UserName>) -> Result<Self, Invalid> {
+    /// `too_short`, `too_long`, `too_common` when it is in the [`breached`] list, or `too_similar` to what is known.
+    pub fn parse(text: &SecretString, known: Known<'_>) -> Result<Self, Invalid> {
         let password = Password::new(text);
         let typed = password.0.expose_secret();
         match typed.chars().count() {
@@ -54,15 +57,13 @@ impl NewPassword {
                 return Err(Invalid::new("too_long", format!("A password has at most {MAX_CHARACTERS} characters.")));
             }
         }
-        let folded = typed.to_lowercase();
-        if COMMONEST.contains(folded.as_str()) {
+        let folded = Zeroizing::new(fold(typed));
+        if breached::contains(&folded) {
             return Err(Invalid::new("too_common", "This is one of the commonest passwords. Choose another."));
         }
-        let email = email.map(|email| email.as_str().to_lowercase());
-        let local = email.as_deref().and_then(|email| email.split('@').next());
-        let name = name.map(|name| name.as_str().to_lowercase());
-        if [email.as_deref(), local, name.as_deref()].into_iter().flatten().any(|known| known == folded) {
-            return Err(Invalid::new("too_similar", "A password must not be your address or your name."));
+        if known.is(&folded) {
+            let detail = "A password must not be your address, your name, or what this service is called.";
+            return Err(Invalid::new("too_similar", detail));
         }
         Ok(Self(password))
     }
@@ -79,14 +80,40 @@ impl NewPassword {
     }
 }
 
+impl Known<'_> {
+    /// Whether a folded password is one of these, be it with digits or signs around it or without those inside.
+    fn is(&self, password: &str) -> bool {
+        let email = self.email.map(EmailAddress::as_str);
+        let local = email.and_then(|email| email.rsplit_once('@')).map(|(local, _)| local);
+        let all = [email, local, self.name.map(UserName::as_str), self.product];
+        let password_core = core(password);
+        all.into_iter().flatten().map(fold).any(|known| {
+            let core = core(&known);
+            known == password || (!core.is_empty() && core == password_core)
+        })
+    }
+}
+
+/// Without regard to case and Unicode form.
+fn fold(text: &str) -> String {
+    text.nfkc().collect::<String>().to_lowercase().nfkc().collect()
+}
+
+/// The letters and digits of a folded text, without the digits at its ends: "adalovelace" of "ada-lovelace1815!".
+fn core(folded: &str) -> Zeroizing<String> {
+    let plain: Zeroizing<String> = Zeroizing::new(folded.chars().filter(|c| c.is_alphanumeric()).collect());
+    Zeroizing::new(plain.trim_matches(char::is_numeric).to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn parse(text: &str) -> Result<NewPassword, Invalid> {
         let email = EmailAddress::parse("Ada.Lovelace@example.com").unwrap();
-        let name = UserName::parse("Ada Lovelace").unwrap();
-        NewPassword::parse(&text.into(), Some(&email), Some(&name))
+        let name = UserName::parse("Ada Byron King").unwrap();
+        let known = Known { email: Some(&email), name: Some(&name), product: Some("K\u{f6}rner & Söhne") };
+        NewPassword::parse(&text.into(), known)
     }
 
     #[test]
@@ -108,7 +135,13 @@ mod tests {
             ("PassWord1", "too_common"),
             ("ada.lovelace@EXAMPLE.com", "too_similar"),
             ("ada.lovelace", "too_similar"),
-            ("ada lovelace", "too_similar"),
+            ("ada byron king", "too_similar"),
+            ("AdaByronKing1815!", "too_similar"),
+            ("\u{ff21}\u{ff24}\u{ff21}.LOVELACE", "too_similar"),
+            ("K\u{d6}RNER&S\u{d6}HNE", "too_similar"),
+            ("ko\u{308}rner & söhne 2026", "too_similar"),
+            ("\u{ff50}assword1", "too_common"),
+            ("wykliuk123", "too_common"),
         ] {
             assert_eq!(parse(text).unwrap_err().code, code, "{text:?}");
         }

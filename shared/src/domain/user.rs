@@ -1,13 +1,16 @@
 //! An account.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::email::EmailAddress;
+use super::email::{EmailAddress, FoldedAddress};
 use super::id::UserId;
 use super::name::UserName;
 use super::picture::PictureState;
 use crate::clock::Timestamp;
+use crate::config::{CONFIRMATION_LIFE, UNDO_LIFE};
 use crate::hashing::PasswordHash;
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -26,9 +29,31 @@ pub struct User {
     pub session_epoch: u32,
     #[serde(default)]
     pub picture: PictureState,
+    /// The address that is to take the place of `email` once its mailbox confirms it.
+    #[serde(default)]
+    pub pending_email: Option<EmailAddress>,
+    /// When a change of the address was last asked for.
+    #[serde(default)]
+    pub email_asked_at: Option<Timestamp>,
+    /// Addresses of the last week, which can take a change back and are kept for this account.
+    #[serde(default)]
+    pub former_emails: Vec<FormerEmail>,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
 }
+
+/// An address that the account had, kept from others until then.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FormerEmail {
+    pub address: FoldedAddress,
+    pub until: Timestamp,
+}
+
+/// How many addresses are kept for an account at most. Whoever changes more often in a week waits: each keeps an address
+/// from everybody else.
+const FORMER_EMAILS: usize = 3;
+/// Changes of the address are asked for at most this often: each sends a mail to an address of the asker's choice.
+const ASK_AGAIN: Duration = Duration::from_mins(1);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -41,6 +66,34 @@ impl User {
     #[must_use]
     pub fn is_admin(&self) -> bool {
         self.roles.contains(&Role::Admin)
+    }
+
+    /// The pending address, while a link to confirm it can still be good.
+    #[must_use]
+    pub fn pending_email(&self, now: Timestamp) -> Option<&EmailAddress> {
+        let asked_at = self.email_asked_at?;
+        self.pending_email.as_ref().filter(|_| now < asked_at.plus(CONFIRMATION_LIFE))
+    }
+
+    /// How long the next change of the address has to wait; `None` when it need not.
+    #[must_use]
+    pub fn wait_for_address_change(&self, now: Timestamp) -> Option<Duration> {
+        let again = self.email_asked_at.map(|asked_at| asked_at.plus(ASK_AGAIN));
+        let kept: Vec<Timestamp> = self.kept_emails(now).map(|former| former.until).collect();
+        let room = kept.iter().min().copied().filter(|_| kept.len() >= FORMER_EMAILS);
+        let until = [again, room].into_iter().flatten().max()?;
+        (now < until).then(|| until.since(now))
+    }
+
+    /// The former addresses once this account moves from its address to `to`, now.
+    #[must_use]
+    pub fn former_emails_after(&self, to: &FoldedAddress, now: Timestamp) -> Vec<FormerEmail> {
+        let left = FormerEmail { address: self.email.folded(), until: now.plus(UNDO_LIFE) };
+        self.kept_emails(now).filter(|former| former.address != *to).cloned().chain([left]).collect()
+    }
+
+    fn kept_emails(&self, now: Timestamp) -> impl Iterator<Item = &FormerEmail> {
+        self.former_emails.iter().filter(move |former| now < former.until)
     }
 }
 

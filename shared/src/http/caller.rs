@@ -67,8 +67,19 @@ impl FromRequestParts<App> for RecentlySignedIn {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
         let caller = <CurrentUser as FromRequestParts<App>>::from_request_parts(parts, app).await?;
-        if app.clock.now().since(caller.signed_in_at) <= RECENT_SIGN_IN {
-            Ok(Self(caller))
+        caller.must_have_signed_in_recently(app.clock.now())?;
+        Ok(Self(caller))
+    }
+}
+
+impl CurrentUser {
+    /// For routes of which only a part asks for a recent sign-in.
+    ///
+    /// # Errors
+    /// [`Error::ReauthenticationRequired`] when it was longer ago than [`RECENT_SIGN_IN`].
+    pub fn must_have_signed_in_recently(&self, now: Timestamp) -> Result<()> {
+        if now.since(self.signed_in_at) <= RECENT_SIGN_IN {
+            Ok(())
         } else {
             Err(Error::ReauthenticationRequired { max_age: RECENT_SIGN_IN })
         }

@@ -17,6 +17,10 @@ pub struct UserView {
     #[schema(example = "ada@example.com", format = "email")]
     pub email: String,
     pub email_confirmed: bool,
+    /// The address that takes the place of `email` once the link that was mailed there is used; in one's own account.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "ada@example.org", format = "email")]
+    pub pending_email: Option<String>,
     pub roles: Vec<Role>,
     pub picture: PictureView,
     #[schema(example = "2026-11-23T09:00:00.000Z", format = "date-time")]
@@ -60,7 +64,8 @@ pub struct PictureUrls {
 impl UserView {
     #[must_use]
     pub fn of(user: User, app: &App) -> Self {
-        Self::listed(ListedUser::from(user), app)
+        let pending_email = user.pending_email(app.clock.now()).map(ToString::to_string);
+        Self { pending_email, ..Self::listed(ListedUser::from(user), app) }
     }
 
     #[must_use]
@@ -80,6 +85,7 @@ impl UserView {
             name: user.name.to_string(),
             email: user.email.to_string(),
             email_confirmed: user.email_confirmed,
+            pending_email: None,
             roles: user.roles,
             picture: PictureView { status, reason, urls },
             created_at: user.created_at.rfc3339(),

@@ -18,16 +18,44 @@ pub enum Message<'a> {
         link: &'a str,
         valid_hours: u32,
     },
-    /// Someone tried to register with an address that has an account. `confirm_link` is there
-    /// when the account still waits for its confirmation; `sign_in` is shown otherwise.
+    /// Someone tried to register with an address that has an account. `password_link` is there
+    /// when the account still waits for its confirmation: who reads the mail chooses a password,
+    /// whoever registered first. `sign_in` is shown otherwise.
     AlreadyRegistered {
         name: &'a str,
         sign_in: &'a str,
-        confirm_link: Option<&'a str>,
-        valid_hours: u32,
+        password_link: Option<&'a str>,
+        valid_minutes: u32,
     },
     AccountDeleted {
         name: &'a str,
+    },
+    /// Someone forgot the password.
+    ResetPassword {
+        name: &'a str,
+        link: &'a str,
+        valid_minutes: u32,
+    },
+    PasswordChanged {
+        name: &'a str,
+    },
+    /// To the address that an account is to have.
+    ChangeAddress {
+        name: &'a str,
+        link: &'a str,
+        valid_hours: u32,
+    },
+    /// To the address that an account had.
+    AddressChanged {
+        name: &'a str,
+        link: &'a str,
+        valid_days: u32,
+    },
+    /// To the address that an account has again.
+    AddressRestored {
+        name: &'a str,
+        link: &'a str,
+        valid_minutes: u32,
     },
 }
 
@@ -38,6 +66,11 @@ impl fmt::Debug for Message<'_> {
             Self::ConfirmAddress { .. } => "ConfirmAddress",
             Self::AlreadyRegistered { .. } => "AlreadyRegistered",
             Self::AccountDeleted { .. } => "AccountDeleted",
+            Self::ResetPassword { .. } => "ResetPassword",
+            Self::PasswordChanged { .. } => "PasswordChanged",
+            Self::ChangeAddress { .. } => "ChangeAddress",
+            Self::AddressChanged { .. } => "AddressChanged",
+            Self::AddressRestored { .. } => "AddressRestored",
         })
     }
 }

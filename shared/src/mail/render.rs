@@ -49,6 +49,11 @@ struct Texts {
     already_registered: Mail,
     already_registered_unconfirmed: Mail,
     account_deleted: Mail,
+    reset_password: Mail,
+    password_changed: Mail,
+    change_address: Mail,
+    address_changed: Mail,
+    address_restored: Mail,
 }
 
 #[derive(Deserialize)]
@@ -67,6 +72,8 @@ struct Frame {
 struct Buttons {
     confirm: String,
     sign_in: String,
+    choose_password: String,
+    undo: String,
 }
 
 #[derive(Deserialize)]
@@ -89,21 +96,55 @@ struct Words<'a> {
     name: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     hours: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    minutes: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    days: Option<u32>,
+}
+
+/// How long a link is valid, in the unit that its texts are in.
+#[derive(Clone, Copy)]
+enum Valid {
+    Minutes(u32),
+    Hours(u32),
+    Days(u32),
 }
 
 fn fill_in(texts: &Texts, language: Language, brand: &Brand, message: &Message<'_>) -> Result<Rendered, RenderError> {
-    let (mail, name, button, hours) = match *message {
+    let buttons = &texts.buttons;
+    let (mail, name, button, valid) = match *message {
         Message::ConfirmAddress { name, link, valid_hours } => {
-            (&texts.confirm_address, name, Some((&texts.buttons.confirm, link)), Some(valid_hours))
+            (&texts.confirm_address, name, Some((&buttons.confirm, link)), Some(Valid::Hours(valid_hours)))
         }
-        Message::AlreadyRegistered { name, confirm_link: Some(link), valid_hours, .. } => {
+        Message::AlreadyRegistered { name, password_link: Some(link), valid_minutes, .. } => {
             let mail = &texts.already_registered_unconfirmed;
-            (mail, name, Some((&texts.buttons.confirm, link)), Some(valid_hours))
+            (mail, name, Some((&buttons.choose_password, link)), Some(Valid::Minutes(valid_minutes)))
         }
-        Message::AlreadyRegistered { name, sign_in, confirm_link: None, .. } => {
-            (&texts.already_registered, name, Some((&texts.buttons.sign_in, sign_in)), None)
+        Message::AlreadyRegistered { name, sign_in, password_link: None, .. } => {
+            (&texts.already_registered, name, Some((&buttons.sign_in, sign_in)), None)
         }
         Message::AccountDeleted { name } => (&texts.account_deleted, name, None, None),
+        Message::ResetPassword { name, link, valid_minutes } => {
+            let valid = Some(Valid::Minutes(valid_minutes));
+            (&texts.reset_password, name, Some((&buttons.choose_password, link)), valid)
+        }
+        Message::PasswordChanged { name } => (&texts.password_changed, name, None, None),
+        Message::ChangeAddress { name, link, valid_hours } => {
+            (&texts.change_address, name, Some((&buttons.confirm, link)), Some(Valid::Hours(valid_hours)))
+        }
+        Message::AddressChanged { name, link, valid_days } => {
+            (&texts.address_changed, name, Some((&buttons.undo, link)), Some(Valid::Days(valid_days)))
+        }
+        Message::AddressRestored { name, link, valid_minutes } => {
+            let valid = Some(Valid::Minutes(valid_minutes));
+            (&texts.address_restored, name, Some((&buttons.choose_password, link)), valid)
+        }
+    };
+    let (minutes, hours, days) = match valid {
+        Some(Valid::Minutes(minutes)) => (Some(minutes), None, None),
+        Some(Valid::Hours(hours)) => (None, Some(hours), None),
+        Some(Valid::Days(days)) => (None, None, Some(days)),
+        None => (None, None, None),
     };
     let name = Some(name.trim()).filter(|name| reads_as_a_name(name));
     let support = brand.support_address.as_deref();
@@ -111,7 +152,7 @@ fn fill_in(texts: &Texts, language: Language, brand: &Brand, message: &Message<'
     let greeting = if name.is_some() { &frame.greeting } else { &frame.greeting_without_name };
 
     let environment = environment()?;
-    let words = Words { product: &brand.product_name, support, name, hours };
+    let words = Words { product: &brand.product_name, support, name, hours, minutes, days };
     let fill = |text: &String| environment.render_str(text, Serde(&words));
     let fill_all = |texts: &[String]| texts.iter().map(fill).collect::<Result<Vec<_>, _>>();
 
@@ -225,21 +266,27 @@ mod tests {
         }
     }
 
-    fn every_message(name: &str) -> [Message<'_>; 5] {
+    fn every_message(name: &str) -> [Message<'_>; 11] {
         [
             Message::ConfirmAddress { name, link: LINK, valid_hours: 24 },
             Message::ConfirmAddress { name, link: LINK, valid_hours: 1 },
-            Message::AlreadyRegistered { name, sign_in: SIGN_IN, confirm_link: None, valid_hours: 24 },
-            Message::AlreadyRegistered { name, sign_in: SIGN_IN, confirm_link: Some(LINK), valid_hours: 24 },
+            Message::AlreadyRegistered { name, sign_in: SIGN_IN, password_link: None, valid_minutes: 30 },
+            Message::AlreadyRegistered { name, sign_in: SIGN_IN, password_link: Some(LINK), valid_minutes: 30 },
             Message::AccountDeleted { name },
+            Message::ResetPassword { name, link: LINK, valid_minutes: 30 },
+            Message::ResetPassword { name, link: LINK, valid_minutes: 1 },
+            Message::PasswordChanged { name },
+            Message::ChangeAddress { name, link: LINK, valid_hours: 24 },
+            Message::AddressChanged { name, link: LINK, valid_days: 7 },
+            Message::AddressRestored { name, link: LINK, valid_minutes: 30 },
         ]
     }
 
     fn link_of(message: &Message<'_>) -> Option<&'static str> {
         match message {
-            Message::ConfirmAddress { .. } | Message::AlreadyRegistered { confirm_link: Some(_), .. } => Some(LINK),
-            Message::AlreadyRegistered { confirm_link: None, .. } => Some(SIGN_IN),
-            Message::AccountDeleted { .. } => None,
+            Message::AlreadyRegistered { password_link: None, .. } => Some(SIGN_IN),
+            Message::AccountDeleted { .. } | Message::PasswordChanged { .. } => None,
+            _ => Some(LINK),
         }
     }
 
@@ -256,6 +303,12 @@ mod tests {
             &texts.already_registered.heading,
             &texts.already_registered_unconfirmed.heading,
             &texts.account_deleted.heading,
+            &texts.reset_password.heading,
+            &texts.reset_password.heading,
+            &texts.password_changed.heading,
+            &texts.change_address.heading,
+            &texts.address_changed.heading,
+            &texts.address_restored.heading,
         ];
         for (message, heading) in every_message("Ada Lovelace").iter().zip(headings) {
             let mail = rendered(message);

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::users::{OWNER, Owner, PROFILE, address_key, user_key};
+use super::addresses::{OWNER, Owner};
+use super::users::{PROFILE, address_key, user_key};
 use super::{Item, Store, from_item, if_condition_held, n, s, to_item};
 use crate::domain::device::Device;
 use crate::domain::email::FoldedAddress;
@@ -43,7 +44,7 @@ impl Store {
         let mut next = || found.next().flatten();
         let owner: Option<Owner> = next().map(from_item).transpose()?;
         Ok(BeforeSignIn {
-            owner: owner.map(|owner| owner.user),
+            owner: owner.and_then(Owner::account),
             by_anyone: next().map(from_item).transpose()?,
             by_device: next().map(from_item).transpose()?,
             user_of_device: next().map(from_item).transpose()?,

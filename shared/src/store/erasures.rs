@@ -19,6 +19,9 @@ pub(super) const ERASURE: &str = "ERASURE";
 pub struct Erasure {
     pub user: UserId,
     pub address: FoldedAddress,
+    /// Addresses that were kept for the account.
+    #[serde(default)]
+    pub former: Vec<FoldedAddress>,
     /// The one mail that stays owed. Mails made after it are owed to whoever has the address next.
     pub farewell: MailId,
     #[serde(default)]
@@ -42,6 +45,10 @@ impl Store {
         // Everything of the user but the note of the erasure itself, which sorts before "LINK#" and "SESSION#".
         self.delete_range(&user, "ERASURE#", "~").await?;
         self.delete_range(&address, "MAIL#", &mail_key(erasure.farewell)).await?;
+        for former in &erasure.former {
+            self.free_kept_address(former, erasure.user).await?;
+            self.delete_range(&address_key(former), "MAIL#", &mail_key(erasure.farewell)).await?;
+        }
         // Those of everyone and those of each device.
         self.delete_range(&address, ATTEMPTS, &format!("{ATTEMPTS}~")).await
     }

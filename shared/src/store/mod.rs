@@ -6,7 +6,7 @@
 //! | session | `USER#id` | `SESSION#sid` |
 //! | link that was mailed | `USER#id` | `LINK#sha256(secret)` |
 //! | what is left of a deleted account to erase | `USER#id` | `ERASURE` |
-//! | who has an address | `EMAIL#folded` | `OWNER` |
+//! | who has an address, or for whom it is kept | `EMAIL#folded` | `OWNER` |
 //! | failed sign-ins with an address | `EMAIL#folded` | `ATTEMPTS` |
 //! | failed sign-ins with it from a device that knows the password | `EMAIL#folded` | `ATTEMPTS#device` |
 //! | mail that is owed to an address | `EMAIL#folded` | `MAIL#id` |
@@ -17,12 +17,14 @@
 //! `list` (accounts, by `list_shard` and `id`) and `pending` (mails and erasures, by `pending_shard` and `pending_at`).
 //! TTL deletes days late, so every read compares times itself.
 
+mod addresses;
 mod attempts;
 mod erasures;
 mod keys;
 mod limits;
 mod links;
 mod mails;
+mod passwords;
 mod sessions;
 mod users;
 
@@ -40,7 +42,7 @@ pub use attempts::BeforeSignIn;
 pub use erasures::Erasure;
 pub use keys::{KeyStore, PrivateKey, PublicKey};
 pub use mails::{Claim, Pending};
-pub use users::Created;
+pub use users::{Created, Turn};
 
 use crate::error::{Error, Result};
 use crate::random;

@@ -12,7 +12,7 @@ use crate::domain::session::Session;
 use crate::domain::user::User;
 use crate::error::{Error, Result};
 
-fn session_key(id: SessionId) -> String {
+pub(super) fn session_key(id: SessionId) -> String {
     format!("SESSION#{id}")
 }
 

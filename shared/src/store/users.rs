@@ -8,7 +8,6 @@ use aws_sdk_dynamodb::types::builders::UpdateBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, Delete, Put, ReturnValue, TransactWriteItem, Update};
 use futures_util::future::try_join_all;
 
-use super::links::link_key;
 use super::{Erasure, Item, Patience, Store, from_item, n, s, shard, shards, to_item, value};
 use crate::clock::Timestamp;
 use crate::domain::email::FoldedAddress;
@@ -28,6 +27,14 @@ pub enum Created {
     AddressTaken,
 }
 
+/// Mails that anyone can ask for take turns by what they are about, so that a stranger who registers with an address again
+/// and again does not keep its owner from the link to choose a new password.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Turn {
+    Registration,
+    Reset,
+}
+
 pub(super) fn user_key(id: UserId) -> String {
     format!("USER#{id}")
 }
@@ -37,12 +44,6 @@ pub(super) fn address_key(address: &FoldedAddress) -> String {
 }
 
 pub(super) const PROFILE: &str = "PROFILE";
-pub(super) const OWNER: &str = "OWNER";
-
-#[derive(serde::Serialize, serde::Deserialize)]
-pub(super) struct Owner {
-    pub user: UserId,
-}
 
 impl Store {
     /// Account, address and the mail that is owed for it, in one transaction: the address's condition is what
@@ -53,8 +54,8 @@ impl Store {
     pub async fn create_user(&self, user: &User, mail: &OwedMail) -> Result<Created> {
         let mut profile = to_item(user_key(user.id), PROFILE, user)?;
         profile.insert("list_shard".into(), s(shard("USERS", user.id.as_bytes())));
-        let owner = to_item(address_key(&user.email.folded()), OWNER, &Owner { user: user.id })?;
-        let items = vec![self.put_new(profile)?, self.put_new(owner)?, self.put_new(Self::mail_item(mail)?)?];
+        let owner = self.take_address(&user.email.folded(), user.id, user.created_at)?;
+        let items = vec![self.put_new(profile)?, owner, self.put_new(Self::mail_item(mail)?)?];
         Ok(if self.transact(items).await? { Created::Yes } else { Created::AddressTaken })
     }
 
@@ -80,12 +81,6 @@ impl Store {
 
     /// # Errors
     /// Only when the table cannot be read.
-    pub async fn owner_of(&self, address: &FoldedAddress) -> Result<Option<UserId>> {
-        Ok(self.get::<Owner>(address_key(address), OWNER).await?.map(|owner| owner.user))
-    }
-
-    /// # Errors
-    /// Only when the table cannot be read.
     pub async fn user(&self, id: UserId) -> Result<Option<User>> {
         self.get(user_key(id), PROFILE).await
     }
@@ -100,6 +95,25 @@ impl Store {
         self.change_user(id, change).await
     }
 
+    /// Drops a pending change of the address, and sets a new name if there is one.
+    ///
+    /// # Errors
+    /// Only when the table cannot be written.
+    pub async fn keep_address_as_it_is(
+        &self,
+        id: UserId,
+        name: Option<&UserName>,
+        now: Timestamp,
+    ) -> Result<Option<User>> {
+        let change = match name {
+            Some(name) => Change::new("SET #name = :name, updated_at = :now REMOVE pending_email")
+                .name("#name", "name")
+                .value(":name", value(name)?),
+            None => Change::new("SET updated_at = :now REMOVE pending_email"),
+        };
+        self.change_user(id, change.value(":now", n(now.millis()))).await
+    }
+
     /// Replaces a hash of an older cost, unless the password was changed in the meantime.
     ///
     /// # Errors
@@ -112,12 +126,17 @@ impl Store {
         self.change_user(id, change).await.map(|_| ())
     }
 
-    /// Ends every session of the account with one write.
+    /// Ends every session of the account with one write, and with them the links that were mailed to choose a password or
+    /// to confirm a new address.
     ///
     /// # Errors
     /// Only when the table cannot be written.
     pub async fn end_all_sessions(&self, id: UserId) -> Result<Option<User>> {
-        self.change_user(id, Change::new("SET session_epoch = session_epoch + :one").value(":one", n(1))).await
+        self.change_user(
+            id,
+            Change::new("SET session_epoch = session_epoch + :one REMOVE pending_email").value(":one", n(1)),
+        )
+        .await
     }
 
     /// Uses a link and confirms the account's address, both or neither. `false` when the link was used before or
@@ -126,13 +145,6 @@ impl Store {
     /// # Errors
     /// Only when the table cannot be written.
     pub async fn confirm_address(&self, id: UserId, link: &LinkHash, roles: &[Role], now: Timestamp) -> Result<bool> {
-        let link = self
-            .update(user_key(id), &link_key(link))
-            .update_expression("SET used_at = :now")
-            .condition_expression("attribute_exists(pk) AND attribute_not_exists(used_at) AND expires_at > :now")
-            .expression_attribute_values(":now", n(now.millis()))
-            .build()
-            .map_err(Error::internal)?;
         let profile = self
             .update(user_key(id), PROFILE)
             .update_expression("SET email_confirmed = :yes, #roles = :roles, updated_at = :now")
@@ -144,18 +156,23 @@ impl Store {
             .expression_attribute_values(":now", n(now.millis()))
             .build()
             .map_err(Error::internal)?;
-        let items = [link, profile].map(|update| TransactWriteItem::builder().update(update).build());
-        self.transact(items.into()).await
+        self.transact(vec![self.use_link(id, link, now)?, TransactWriteItem::builder().update(profile).build()]).await
     }
 
-    /// Whether a mail that anyone can ask for may go out: at most one in [`ASK_INTERVAL`]. The
+    /// Whether a mail that anyone can ask for may go out: at most one of its [`Turn`] in [`ASK_INTERVAL`]. The
     /// mail that took the turn keeps it, so a second attempt at sending that mail goes through.
     ///
     /// # Errors
     /// Only when the table cannot be written.
-    pub async fn take_mail_turn(&self, id: UserId, mail: &OwedMail, now: Timestamp) -> Result<bool> {
-        let change = Change::new("SET mail_turn_at = :now, mail_turn_of = :mail")
-            .only_if("(attribute_not_exists(mail_turn_at) OR mail_turn_at <= :before OR mail_turn_of = :mail)")
+    pub async fn take_mail_turn(&self, id: UserId, turn: Turn, mail: &OwedMail, now: Timestamp) -> Result<bool> {
+        let (at, of) = match turn {
+            Turn::Registration => ("mail_turn_at", "mail_turn_of"),
+            Turn::Reset => ("reset_turn_at", "reset_turn_of"),
+        };
+        let change = Change::new("SET #at = :now, #of = :mail")
+            .only_if("(attribute_not_exists(#at) OR #at <= :before OR #of = :mail)")
+            .name("#at", at)
+            .name("#of", of)
             .value(":now", n(now.millis()))
             .value(":before", n(now.minus(ASK_INTERVAL).millis()))
             .value(":mail", s(mail.id.to_string()));
@@ -212,25 +229,30 @@ impl Store {
     }
 
     /// Deletes the account and frees its address; owes the farewell mail and notes what is left to erase.
-    /// `None` when the account was gone already.
+    /// `None` when the account was gone already or has another address than was read.
     ///
     /// # Errors
     /// Only when the table cannot be written.
     pub async fn delete_user(&self, user: &User, farewell: &OwedMail, now: Timestamp) -> Result<Option<Erasure>> {
-        let erasure = Erasure { user: user.id, address: farewell.address.clone(), farewell: farewell.id, sweeps: 0 };
-        let delete = |pk: String, sk: &str| -> Result<TransactWriteItem> {
-            let delete = Delete::builder()
-                .table_name(&self.table)
-                .key("pk", s(pk))
-                .key("sk", s(sk))
-                .condition_expression("attribute_exists(pk)")
-                .build()
-                .map_err(Error::internal)?;
-            Ok(TransactWriteItem::builder().delete(delete).build())
+        let erasure = Erasure {
+            user: user.id,
+            address: farewell.address.clone(),
+            former: user.former_emails.iter().map(|former| former.address.clone()).collect(),
+            farewell: farewell.id,
+            sweeps: 0,
         };
+        // An account that moved to another address since it was read would leave that one owned by nobody.
+        let profile = Delete::builder()
+            .table_name(&self.table)
+            .key("pk", s(user_key(user.id)))
+            .key("sk", s(PROFILE))
+            .condition_expression("attribute_exists(pk) AND email = :email")
+            .expression_attribute_values(":email", s(user.email.as_str()))
+            .build()
+            .map_err(Error::internal)?;
         let items = vec![
-            delete(user_key(user.id), PROFILE)?,
-            delete(address_key(&farewell.address), OWNER)?,
+            TransactWriteItem::builder().delete(profile).build(),
+            self.leave_address(&farewell.address, user.id)?,
             self.put_new(Self::mail_item(farewell)?)?,
             self.put_new(Self::erasure_item(&erasure, now)?)?,
         ];
@@ -296,7 +318,7 @@ impl Store {
         }
     }
 
-    fn update(&self, pk: String, sk: &str) -> UpdateBuilder {
+    pub(super) fn update(&self, pk: String, sk: &str) -> UpdateBuilder {
         Update::builder().table_name(&self.table).key("pk", s(pk)).key("sk", s(sk))
     }
 }

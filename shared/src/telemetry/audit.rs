@@ -50,6 +50,39 @@ pub enum Event<'a> {
         session: SessionId,
         everywhere: bool,
     },
+    /// Every other session of the account ended with it.
+    PasswordChanged {
+        user: UserId,
+        session: SessionId,
+    },
+    /// The current password was wrong.
+    PasswordChangeFailed {
+        user: UserId,
+        session: SessionId,
+    },
+    /// Somebody asked for a link to choose a new password, for whatever address.
+    PasswordResetRequested,
+    /// Every session of the account ended with it.
+    PasswordReset {
+        user: UserId,
+    },
+    AddressChangeRequested {
+        user: UserId,
+    },
+    AddressChanged {
+        user: UserId,
+        admin: bool,
+    },
+    /// The old address took the change back; every session of the account ended with it.
+    AddressChangeUndone {
+        user: UserId,
+    },
+    /// A link that is not one of ours for this, or no longer. `user` is whom it leads to, if anybody.
+    LinkRefused {
+        user: Option<UserId>,
+        purpose: &'a str,
+        reason: &'a str,
+    },
     UserUpdated {
         user: UserId,
     },
@@ -125,6 +158,7 @@ struct Details<'a> {
     by: Option<UserId>,
     reason: Option<&'a str>,
     kind: Option<&'a str>,
+    purpose: Option<&'a str>,
     admin: Option<bool>,
     everywhere: Option<bool>,
     failure: bool,
@@ -148,6 +182,7 @@ impl Event<'_> {
             "event.outcome" = if details.failure { "failure" } else { "success" },
             "event.reason" = details.reason,
             "mail.kind" = details.kind,
+            "link.purpose" = details.purpose,
             "user.id" = details.user.map(tracing::field::display),
             "session.id" = details.session.map(tracing::field::display),
             "user.changes.by" = details.by.map(tracing::field::display),
@@ -189,6 +224,20 @@ impl Event<'_> {
             }
             Self::LoggedOut { user, session, everywhere } => {
                 ("logged_out", Authentication, Details { everywhere: Some(everywhere), ..in_session(user, session) })
+            }
+            Self::PasswordChanged { user, session } => ("password_changed", Iam, in_session(user, session)),
+            Self::PasswordChangeFailed { user, session } => {
+                ("password_change_failed", Iam, Details { failure: true, ..in_session(user, session) })
+            }
+            Self::PasswordResetRequested => ("password_reset_requested", Iam, Details::default()),
+            Self::PasswordReset { user } => ("password_reset", Iam, of(user)),
+            Self::AddressChangeRequested { user } => ("address_change_requested", Iam, of(user)),
+            Self::AddressChanged { user, admin } => {
+                ("address_changed", Iam, Details { admin: Some(admin), ..of(user) })
+            }
+            Self::AddressChangeUndone { user } => ("address_change_undone", Iam, of(user)),
+            Self::LinkRefused { user, purpose, reason } => {
+                ("link_refused", Iam, Details { user, purpose: Some(purpose), failure: true, ..because(reason) })
             }
             Self::UserUpdated { user } => ("user_updated", Iam, of(user)),
             Self::UserDeleted { user, by } => ("user_deleted", Iam, Details { by: Some(by), ..of(user) }),

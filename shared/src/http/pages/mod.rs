@@ -1,5 +1,5 @@
-//! The pages a browser gets for a confirmation link. Opening the link shows a button and changes
-//! nothing, so a scanner that follows links in mails confirms nothing.
+//! The pages a browser gets for a mailed link. Opening the link shows a button or a form and changes
+//! nothing, so a scanner that follows links in mails uses none.
 //!
 //! They hold no script and load nothing. Serve them with [`CONTENT_SECURITY_POLICY`] and with
 //! `Referrer-Policy: no-referrer`, for the token is in the address of the first.
@@ -8,12 +8,47 @@ use std::sync::LazyLock;
 
 use minijinja::{Environment, UndefinedBehavior, Value, context, syntax::SyntaxConfig};
 
+use crate::domain::password::MIN_CHARACTERS;
+
 /// Allows the one style sheet, by its hash, and the form's way back to this service.
 pub const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; \
-    style-src 'sha256-0mhViSDZZk7C2/t0tI9ltJwAEt7EYbJzo4/CDnmf6LA='; \
+    style-src 'sha256-GzJY9yzA3qwdNF38Q6ifLjy1ss41AUOSN5K/uaxs4kM='; \
     form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
 
 const STYLE: &str = include_str!("style.css");
+
+/// What a button is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Button {
+    ConfirmAddress,
+    ConfirmNewAddress,
+    UndoChange,
+}
+
+impl Button {
+    /// Heading, what it does, label.
+    const fn words(self) -> (&'static str, &'static str, &'static str) {
+        match self {
+            Self::ConfirmAddress => (
+                "Confirm your address",
+                "Press the button to confirm that the address this link was sent to is yours.",
+                "Confirm my address",
+            ),
+            Self::ConfirmNewAddress => (
+                "Confirm your new address",
+                "Press the button to confirm that the address this link was sent to is yours. From then on you sign in \
+                 with it.",
+                "Confirm my new address",
+            ),
+            Self::UndoChange => (
+                "Take the change back?",
+                "Press the button, and your account has the address again that this link was sent to. Everybody is \
+                 signed out, and we send you a link to choose a new password.",
+                "Take the change back",
+            ),
+        }
+    }
+}
 
 /// What came of pressing the button.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +56,17 @@ pub enum Outcome {
     Confirmed,
     AlreadyConfirmed,
     Expired,
+    PasswordReset,
+    ResetUsed,
+    ResetExpired,
+    AddressChanged,
+    ChangeUsed,
+    ChangeExpired,
+    /// Another account has the address that was to be confirmed.
+    AddressTaken,
+    AddressRestored,
+    UndoUsed,
+    UndoExpired,
     /// Not a link of ours, or not all of it.
     Invalid,
     /// It could not be tried, so the link is as good as before.
@@ -32,7 +78,12 @@ impl Outcome {
         match self {
             Self::Confirmed => "Your address is confirmed",
             Self::AlreadyConfirmed => "Your address was already confirmed",
-            Self::Expired => "This link has expired",
+            Self::Expired | Self::ResetExpired | Self::ChangeExpired | Self::UndoExpired => "This link has expired",
+            Self::PasswordReset => "Your password is set",
+            Self::ResetUsed | Self::ChangeUsed | Self::UndoUsed => "This link was used before",
+            Self::AddressChanged => "Your new address is confirmed",
+            Self::AddressTaken => "This address is taken",
+            Self::AddressRestored => "Your account has this address again",
             Self::Invalid => "This link does not work",
             Self::Unavailable => "That did not work just now",
         }
@@ -47,10 +98,44 @@ impl Outcome {
                 "To get a new one, ask for the confirmation mail again, or register once more with \
                  the same address: the mail you get then holds a new link.",
             ],
+            Self::PasswordReset => &["All devices were signed out. Sign in with your new password."],
+            Self::ResetUsed => &[
+                "It works once, and only until the password or the address is changed in another way.",
+                "If you cannot sign in, say there that you forgot your password, and we send you a new link.",
+            ],
+            Self::ResetExpired => &[
+                "Links to choose a password work for a short time only.",
+                "To get a new one, say once more that you forgot your password.",
+            ],
+            Self::AddressChanged => &["From now on you sign in with it. We have told your old address."],
+            Self::ChangeUsed => &[
+                "The address was confirmed already, or the change was given up for another one.",
+                "Your account shows which address it has, and there you can change it again.",
+            ],
+            Self::ChangeExpired => &[
+                "Links to confirm a new address work for a day only, so your account still has the one before.",
+                "To get a new link, change the address in your account once more.",
+            ],
+            Self::AddressTaken => &[
+                "Another account was registered with it, so yours still has the address before.",
+                "If that account is yours too, sign in to it, or say there that you forgot its password.",
+            ],
+            Self::AddressRestored => &[
+                "Everybody was signed out.",
+                "Choose a new password now: the link to do so is on its way to you by mail.",
+            ],
+            Self::UndoUsed => &[
+                "Your account has this address again already, or a change was taken back from an earlier one.",
+                "If you cannot sign in, say there that you forgot your password.",
+            ],
+            Self::UndoExpired => &[
+                "A change of address can be taken back for a week only.",
+                "If you did not make it, please ask for help where you sign in.",
+            ],
             Self::Invalid => &[
                 "Perhaps only a part of it was opened. Open it again from the mail, or copy the \
                  whole address from there into your browser.",
-                "If a newer confirmation mail has reached you, use the link in that one.",
+                "If a newer mail has reached you, use the link in that one.",
             ],
             Self::Unavailable => &["The fault is ours, and your link is still good. Please open it again from the \
                  mail in a few minutes."],
@@ -64,9 +149,22 @@ impl Outcome {
 /// # Panics
 /// Never with the templates built in, as the tests show.
 #[must_use]
-pub fn confirm_form(product: &str, action: &str, token: &str) -> String {
-    let heading = "Confirm your address";
-    page("confirm.html", context! { product, heading, action, token, style => STYLE })
+pub fn button(product: &str, what: Button, action: &str, token: &str) -> String {
+    let (heading, lead, button) = what.words();
+    let aside = "If you did not ask for this, close this page. Nothing happens until the button is pressed.";
+    let aside = if what == Button::UndoChange { "Nothing happens until the button is pressed." } else { aside };
+    page("confirm.html", context! { product, heading, lead, button, aside, action, token, style => STYLE })
+}
+
+/// The page with the form for a new password: it posts `token` and `password` to `action`. It is the same for every token,
+/// known or not. `problem` is why the password before was not taken.
+///
+/// # Panics
+/// Never with the templates built in, as the tests show.
+#[must_use]
+pub fn password_form(product: &str, action: &str, token: &str, problem: Option<&str>) -> String {
+    let (heading, shortest) = ("Choose a new password", MIN_CHARACTERS);
+    page("password.html", context! { product, heading, action, token, problem, shortest, style => STYLE })
 }
 
 /// The page that says what came of it, with a way on to `home_url`.
@@ -87,6 +185,7 @@ static TEMPLATES: LazyLock<Environment<'static>> = LazyLock::new(|| {
     for (name, source) in [
         ("page.html", include_str!("page.html")),
         ("confirm.html", include_str!("confirm.html")),
+        ("password.html", include_str!("password.html")),
         ("outcome.html", include_str!("outcome.html")),
     ] {
         templates.add_template(name, source).expect("the templates built in parse");
@@ -102,13 +201,31 @@ fn page(name: &str, values: Value) -> String {
 mod tests {
     use super::*;
 
-    const EVERY_OUTCOME: [Outcome; 5] =
-        [Outcome::Confirmed, Outcome::AlreadyConfirmed, Outcome::Expired, Outcome::Invalid, Outcome::Unavailable];
+    const EVERY_OUTCOME: [Outcome; 15] = [
+        Outcome::Confirmed,
+        Outcome::AlreadyConfirmed,
+        Outcome::Expired,
+        Outcome::PasswordReset,
+        Outcome::ResetUsed,
+        Outcome::ResetExpired,
+        Outcome::AddressChanged,
+        Outcome::ChangeUsed,
+        Outcome::ChangeExpired,
+        Outcome::AddressTaken,
+        Outcome::AddressRestored,
+        Outcome::UndoUsed,
+        Outcome::UndoExpired,
+        Outcome::Invalid,
+        Outcome::Unavailable,
+    ];
+    const EVERY_BUTTON: [Button; 3] = [Button::ConfirmAddress, Button::ConfirmNewAddress, Button::UndoChange];
     const HOSTILE: &str = "\"><script>alert('&')</script>{{ style }}";
 
     fn every_page(value: &str) -> Vec<String> {
         let outcomes = EVERY_OUTCOME.map(|each| outcome(value, each, value));
-        outcomes.into_iter().chain([confirm_form(value, value, value)]).collect()
+        let buttons = EVERY_BUTTON.map(|each| button(value, each, value, value));
+        let forms = [None, Some(value)].map(|problem| password_form(value, value, value, problem));
+        outcomes.into_iter().chain(buttons).chain(forms).collect()
     }
 
     fn between<'a>(page: &'a str, start: &str, end: &str) -> &'a str {
@@ -142,10 +259,16 @@ mod tests {
 
     #[test]
     fn the_form_posts_the_token_to_where_it_came_from() {
-        let page = confirm_form("Example", "/api/v1/auth/confirm", "MZ2x-9_kQ0");
-        assert!(page.contains("<form method=\"post\" action=\"&#x2f;api&#x2f;v1&#x2f;auth&#x2f;confirm\">"), "{page}");
-        assert!(page.contains("<input type=\"hidden\" name=\"token\" value=\"MZ2x-9_kQ0\">"), "{page}");
-        assert_eq!(page.matches("<button").count(), 1);
+        let (action, token) = ("/api/v1/auth/confirm", "MZ2x-9_kQ0");
+        let buttons = EVERY_BUTTON.map(|each| button("Example", each, action, token));
+        for page in buttons.into_iter().chain([password_form("Example", action, token, None)]) {
+            assert!(
+                page.contains("<form method=\"post\" action=\"&#x2f;api&#x2f;v1&#x2f;auth&#x2f;confirm\">"),
+                "{page}"
+            );
+            assert!(page.contains("<input type=\"hidden\" name=\"token\" value=\"MZ2x-9_kQ0\">"), "{page}");
+            assert_eq!(page.matches("<button").count(), 1);
+        }
     }
 
     #[test]

@@ -1,0 +1,100 @@
+//! Changes one's own password.
+//!
+//! `PUT /user/password`. The current password shows that it is the owner and not whoever found the device unlocked
+//! (OWASP ASVS 5, 6.2.3), so it needs no recent sign-in. All other sessions end; this one goes on with its tokens.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::routing::put;
+use secrecy::SecretString;
+use serde::Deserialize;
+use shared::domain::lockout::Bucket;
+use shared::domain::mail::{MailKind, OwedMail};
+use shared::domain::password::{Known, NewPassword, Password};
+use shared::domain::user::User;
+use shared::error::{Causes, Code};
+use shared::hashing::Verdict;
+use shared::http::Route;
+use shared::http::body::Json;
+use shared::http::caller::CurrentUser;
+use shared::http::fields::Fields;
+use shared::telemetry::audit::Event;
+use shared::{App, Error, Result};
+use utoipa::ToSchema;
+
+use crate::login::count_attempt;
+
+pub const ROUTE: Route = Route::new("change_password", &["PUT"], &["/user/password"], || put(handler)).fails_with(&[
+    Code::Unauthenticated,
+    Code::InvalidToken,
+    Code::WrongPassword,
+    Code::TooManyAttempts,
+]);
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ChangePassword {
+    #[schema(required, value_type = String, format = "password", example = "correct horse battery")]
+    current_password: Option<SecretString>,
+    /// 8 to 128 characters, any. Not one of the commonest, not the address, not the name, not the product's.
+    #[schema(required, value_type = String, min_length = 8, max_length = 128, format = "password", example = "quiet lantern harbour")]
+    new_password: Option<SecretString>,
+}
+
+#[utoipa::path(
+    put, path = "/user/password", tag = "user", operation_id = "change_password", summary = "Change one's own password",
+    request_body = ChangePassword, security(("access_token" = [])),
+    responses((status = 204, description = "Changed; all other sessions are over"))
+)]
+pub async fn handler(
+    caller: CurrentUser,
+    State(app): State<App>,
+    Json(body): Json<ChangePassword>,
+) -> Result<StatusCode> {
+    let CurrentUser { user, session, .. } = caller;
+    let (current, new) = body.parse(&app, &user)?;
+    admit(&app, &user).await?;
+    if app.hasher.verify(&current, Some(&user.password_hash)).await? == Verdict::Wrong {
+        Event::PasswordChangeFailed { user: user.id, session: session.id }.record();
+        return Err(Error::WrongPassword);
+    }
+
+    let hash = app.hasher.hash(&new).await?;
+    let now = app.clock.now();
+    let kind = MailKind::PasswordChanged { to: user.email.clone(), name: user.name.clone() };
+    let mail = OwedMail::new(user.email.folded(), kind, now);
+    if !app.store.change_password(&user, &session, &hash, &mail, now).await? {
+        // Changed since it was compared: what was the current password is it no more.
+        return Err(Error::WrongPassword);
+    }
+    Event::PasswordChanged { user: user.id, session: session.id }.record();
+    app.tell_emailer(&mail).await;
+    forgive(&app, &user).await;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Forgets the attempts to sign in. The new password is set whatever becomes of this, and a lock ends by itself.
+pub async fn forgive(app: &App, user: &User) {
+    let bucket = Bucket { address: &user.email.folded(), device: None };
+    if let Err(error) = app.store.forget_attempts(bucket).await {
+        tracing::warn!(error.message = %Causes(&error), "attempts to sign in could not be forgotten");
+    }
+}
+
+/// Counts the attempt with those to sign in, unless the address is locked: a stolen session guesses no faster than
+/// anybody else.
+async fn admit(app: &App, user: &User) -> Result<()> {
+    let bucket = Bucket { address: &user.email.folded(), device: None };
+    count_attempt(app, Some(user.id), bucket, app.store.attempts(bucket).await?).await
+}
+
+impl ChangePassword {
+    fn parse(self, app: &App, user: &User) -> Result<(Password, NewPassword)> {
+        let known =
+            Known { email: Some(&user.email), name: Some(&user.name), product: Some(&app.config.mail.product_name) };
+        let mut fields = Fields::default();
+        let current = fields.required("current_password", self.current_password, |text| Ok(Password::new(&text)));
+        let new = fields.required("new_password", self.new_password, |text| NewPassword::parse(&text, known));
+        fields.finish(current.zip(new))
+    }
+}

@@ -1,0 +1,102 @@
+//! Confirms the new address of an account with the link that was mailed to it.
+//!
+//! `GET /auth/email/confirm?token=` is a page with one button: unlike a registration, a change that a scanner of mails
+//! confirmed would give an account to whoever was mistyped. `POST /auth/email/confirm` moves the account, and tells the
+//! address that it had, which can take it back for a week.
+
+use axum::extract::State;
+use axum::response::Response;
+use axum::routing::get;
+use serde::Serialize;
+use shared::config::UNDO_LIFE;
+use shared::domain::email::EmailAddress;
+use shared::domain::link::LinkPurpose;
+use shared::domain::mail::{MailKind, OwedMail};
+use shared::domain::user::Role;
+use shared::error::Code;
+use shared::http::body::JsonOrForm;
+use shared::http::caller::WantsHtml;
+use shared::http::pages::{self, Button, Outcome};
+use shared::http::query::Query;
+use shared::http::{BASE_PATH, Route};
+use shared::telemetry::audit::Event;
+use shared::{App, Error, Result};
+use utoipa::ToSchema;
+
+use crate::confirm::{Confirm, page, roles_once_confirmed};
+use crate::links::{self, Found, Outcomes};
+
+pub const ROUTE: Route =
+    Route::new("confirm_email", &["GET", "POST"], &["/auth/email/confirm"], || get(open).post(handler)).fails_with(&[
+        Code::LinkInvalid,
+        Code::LinkExpired,
+        Code::LinkUsed,
+        Code::AddressTaken,
+    ]);
+
+const OUTCOMES: Outcomes =
+    Outcomes { done: Outcome::AddressChanged, used: Outcome::ChangeUsed, expired: Outcome::ChangeExpired };
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct EmailChanged {
+    #[schema(example = "email_changed")]
+    status: &'static str,
+}
+
+#[utoipa::path(
+    get, path = "/auth/email/confirm", tag = "auth", operation_id = "open_email_confirmation_link",
+    summary = "Open the link, as a browser", params(Confirm),
+    responses((status = 200, description = "A page with a button", body = String, content_type = "text/html"))
+)]
+pub async fn open(State(app): State<App>, Query(link): Query<Confirm>) -> Response {
+    let action = format!("{BASE_PATH}/auth/email/confirm");
+    page(pages::button(&app.config.mail.product_name, Button::ConfirmNewAddress, &action, &link.token))
+}
+
+#[utoipa::path(
+    post, path = "/auth/email/confirm", tag = "auth", operation_id = "confirm_email", summary = "Confirm a new address",
+    request_body(content((Confirm = "application/json"), (Confirm = "application/x-www-form-urlencoded"))),
+    responses((status = 200, description = "The account has the address", content((EmailChanged = "application/json"), (String = "text/html"))))
+)]
+pub async fn handler(
+    State(app): State<App>,
+    WantsHtml(html): WantsHtml,
+    JsonOrForm(link): JsonOrForm<Confirm>,
+) -> Result<Response> {
+    let outcome = change(&app, &link.token).await;
+    if let Err(error) = &outcome {
+        links::record_refusal("change_address", &link.token, error);
+    }
+    links::answer(&app, html, outcome, &OUTCOMES)
+}
+
+async fn change(app: &App, token: &str) -> Result<EmailChanged> {
+    let Found { user, hash: link, purpose: (to, epoch) } = links::find(app, token, wanted).await?;
+    if user.pending_email.as_ref() != Some(&to) || user.session_epoch != epoch {
+        return Err(Error::LinkUsed);
+    }
+    let now = app.clock.now();
+    let roles = roles_once_confirmed(app, &user, &to);
+    let kind = MailKind::AddressChanged {
+        user: user.id,
+        to: user.email.clone(),
+        name: user.name.clone(),
+        undo_until: now.plus(UNDO_LIFE),
+    };
+    let mail = OwedMail::new(user.email.folded(), kind, now);
+    if !app.store.move_address(&user, &to, &link, &roles, &mail, now).await? {
+        // Only for the answer: whoever holds the link reads the mailbox, and may know that an account has the address.
+        let owner = app.store.owner_of(&to.folded()).await?;
+        return Err(if owner.is_some_and(|owner| owner != user.id) { Error::AddressTaken } else { Error::LinkUsed });
+    }
+    Event::AddressChanged { user: user.id, admin: roles.contains(&Role::Admin) }.record();
+    app.tell_emailer(&mail).await;
+    Ok(EmailChanged { status: "email_changed" })
+}
+
+fn wanted(purpose: LinkPurpose) -> Option<(EmailAddress, u32)> {
+    match purpose {
+        LinkPurpose::ChangeAddress { email, epoch } => Some((email, epoch)),
+        _ => None,
+    }
+}

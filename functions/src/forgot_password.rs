@@ -1,0 +1,62 @@
+//! Sends a link to choose a new password.
+//!
+//! `POST /auth/password/forgot`. Every address gets the same answer after the same work: the wish is put into the outbox,
+//! and the emailer finds out whether an account has the address, at most once a minute for an account. One that still
+//! waits for its confirmation gets the link too: who reads the mail owns the address, whoever registered it.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::routing::post;
+use serde::{Deserialize, Serialize};
+use shared::domain::email::EmailAddress;
+use shared::domain::limit::Limit;
+use shared::domain::mail::{MailKind, OwedMail};
+use shared::http::Route;
+use shared::http::answer::Answer;
+use shared::http::body::Json;
+use shared::http::fields::Fields;
+use shared::http::limit::Limited;
+use shared::telemetry::audit::Event;
+use shared::{App, Result};
+use utoipa::ToSchema;
+
+pub const ROUTE: Route =
+    Route::new("forgot_password", &["POST"], &["/auth/password/forgot"], || post(handler)).limited_by(Limit::Forgot);
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ForgotPassword {
+    #[schema(required, value_type = String, max_length = 254, format = "email", example = "ada@example.com")]
+    email: Option<String>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct ResetRequested {
+    #[schema(example = "reset_requested")]
+    status: &'static str,
+    #[schema(example = "ada@example.com")]
+    email: String,
+}
+
+#[utoipa::path(
+    post, path = "/auth/password/forgot", tag = "auth", operation_id = "forgot_password",
+    summary = "Ask for a link to choose a new password", request_body = ForgotPassword,
+    responses((status = 202, description = "If an account has this address, a mail is on its way", body = ResetRequested))
+)]
+pub async fn handler(
+    State(app): State<App>,
+    limit: Limited,
+    Json(body): Json<ForgotPassword>,
+) -> Result<Answer<ResetRequested>> {
+    let mut fields = Fields::default();
+    let email = fields.required("email", body.email, |email| EmailAddress::parse(&email));
+    let email = fields.finish(email)?;
+    limit.admit().await?;
+
+    let mail = OwedMail::new(email.folded(), MailKind::ResetRequested, app.clock.now());
+    app.store.owe_mail(&mail).await?;
+    Event::PasswordResetRequested.record();
+    app.tell_emailer(&mail).await;
+    let answer = ResetRequested { status: "reset_requested", email: email.to_string() };
+    Ok(Answer(StatusCode::ACCEPTED, answer))
+}

@@ -1,0 +1,82 @@
+//! What the routes of mailed links have in common: finding the link, and telling what came of it as JSON or as a page.
+
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use shared::domain::link::{LinkHash, LinkPurpose, LinkToken, Unusable};
+use shared::domain::user::User;
+use shared::error::Causes;
+use shared::http::answer::Answer;
+use shared::http::pages::{self, Outcome};
+use shared::telemetry::audit::Event;
+use shared::{App, Error, Result};
+
+use crate::confirm::page;
+
+/// A link that may be used, and what it is for.
+pub struct Found<T> {
+    pub user: User,
+    pub hash: LinkHash,
+    pub purpose: T,
+}
+
+/// The link of a token. `wanted` takes what the route needs out of the purpose, and `None` for every other: to this route
+/// they are no links. What happened since is for the caller to look at, and for its transaction to hold.
+pub async fn find<T>(app: &App, token: &str, wanted: fn(LinkPurpose) -> Option<T>) -> Result<Found<T>> {
+    let token = LinkToken::decode(token).ok_or(Error::LinkInvalid)?;
+    let hash = token.hash();
+    let (user, link) = app.store.user_and_link(token.user, &hash).await?;
+    let (Some(user), Some(link)) = (user, link) else {
+        return Err(Error::LinkInvalid);
+    };
+    let usable = link.usable(app.clock.now());
+    let purpose = wanted(link.purpose).ok_or(Error::LinkInvalid)?;
+    match usable {
+        Ok(()) => Ok(Found { user, hash, purpose }),
+        Err(Unusable::Used) => Err(Error::LinkUsed),
+        Err(Unusable::Expired) => Err(Error::LinkExpired),
+    }
+}
+
+/// Logs that a link was refused, if that is what happened.
+pub fn record_refusal(purpose: &str, token: &str, error: &Error) {
+    let reason = match error {
+        Error::LinkInvalid => "invalid",
+        Error::LinkExpired => "expired",
+        Error::LinkUsed => "used",
+        Error::AddressTaken => "address_taken",
+        _ => return,
+    };
+    Event::LinkRefused { user: LinkToken::decode(token).map(|token| token.user), purpose, reason }.record();
+}
+
+/// How a browser is told of a link that did its work, and of one that no longer does.
+pub struct Outcomes {
+    pub done: Outcome,
+    pub used: Outcome,
+    pub expired: Outcome,
+}
+
+/// The answer for a program or, as a page, for a person.
+pub fn answer<T: Serialize>(app: &App, html: bool, outcome: Result<T>, outcomes: &Outcomes) -> Result<Response> {
+    if !html {
+        return outcome.map(|body| Answer::ok(body).into_response());
+    }
+    let (status, outcome) = match outcome {
+        Ok(_) => (axum::http::StatusCode::OK, outcomes.done),
+        Err(error) => {
+            let outcome = match error {
+                Error::LinkInvalid => Outcome::Invalid,
+                Error::LinkExpired => outcomes.expired,
+                Error::LinkUsed => outcomes.used,
+                Error::AddressTaken => Outcome::AddressTaken,
+                _ => {
+                    tracing::error!(error.message = %Causes(&error), "a link could not be used");
+                    Outcome::Unavailable
+                }
+            };
+            (error.code().status(), outcome)
+        }
+    };
+    let page = page(pages::outcome(&app.config.mail.product_name, outcome, &app.config.mail.home_url));
+    Ok((status, page).into_response())
+}

@@ -1,0 +1,23 @@
+//! Leads to where a person changes the password.
+//!
+//! `GET /.well-known/change-password` (W3C, A Well-Known URL for Changing Passwords): password managers send people here.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::http::header::{HeaderName, HeaderValue, LOCATION};
+use axum::routing::get;
+use shared::http::Route;
+use shared::{App, Error, Result};
+
+pub const ROUTE: Route =
+    Route::new("password_page", &["GET"], &["/.well-known/change-password"], || get(handler)).also_at_root();
+
+#[utoipa::path(
+    get, path = "/.well-known/change-password", tag = "service", operation_id = "password_page",
+    summary = "Where a person changes the password",
+    responses((status = 302, description = "There", headers(("Location" = String, description = "The page"))))
+)]
+pub async fn handler(State(app): State<App>) -> Result<(StatusCode, [(HeaderName, HeaderValue); 1])> {
+    let url = HeaderValue::from_str(&app.config.mail.change_password_url).map_err(Error::internal)?;
+    Ok((StatusCode::FOUND, [(LOCATION, url)]))
+}

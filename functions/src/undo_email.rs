@@ -1,0 +1,93 @@
+//! Takes a change of the address back, with the link that was mailed to the address before.
+//!
+//! `GET /auth/email/undo?token=` is a page with one button; `POST /auth/email/undo` presses it. The account has the old
+//! address again, whatever it was changed to since, all sessions end, and a link to choose a new password is mailed there:
+//! who changed the address may know the password.
+
+use axum::extract::State;
+use axum::response::Response;
+use axum::routing::get;
+use serde::Serialize;
+use shared::domain::email::EmailAddress;
+use shared::domain::link::LinkPurpose;
+use shared::domain::mail::{MailKind, OwedMail};
+use shared::error::Code;
+use shared::http::body::JsonOrForm;
+use shared::http::caller::WantsHtml;
+use shared::http::pages::{self, Button, Outcome};
+use shared::http::query::Query;
+use shared::http::{BASE_PATH, Route};
+use shared::telemetry::audit::Event;
+use shared::{App, Error, Result};
+use utoipa::ToSchema;
+
+use crate::confirm::{Confirm, page};
+use crate::links::{self, Found, Outcomes};
+
+pub const ROUTE: Route = Route::new("undo_email", &["GET", "POST"], &["/auth/email/undo"], || get(open).post(handler))
+    .fails_with(&[Code::LinkInvalid, Code::LinkExpired, Code::LinkUsed]);
+
+const OUTCOMES: Outcomes =
+    Outcomes { done: Outcome::AddressRestored, used: Outcome::UndoUsed, expired: Outcome::UndoExpired };
+
+/// When the account was changed since it was read, by this very link or by a thief in haste, it is read again.
+const TRIES: usize = 5;
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct EmailRestored {
+    #[schema(example = "email_restored")]
+    status: &'static str,
+}
+
+#[utoipa::path(
+    get, path = "/auth/email/undo", tag = "auth", operation_id = "open_email_undo_link",
+    summary = "Open the link, as a browser", params(Confirm),
+    responses((status = 200, description = "A page with a button", body = String, content_type = "text/html"))
+)]
+pub async fn open(State(app): State<App>, Query(link): Query<Confirm>) -> Response {
+    let action = format!("{BASE_PATH}/auth/email/undo");
+    page(pages::button(&app.config.mail.product_name, Button::UndoChange, &action, &link.token))
+}
+
+#[utoipa::path(
+    post, path = "/auth/email/undo", tag = "auth", operation_id = "undo_email",
+    summary = "Take a change of the address back",
+    request_body(content((Confirm = "application/json"), (Confirm = "application/x-www-form-urlencoded"))),
+    responses((status = 200, description = "The account has its old address; all sessions are over", content((EmailRestored = "application/json"), (String = "text/html"))))
+)]
+pub async fn handler(
+    State(app): State<App>,
+    WantsHtml(html): WantsHtml,
+    JsonOrForm(link): JsonOrForm<Confirm>,
+) -> Result<Response> {
+    let outcome = undo(&app, &link.token).await;
+    if let Err(error) = &outcome {
+        links::record_refusal("undo_address_change", &link.token, error);
+    }
+    links::answer(&app, html, outcome, &OUTCOMES)
+}
+
+async fn undo(app: &App, token: &str) -> Result<EmailRestored> {
+    for _ in 0..TRIES {
+        let Found { user, hash: link, purpose: to } = links::find(app, token, wanted).await?;
+        let now = app.clock.now();
+        let address = to.folded();
+        if !user.former_emails.iter().any(|former| former.address == address && now < former.until) {
+            return Err(Error::LinkUsed);
+        }
+        let mail = OwedMail::new(address, MailKind::AddressRestored { user: user.id }, now);
+        if app.store.restore_address(&user, &to, &link, &mail, now).await? {
+            Event::AddressChangeUndone { user: user.id }.record();
+            app.tell_emailer(&mail).await;
+            return Ok(EmailRestored { status: "email_restored" });
+        }
+    }
+    Err(Error::internal("an account was changed again and again while its address was to be restored"))
+}
+
+fn wanted(purpose: LinkPurpose) -> Option<EmailAddress> {
+    match purpose {
+        LinkPurpose::UndoAddressChange { email } => Some(email),
+        _ => None,
+    }
+}

@@ -1,0 +1,248 @@
+//! Who has an address, and moving an account from one to another. An address that an account left is kept for it for a
+//! week, so that a thief cannot give it to somebody else while its owner may take the change back.
+
+use aws_sdk_dynamodb::types::{Delete, Put, TransactWriteItem};
+use serde::{Deserialize, Serialize};
+
+use super::users::{PROFILE, address_key, user_key};
+use super::{Item, Store, if_condition_held, n, s, to_item, value};
+use crate::clock::Timestamp;
+use crate::domain::email::{EmailAddress, FoldedAddress};
+use crate::domain::id::UserId;
+use crate::domain::link::LinkHash;
+use crate::domain::mail::OwedMail;
+use crate::domain::name::UserName;
+use crate::domain::user::{Role, User};
+use crate::error::{Error, Result};
+
+pub(super) const OWNER: &str = "OWNER";
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct Owner {
+    pub user: UserId,
+    /// The account has left the address; until then nobody else gets it.
+    #[serde(default)]
+    pub reserved_until: Option<Timestamp>,
+}
+
+impl Owner {
+    /// The account that has the address now.
+    pub fn account(self) -> Option<UserId> {
+        self.reserved_until.is_none().then_some(self.user)
+    }
+}
+
+impl Store {
+    /// # Errors
+    /// Only when the table cannot be read.
+    pub async fn owner_of(&self, address: &FoldedAddress) -> Result<Option<UserId>> {
+        Ok(self.get(address_key(address), OWNER).await?.and_then(Owner::account))
+    }
+
+    /// For a transaction: the address becomes the account's, if nobody has it and it is kept for nobody else.
+    pub(super) fn take_address(
+        &self,
+        address: &FoldedAddress,
+        user: UserId,
+        now: Timestamp,
+    ) -> Result<TransactWriteItem> {
+        let put = Put::builder()
+            .table_name(&self.table)
+            .set_item(Some(to_item(address_key(address), OWNER, &Owner { user, reserved_until: None })?))
+            .condition_expression(
+                "attribute_not_exists(pk) OR reserved_until <= :now OR (#user = :user AND attribute_exists(reserved_until))",
+            )
+            .expression_attribute_names("#user", "user")
+            .expression_attribute_values(":user", value(&user)?)
+            .expression_attribute_values(":now", n(now.millis()))
+            .build()
+            .map_err(Error::internal)?;
+        Ok(TransactWriteItem::builder().put(put).build())
+    }
+
+    /// For a transaction: the account no longer has the address, and it is free at once.
+    pub(super) fn leave_address(&self, address: &FoldedAddress, user: UserId) -> Result<TransactWriteItem> {
+        let delete = Delete::builder()
+            .table_name(&self.table)
+            .set_key(Some(owner_key(address)))
+            .condition_expression("#user = :user AND attribute_not_exists(reserved_until)")
+            .expression_attribute_names("#user", "user")
+            .expression_attribute_values(":user", value(&user)?)
+            .build()
+            .map_err(Error::internal)?;
+        Ok(TransactWriteItem::builder().delete(delete).build())
+    }
+
+    /// For a transaction: the account no longer has the address, and it is kept for the account until then.
+    fn keep_address(&self, address: &FoldedAddress, user: UserId, until: Timestamp) -> Result<TransactWriteItem> {
+        let mut item = to_item(address_key(address), OWNER, &Owner { user, reserved_until: Some(until) })?;
+        item.insert("ttl".into(), n(until.seconds()));
+        let put = Put::builder()
+            .table_name(&self.table)
+            .set_item(Some(item))
+            .condition_expression("#user = :user AND attribute_not_exists(reserved_until)")
+            .expression_attribute_names("#user", "user")
+            .expression_attribute_values(":user", value(&user)?)
+            .build()
+            .map_err(Error::internal)?;
+        Ok(TransactWriteItem::builder().put(put).build())
+    }
+
+    /// Frees an address that is kept for the account, if it still is.
+    ///
+    /// # Errors
+    /// Only when the table cannot be written.
+    pub(super) async fn free_kept_address(&self, address: &FoldedAddress, user: UserId) -> Result<()> {
+        let delete = self
+            .db
+            .delete_item()
+            .table_name(&self.table)
+            .set_key(Some(owner_key(address)))
+            .condition_expression("#user = :user AND attribute_exists(reserved_until)")
+            .expression_attribute_names("#user", "user")
+            .expression_attribute_values(":user", value(&user)?);
+        if_condition_held(delete.send().await).map(|_| ())
+    }
+
+    /// Notes the address that an account is to have, with the mail to it and a new name if there is one. Whether somebody
+    /// has the address is not looked at, so it cannot be told. `false` when the account is gone, or its epoch or the
+    /// time of its last wish is another than was read.
+    ///
+    /// # Errors
+    /// Only when the table cannot be written.
+    pub async fn request_address(
+        &self,
+        user: &User,
+        to: &EmailAddress,
+        name: Option<&UserName>,
+        mail: &OwedMail,
+        now: Timestamp,
+    ) -> Result<bool> {
+        let mut set = String::from("SET pending_email = :to, email_asked_at = :now, updated_at = :now");
+        let mut condition = String::from("attribute_exists(pk) AND session_epoch = :epoch");
+        let mut update = self
+            .update(user_key(user.id), PROFILE)
+            .expression_attribute_values(":to", s(to.as_str()))
+            .expression_attribute_values(":epoch", n(user.session_epoch))
+            .expression_attribute_values(":now", n(now.millis()));
+        if let Some(name) = name {
+            set.push_str(", #name = :name");
+            update =
+                update.expression_attribute_names("#name", "name").expression_attribute_values(":name", value(name)?);
+        }
+        if let Some(asked_at) = user.email_asked_at {
+            condition.push_str(" AND email_asked_at = :asked_at");
+            update = update.expression_attribute_values(":asked_at", n(asked_at.millis()));
+        } else {
+            condition.push_str(" AND attribute_not_exists(email_asked_at)");
+        }
+        update = update.update_expression(set).condition_expression(condition);
+        let update = TransactWriteItem::builder().update(update.build().map_err(Error::internal)?).build();
+        self.transact(vec![update, self.put_new(Self::mail_item(mail)?)?]).await
+    }
+
+    /// Uses a link and moves the account to the address it was mailed to; keeps the address before, and owes it a mail.
+    /// `false` when somebody has the address, when the link was used or has expired, or when the account was changed in
+    /// the meantime: its address, the one it is to have, its password.
+    ///
+    /// # Errors
+    /// Only when the table cannot be written.
+    pub async fn move_address(
+        &self,
+        user: &User,
+        to: &EmailAddress,
+        link: &LinkHash,
+        roles: &[Role],
+        mail: &OwedMail,
+        now: Timestamp,
+    ) -> Result<bool> {
+        let former = user.former_emails_after(&to.folded(), now);
+        let until = former.last().map_or(now, |former| former.until);
+        let profile = self
+            .update(user_key(user.id), PROFILE)
+            .update_expression(
+                "SET email = :to, email_confirmed = :yes, #roles = :roles, former_emails = :former, updated_at = :now \
+                 REMOVE pending_email",
+            )
+            .condition_expression("email = :from AND pending_email = :to AND session_epoch = :epoch")
+            .expression_attribute_names("#roles", "roles")
+            .expression_attribute_values(":from", s(user.email.as_str()))
+            .expression_attribute_values(":to", s(to.as_str()))
+            .expression_attribute_values(":epoch", n(user.session_epoch))
+            .expression_attribute_values(":yes", value(&true)?)
+            .expression_attribute_values(":roles", value(&roles)?)
+            .expression_attribute_values(":former", value(&former)?)
+            .expression_attribute_values(":now", n(now.millis()))
+            .build()
+            .map_err(Error::internal)?;
+        let items = vec![
+            self.use_link(user.id, link, now)?,
+            self.take_address(&to.folded(), user.id, now)?,
+            self.keep_address(&user.email.folded(), user.id, until)?,
+            TransactWriteItem::builder().update(profile).build(),
+            self.put_new(Self::mail_item(mail)?)?,
+        ];
+        self.transact(items).await
+    }
+
+    /// Uses a link and gives the account back an address that is kept for it. Whatever came after is undone with it: the
+    /// address since, every other that is kept, the one it was to have, and all sessions. `false` when the link was used
+    /// or has expired, when the address is no longer kept, or when the account was changed in the meantime.
+    ///
+    /// # Errors
+    /// Only when the table cannot be written.
+    pub async fn restore_address(
+        &self,
+        user: &User,
+        to: &EmailAddress,
+        link: &LinkHash,
+        mail: &OwedMail,
+        now: Timestamp,
+    ) -> Result<bool> {
+        let profile = self
+            .update(user_key(user.id), PROFILE)
+            .update_expression(
+                "SET email = :to, email_confirmed = :yes, session_epoch = :next, updated_at = :now \
+                 REMOVE pending_email, former_emails",
+            )
+            .condition_expression("email = :from AND former_emails = :former AND session_epoch = :epoch")
+            .expression_attribute_values(":from", s(user.email.as_str()))
+            .expression_attribute_values(":to", s(to.as_str()))
+            .expression_attribute_values(":former", value(&user.former_emails)?)
+            .expression_attribute_values(":epoch", n(user.session_epoch))
+            .expression_attribute_values(":next", n(user.session_epoch.saturating_add(1)))
+            .expression_attribute_values(":yes", value(&true)?)
+            .expression_attribute_values(":now", n(now.millis()))
+            .build()
+            .map_err(Error::internal)?;
+        let back = Put::builder()
+            .table_name(&self.table)
+            .set_item(Some(to_item(address_key(&to.folded()), OWNER, &Owner { user: user.id, reserved_until: None })?))
+            .condition_expression("#user = :user AND reserved_until > :now")
+            .expression_attribute_names("#user", "user")
+            .expression_attribute_values(":user", value(&user.id)?)
+            .expression_attribute_values(":now", n(now.millis()))
+            .build()
+            .map_err(Error::internal)?;
+        let items = vec![
+            self.use_link(user.id, link, now)?,
+            TransactWriteItem::builder().put(back).build(),
+            self.leave_address(&user.email.folded(), user.id)?,
+            TransactWriteItem::builder().update(profile).build(),
+            self.put_new(Self::mail_item(mail)?)?,
+        ];
+        if !self.transact(items).await? {
+            return Ok(false);
+        }
+        // Afterwards and one by one: whether one of them has lapsed must not stand in the owner's way. One that stays for
+        // a failure lapses within the week, and its own link is worth nothing any more.
+        for former in user.former_emails.iter().filter(|former| former.address != to.folded()) {
+            self.free_kept_address(&former.address, user.id).await?;
+        }
+        Ok(true)
+    }
+}
+
+fn owner_key(address: &FoldedAddress) -> Item {
+    Item::from([("pk".into(), s(address_key(address))), ("sk".into(), s(OWNER))])
+}
