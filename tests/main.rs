@@ -11,6 +11,7 @@ mod local_stack;
 mod mail;
 mod routes {
     mod confirm;
+    mod introspect;
     mod login;
     mod logout;
     mod picture;
@@ -18,8 +19,10 @@ mod routes {
     mod register;
     mod send;
     mod service;
+    mod sessions;
     mod user;
     mod users;
 }
 mod requests;
 mod tokens;
+mod verify;

@@ -20,13 +20,16 @@ const WITH_BODY: [(Method, &str); 7] = [
 ];
 
 /// Every path with the methods that it takes.
-const PATHS: [(&str, &str); 17] = [
+const PATHS: [(&str, &str); 20] = [
     ("/api/v1/auth/register", "POST"),
     ("/api/v1/auth/send", "POST"),
     ("/api/v1/auth/confirm", "GET,POST"),
     ("/api/v1/auth/login", "POST"),
     ("/api/v1/auth/refresh", "GET,POST"),
     ("/api/v1/auth/logout", "POST"),
+    ("/api/v1/auth/sessions", "GET"),
+    ("/api/v1/auth/sessions/0198c0de-0000-7000-8000-000000000001", "DELETE"),
+    ("/api/v1/auth/introspect", "POST"),
     ("/api/v1/user", "DELETE,GET,PUT"),
     ("/api/v1/users", "GET"),
     ("/api/v1/user/picture", "DELETE,POST"),

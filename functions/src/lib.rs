@@ -8,11 +8,14 @@ pub mod delete_picture;
 pub mod delete_user;
 pub mod documentation;
 pub mod emailer;
+pub mod end_session;
 pub mod erase;
 pub mod get_user;
 pub mod health;
 pub mod image;
+pub mod introspect;
 pub mod keys;
+pub mod list_sessions;
 pub mod list_users;
 pub mod login;
 pub mod logout;
@@ -27,13 +30,16 @@ pub mod upload_picture;
 use shared::http::Route;
 
 /// Every route of the contract.
-pub const ROUTES: [Route; 15] = [
+pub const ROUTES: [Route; 18] = [
     register::ROUTE,
     send::ROUTE,
     confirm::ROUTE,
     login::ROUTE,
     refresh::ROUTE,
     logout::ROUTE,
+    list_sessions::ROUTE,
+    end_session::ROUTE,
+    introspect::ROUTE,
     get_user::ROUTE,
     update_user::ROUTE,
     delete_user::ROUTE,

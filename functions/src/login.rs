@@ -68,7 +68,7 @@ pub async fn handler(State(app): State<App>, facts: Facts, Json(body): Json<Logi
         rehash(&app, &user, password).await?;
     }
     let session = Session::begin(&user, facts.source_ip.map(|ip| ip.to_string()), facts.user_agent, app.clock.now());
-    let begin = app.store.begin_session(&session, &address);
+    let begin = app.begin_session(&user, &session);
     let ((), tokens) = tokio::try_join!(begin, TokenPair::issue(&app, &user, &session))?;
     Event::LoginSucceeded { user: user.id, session: session.id }.record();
     Ok(Answer::ok(SignedIn { tokens, user: UserView::of(user, &app) }))

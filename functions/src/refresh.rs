@@ -54,8 +54,10 @@ pub async fn handler(State(app): State<App>, Json(body): Json<Refresh>) -> Resul
 }
 
 async fn exchange(app: &App, token: &str) -> Result<TokenPair> {
-    let token = refresh::decode(token, app.keys.refresh_mac().await?).ok_or(Error::InvalidRefreshToken)?;
-    let (user, session) = live(app, &token).await?;
+    let mac = app.keys.known_refresh_mac().await?.ok_or(Error::InvalidRefreshToken)?;
+    let token = refresh::decode(token, mac).ok_or(Error::InvalidRefreshToken)?;
+    // The signing key is at hand before the token is used up: a failure to get it must not cost the session.
+    let ((user, session), _) = tokio::try_join!(live(app, &token), app.keys.signing(app.clock.now()))?;
     let session = match session.rotation_of(token.rotation, app.clock.now()) {
         Rotation::Rotate => match app.store.rotate_session(&session, app.clock.now()).await? {
             Some(rotated) => rotated,

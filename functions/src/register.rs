@@ -65,6 +65,7 @@ pub async fn handler(State(app): State<App>, Json(body): Json<Register>) -> Resu
         password_hash,
         disabled: false,
         session_epoch: 0,
+        known_clients: Vec::new(),
         picture: PictureState::default(),
         created_at: now,
         updated_at: now,

@@ -17,15 +17,15 @@ use utoipa::openapi::{
 use utoipa::{Modify, OpenApi};
 
 use crate::{
-    ROUTES, confirm, delete_picture, delete_user, documentation, get_user, health, keys, list_users, login, logout,
-    refresh, register, send, update_user, upload_picture,
+    ROUTES, confirm, delete_picture, delete_user, documentation, end_session, get_user, health, introspect, keys,
+    list_sessions, list_users, login, logout, refresh, register, send, update_user, upload_picture,
 };
 
 #[derive(OpenApi)]
 #[openapi(
     paths(
         register::handler, send::handler, confirm::open, confirm::handler, login::handler, refresh::with_bearer,
-        refresh::handler, logout::handler, get_user::handler, update_user::handler, delete_user::handler,
+        refresh::handler, logout::handler, list_sessions::handler, end_session::handler, introspect::handler, get_user::handler, update_user::handler, delete_user::handler,
         list_users::handler, upload_picture::handler, delete_picture::handler, health::handler,
         documentation::openapi_json, documentation::page, keys::jwks, keys::metadata,
     ),
@@ -67,6 +67,10 @@ impl Modify for Security {
         components.add_security_scheme("access_token", bearer("JWT", "The access token of a sign-in or a refresh."));
         components
             .add_security_scheme("refresh_token", bearer("opaque", "The refresh token of a sign-in or a refresh."));
+        let client = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Basic)
+            .description(Some("The id and secret of a service that may ask about tokens."));
+        components.add_security_scheme("introspection_client", SecurityScheme::Http(client.build()));
     }
 }
 

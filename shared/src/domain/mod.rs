@@ -1,5 +1,6 @@
 //! The rules, without HTTP and without AWS: values that can only be made valid, and decisions as pure functions.
 
+pub mod client;
 pub mod email;
 pub mod id;
 pub mod keys;

@@ -48,6 +48,7 @@ struct Texts {
     confirm_address: Mail,
     already_registered: Mail,
     already_registered_unconfirmed: Mail,
+    new_sign_in: Mail,
     account_deleted: Mail,
 }
 
@@ -89,6 +90,16 @@ struct Words<'a> {
     name: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     hours: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sign_in: Option<SignInWords<'a>>,
+}
+
+#[derive(Serialize)]
+struct SignInWords<'a> {
+    client: &'a str,
+    at: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    from: Option<&'a str>,
 }
 
 fn fill_in(texts: &Texts, language: Language, brand: &Brand, message: &Message<'_>) -> Result<Rendered, RenderError> {
@@ -103,7 +114,12 @@ fn fill_in(texts: &Texts, language: Language, brand: &Brand, message: &Message<'
         Message::AlreadyRegistered { name, sign_in, confirm_link: None, .. } => {
             (&texts.already_registered, name, Some((&texts.buttons.sign_in, sign_in)), None)
         }
+        Message::NewSignIn { name, .. } => (&texts.new_sign_in, name, None, None),
         Message::AccountDeleted { name } => (&texts.account_deleted, name, None, None),
+    };
+    let sign_in = match *message {
+        Message::NewSignIn { client, source_ip: from, at, .. } => Some(SignInWords { client, at, from }),
+        _ => None,
     };
     let name = Some(name.trim()).filter(|name| reads_as_a_name(name));
     let support = brand.support_address.as_deref();
@@ -111,7 +127,7 @@ fn fill_in(texts: &Texts, language: Language, brand: &Brand, message: &Message<'
     let greeting = if name.is_some() { &frame.greeting } else { &frame.greeting_without_name };
 
     let environment = environment()?;
-    let words = Words { product: &brand.product_name, support, name, hours };
+    let words = Words { product: &brand.product_name, support, name, hours, sign_in };
     let fill = |text: &String| environment.render_str(text, Serde(&words));
     let fill_all = |texts: &[String]| texts.iter().map(fill).collect::<Result<Vec<_>, _>>();
 
@@ -225,12 +241,18 @@ mod tests {
         }
     }
 
-    fn every_message(name: &str) -> [Message<'_>; 5] {
+    fn every_message(name: &str) -> [Message<'_>; 6] {
         [
             Message::ConfirmAddress { name, link: LINK, valid_hours: 24 },
             Message::ConfirmAddress { name, link: LINK, valid_hours: 1 },
             Message::AlreadyRegistered { name, sign_in: SIGN_IN, confirm_link: None, valid_hours: 24 },
             Message::AlreadyRegistered { name, sign_in: SIGN_IN, confirm_link: Some(LINK), valid_hours: 24 },
+            Message::NewSignIn {
+                name,
+                client: "Firefox on Linux",
+                source_ip: Some("203.0.113.7"),
+                at: "2026-11-23T09:00:00Z",
+            },
             Message::AccountDeleted { name },
         ]
     }
@@ -239,7 +261,7 @@ mod tests {
         match message {
             Message::ConfirmAddress { .. } | Message::AlreadyRegistered { confirm_link: Some(_), .. } => Some(LINK),
             Message::AlreadyRegistered { confirm_link: None, .. } => Some(SIGN_IN),
-            Message::AccountDeleted { .. } => None,
+            Message::NewSignIn { .. } | Message::AccountDeleted { .. } => None,
         }
     }
 
@@ -255,6 +277,7 @@ mod tests {
             &texts.confirm_address.heading,
             &texts.already_registered.heading,
             &texts.already_registered_unconfirmed.heading,
+            &texts.new_sign_in.heading,
             &texts.account_deleted.heading,
         ];
         for (message, heading) in every_message("Ada Lovelace").iter().zip(headings) {

@@ -296,7 +296,7 @@ impl Store {
         }
     }
 
-    fn update(&self, pk: String, sk: &str) -> UpdateBuilder {
+    pub(super) fn update(&self, pk: String, sk: &str) -> UpdateBuilder {
         Update::builder().table_name(&self.table).key("pk", s(pk)).key("sk", s(sk))
     }
 }

@@ -38,6 +38,24 @@ pub enum Event<'a> {
         session: SessionId,
         everywhere: bool,
     },
+    /// One session, by its owner from another or from itself.
+    SessionEnded {
+        user: UserId,
+        session: SessionId,
+        by: SessionId,
+    },
+    /// A sign-in with a client that the account had not seen; its owner is told.
+    NewClient {
+        user: UserId,
+        session: SessionId,
+    },
+    /// A service asked whether a token stands; `user` is `None` when it does not.
+    TokenIntrospected {
+        client: &'a str,
+        user: Option<UserId>,
+    },
+    /// Somebody without the credentials of a service asked about a token.
+    IntrospectionRefused,
     UserUpdated {
         user: UserId,
     },
@@ -75,6 +93,10 @@ pub enum Event<'a> {
     KeyRetired {
         kid: &'a str,
     },
+    /// Withdrawn because an operator said that it is compromised.
+    KeyRevoked {
+        kid: &'a str,
+    },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -110,6 +132,8 @@ struct Details<'a> {
     user: Option<UserId>,
     session: Option<SessionId>,
     by: Option<UserId>,
+    by_session: Option<SessionId>,
+    service: Option<&'a str>,
     reason: Option<&'a str>,
     kind: Option<&'a str>,
     admin: Option<bool>,
@@ -137,6 +161,8 @@ impl Event<'_> {
             "user.id" = details.user.map(tracing::field::display),
             "session.id" = details.session.map(tracing::field::display),
             "user.changes.by" = details.by.map(tracing::field::display),
+            "session.by" = details.by_session.map(tracing::field::display),
+            "service.origin.name" = details.service,
             "user.admin" = details.admin,
             "session.everywhere" = details.everywhere,
             "{action}"
@@ -169,6 +195,17 @@ impl Event<'_> {
             Self::LoggedOut { user, session, everywhere } => {
                 ("logged_out", Authentication, Details { everywhere: Some(everywhere), ..in_session(user, session) })
             }
+            Self::SessionEnded { user, session, by } => {
+                ("session_ended", Authentication, Details { by_session: Some(by), ..in_session(user, session) })
+            }
+            Self::NewClient { user, session } => ("new_client", Authentication, in_session(user, session)),
+            Self::TokenIntrospected { client, user } => {
+                let details = Details { user, service: Some(client), failure: user.is_none(), ..Details::default() };
+                ("token_introspected", Authentication, details)
+            }
+            Self::IntrospectionRefused => {
+                ("introspection_refused", Authentication, Details { failure: true, ..Details::default() })
+            }
             Self::UserUpdated { user } => ("user_updated", Iam, of(user)),
             Self::UserDeleted { user, by } => ("user_deleted", Iam, Details { by: Some(by), ..of(user) }),
             Self::PictureRequested { user } => ("picture_requested", Iam, of(user)),
@@ -186,6 +223,7 @@ impl Event<'_> {
             }
             Self::KeyCreated { kid } => ("key_created", Configuration, because(kid)),
             Self::KeyRetired { kid } => ("key_retired", Configuration, because(kid)),
+            Self::KeyRevoked { kid } => ("key_revoked", Configuration, because(kid)),
         }
     }
 }
