@@ -106,8 +106,10 @@ async fn a_token_is_inactive_as_soon_as_its_session_or_account_is_over() {
     let out = app.sign_in("ada@example.com").await;
     out.logout().await;
     assert_inactive(&app, &out.access_token, "signed out").await;
+    let other = app.sign_in("ada@example.com").await;
     ada.post("/auth/logout", &json!({ "everywhere": true })).await;
     assert_inactive(&app, &ada.access_token, "signed out everywhere").await;
+    assert_inactive(&app, &other.access_token, "signed out everywhere, from another session").await;
     let gone = app.signed_in("bob@example.com").await;
     assert_eq!(gone.delete("/user").await.status, 204);
     assert_inactive(&app, &gone.access_token, "no account").await;
