@@ -4,21 +4,20 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::json;
+use shared::clock::Clock;
 use tests::{TestApp, text};
 use verify::{Error, Invalid, Verifier};
 
 const MINUTE: Duration = Duration::from_mins(1);
 
-fn now(app: &TestApp) -> SystemTime {
-    UNIX_EPOCH + Duration::from_millis(u64::try_from(app.clock.now().millis()).unwrap())
+fn time(clock: &Clock) -> SystemTime {
+    UNIX_EPOCH + Duration::from_millis(u64::try_from(clock.now().millis()).unwrap())
 }
 
 /// A verifier that goes by the clock of the service's test.
 fn verifier(app: &TestApp) -> Verifier {
     let clock = app.clock.clone();
-    let now =
-        move || -> SystemTime { UNIX_EPOCH + Duration::from_millis(u64::try_from(clock.now().millis()).unwrap()) };
-    Verifier::builder(app.url("")).clock(now).build().unwrap()
+    Verifier::builder(app.url("")).clock(move || time(&clock)).build().unwrap()
 }
 
 #[tokio::test]
@@ -28,7 +27,7 @@ async fn a_token_of_each_algorithm_is_taken_and_says_who_it_is() {
         let admin = app.admin().await;
         let claims = verifier(&app).verify(&admin.access_token).await.unwrap();
         assert_eq!(claims.sub, admin.id, "{algorithm}");
-        assert!(claims.has_role("admin") && claims.signed_in_within(MINUTE, now(&app)), "{claims:?}");
+        assert!(claims.has_role("admin") && claims.signed_in_within(MINUTE, time(&app.clock)), "{claims:?}");
     }
 }
 

@@ -8,7 +8,6 @@ use axum::extract::State;
 use axum::routing::post;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
-use shared::domain::session::Session;
 use shared::domain::user::{Role, User};
 use shared::error::Code;
 use shared::http::Route;
@@ -87,16 +86,16 @@ pub async fn handler(
     let token = fields.finish(token)?;
 
     let standing = standing(&app, token.expose_secret()).await?;
-    let user = standing.as_ref().map(|(_, user, _)| user.id);
+    let user = standing.as_ref().map(|(_, user)| user.id);
     Event::TokenIntrospected { client: &client.id, user }.record();
     Ok(Answer::ok(match standing {
-        Some((claims, user, _)) => Introspection::Active(Active::of(claims, user)),
+        Some((claims, user)) => Introspection::Active(Active::of(claims, user)),
         None => Introspection::Inactive { active: false },
     }))
 }
 
-/// A token with its account and session, if a signed-in route would take it now.
-async fn standing(app: &App, token: &str) -> Result<Option<(Claims, User, Session)>> {
+/// What a token says, with its account, if a signed-in route would take it now.
+async fn standing(app: &App, token: &str) -> Result<Option<(Claims, User)>> {
     let now = app.clock.now();
     let claims = match access::verify(app, token, now).await {
         Ok(claims) => claims,
@@ -106,7 +105,7 @@ async fn standing(app: &App, token: &str) -> Result<Option<(Claims, User, Sessio
     };
     let (user, session) = app.store.user_and_session(claims.sub, claims.sid).await?;
     let live = user.zip(session).filter(|(user, session)| session.is_live(user, now));
-    Ok(live.map(|(user, session)| (claims, user, session)))
+    Ok(live.map(|(user, _)| (claims, user)))
 }
 
 impl Active {

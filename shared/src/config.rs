@@ -117,7 +117,7 @@ impl IntrospectionClients {
     pub fn recognise(&self, id: &str, secret: &str) -> bool {
         let hash = digest(&SHA256, secret.as_bytes());
         self.0.iter().fold(false, |known, (configured, expected)| {
-            known | (verify_slices_are_equal(hash.as_ref(), expected).is_ok() & (configured == id))
+            known | ((configured == id) & verify_slices_are_equal(hash.as_ref(), expected).is_ok())
         })
     }
 }

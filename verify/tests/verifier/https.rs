@@ -22,8 +22,9 @@ async fn server(answer: Vec<u8>) -> (String, Arc<AtomicUsize>) {
             let answer = answer.clone();
             tokio::spawn(async move {
                 let mut request = [0; 4096];
-                let _ = connection.read(&mut request).await;
-                let _ = connection.write_all(&answer).await;
+                if let Ok(1..) = connection.read(&mut request).await {
+                    connection.write_all(&answer).await.ok();
+                }
             });
         }
     });
