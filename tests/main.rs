@@ -13,6 +13,7 @@ mod mail;
 mod routes {
     mod confirm;
     mod email;
+    mod introspect;
     mod login;
     mod logout;
     mod password;
@@ -21,8 +22,10 @@ mod routes {
     mod register;
     mod send;
     mod service;
+    mod sessions;
     mod user;
     mod users;
 }
 mod requests;
 mod tokens;
+mod verify;

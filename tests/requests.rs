@@ -25,7 +25,7 @@ const WITH_BODY: [(Method, &str); 12] = [
 ];
 
 /// Every path with the methods that it takes.
-const PATHS: [(&str, &str); 24] = [
+const PATHS: [(&str, &str); 27] = [
     ("/api/v1/auth/register", "POST"),
     ("/api/v1/auth/send", "POST"),
     ("/api/v1/auth/confirm", "GET,POST"),
@@ -37,6 +37,9 @@ const PATHS: [(&str, &str); 24] = [
     ("/api/v1/auth/email/confirm", "GET,POST"),
     ("/api/v1/auth/email/undo", "GET,POST"),
     ("/api/v1/user/password", "PUT"),
+    ("/api/v1/auth/sessions", "GET"),
+    ("/api/v1/auth/sessions/0198c0de-0000-7000-8000-000000000001", "DELETE"),
+    ("/api/v1/auth/introspect", "POST"),
     ("/api/v1/user", "DELETE,GET,PUT"),
     ("/api/v1/users", "GET"),
     ("/api/v1/user/picture", "DELETE,POST"),

@@ -453,7 +453,7 @@ async fn a_new_key_is_published_a_day_before_it_signs_and_the_old_one_stays_unti
     app.later(DAY - MINUTE * 3).await;
     let last = app.sign_in("ada@example.com").await;
     assert_eq!(read(&last.access_token).0["kid"], json!(old.kid));
-    // A running function looks at the keys every five minutes.
+    // A running function looks at the keys every minute.
     app.later(MINUTE * 8).await;
     let first = app.sign_in("ada@example.com").await;
     assert_eq!(read(&first.access_token).0["kid"], json!(new));
@@ -472,6 +472,115 @@ async fn a_new_key_is_published_a_day_before_it_signs_and_the_old_one_stays_unti
     let retired = app.events("key_retired").await;
     assert_eq!((retired.len(), &retired[0]["event.reason"]), (1, &json!(old.kid)));
     assert_eq!(app.events("key_created").await.len(), 2);
+}
+
+/// What an operator does with the AWS CLI; README.md has the command.
+async fn revoke(app: &TestApp, kid: &str) {
+    let update = app.app().dynamodb().update_item().table_name("users");
+    let key = |value: &str| AttributeValue::S(value.into());
+    update
+        .key("pk", key("KEYS"))
+        .key("sk", key(kid))
+        .update_expression("SET revoked_at = :now")
+        .condition_expression("attribute_exists(pk)")
+        .expression_attribute_values(":now", key("2026-11-25T09:00:00Z"))
+        .send()
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn a_revoked_key_is_believed_no_longer_than_a_minute_and_another_signs_in_its_place() {
+    let app = TestApp::start().await;
+    let compromised = private_key(&app).await;
+    let mut ada = app.signed_in("ada@example.com").await;
+    let (header, claims) = read(&ada.access_token);
+    let forged =
+        sign(&header, &with(&claims, &json!({ "jti": claims["sid"] })), &compromised.encoding, Algorithm::ES256);
+    assert_eq!(user(&app, &forged).await.status, 200, "who has the key has every session");
+
+    revoke(&app, &compromised.kid).await;
+    assert!(kids(&app).await.is_empty(), "published no more, before any run of the sweeper");
+    app.later(MINUTE).await;
+    for token in [&forged, &ada.access_token] {
+        assert_refused_everywhere(&app, Some(&format!("Bearer {token}")), "signed by a revoked key").await;
+    }
+    let published = kids(&app).await;
+    assert!(published.len() == 1 && published[0] != compromised.kid, "{published:?}");
+    assert_eq!(private_keys(&app).await.len(), 1, "the private half is gone");
+
+    let bob = app.signed_in("bob@example.com").await;
+    assert_eq!(
+        read(&bob.access_token).0["kid"],
+        json!(published[0]),
+        "who signs in has a token of the new key at once"
+    );
+    assert_eq!(bob.get("/user").await.status, 200);
+    ada.refresh().await;
+    let (header, refreshed) = read(&ada.access_token);
+    assert_eq!((&header["kid"], &refreshed["sid"]), (&json!(published[0]), &claims["sid"]), "and the session goes on");
+    assert_eq!(ada.get("/user").await.status, 200);
+
+    let events = app.events("key_revoked").await;
+    assert_eq!((events.len(), &events[0]["event.reason"]), (1, &json!(compromised.kid)));
+    app.later(MINUTE).await;
+    assert_eq!((kids(&app).await, app.events("key_revoked").await.len()), (published, 1), "once is enough");
+}
+
+#[tokio::test]
+async fn between_the_revocation_and_the_sweepers_run_signing_in_and_refreshing_use_a_new_key() {
+    let app = TestApp::start().await;
+    let compromised = private_key(&app).await;
+    let mut ada = app.signed_in("ada@example.com").await;
+    revoke(&app, &compromised.kid).await;
+    app.clock.advance(MINUTE);
+    ada.refresh().await;
+    assert_ne!(read(&ada.access_token).0["kid"], json!(compromised.kid));
+    assert_eq!(ada.get("/user").await.status, 200);
+    assert_eq!(app.sign_in("ada@example.com").await.get("/user").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_key_that_waits_for_its_turn_can_be_revoked_too() {
+    let app = TestApp::start().await;
+    let signs = private_key(&app).await;
+    app.later(DAY * 30).await;
+    let waiting = kids(&app).await.into_iter().find(|kid| *kid != signs.kid).unwrap();
+    revoke(&app, &waiting).await;
+    app.later(MINUTE).await;
+    let now = kids(&app).await;
+    assert!(
+        now.len() == 2 && now.contains(&signs.kid) && !now.contains(&waiting),
+        "{now:?}: another waits in its place"
+    );
+    assert_eq!(read(&app.signed_in("ada@example.com").await.access_token).0["kid"], json!(signs.kid));
+}
+
+#[tokio::test]
+async fn a_signing_key_whose_public_half_was_deleted_signs_nothing_any_more() {
+    let app = TestApp::start().await;
+    let old = private_key(&app).await;
+    let delete = app.app().dynamodb().delete_item().table_name("users").key("pk", AttributeValue::S("KEYS".into()));
+    delete.key("sk", AttributeValue::S(old.kid.clone())).send().await.unwrap();
+    app.later(MINUTE).await;
+    let ada = app.signed_in("ada@example.com").await;
+    assert_ne!(read(&ada.access_token).0["kid"], json!(old.kid));
+    assert_eq!(ada.get("/user").await.status, 200);
+}
+
+#[tokio::test]
+async fn each_mac_key_lies_in_a_partition_of_its_own() {
+    let app = TestApp::start().await;
+    let admin = app.admin().await;
+    app.confirmed("ada@example.com").await;
+    assert_eq!(admin.get("/users?limit=1").await.status, 200);
+    let mut keys = Vec::new();
+    for purpose in ["refresh", "cursor"] {
+        let get = app.app().dynamodb().get_item().table_name("keys");
+        let get = get.key("pk", AttributeValue::S(format!("MAC#{purpose}"))).key("sk", AttributeValue::S("KEY".into()));
+        keys.push(get.send().await.unwrap().item.unwrap()["key"].clone());
+    }
+    assert_ne!(keys[0], keys[1]);
 }
 
 #[tokio::test]

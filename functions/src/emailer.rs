@@ -11,6 +11,7 @@ use aws_sdk_sesv2::types::{Body, Content, Destination, EmailContent, Message as 
 use secrecy::ExposeSecret;
 use shared::clock::Timestamp;
 use shared::config::{CONFIRMATION_LIFE, RESET_LIFE, UNDO_LIFE};
+use shared::domain::client::Client;
 use shared::domain::email::EmailAddress;
 use shared::domain::id::UserId;
 use shared::domain::link::{Link, LinkPurpose, LinkToken};
@@ -106,7 +107,12 @@ async fn prepare(app: &App, mail: &OwedMail) -> Result<Prepared> {
         return Ok(Prepared::Dropped("no_account"));
     };
     match mail.kind {
-        MailKind::ConfirmAddress { user: id } if id != user.id => Ok(Prepared::Dropped("no_account")),
+        MailKind::ConfirmAddress { user: id } | MailKind::NewSignIn { user: id, .. } if id != user.id => {
+            Ok(Prepared::Dropped("no_account"))
+        }
+        MailKind::NewSignIn { client, ref source_ip, at, .. } => {
+            new_sign_in(app, &user, client, source_ip.as_deref(), at)
+        }
         MailKind::ConfirmAddress { .. } | MailKind::ConfirmationRequested if user.email_confirmed => {
             Ok(Prepared::Dropped("already_confirmed"))
         }
@@ -200,6 +206,12 @@ async fn already_registered(app: &App, user: &User) -> Result<Prepared> {
     ready(app, user.email.clone(), &message)
 }
 
+fn new_sign_in(app: &App, user: &User, client: Client, source_ip: Option<&str>, at: Timestamp) -> Result<Prepared> {
+    let (client, at) = (client.to_string(), at.rfc3339());
+    let message = Message::NewSignIn { name: user.name.as_str(), client: &client, source_ip, at: &at };
+    ready(app, user.email.clone(), &message)
+}
+
 /// Whoever reads the mail chooses the password, and has shown that the address is theirs.
 async fn reset_link(app: &App, user: &User) -> Result<String> {
     let purpose = LinkPurpose::ResetPassword { email: user.email.clone(), epoch: user.session_epoch };
@@ -270,6 +282,7 @@ pub fn kind_name(kind: &MailKind) -> &'static str {
         MailKind::ConfirmAddress { .. } => "confirm_address",
         MailKind::ConfirmationRequested => "confirmation_requested",
         MailKind::AlreadyRegistered => "already_registered",
+        MailKind::NewSignIn { .. } => "new_sign_in",
         MailKind::AccountDeleted { .. } => "account_deleted",
         MailKind::ResetRequested => "reset_requested",
         MailKind::PasswordChanged { .. } => "password_changed",

@@ -19,8 +19,9 @@ const METADATA: &str = "/.well-known/openid-configuration";
 
 pub const ROUTE: Route = Route::new("keys", &["GET"], &[JWKS, METADATA], || get(either)).also_at_root();
 
-/// New keys are published a day before they sign, so an hour in a cache harms nobody; a withdrawn one is gone within it.
-const CACHEABLE: HeaderValue = HeaderValue::from_static("public, max-age=3600");
+/// New keys are published a day before they sign, so no cache is too old to know one; a revoked one is believed as long as
+/// a cache holds it, so none holds it for longer than five minutes.
+const CACHEABLE: HeaderValue = HeaderValue::from_static("public, max-age=300");
 /// Anyone may read them, a page in a browser too.
 const ANY_ORIGIN: HeaderValue = HeaderValue::from_static("*");
 const HEADERS: [(HeaderName, HeaderValue); 2] = [(CACHE_CONTROL, CACHEABLE), (ACCESS_CONTROL_ALLOW_ORIGIN, ANY_ORIGIN)];
@@ -40,6 +41,8 @@ pub struct Metadata {
     registration_endpoint: String,
     end_session_endpoint: String,
     userinfo_endpoint: String,
+    introspection_endpoint: String,
+    introspection_endpoint_auth_methods_supported: [&'static str; 1],
     response_types_supported: [&'static str; 1],
     subject_types_supported: [&'static str; 1],
     /// The algorithms of the published keys.
@@ -60,7 +63,7 @@ async fn either(uri: OriginalUri, app: State<App>) -> Result<Response> {
     responses((status = 200, description = "The keys", body = KeySet))
 )]
 pub async fn jwks(State(app): State<App>) -> Result<impl IntoResponse> {
-    let keys = app.store.public_keys().await?;
+    let keys = app.store.trusted_keys().await?;
     let keys =
         keys.iter().map(|key| serde_json::from_str(&key.jwk)).collect::<Result<_, _>>().map_err(Error::internal)?;
     Ok((HEADERS, Answer::ok(KeySet { keys })))
@@ -71,7 +74,7 @@ pub async fn jwks(State(app): State<App>) -> Result<impl IntoResponse> {
     responses((status = 200, description = "The metadata", body = Metadata))
 )]
 pub async fn metadata(State(app): State<App>) -> Result<impl IntoResponse> {
-    let mut algorithms: Vec<Algorithm> = app.store.public_keys().await?.iter().map(|key| key.algorithm).collect();
+    let mut algorithms: Vec<Algorithm> = app.store.trusted_keys().await?.iter().map(|key| key.algorithm).collect();
     algorithms.dedup();
     let issuer = &app.config.tokens.issuer;
     let metadata = Metadata {
@@ -80,6 +83,8 @@ pub async fn metadata(State(app): State<App>) -> Result<impl IntoResponse> {
         registration_endpoint: format!("{issuer}/auth/register"),
         end_session_endpoint: format!("{issuer}/auth/logout"),
         userinfo_endpoint: format!("{issuer}/user"),
+        introspection_endpoint: format!("{issuer}/auth/introspect"),
+        introspection_endpoint_auth_methods_supported: ["client_secret_basic"],
         response_types_supported: ["token"],
         subject_types_supported: ["public"],
         id_token_signing_alg_values_supported: algorithms,

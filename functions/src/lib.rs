@@ -10,13 +10,16 @@ pub mod delete_picture;
 pub mod delete_user;
 pub mod documentation;
 pub mod emailer;
+pub mod end_session;
 pub mod erase;
 pub mod forgot_password;
 pub mod get_user;
 pub mod health;
 pub mod image;
+pub mod introspect;
 pub mod keys;
 pub mod links;
+pub mod list_sessions;
 pub mod list_users;
 pub mod login;
 pub mod logout;
@@ -34,7 +37,7 @@ pub mod upload_picture;
 use shared::http::Route;
 
 /// Every route of the contract.
-pub const ROUTES: [Route; 21] = [
+pub const ROUTES: [Route; 24] = [
     register::ROUTE,
     send::ROUTE,
     confirm::ROUTE,
@@ -46,6 +49,9 @@ pub const ROUTES: [Route; 21] = [
     reset_password::ROUTE,
     confirm_email::ROUTE,
     undo_email::ROUTE,
+    list_sessions::ROUTE,
+    end_session::ROUTE,
+    introspect::ROUTE,
     get_user::ROUTE,
     update_user::ROUTE,
     delete_user::ROUTE,

@@ -82,7 +82,7 @@ pub async fn handler(
     }
     let now = app.clock.now();
     let session = Session::begin(&user, facts.source_ip.map(|ip| ip.to_string()), facts.user_agent, now);
-    let begin = app.store.begin_session(&session, app.config.limits.on.then_some(bucket));
+    let begin = app.begin_session(&user, &session, app.config.limits.on.then_some(bucket));
     let tokens = async {
         // Only then is the write on its way, while this computes a signature.
         tokio::task::yield_now().await;

@@ -4,6 +4,7 @@
 
 use axum::extract::Request;
 use axum::routing::{MethodRouter, any};
+use shared::http::path::fits;
 use shared::http::{BASE_PATH, Route};
 use shared::{App, Error};
 
@@ -25,8 +26,8 @@ fn allowed(path: &str) -> Vec<&'static str> {
     PATHS
         .iter()
         .filter(|served| {
-            let at_root = served.at_root && served.paths.contains(&path);
-            at_root || based.is_some_and(|path| served.paths.contains(&path))
+            let serves = |path| served.paths.iter().any(|pattern| fits(pattern, path));
+            (served.at_root && serves(path)) || based.is_some_and(serves)
         })
         .flat_map(|served| served.methods.iter().copied())
         .collect()
@@ -41,6 +42,7 @@ mod tests {
         assert_eq!(allowed("/api/v1/user"), ["GET", "PUT", "DELETE"]);
         assert_eq!(allowed("/api/v1/auth/register"), ["POST"]);
         assert_eq!(allowed("/health"), ["GET"]);
+        assert_eq!(allowed("/api/v1/auth/sessions/0198"), ["DELETE"]);
         assert!(allowed("/user").is_empty());
         assert!(allowed("/api/v1/nothing").is_empty());
     }

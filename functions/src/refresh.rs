@@ -61,12 +61,15 @@ pub async fn handler(State(app): State<App>, limit: Limited, Json(body): Json<Re
 }
 
 async fn exchange(app: &App, limit: &Limited, token: &str) -> Result<TokenPair> {
-    let Some(token) = refresh::decode(token, app.keys.refresh_mac().await?) else {
+    let token = app.keys.known_refresh_mac().await?.and_then(|mac| refresh::decode(token, mac));
+    let Some(token) = token else {
         // A forged token counts as any other, so a flood of them ends as well.
         limit.admit().await?;
         return Err(Error::InvalidRefreshToken);
     };
-    let (user, session) = limit.admit_during(live(app, &token)).await?;
+    // The signing key is at hand before the token is used up: a failure to get it must not cost the session.
+    let reads = async { tokio::try_join!(live(app, &token), app.keys.signing(app.clock.now())) };
+    let ((user, session), _) = limit.admit_during(reads).await?;
     let session = match session.rotation_of(token.rotation, app.clock.now()) {
         Rotation::Rotate => match app.store.rotate_session(&session, app.clock.now()).await? {
             Some(rotated) => rotated,

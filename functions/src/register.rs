@@ -72,6 +72,7 @@ pub async fn handler(
         password_hash,
         disabled: false,
         session_epoch: 0,
+        known_clients: Vec::new(),
         picture: PictureState::default(),
         pending_email: None,
         email_asked_at: None,

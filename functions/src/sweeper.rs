@@ -11,6 +11,7 @@ use shared::domain::mail::{GIVE_UP, OwedMail};
 use shared::error::Causes;
 use shared::store::Pending;
 use shared::telemetry::audit::Event;
+use shared::tokens::keys::Rotation;
 use shared::{App, Result};
 
 use crate::emailer::kind_name;
@@ -26,12 +27,15 @@ const CONCURRENT: usize = 8;
 pub async fn handler(app: App, _: EventBridgeEvent<Value>) -> Result<()> {
     let now = app.clock.now();
     // The keys first: nothing that is stuck below may keep them from being made in time.
-    let (made, retired) = app.keys.rotate(now).await?;
+    let Rotation { made, retired, revoked } = app.keys.rotate(now).await?;
     if let Some(kid) = &made {
         Event::KeyCreated { kid }.record();
     }
     for kid in &retired {
         Event::KeyRetired { kid }.record();
+    }
+    for kid in &revoked {
+        Event::KeyRevoked { kid }.record();
     }
     let due = app.store.due(AT_ONCE, now).await?;
     stream::iter(due).for_each_concurrent(CONCURRENT, |pending| take_up(&app, pending, now)).await;

@@ -24,6 +24,7 @@ use shared::clock::Clock;
 use shared::error::Code;
 use shared::http::Route;
 use shared::http::answer::refusal;
+use shared::http::path::fits;
 use tracing::Dispatch;
 use tracing::instrument::WithSubscriber;
 
@@ -34,8 +35,8 @@ const MAX_HEAD: usize = 10_240;
 
 pub struct Gateway {
     exact: HashMap<String, Vec<(&'static str, Arc<Function>)>>,
-    /// Routes whose path ends in a greedy variable, by what comes before it.
-    greedy: Vec<(&'static str, String, Arc<Function>)>,
+    /// Routes whose path has a variable.
+    variable: Vec<(&'static str, String, Arc<Function>)>,
     default: Arc<Function>,
     clock: Clock,
     log: Dispatch,
@@ -66,7 +67,7 @@ impl Gateway {
         let function = |route: Route| Arc::new(Function { service: route.service(app.clone()), route });
         let mut gateway = Self {
             exact: HashMap::new(),
-            greedy: Vec::new(),
+            variable: Vec::new(),
             default: function(functions::not_found::ROUTE),
             clock: app.clock.clone(),
             log,
@@ -74,9 +75,10 @@ impl Gateway {
         for function in functions::ROUTES.map(function) {
             for path in function.route.full_paths() {
                 for method in function.route.methods {
-                    match path.split_once("{*") {
-                        Some((before, _)) => gateway.greedy.push((method, before.to_owned(), Arc::clone(&function))),
-                        None => gateway.exact.entry(path.clone()).or_default().push((method, Arc::clone(&function))),
+                    if path.contains('{') {
+                        gateway.variable.push((method, path.clone(), Arc::clone(&function)));
+                    } else {
+                        gateway.exact.entry(path.clone()).or_default().push((method, Arc::clone(&function)));
                     }
                 }
             }
@@ -95,11 +97,11 @@ impl Gateway {
 
     fn find(&self, method: &str, path: &str) -> &Function {
         let exact = || self.exact.get(path)?.iter().find(|(takes, _)| *takes == method).map(|(_, function)| function);
-        let greedy = || {
-            let found = self.greedy.iter().find(|(takes, before, _)| *takes == method && path.starts_with(before));
+        let variable = || {
+            let found = self.variable.iter().find(|(takes, pattern, _)| *takes == method && fits(pattern, path));
             found.map(|(_, _, function)| function)
         };
-        exact().or_else(greedy).unwrap_or(&self.default)
+        exact().or_else(variable).unwrap_or(&self.default)
     }
 
     async fn answer(&self, request: Request) -> Response<Body> {

@@ -5,6 +5,8 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use aws_lc_rs::constant_time::verify_slices_are_equal;
+use aws_lc_rs::digest::{SHA256, digest};
 use secrecy::SecretString;
 
 use crate::domain::email::EmailAddress;
@@ -18,6 +20,7 @@ pub struct Config {
     pub pictures: Pictures,
     pub mail: Mail,
     pub tokens: Tokens,
+    pub introspection_clients: IntrospectionClients,
     pub password_hash: PasswordHash,
     /// `ADMIN_EMAIL`: the account with this address becomes an administrator when it confirms the address.
     pub admin_email: Option<EmailAddress>,
@@ -103,6 +106,41 @@ pub struct Tokens {
     pub audience: String,
     /// `SIGNING_ALGORITHM`: `ES256` (default), `RS256` or `EdDSA`, for keys made from now on.
     pub algorithm: Algorithm,
+}
+
+/// `INTROSPECTION_CLIENTS`: the services that may ask whether tokens stand, `id:sha256,id:sha256`. Only the SHA-256 of a
+/// secret stands in the configuration, in hex: secrets are 256 random bits, which no hash has to be slow for.
+#[derive(Debug, Clone, Default)]
+pub struct IntrospectionClients(Vec<(String, [u8; 32])>);
+
+impl IntrospectionClients {
+    /// Whether this is the secret of that service: in the same time for each that is configured, whichever it is.
+    #[must_use]
+    pub fn recognise(&self, id: &str, secret: &str) -> bool {
+        let hash = digest(&SHA256, secret.as_bytes());
+        self.0.iter().fold(false, |known, (configured, expected)| {
+            known | ((configured == id) & verify_slices_are_equal(hash.as_ref(), expected).is_ok())
+        })
+    }
+}
+
+impl FromStr for IntrospectionClients {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let client = |entry: &str| {
+            let (id, hash) = entry.trim().split_once(':')?;
+            let named = !id.is_empty() && id.chars().all(|c| c.is_ascii_alphanumeric() || "-._".contains(c));
+            let mut expected = [0; 32];
+            let whole = hash.len() == 64 && hash.bytes().all(|digit| digit.is_ascii_hexdigit());
+            for (at, byte) in expected.iter_mut().enumerate().take_while(|_| whole) {
+                *byte = u8::from_str_radix(&hash[at * 2..at * 2 + 2], 16).ok()?;
+            }
+            (named && whole).then(|| (id.to_owned(), expected))
+        };
+        let clients = text.split(',').map(client).collect::<Option<_>>();
+        clients.map(Self).ok_or("must be id:sha256, with the hash in 64 hex digits, and commas in between")
+    }
 }
 
 /// Cost of argon2id for new passwords; a stored hash of lower cost is replaced at the next login.
@@ -221,6 +259,7 @@ impl Config {
                 issuer,
                 algorithm: reader.parsed("SIGNING_ALGORITHM").unwrap_or(Algorithm::Es256),
             },
+            introspection_clients: reader.parsed("INTROSPECTION_CLIENTS").unwrap_or_default(),
             password_hash: PasswordHash {
                 memory_kib: reader.parsed("PASSWORD_HASH_MEMORY_KIB").unwrap_or(19 * 1024),
                 iterations: reader.parsed("PASSWORD_HASH_ITERATIONS").unwrap_or(2),
@@ -359,6 +398,37 @@ mod tests {
         assert!(!limits.on);
         for limit in Limit::ALL {
             assert_eq!(limits.rate(*limit), None, "{limit}");
+        }
+    }
+
+    #[test]
+    fn a_service_is_recognised_by_its_own_secret_alone() {
+        // `printf first | sha256sum`, `printf second | sha256sum`
+        let first = "a7937b64b8caa58f03721bb6bacf5c78cb235febe0e70b1b84cd99541461a08e";
+        let second = "16367aacb67a4a017c8da8ab95682ccb390863780f7114dda0a0e0c55644c7c4";
+        let clients: IntrospectionClients = format!("orders:{first}, billing:{second}").parse().unwrap();
+        for (id, secret, known) in [
+            ("orders", "first", true),
+            ("billing", "second", true),
+            ("orders", "second", false),
+            ("billing", "first", false),
+            ("orders", "", false),
+            ("orders", first, false),
+            ("", "first", false),
+            ("nobody", "first", false),
+        ] {
+            assert_eq!(clients.recognise(id, secret), known, "{id} {secret}");
+        }
+        assert!(!IntrospectionClients::default().recognise("", ""));
+        for text in [
+            "orders",
+            "orders:",
+            "orders:secret",
+            &format!("orders:{first}x"),
+            &format!(":{first}"),
+            &format!("a b:{first}"),
+        ] {
+            assert!(text.parse::<IntrospectionClients>().is_err(), "{text}");
         }
     }
 

@@ -44,6 +44,10 @@ pub enum Error {
     Forbidden,
     #[error("There is no such user.")]
     UserNotFound,
+    #[error("There is no such session of yours.")]
+    SessionNotFound,
+    #[error("This route needs the id and the secret of a service that may ask it, as Basic credentials.")]
+    InvalidClient,
     #[error("This link is not one of ours.")]
     LinkInvalid,
     #[error("This link has expired. Ask for a new one.")]
@@ -108,12 +112,14 @@ codes! {
     InvalidToken             "invalid_token"             UNAUTHORIZED           "The access token is not valid"
     ReauthenticationRequired "reauthentication_required" UNAUTHORIZED           "A recent sign-in is needed"
     InvalidRefreshToken      "invalid_refresh_token"     UNAUTHORIZED           "The refresh token is not valid"
+    InvalidClient            "invalid_client"            UNAUTHORIZED           "The service's credentials are wrong"
     EmailNotConfirmed        "email_not_confirmed"       FORBIDDEN              "The email address is not confirmed"
     WrongPassword            "wrong_password"            FORBIDDEN              "The password is wrong"
     AccountDisabled          "account_disabled"          FORBIDDEN              "The account is disabled"
     Forbidden                "forbidden"                 FORBIDDEN              "Not allowed"
     NotFound                 "not_found"                 NOT_FOUND              "Not found"
     UserNotFound             "user_not_found"            NOT_FOUND              "No such user"
+    SessionNotFound          "session_not_found"         NOT_FOUND              "No such session"
     MethodNotAllowed         "method_not_allowed"        METHOD_NOT_ALLOWED     "Method not allowed"
     AddressTaken             "address_taken"             CONFLICT               "The address is taken"
     LinkExpired              "link_expired"              GONE                   "The link has expired"
@@ -169,6 +175,8 @@ impl Error {
             Self::InvalidRefreshToken => Code::InvalidRefreshToken,
             Self::Forbidden => Code::Forbidden,
             Self::UserNotFound => Code::UserNotFound,
+            Self::SessionNotFound => Code::SessionNotFound,
+            Self::InvalidClient => Code::InvalidClient,
             Self::LinkInvalid => Code::LinkInvalid,
             Self::LinkExpired => Code::LinkExpired,
             Self::LinkUsed => Code::LinkUsed,

@@ -29,7 +29,7 @@ async fn the_service_says_that_it_is_up() {
 async fn the_public_keys_are_there_for_everyone_and_may_be_cached() {
     let app = TestApp::start().await;
     let answer = both(&app, "/.well-known/jwks.json").await;
-    assert_eq!(answer.header("cache-control"), "public, max-age=3600");
+    assert_eq!(answer.header("cache-control"), "public, max-age=300");
     assert_eq!(answer.header("access-control-allow-origin"), "*");
     let keys = answer.json()["keys"].as_array().unwrap().clone();
     assert_eq!(keys.len(), 1);
@@ -46,7 +46,7 @@ async fn the_public_keys_are_there_for_everyone_and_may_be_cached() {
 async fn the_metadata_names_where_everything_is() {
     let app = TestApp::start().await;
     let answer = both(&app, "/.well-known/openid-configuration").await;
-    assert_eq!(answer.header("cache-control"), "public, max-age=3600");
+    assert_eq!(answer.header("cache-control"), "public, max-age=300");
     let metadata = answer.json();
     let issuer = format!("{}{BASE_PATH}", app.stack.url());
     assert_eq!(metadata["issuer"], issuer);
@@ -57,6 +57,7 @@ async fn the_metadata_names_where_everything_is() {
         ("registration_endpoint", Method::POST),
         ("end_session_endpoint", Method::POST),
         ("userinfo_endpoint", Method::GET),
+        ("introspection_endpoint", Method::POST),
         ("service_documentation", Method::GET),
     ] {
         let url = text(&metadata[name]);

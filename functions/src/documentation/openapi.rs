@@ -17,9 +17,9 @@ use utoipa::openapi::{
 use utoipa::{Modify, OpenApi};
 
 use crate::{
-    ROUTES, change_password, confirm, confirm_email, delete_picture, delete_user, documentation, forgot_password,
-    get_user, health, keys, list_users, login, logout, password_page, refresh, register, reset_password, send,
-    undo_email, update_user, upload_picture,
+    ROUTES, change_password, confirm, confirm_email, delete_picture, delete_user, documentation, end_session,
+    forgot_password, get_user, health, introspect, keys, list_sessions, list_users, login, logout, password_page,
+    refresh, register, reset_password, send, undo_email, update_user, upload_picture,
 };
 
 #[derive(OpenApi)]
@@ -28,7 +28,8 @@ use crate::{
         register::handler, send::handler, confirm::open, confirm::handler, login::handler, refresh::with_bearer,
         refresh::handler, logout::handler, change_password::handler, forgot_password::handler, reset_password::open,
         reset_password::handler, confirm_email::open, confirm_email::handler, undo_email::open, undo_email::handler,
-        password_page::handler, get_user::handler, update_user::handler, delete_user::handler,
+        password_page::handler, list_sessions::handler, end_session::handler, introspect::handler, get_user::handler,
+        update_user::handler, delete_user::handler,
         list_users::handler, upload_picture::handler, delete_picture::handler, health::handler,
         documentation::openapi_json, documentation::page, keys::jwks, keys::metadata,
     ),
@@ -70,6 +71,10 @@ impl Modify for Security {
         components.add_security_scheme("access_token", bearer("JWT", "The access token of a sign-in or a refresh."));
         components
             .add_security_scheme("refresh_token", bearer("opaque", "The refresh token of a sign-in or a refresh."));
+        let client = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Basic)
+            .description(Some("The id and secret of a service that may ask about tokens."));
+        components.add_security_scheme("introspection_client", SecurityScheme::Http(client.build()));
     }
 }
 

@@ -75,12 +75,15 @@ pub fn signing(keys: &[KeyTimes], now: Timestamp) -> Option<&KeyTimes> {
 }
 
 /// When a key to be made now would begin to sign; `None` when no new key is needed.
-/// The first key signs at once; so does one of another algorithm than the configuration asks for from its turn on.
+/// Where none signs, because it is the first or because the last was revoked, it signs at once; one of the algorithm that
+/// the configuration asks for waits for its turn.
 #[must_use]
 pub fn next_active_from(keys: &[KeyTimes], algorithm: Algorithm, now: Timestamp) -> Option<Timestamp> {
-    let Some(newest) = keys.iter().max_by_key(|key| (key.active_from, key.kid.as_str())) else {
-        return Some(now);
-    };
+    signing(keys, now).map_or(Some(now), |_| succession(keys, algorithm, now))
+}
+
+fn succession(keys: &[KeyTimes], algorithm: Algorithm, now: Timestamp) -> Option<Timestamp> {
+    let newest = keys.iter().max_by_key(|key| (key.active_from, key.kid.as_str()))?;
     let due = newest.algorithm != algorithm || newest.created_at.plus(ROTATION) <= now;
     due.then(|| now.plus(PUBLISHED_AHEAD))
 }
@@ -139,6 +142,13 @@ mod tests {
         assert_eq!(next_active_from(&keys, Algorithm::Es256, at(719)), None);
         assert_eq!(next_active_from(&keys, Algorithm::Es256, at(720)), Some(at(744)));
         assert_eq!(next_active_from(&keys, Algorithm::Rs256, at(1)), Some(at(25)));
+    }
+
+    #[test]
+    fn a_new_key_signs_at_once_when_the_one_that_signed_was_revoked_whatever_waits_for_its_turn() {
+        let waiting = [key("b", hours(720), hours(744))];
+        assert_eq!(next_active_from(&waiting, Algorithm::Es256, START.plus(hours(721))), Some(START.plus(hours(721))));
+        assert_eq!(next_active_from(&waiting, Algorithm::Es256, START.plus(hours(744))), None);
     }
 
     #[test]

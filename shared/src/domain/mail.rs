@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::client::Client;
 use super::email::{EmailAddress, FoldedAddress};
 use super::id::{MailId, UserId};
 use super::name::UserName;
@@ -38,6 +39,8 @@ pub enum MailKind {
     ConfirmationRequested,
     /// Somebody tried to register with this address, and an account has it.
     AlreadyRegistered,
+    /// Somebody signed in with a client that the account has not seen. `source_ip` is the gateway's word.
+    NewSignIn { user: UserId, client: Client, source_ip: Option<String>, at: Timestamp },
     /// The account is gone, so what the mail needs comes along.
     AccountDeleted { to: EmailAddress, name: UserName },
     /// Somebody forgot the password of this address, whether or not an account has it.

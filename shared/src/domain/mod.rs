@@ -1,6 +1,7 @@
 //! The rules, without HTTP and without AWS: values that can only be made valid, and decisions as pure functions.
 
 pub mod breached;
+pub mod client;
 pub mod device;
 pub mod email;
 pub mod id;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::client::Fingerprint;
 use super::email::{EmailAddress, FoldedAddress};
 use super::id::UserId;
 use super::name::UserName;
@@ -27,6 +28,9 @@ pub struct User {
     /// A session made under an older epoch is over: adding one here signs out everywhere.
     #[serde(default)]
     pub session_epoch: u32,
+    /// What the owner signed in with: a sign-in from anything else is told of by mail.
+    #[serde(default)]
+    pub known_clients: Vec<Fingerprint>,
     #[serde(default)]
     pub picture: PictureState,
     /// The address that is to take the place of `email` once its mailbox confirms it.

@@ -85,6 +85,7 @@ impl Error {
         match self {
             Self::Unauthenticated | Self::InvalidCredentials => challenge("Bearer"),
             Self::InvalidToken | Self::InvalidRefreshToken => challenge("Bearer error=\"invalid_token\""),
+            Self::InvalidClient => challenge("Basic realm=\"introspection\", charset=\"UTF-8\""),
             Self::ReauthenticationRequired { max_age } => {
                 let text =
                     format!("Bearer error=\"insufficient_user_authentication\", max_age=\"{}\"", max_age.as_secs());

@@ -21,6 +21,22 @@ pub struct OptionalJson<T>(pub Option<T>);
 #[derive(Debug)]
 pub struct JsonOrForm<T>(pub T);
 
+/// A form, as RFCs of OAuth have it. Unknown and repeated fields are refused.
+#[derive(Debug)]
+pub struct Form<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Form<T> {
+    type Rejection = Error;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self> {
+        if media_type(&request).as_deref() != Some("application/x-www-form-urlencoded") {
+            return Err(Error::UnsupportedMediaType("application/x-www-form-urlencoded"));
+        }
+        let body = read(request).await?;
+        deserialize(serde_urlencoded::Deserializer::new(form_urlencoded::parse(&body))).map(Self)
+    }
+}
+
 impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
     type Rejection = Error;
 

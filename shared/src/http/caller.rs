@@ -4,6 +4,9 @@ use axum::extract::{FromRequestParts, OptionalFromRequestParts};
 use axum::http::HeaderMap;
 use axum::http::header::{ACCEPT, AUTHORIZATION};
 use axum::http::request::Parts;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use secrecy::{ExposeSecret, SecretString};
 
 use super::answer::{Facts, record_caller};
 use crate::App;
@@ -12,6 +15,7 @@ use crate::config::RECENT_SIGN_IN;
 use crate::domain::session::Session;
 use crate::domain::user::User;
 use crate::error::{Error, Result};
+use crate::telemetry::audit::Event;
 use crate::tokens::access;
 
 /// Someone with a valid access token of a session that is not over.
@@ -30,6 +34,12 @@ pub struct Admin(pub CurrentUser);
 /// A [`CurrentUser`] who signed in within the last [`RECENT_SIGN_IN`] (RFC 9470).
 #[derive(Debug)]
 pub struct RecentlySignedIn(pub CurrentUser);
+
+/// A service that may ask whether tokens stand, with its own credentials (RFC 7662, 2.1; RFC 6749, 2.3.1).
+#[derive(Debug)]
+pub struct IntrospectionClient {
+    pub id: String,
+}
 
 /// Whether the caller is a browser that shows pages, by its `Accept`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,6 +94,29 @@ impl CurrentUser {
             Err(Error::ReauthenticationRequired { max_age: RECENT_SIGN_IN })
         }
     }
+}
+
+impl FromRequestParts<App> for IntrospectionClient {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
+        let client = basic(&parts.headers).and_then(|(id, secret)| {
+            let known = app.config.introspection_clients.recognise(&id, secret.expose_secret());
+            known.then_some(Self { id })
+        });
+        client.ok_or_else(|| {
+            Event::IntrospectionRefused.record();
+            Error::InvalidClient
+        })
+    }
+}
+
+/// Basic credentials (RFC 7617). Ids and secrets are of characters that RFC 6749's form encoding leaves as they are.
+fn basic(headers: &HeaderMap) -> Option<(String, SecretString)> {
+    let (scheme, encoded) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    let decoded = scheme.eq_ignore_ascii_case("Basic").then(|| STANDARD.decode(encoded.trim()).ok()).flatten()?;
+    let (id, secret) = std::str::from_utf8(&decoded).ok()?.split_once(':')?;
+    Some((id.to_owned(), secret.to_owned().into()))
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for WantsHtml {

@@ -6,6 +6,7 @@ pub mod caller;
 pub mod fields;
 pub mod limit;
 pub mod pages;
+pub mod path;
 pub mod query;
 pub mod view;
 

@@ -27,6 +27,13 @@ pub enum Message<'a> {
         password_link: Option<&'a str>,
         valid_minutes: u32,
     },
+    /// A sign-in with a client that the account has not seen. `client` is in words of ours, `at` RFC 3339 in UTC.
+    NewSignIn {
+        name: &'a str,
+        client: &'a str,
+        source_ip: Option<&'a str>,
+        at: &'a str,
+    },
     AccountDeleted {
         name: &'a str,
     },
@@ -65,6 +72,7 @@ impl fmt::Debug for Message<'_> {
         f.write_str(match self {
             Self::ConfirmAddress { .. } => "ConfirmAddress",
             Self::AlreadyRegistered { .. } => "AlreadyRegistered",
+            Self::NewSignIn { .. } => "NewSignIn",
             Self::AccountDeleted { .. } => "AccountDeleted",
             Self::ResetPassword { .. } => "ResetPassword",
             Self::PasswordChanged { .. } => "PasswordChanged",

@@ -48,6 +48,7 @@ struct Texts {
     confirm_address: Mail,
     already_registered: Mail,
     already_registered_unconfirmed: Mail,
+    new_sign_in: Mail,
     account_deleted: Mail,
     reset_password: Mail,
     password_changed: Mail,
@@ -100,6 +101,16 @@ struct Words<'a> {
     minutes: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     days: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sign_in: Option<SignInWords<'a>>,
+}
+
+#[derive(Serialize)]
+struct SignInWords<'a> {
+    client: &'a str,
+    at: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    from: Option<&'a str>,
 }
 
 /// How long a link is valid, in the unit that its texts are in.
@@ -123,6 +134,7 @@ fn fill_in(texts: &Texts, language: Language, brand: &Brand, message: &Message<'
         Message::AlreadyRegistered { name, sign_in, password_link: None, .. } => {
             (&texts.already_registered, name, Some((&buttons.sign_in, sign_in)), None)
         }
+        Message::NewSignIn { name, .. } => (&texts.new_sign_in, name, None, None),
         Message::AccountDeleted { name } => (&texts.account_deleted, name, None, None),
         Message::ResetPassword { name, link, valid_minutes } => {
             let valid = Some(Valid::Minutes(valid_minutes));
@@ -146,13 +158,17 @@ fn fill_in(texts: &Texts, language: Language, brand: &Brand, message: &Message<'
         Some(Valid::Days(days)) => (None, None, Some(days)),
         None => (None, None, None),
     };
+    let sign_in = match *message {
+        Message::NewSignIn { client, source_ip: from, at, .. } => Some(SignInWords { client, at, from }),
+        _ => None,
+    };
     let name = Some(name.trim()).filter(|name| reads_as_a_name(name));
     let support = brand.support_address.as_deref();
     let frame = &texts.frame;
     let greeting = if name.is_some() { &frame.greeting } else { &frame.greeting_without_name };
 
     let environment = environment()?;
-    let words = Words { product: &brand.product_name, support, name, hours, minutes, days };
+    let words = Words { product: &brand.product_name, support, name, hours, minutes, days, sign_in };
     let fill = |text: &String| environment.render_str(text, Serde(&words));
     let fill_all = |texts: &[String]| texts.iter().map(fill).collect::<Result<Vec<_>, _>>();
 
@@ -266,12 +282,18 @@ mod tests {
         }
     }
 
-    fn every_message(name: &str) -> [Message<'_>; 11] {
+    fn every_message(name: &str) -> [Message<'_>; 12] {
         [
             Message::ConfirmAddress { name, link: LINK, valid_hours: 24 },
             Message::ConfirmAddress { name, link: LINK, valid_hours: 1 },
             Message::AlreadyRegistered { name, sign_in: SIGN_IN, password_link: None, valid_minutes: 30 },
             Message::AlreadyRegistered { name, sign_in: SIGN_IN, password_link: Some(LINK), valid_minutes: 30 },
+            Message::NewSignIn {
+                name,
+                client: "Firefox on Linux",
+                source_ip: Some("203.0.113.7"),
+                at: "2026-11-23T09:00:00Z",
+            },
             Message::AccountDeleted { name },
             Message::ResetPassword { name, link: LINK, valid_minutes: 30 },
             Message::ResetPassword { name, link: LINK, valid_minutes: 1 },
@@ -285,7 +307,7 @@ mod tests {
     fn link_of(message: &Message<'_>) -> Option<&'static str> {
         match message {
             Message::AlreadyRegistered { password_link: None, .. } => Some(SIGN_IN),
-            Message::AccountDeleted { .. } | Message::PasswordChanged { .. } => None,
+            Message::NewSignIn { .. } | Message::AccountDeleted { .. } | Message::PasswordChanged { .. } => None,
             _ => Some(LINK),
         }
     }
@@ -302,6 +324,7 @@ mod tests {
             &texts.confirm_address.heading,
             &texts.already_registered.heading,
             &texts.already_registered_unconfirmed.heading,
+            &texts.new_sign_in.heading,
             &texts.account_deleted.heading,
             &texts.reset_password.heading,
             &texts.reset_password.heading,

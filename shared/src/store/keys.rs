@@ -4,6 +4,7 @@ use aws_sdk_dynamodb::Client;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use secrecy::{ExposeSecret, SecretBox, SecretString};
+use serde::de::{Deserializer, IgnoredAny};
 use serde::{Deserialize, Serialize};
 
 use super::{Store, from_item, if_condition_held, s, to_item};
@@ -13,7 +14,9 @@ use crate::error::{Error, Result};
 
 const SIGNING: &str = "SIGNING";
 const PUBLIC: &str = "KEYS";
-const MAC: &str = "MAC";
+/// A partition for each purpose: so a role may be allowed one MAC key and not the others.
+const MAC: &str = "MAC#";
+const KEY: &str = "KEY";
 
 /// A signing key as it is kept.
 #[derive(Debug, Clone, Deserialize)]
@@ -45,6 +48,13 @@ pub struct PublicKey {
     pub algorithm: Algorithm,
     /// A JWK (RFC 7517) as JSON.
     pub jwk: String,
+    /// Whether an operator said that the key is compromised: by an attribute `revoked_at`, whatever it holds.
+    #[serde(default, rename = "revoked_at", skip_serializing, deserialize_with = "is_there")]
+    pub revoked: bool,
+}
+
+fn is_there<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<bool, D::Error> {
+    IgnoredAny::deserialize(deserializer).map(|_| true)
 }
 
 impl Store {
@@ -65,7 +75,17 @@ impl Store {
         Ok(())
     }
 
-    /// All public halves: a handful at most.
+    /// The public halves of the keys that are trusted.
+    ///
+    /// # Errors
+    /// Only when the table cannot be read.
+    pub async fn trusted_keys(&self) -> Result<Vec<PublicKey>> {
+        let mut keys = self.public_keys().await?;
+        keys.retain(|key| !key.revoked);
+        Ok(keys)
+    }
+
+    /// All public halves, revoked ones too: a handful at most.
     ///
     /// # Errors
     /// Only when the table cannot be read.
@@ -114,7 +134,7 @@ impl KeyStore {
     /// # Errors
     /// Only when the table cannot be read or written.
     pub async fn mac_key(&self, purpose: &str) -> Result<SecretBox<[u8; 32]>> {
-        if let Some(key) = self.read_mac_key(purpose).await? {
+        if let Some(key) = self.find_mac_key(purpose).await? {
             return Ok(key);
         }
         let fresh = STANDARD.encode(crate::random::bytes::<32>());
@@ -122,20 +142,24 @@ impl KeyStore {
             .db
             .put_item()
             .table_name(&self.table)
-            .item("pk", s(MAC))
-            .item("sk", s(purpose))
+            .item("pk", s(format!("{MAC}{purpose}")))
+            .item("sk", s(KEY))
             .item("key", s(fresh))
             .condition_expression("attribute_not_exists(pk)");
         if_condition_held(put.send().await)?;
-        self.read_mac_key(purpose).await?.ok_or_else(|| Error::internal("a MAC key that was just written is not there"))
+        self.find_mac_key(purpose).await?.ok_or_else(|| Error::internal("a MAC key that was just written is not there"))
     }
 
-    async fn read_mac_key(&self, purpose: &str) -> Result<Option<SecretBox<[u8; 32]>>> {
+    /// The MAC key for one purpose, if it was made.
+    ///
+    /// # Errors
+    /// Only when the table cannot be read.
+    pub async fn find_mac_key(&self, purpose: &str) -> Result<Option<SecretBox<[u8; 32]>>> {
         #[derive(Deserialize)]
         struct Stored {
             key: SecretString,
         }
-        let get = self.db.get_item().table_name(&self.table).key("pk", s(MAC)).key("sk", s(purpose));
+        let get = self.db.get_item().table_name(&self.table).key("pk", s(format!("{MAC}{purpose}"))).key("sk", s(KEY));
         let Some(item) = get.consistent_read(true).send().await?.item else {
             return Ok(None);
         };

@@ -1,19 +1,29 @@
 //! Sessions, in their owner's partition.
 
-use aws_sdk_dynamodb::types::{DeleteRequest, PutRequest, ReturnValue, WriteRequest};
+use aws_sdk_dynamodb::types::{Delete, DeleteRequest, Put, PutRequest, ReturnValue, TransactWriteItem, WriteRequest};
 
 use super::attempts::attempts_key;
 use super::users::{PROFILE, user_key};
-use super::{Store, from_item, if_condition_held, n, s, to_item};
+use super::{Item, Store, from_item, if_condition_held, n, s, to_item, value};
 use crate::clock::Timestamp;
+use crate::domain::client::Fingerprint;
 use crate::domain::id::{SessionId, UserId};
 use crate::domain::lockout::Bucket;
+use crate::domain::mail::OwedMail;
 use crate::domain::session::Session;
 use crate::domain::user::User;
 use crate::error::{Error, Result};
 
 pub(super) fn session_key(id: SessionId) -> String {
-    format!("SESSION#{id}")
+    format!("{SESSION}{id}")
+}
+
+const SESSION: &str = "SESSION#";
+
+fn session_item(session: &Session) -> Result<Item> {
+    let mut item = to_item(user_key(session.user), session_key(session.id), session)?;
+    item.insert("ttl".into(), n(session.ends_at().seconds()));
+    Ok(item)
 }
 
 impl Store {
@@ -22,15 +32,72 @@ impl Store {
     /// # Errors
     /// Only when the table cannot be written.
     pub async fn begin_session(&self, session: &Session, counted: Option<Bucket<'_>>) -> Result<()> {
-        let mut item = to_item(user_key(session.user), session_key(session.id), session)?;
-        item.insert("ttl".into(), n(session.ends_at().seconds()));
-        let put = PutRequest::builder().set_item(Some(item)).build().map_err(Error::internal)?;
+        let put = PutRequest::builder().set_item(Some(session_item(session)?)).build().map_err(Error::internal)?;
         let mut writes = vec![WriteRequest::builder().put_request(put).build()];
         if let Some(bucket) = counted {
             let forget = DeleteRequest::builder().set_key(Some(attempts_key(bucket))).build();
             writes.push(WriteRequest::builder().delete_request(forget.map_err(Error::internal)?).build());
         }
         self.write_all(writes).await
+    }
+
+    /// As [`Self::begin_session`], and remembers the client that it began with: all or nothing, with the mail that is owed
+    /// for it. `false` when the account does not remember `before` any more, or is gone.
+    ///
+    /// # Errors
+    /// Only when the table cannot be written.
+    pub async fn begin_session_of_client(
+        &self,
+        session: &Session,
+        counted: Option<Bucket<'_>>,
+        before: &[Fingerprint],
+        after: &[Fingerprint],
+        mail: Option<&OwedMail>,
+    ) -> Result<bool> {
+        let same = if before.is_empty() {
+            "(attribute_not_exists(known_clients) OR known_clients = :before)"
+        } else {
+            "known_clients = :before"
+        };
+        let remember = self
+            .update(user_key(session.user), PROFILE)
+            .update_expression("SET known_clients = :after")
+            .condition_expression(format!("attribute_exists(pk) AND {same}"))
+            .expression_attribute_values(":before", value(&before)?)
+            .expression_attribute_values(":after", value(&after)?)
+            .build()
+            .map_err(Error::internal)?;
+        let put = Put::builder().table_name(&self.table).set_item(Some(session_item(session)?));
+        let mut items = vec![
+            TransactWriteItem::builder().update(remember).build(),
+            TransactWriteItem::builder().put(put.build().map_err(Error::internal)?).build(),
+        ];
+        if let Some(bucket) = counted {
+            let forget = Delete::builder().table_name(&self.table).set_key(Some(attempts_key(bucket)));
+            items.push(TransactWriteItem::builder().delete(forget.build().map_err(Error::internal)?).build());
+        }
+        if let Some(mail) = mail {
+            items.push(self.put_new(Self::mail_item(mail)?)?);
+        }
+        self.transact(items).await
+    }
+
+    /// The sessions of an account, newest first: of more than fit into one page of DynamoDB's, which is thousands, the
+    /// newest. Those that are over may be among them.
+    ///
+    /// # Errors
+    /// Only when the table cannot be read.
+    pub async fn sessions(&self, user: UserId) -> Result<Vec<Session>> {
+        let query = self
+            .db
+            .query()
+            .table_name(&self.table)
+            .key_condition_expression("pk = :pk AND begins_with(sk, :session)")
+            .expression_attribute_values(":pk", s(user_key(user)))
+            .expression_attribute_values(":session", s(SESSION))
+            .scan_index_forward(false)
+            .consistent_read(true);
+        query.send().await?.items.unwrap_or_default().into_iter().map(from_item).collect()
     }
 
     /// An account and one of its sessions in one round trip: what every signed-in route starts with.

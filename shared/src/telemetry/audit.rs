@@ -83,6 +83,24 @@ pub enum Event<'a> {
         purpose: &'a str,
         reason: &'a str,
     },
+    /// One session, by its owner from another or from itself.
+    SessionEnded {
+        user: UserId,
+        session: SessionId,
+        by: SessionId,
+    },
+    /// A sign-in with a client that the account had not seen; its owner is told.
+    NewClient {
+        user: UserId,
+        session: SessionId,
+    },
+    /// A service asked whether a token stands; `user` is `None` when it does not.
+    TokenIntrospected {
+        client: &'a str,
+        user: Option<UserId>,
+    },
+    /// Somebody without the credentials of a service asked about a token.
+    IntrospectionRefused,
     UserUpdated {
         user: UserId,
     },
@@ -118,6 +136,10 @@ pub enum Event<'a> {
         kid: &'a str,
     },
     KeyRetired {
+        kid: &'a str,
+    },
+    /// Withdrawn because an operator said that it is compromised.
+    KeyRevoked {
         kid: &'a str,
     },
 }
@@ -156,6 +178,8 @@ struct Details<'a> {
     user: Option<UserId>,
     session: Option<SessionId>,
     by: Option<UserId>,
+    by_session: Option<SessionId>,
+    service: Option<&'a str>,
     reason: Option<&'a str>,
     kind: Option<&'a str>,
     purpose: Option<&'a str>,
@@ -186,6 +210,8 @@ impl Event<'_> {
             "user.id" = details.user.map(tracing::field::display),
             "session.id" = details.session.map(tracing::field::display),
             "user.changes.by" = details.by.map(tracing::field::display),
+            "session.by" = details.by_session.map(tracing::field::display),
+            "service.origin.name" = details.service,
             "user.admin" = details.admin,
             "session.everywhere" = details.everywhere,
             "{action}"
@@ -239,6 +265,17 @@ impl Event<'_> {
             Self::LinkRefused { user, purpose, reason } => {
                 ("link_refused", Iam, Details { user, purpose: Some(purpose), failure: true, ..because(reason) })
             }
+            Self::SessionEnded { user, session, by } => {
+                ("session_ended", Authentication, Details { by_session: Some(by), ..in_session(user, session) })
+            }
+            Self::NewClient { user, session } => ("new_client", Authentication, in_session(user, session)),
+            Self::TokenIntrospected { client, user } => {
+                let details = Details { user, service: Some(client), failure: user.is_none(), ..Details::default() };
+                ("token_introspected", Authentication, details)
+            }
+            Self::IntrospectionRefused => {
+                ("introspection_refused", Authentication, Details { failure: true, ..Details::default() })
+            }
             Self::UserUpdated { user } => ("user_updated", Iam, of(user)),
             Self::UserDeleted { user, by } => ("user_deleted", Iam, Details { by: Some(by), ..of(user) }),
             Self::PictureRequested { user } => ("picture_requested", Iam, of(user)),
@@ -256,6 +293,7 @@ impl Event<'_> {
             }
             Self::KeyCreated { kid } => ("key_created", Configuration, because(kid)),
             Self::KeyRetired { kid } => ("key_retired", Configuration, because(kid)),
+            Self::KeyRevoked { kid } => ("key_revoked", Configuration, because(kid)),
         }
     }
 }

@@ -21,8 +21,10 @@ use crate::domain::keys::{self, Algorithm, KeyTimes};
 use crate::error::{Causes, Error, Result};
 use crate::store::{KeyStore, PrivateKey, PublicKey, Store};
 
-/// How long keys are used without looking again.
-const FRESH: Duration = Duration::from_mins(5);
+/// How long keys are used without looking again: a key that an operator revokes is believed no longer than this.
+const FRESH: Duration = Duration::from_mins(1);
+const REFRESH_MAC: &str = "refresh";
+const CURSOR_MAC: &str = "cursor";
 /// How often an unknown key id may make us look: a flood of made-up ids must not become a flood of reads.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
@@ -69,6 +71,27 @@ impl std::fmt::Debug for SigningKey {
     }
 }
 
+/// The ids of the keys that a run of the sweeper made and withdrew.
+#[derive(Debug)]
+pub struct Rotation {
+    pub made: Option<String>,
+    /// Followed by another, for longer than their tokens live.
+    pub retired: Vec<String>,
+    /// Compromised, an operator says.
+    pub revoked: Vec<String>,
+}
+
+struct Halves {
+    trusted: Vec<PrivateKey>,
+    revoked: Vec<String>,
+}
+
+fn active(keys: Vec<PrivateKey>, now: Timestamp) -> Option<PrivateKey> {
+    let times: Vec<KeyTimes> = keys.iter().map(PrivateKey::times).collect();
+    let kid = &keys::signing(&times, now)?.kid;
+    keys.into_iter().find(|key| key.kid == *kid)
+}
+
 impl Keys {
     #[must_use]
     pub fn new(store: Store, private: KeyStore, algorithm: Algorithm) -> Self {
@@ -113,7 +136,7 @@ impl Keys {
 
     async fn load_verifying(&self, now: Timestamp) -> Result<ByKid> {
         let mut keys = HashMap::new();
-        for key in self.store.public_keys().await? {
+        for key in self.store.trusted_keys().await? {
             let jwk: Jwk = serde_json::from_str(&key.jwk).map_err(Error::internal)?;
             let decoding = DecodingKey::from_jwk(&jwk).map_err(Error::internal)?;
             keys.insert(key.kid, Arc::new(VerifyingKey { algorithm: key.algorithm.into(), decoding }));
@@ -123,7 +146,7 @@ impl Keys {
         Ok(keys)
     }
 
-    /// The key that signs now. A stack that has none yet makes its first.
+    /// The key that signs now. A stack that has none makes one: its first, or one in place of a revoked one.
     ///
     /// # Errors
     /// When the keys cannot be read or the first one cannot be written.
@@ -132,14 +155,11 @@ impl Keys {
         if let Some(loaded) = held.filter(|loaded| now.since(loaded.at) < FRESH) {
             return Ok(loaded.value);
         }
-        let mut private = self.private.signing_keys().await?;
-        if private.is_empty() {
+        let mut key = active(self.halves().await?.trusted, now);
+        if key.is_none() {
             self.make(now, now).await?;
-            private = self.private.signing_keys().await?;
+            key = active(self.halves().await?.trusted, now);
         }
-        let times: Vec<KeyTimes> = private.iter().map(PrivateKey::times).collect();
-        let kid = keys::signing(&times, now).map(|key| key.kid.clone());
-        let key = private.into_iter().find(|key| Some(&key.kid) == kid.as_ref());
         let key = key.ok_or_else(|| Error::internal("no signing key is active"))?;
         let pkcs8 = STANDARD.decode(key.pkcs8.expose_secret()).map_err(Error::internal)?;
         let signing = Arc::new(SigningKey {
@@ -152,23 +172,38 @@ impl Keys {
         Ok(signing)
     }
 
-    /// Makes the next key when it is due, and withdraws those that nothing needs any more.
-    /// Returns the ids of the keys made and withdrawn.
+    /// All keys, told apart by whether they may be trusted.
+    async fn halves(&self) -> Result<Halves> {
+        let private = self.private.signing_keys().await?;
+        // Read after the private halves, and written before them: a private half without a public one here had it taken away.
+        let public = self.store.public_keys().await?;
+        let published = |key: &PrivateKey| public.iter().any(|half| half.kid == key.kid && !half.revoked);
+        let (trusted, revoked): (Vec<_>, Vec<_>) = private.into_iter().partition(published);
+        let mut revoked: Vec<String> = revoked.into_iter().map(|key| key.kid).collect();
+        revoked.extend(public.into_iter().filter(|half| half.revoked).map(|half| half.kid));
+        revoked.sort_unstable();
+        revoked.dedup();
+        Ok(Halves { trusted, revoked })
+    }
+
+    /// Makes the next key when it is due, and withdraws those that nothing needs any more and those that were revoked.
     ///
     /// # Errors
     /// When the keys cannot be read or written.
-    pub async fn rotate(&self, now: Timestamp) -> Result<(Option<String>, Vec<String>)> {
-        let times: Vec<KeyTimes> = self.private.signing_keys().await?.iter().map(PrivateKey::times).collect();
+    pub async fn rotate(&self, now: Timestamp) -> Result<Rotation> {
+        let Halves { trusted, revoked } = self.halves().await?;
+        let times: Vec<KeyTimes> = trusted.iter().map(PrivateKey::times).collect();
         let made = match keys::next_active_from(&times, self.algorithm, now) {
             Some(active_from) => Some(self.make(active_from, now).await?),
             None => None,
         };
         let retired: Vec<String> = keys::retired(&times, now).into_iter().map(|key| key.kid.clone()).collect();
-        for kid in &retired {
-            self.store.withdraw_key(kid).await?;
+        for kid in retired.iter().chain(&revoked) {
+            // The private half first: as long as it is there, what says that it is revoked must be there too.
             self.private.delete_signing_key(kid).await?;
+            self.store.withdraw_key(kid).await?;
         }
-        Ok((made, retired))
+        Ok(Rotation { made, retired, revoked })
     }
 
     /// Published first, then stored for signing: nothing is ever signed with a key that cannot be checked.
@@ -180,7 +215,7 @@ impl Keys {
         jwk.common.key_id = Some(kid.clone());
         jwk.common.public_key_use = Some(PublicKeyUse::Signature);
         let jwk = serde_json::to_string(&jwk).map_err(Error::internal)?;
-        self.store.publish_key(&PublicKey { kid: kid.clone(), algorithm: self.algorithm, jwk }).await?;
+        self.store.publish_key(&PublicKey { kid: kid.clone(), algorithm: self.algorithm, jwk, revoked: false }).await?;
         let pkcs8 = STANDARD.encode(pkcs8).into();
         let key = PrivateKey { kid: kid.clone(), algorithm: self.algorithm, created_at: now, active_from, pkcs8 };
         self.private.put_signing_key(&key).await?;
@@ -190,13 +225,27 @@ impl Keys {
     /// # Errors
     /// When the key cannot be read or, the first time, written.
     pub async fn refresh_mac(&self) -> Result<&MacKey> {
-        self.mac(&self.refresh_mac, "refresh").await
+        self.mac(&self.refresh_mac, REFRESH_MAC).await
+    }
+
+    /// The same for who only checks: `None` when no refresh token was ever made.
+    ///
+    /// # Errors
+    /// When the key cannot be read.
+    pub async fn known_refresh_mac(&self) -> Result<Option<&MacKey>> {
+        if let Some(key) = self.refresh_mac.get() {
+            return Ok(Some(key));
+        }
+        match self.private.find_mac_key(REFRESH_MAC).await? {
+            Some(key) => Ok(Some(self.refresh_mac.get_or_init(async || MacKey::new(&key)).await)),
+            None => Ok(None),
+        }
     }
 
     /// # Errors
     /// As [`Self::refresh_mac`].
     pub async fn cursor_mac(&self) -> Result<&MacKey> {
-        self.mac(&self.cursor_mac, "cursor").await
+        self.mac(&self.cursor_mac, CURSOR_MAC).await
     }
 
     /// Made from the refresh tokens' key, which whoever signs in needs anyway: one key less to read at a cold start.

@@ -1,0 +1,43 @@
+//! Ends one of one's own sessions: a lost phone, a borrowed computer. One's current one may be it, which is signing out.
+//!
+//! `DELETE /auth/sessions/{id}`. Its tokens stop working at once on every route of this service. Somebody else's session is
+//! answered like one that never was.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::routing::delete;
+use serde::Deserialize;
+use shared::domain::id::SessionId;
+use shared::error::Code;
+use shared::http::Route;
+use shared::http::caller::CurrentUser;
+use shared::http::path::PathId;
+use shared::telemetry::audit::Event;
+use shared::{App, Error, Result};
+use utoipa::IntoParams;
+
+pub const ROUTE: Route = Route::new("end_session", &["DELETE"], &["/auth/sessions/{id}"], || delete(handler))
+    .fails_with(&[Code::Unauthenticated, Code::InvalidToken, Code::SessionNotFound]);
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub struct Which {
+    /// The session's id.
+    #[allow(dead_code, reason = "for the documentation; the handler reads it by `PathId`")]
+    id: uuid::Uuid,
+}
+
+#[utoipa::path(
+    delete, path = "/auth/sessions/{id}", tag = "auth", operation_id = "end_session", summary = "End one of one's own sessions",
+    params(Which), security(("access_token" = [])),
+    responses((status = 204, description = "Ended"))
+)]
+pub async fn handler(caller: CurrentUser, State(app): State<App>, PathId(id): PathId<SessionId>) -> Result<StatusCode> {
+    let (user, session) = (caller.user.id, id.ok_or(Error::SessionNotFound)?);
+    // The key begins with the caller's own id, so nobody else's session can be meant.
+    if !app.store.end_session(user, session).await? {
+        return Err(Error::SessionNotFound);
+    }
+    Event::SessionEnded { user, session, by: caller.session.id }.record();
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,130 @@
+//! Says whether an access token still stands, to services that must know at once (RFC 7662).
+//!
+//! `POST /auth/introspect`, with a form and the service's own credentials. A token that is not good, whatever the reason, is
+//! `{"active":false}`: expired, signed out, of another kind, made up. A refresh token too: no service but this one has a
+//! use for one, so who brings one along has found it.
+
+use axum::extract::State;
+use axum::routing::post;
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+use shared::domain::user::{Role, User};
+use shared::error::Code;
+use shared::http::Route;
+use shared::http::answer::Answer;
+use shared::http::body::Form;
+use shared::http::caller::IntrospectionClient;
+use shared::http::fields::Fields;
+use shared::telemetry::audit::Event;
+use shared::tokens::access::{self, Claims};
+use shared::{App, Error, Result};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+pub const ROUTE: Route =
+    Route::new("introspect", &["POST"], &["/auth/introspect"], || post(handler)).fails_with(&[Code::InvalidClient]);
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Introspect {
+    #[schema(required, value_type = String)]
+    token: Option<SecretString>,
+    /// Not needed: there is one kind of token to ask about.
+    #[allow(dead_code, reason = "taken, so that who sends it is not refused")]
+    #[schema(example = "access_token")]
+    token_type_hint: Option<String>,
+}
+
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+pub enum Introspection {
+    Active(Active),
+    /// And nothing else (RFC 7662, 2.2).
+    Inactive {
+        #[schema(example = false)]
+        active: bool,
+    },
+}
+
+/// Times are seconds since 1970-01-01T00:00:00Z.
+#[derive(Serialize, ToSchema)]
+pub struct Active {
+    #[schema(example = true)]
+    active: bool,
+    #[schema(example = "Bearer")]
+    token_type: &'static str,
+    iss: String,
+    /// The user's id.
+    sub: Uuid,
+    aud: String,
+    exp: i64,
+    iat: i64,
+    nbf: i64,
+    jti: Uuid,
+    /// The session's id.
+    sid: Uuid,
+    /// The roles that the user has now, which may differ from those in the token.
+    roles: Vec<Role>,
+    /// When the user proved who they are.
+    auth_time: i64,
+}
+
+#[utoipa::path(
+    post, path = "/auth/introspect", tag = "service", operation_id = "introspect",
+    summary = "Ask whether an access token still stands",
+    request_body(content = Introspect, content_type = "application/x-www-form-urlencoded"),
+    security(("introspection_client" = [])),
+    responses((status = 200, description = "Whether it does, and what it says", body = Introspection))
+)]
+pub async fn handler(
+    client: IntrospectionClient,
+    State(app): State<App>,
+    Form(body): Form<Introspect>,
+) -> Result<Answer<Introspection>> {
+    let mut fields = Fields::default();
+    let token = fields.required("token", body.token, Ok);
+    let token = fields.finish(token)?;
+
+    let standing = standing(&app, token.expose_secret()).await?;
+    let user = standing.as_ref().map(|(_, user)| user.id);
+    Event::TokenIntrospected { client: &client.id, user }.record();
+    Ok(Answer::ok(match standing {
+        Some((claims, user)) => Introspection::Active(Active::of(claims, user)),
+        None => Introspection::Inactive { active: false },
+    }))
+}
+
+/// What a token says, with its account, if a signed-in route would take it now.
+async fn standing(app: &App, token: &str) -> Result<Option<(Claims, User)>> {
+    let now = app.clock.now();
+    let claims = match access::verify(app, token, now).await {
+        Ok(claims) => claims,
+        Err(Error::InvalidToken) => return Ok(None),
+        // Nobody can tell: that is no "inactive".
+        Err(error) => return Err(error),
+    };
+    let (user, session) = app.store.user_and_session(claims.sub, claims.sid).await?;
+    let live = user.zip(session).filter(|(user, session)| session.is_live(user, now));
+    Ok(live.map(|(user, _)| (claims, user)))
+}
+
+impl Active {
+    fn of(claims: Claims, user: User) -> Self {
+        let Claims { iss, sub, aud, exp, iat, nbf, jti, sid, auth_time, .. } = claims;
+        let (sub, sid) = (sub.into(), sid.into());
+        Self {
+            active: true,
+            token_type: "Bearer",
+            iss,
+            sub,
+            aud,
+            exp,
+            iat,
+            nbf,
+            jti,
+            sid,
+            roles: user.roles,
+            auth_time,
+        }
+    }
+}

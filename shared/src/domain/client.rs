@@ -1,0 +1,203 @@
+//! What somebody signs in with, as far as it helps to notice a stranger: which program on which system, from which network.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use aws_lc_rs::digest::{SHA256, digest};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::{Deserialize, Serialize};
+
+use super::id::UserId;
+
+/// A program and its system in words of ours: what a client says of itself is a stranger's word, and never stands in a mail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Client {
+    pub program: Program,
+    pub system: System,
+}
+
+macro_rules! known_by_name {
+    ($(#[$doc:meta])* $name:ident { $($variant:ident $text:literal [$($mark:literal),*])* }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+        #[serde(rename_all = "snake_case")]
+        pub enum $name { $($variant,)* Other }
+
+        impl $name {
+            /// The first whose mark stands in the user agent: the order matters, as many claim to be others too.
+            fn of(user_agent: &str) -> Self {
+                $(if [$($mark),*].iter().any(|mark| user_agent.contains(mark)) { return Self::$variant; })*
+                Self::Other
+            }
+
+            const fn as_str(self) -> Option<&'static str> {
+                match self { $(Self::$variant => Some($text),)* Self::Other => None }
+            }
+        }
+    };
+}
+
+known_by_name! {
+    Program {
+        Edge "Edge" ["Edg/", "EdgA/", "EdgiOS/"]
+        Opera "Opera" ["OPR/", "OPT/"]
+        Samsung "Samsung Internet" ["SamsungBrowser/"]
+        Firefox "Firefox" ["Firefox/", "FxiOS/"]
+        Chrome "Chrome" ["Chrome/", "CriOS/", "Chromium/"]
+        Safari "Safari" ["Safari/"]
+        Curl "curl" ["curl/"]
+    }
+}
+
+known_by_name! {
+    System {
+        Android "Android" ["Android"]
+        Ios "iOS" ["iPhone", "iPad", "iOS"]
+        Windows "Windows" ["Windows"]
+        MacOs "macOS" ["Macintosh", "Mac OS X", "Darwin"]
+        ChromeOs "ChromeOS" ["CrOS"]
+        Linux "Linux" ["Linux"]
+    }
+}
+
+impl Client {
+    /// Versions are left out: an update makes no new client.
+    #[must_use]
+    pub fn of(user_agent: Option<&str>) -> Self {
+        let user_agent = user_agent.unwrap_or_default();
+        Self { program: Program::of(user_agent), system: System::of(user_agent) }
+    }
+}
+
+impl fmt::Display for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let program = self.program.as_str().unwrap_or("an unknown program");
+        match self.system.as_str() {
+            Some(system) => write!(f, "{program} on {system}"),
+            None => f.write_str(program),
+        }
+    }
+}
+
+/// A client of an account as it is remembered: a hash over program, system and network, so that the account's item does not
+/// list where its owner has been. Networks are /24 of IPv4 and /48 of IPv6, what one household or office has.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Fingerprint(String);
+
+impl Fingerprint {
+    #[must_use]
+    pub fn of(user: UserId, user_agent: Option<&str>, source_ip: Option<&str>) -> Self {
+        let Client { program, system } = Client::of(user_agent);
+        let network = source_ip.and_then(|ip| ip.parse().ok()).map(network);
+        let whole = digest(&SHA256, format!("{user} {program:?} {system:?} {network:?}").as_bytes());
+        Self(URL_SAFE_NO_PAD.encode(&whole.as_ref()[..16]))
+    }
+}
+
+fn network(ip: IpAddr) -> Vec<u8> {
+    match ip.to_canonical() {
+        IpAddr::V4(ip) => ip.octets()[..3].to_vec(),
+        IpAddr::V6(ip) => ip.octets()[..6].to_vec(),
+    }
+}
+
+/// So many clients of an account are remembered: the last ones that were new.
+pub const REMEMBERED: usize = 10;
+
+/// What a sign-in means for what is remembered of its account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Seen {
+    Before,
+    /// The first of all: remembered, and nobody has to be told.
+    First(Vec<Fingerprint>),
+    /// Remembered, and the owner is told.
+    New(Vec<Fingerprint>),
+}
+
+/// Sign-ins are rare, as sessions last for weeks: a mail for each from another program or network is no flood.
+#[must_use]
+pub fn seen(known: &[Fingerprint], client: &Fingerprint) -> Seen {
+    if known.contains(client) {
+        return Seen::Before;
+    }
+    let forgotten = (known.len() + 1).saturating_sub(REMEMBERED);
+    let remembered = known.iter().skip(forgotten).chain([client]).cloned().collect();
+    if known.is_empty() { Seen::First(remembered) } else { Seen::New(remembered) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Timestamp;
+
+    const FIREFOX: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:146.0) Gecko/20100101 Firefox/146.0";
+    const CHROME: &str = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/143.0.0.0 Safari/537.36";
+
+    #[test]
+    fn a_client_is_called_by_words_of_ours() {
+        let edge = format!("{CHROME} Edg/143.0.0.0");
+        for (user_agent, called) in [
+            (FIREFOX, "Firefox on Linux"),
+            (CHROME, "Chrome on Windows"),
+            (edge.as_str(), "Edge on Windows"),
+            (
+                "Mozilla/5.0 (iPhone; CPU iPhone OS 19_1 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/19.1 Mobile/15E148 Safari/604.1",
+                "Safari on iOS",
+            ),
+            (
+                "Mozilla/5.0 (Linux; Android 16) AppleWebKit/537.36 Chrome/143.0.0.0 Mobile Safari/537.36",
+                "Chrome on Android",
+            ),
+            ("curl/8.14.1", "curl"),
+            ("Call 1 800 555 0100 now", "an unknown program"),
+            ("", "an unknown program"),
+        ] {
+            assert_eq!(Client::of(Some(user_agent)).to_string(), called, "{user_agent}");
+        }
+        assert_eq!(Client::of(None).to_string(), "an unknown program");
+    }
+
+    #[test]
+    fn a_client_is_the_same_after_an_update_and_within_its_network_and_another_otherwise() {
+        let user = UserId::new(Timestamp::from_seconds(1_700_000_000));
+        let of = |user_agent: &str, ip: &str| Fingerprint::of(user, Some(user_agent), Some(ip));
+        let own = of(FIREFOX, "203.0.113.7");
+        for (same, user_agent, ip) in [
+            (true, FIREFOX.replace("146", "147").as_str(), "203.0.113.7"),
+            (true, FIREFOX, "203.0.113.200"),
+            (true, FIREFOX, "::ffff:203.0.113.7"),
+            (false, FIREFOX, "203.0.114.7"),
+            (false, FIREFOX, "2001:db8::7"),
+            (false, CHROME, "203.0.113.7"),
+            (false, "", "203.0.113.7"),
+            (false, FIREFOX, "no address"),
+        ] {
+            assert_eq!(of(user_agent, ip) == own, same, "{user_agent} {ip}");
+        }
+        assert_eq!(of(FIREFOX, "2001:db8:1:2::3"), of(FIREFOX, "2001:db8:1:ffff::1"));
+        assert_ne!(of(FIREFOX, "2001:db8:1:2::3"), of(FIREFOX, "2001:db8:2:2::3"));
+        let other = UserId::new(Timestamp::from_seconds(1_700_000_000));
+        assert_ne!(
+            Fingerprint::of(other, Some(FIREFOX), Some("203.0.113.7")),
+            own,
+            "no two accounts are seen to share one"
+        );
+    }
+
+    #[test]
+    fn the_first_client_is_remembered_a_known_one_changes_nothing_and_a_new_one_is_told_of() {
+        let client = |number: usize| Fingerprint(number.to_string());
+        let clients = |numbers: std::ops::Range<usize>| numbers.map(client).collect::<Vec<_>>();
+        for (known, number, expected) in [
+            (0..0, 0, Seen::First(clients(0..1))),
+            (0..1, 0, Seen::Before),
+            (0..1, 1, Seen::New(clients(0..2))),
+            (0..10, 3, Seen::Before),
+            (0..10, 10, Seen::New(clients(1..11))),
+        ] {
+            assert_eq!(seen(&clients(known.clone()), &client(number)), expected, "{number} after {known:?}");
+        }
+    }
+}
