@@ -105,6 +105,16 @@ def test_data_outlives_the_stack_and_is_encrypted(environment):
 
 
 @everywhere
+def test_a_picture_that_was_deleted_is_gone_from_the_cache_after_an_hour(environment):
+    policies = stack.resources(environment, "AWS::CloudFront::CachePolicy")
+    for name, distribution in stack.resources(environment, "AWS::CloudFront::Distribution").items():
+        policy = distribution["Properties"]["DistributionConfig"]["DefaultCacheBehavior"]["CachePolicyId"]
+        assert isinstance(policy, dict), f"{name} caches by a policy that is not ours"
+        ages = policies[policy["Ref"]]["Properties"]["CachePolicyConfig"]
+        assert ages["MinTTL"] <= ages["DefaultTTL"] <= ages["MaxTTL"] <= 3600, name
+
+
+@everywhere
 def test_a_bad_version_of_any_function_is_taken_back_where_alarms_are(environment):
     watched = stack.environments()[environment]["Stage"] in ("staging", "production")
     functions = stack.resources(environment, "AWS::Lambda::Function")
