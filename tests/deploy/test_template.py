@@ -114,6 +114,31 @@ def test_a_picture_that_was_deleted_is_gone_from_the_cache_after_an_hour(environ
         assert ages["MinTTL"] <= ages["DefaultTTL"] <= ages["MaxTTL"] <= 3600, name
 
 
+@pytest.mark.parametrize(
+    ("errors", "requests", "rings"),
+    [
+        (0, 1, False),
+        (1, 1, True),
+        (1, 2, False),
+        (2, 3, True),
+        (2, 19, False),
+        (3, 200, True),
+        (3, 300, False),
+        (19, 19, True),
+        (100, 10_000, False),
+        (101, 10_000, True),
+    ],
+)
+def test_an_outage_rings_however_few_ask_and_one_failure_among_some_does_not(errors, requests, rings):
+    alarm = stack.resources("production")["ServerErrors"]["Properties"]
+    assert (alarm["DatapointsToAlarm"], alarm["EvaluationPeriods"]) == (2, 3)
+    [expression] = [metric["Expression"] for metric in alarm["Metrics"] if "Expression" in metric]
+    # Metric math reads as Python does, but for these two words.
+    expression = expression.replace("IF(", "choose(").replace(" OR ", " or ")
+    names = {"choose": lambda test, yes, no: yes if test else no, "errors": errors, "requests": requests}
+    assert (eval(expression, names) > alarm["Threshold"]) is rings
+
+
 @everywhere
 def test_a_bad_version_of_any_function_is_taken_back_where_alarms_are(environment):
     watched = stack.environments()[environment]["Stage"] in ("staging", "production")
