@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 TEMPLATE = ROOT / "template.yaml"
 ABSENT = object()
 
-# Beside the environments of samconfig.toml: everything that a parameter can turn on.
+# Beside the environments of samconfig.toml: everything that a parameter can turn on, and a hotfix during an outage.
 EVERYTHING = {
     "Stage": "production",
     "Search": "on",
@@ -54,7 +54,7 @@ def environments():
     for name, commands in config.items():
         if name != "version":
             found[name] = overrides(commands["deploy"]["parameters"]["parameter_overrides"])
-    return found | {"everything": EVERYTHING}
+    return found | {"everything": EVERYTHING, "hotfix": found["production"] | {"Rollback": "off"}}
 
 
 def overrides(given):

@@ -140,15 +140,30 @@ def test_an_outage_rings_however_few_ask_and_one_failure_among_some_does_not(err
 
 
 @everywhere
-def test_a_bad_version_of_any_function_is_taken_back_where_alarms_are(environment):
-    watched = stack.environments()[environment]["Stage"] in ("staging", "production")
+def test_a_bad_version_of_any_function_is_taken_back_where_alarms_are_unless_told_otherwise(environment):
+    parameters = stack.environments()[environment]
+    taken_back = parameters["Stage"] in ("staging", "production") and parameters.get("Rollback") != "off"
+    slow = taken_back and parameters["Stage"] == "production"
     functions = stack.resources(environment, "AWS::Lambda::Function")
     groups = stack.resources(environment, "AWS::CodeDeploy::DeploymentGroup")
     assert set(groups) == {f"{name}DeploymentGroup" for name in functions}
     for name in functions:
-        alarms = groups[f"{name}DeploymentGroup"]["Properties"]["AlarmConfiguration"].get("Alarms", [])
-        expected = [{"Name": {"Ref": f"{name}Errors"}}, {"Name": {"Ref": "ServerErrors"}}]
-        assert alarms == (expected if watched else []), name
+        group = groups[f"{name}DeploymentGroup"]["Properties"]
+        alarms = [{"Name": {"Ref": f"{name}Errors"}}, {"Name": {"Ref": "ServerErrors"}}]
+        # An empty configuration takes alarms away that an earlier deployment had; a missing one would leave them.
+        assert group["AlarmConfiguration"] == ({"Enabled": True, "Alarms": alarms} if taken_back else {}), name
+        assert ("Canary" in str(group["DeploymentConfigName"])) is slow, name
+
+
+def test_the_next_deployment_is_taken_back_again_after_one_that_was_not():
+    for environment in ("staging", "production"):
+        assert stack.environments()[environment]["Rollback"] == "on", f"{environment} keeps what the last one was told"
+
+
+def test_one_hiccup_of_a_function_takes_nothing_back():
+    for name in stack.resources("production", "AWS::Lambda::Function"):
+        alarm = stack.resources("production")[f"{name}Errors"]["Properties"]
+        assert (alarm["DatapointsToAlarm"], alarm["EvaluationPeriods"]) == (2, 3), name
 
 
 def test_no_account_and_no_region_is_written_into_the_template():
