@@ -43,6 +43,42 @@ def test_every_binary_is_a_function_of_its_name_and_every_function_a_binary():
         assert name == "".join(word.capitalize() for word in binary.split("_"))
 
 
+def routes(environment):
+    """Method, path and binary of each route of the API, in the spelling of the router table; of the last, `$default`."""
+    resources, written = stack.resources(environment), stack.source()["Resources"]
+    for route in stack.resources(environment, "AWS::ApiGatewayV2::Route").values():
+        (integration,) = stack.references(route["Properties"]["Target"])
+        (alias,) = stack.references(resources[integration]["Properties"]["IntegrationUri"])
+        (function,) = stack.references(resources[alias]["Properties"]["FunctionName"])
+        method, _, path = route["Properties"]["RouteKey"].partition(" ")
+        binary = written[function]["Metadata"]["BuildProperties"]["Binary"]
+        yield method, re.sub(r"\{(\w+)\+}", r"{*\1}", path), binary
+
+
+@everywhere
+def test_the_api_has_the_routes_of_the_router_table_and_no_others(environment):
+    manifest = tomllib.loads((stack.ROOT / "Cargo.toml").read_text())
+    table = {("$default", "", "not_found")}
+    for path, served in manifest["workspace"]["metadata"]["lambda"]["watch"]["router"].items():
+        # By a name alone stands what takes every method: there it is two paths, here it is one route.
+        if isinstance(served, list):
+            table |= {(entry["method"], path, entry["function"]) for entry in served}
+    deployed = set(routes(environment))
+    missing, unknown = sorted(table - deployed), sorted(deployed - table)
+    if missing or unknown:
+        pytest.fail(f"template.yaml lacks {missing}, Cargo.toml's router table lacks {unknown}", pytrace=False)
+
+
+@everywhere
+def test_every_route_is_a_resource_of_the_one_api_on_lines_that_the_test_of_the_source_reads(environment):
+    apis = stack.resources(environment, "AWS::ApiGatewayV2::Api")
+    assert list(apis) == ["Api"], "an event of SAM's makes an API of its own"
+    assert "Body" not in apis["Api"]["Properties"], "routes in a body are seen by no test"
+    # tests/deployment.rs compares these with the routes of the source.
+    lines = re.findall(r"^ +RouteKey: ", stack.TEMPLATE.read_text(), re.MULTILINE)
+    assert len(lines) == len(stack.resources(environment, "AWS::ApiGatewayV2::Route"))
+
+
 @everywhere
 def test_every_function_logs_into_its_own_group_and_every_group_forgets(environment):
     for name, function in stack.resources(environment, "AWS::Lambda::Function").items():
