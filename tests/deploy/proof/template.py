@@ -13,10 +13,11 @@ from stack import overrides
 REPOSITORY = Path(__file__).parents[3]
 
 # What samconfig.toml leaves to whoever deploys: somebody to administer, a page in a browser that calls the API, and a
-# domain to send mail from.
+# sender of one's own with its domain.
 PARAMETERS = {
     "AdminEmail": "admin@example.com",
     "CorsOrigins": "https://app.example.com",
+    "MailAddress": "users@example.com",
     "MailDomain": "example.com",
 }
 
