@@ -1,5 +1,6 @@
 """What holds for the expanded template in every environment, beside its policies."""
 
+import json
 import re
 import tomllib
 from graphlib import CycleError, TopologicalSorter
@@ -200,6 +201,17 @@ def test_one_hiccup_of_a_function_takes_nothing_back():
     for name in stack.resources("production", "AWS::Lambda::Function"):
         alarm = stack.resources("production")[f"{name}Errors"]["Properties"]
         assert (alarm["DatapointsToAlarm"], alarm["EvaluationPeriods"]) == (2, 3), name
+
+
+def test_the_dashboard_searches_functions_by_a_part_of_their_names():
+    body = stack.resources("production")["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
+    widgets = json.loads(body)["widgets"]
+    entries = [entry for widget in widgets for line in widget["properties"]["metrics"] for entry in line]
+    searches = [entry["expression"] for entry in entries if isinstance(entry, dict) and "expression" in entry]
+    assert searches
+    for search in searches:
+        # Between quotes CloudWatch takes a term for the whole name, which CloudFormation ends with letters of its own.
+        assert " FunctionName=${AWS::StackName}'" in search, search
 
 
 def test_no_account_and_no_region_is_written_into_the_template():
