@@ -2,6 +2,7 @@
 
 import copy
 import os
+import shlex
 import tomllib
 from functools import cache
 from pathlib import Path
@@ -16,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 TEMPLATE = ROOT / "template.yaml"
 ABSENT = object()
 
-# Beside the environments of samconfig.toml: everything that a parameter can turn on.
+# Beside the environments of samconfig.toml: everything that a parameter can turn on, and a hotfix during an outage.
 EVERYTHING = {
     "Stage": "production",
     "Search": "on",
@@ -52,9 +53,20 @@ def environments():
     found = {}
     for name, commands in config.items():
         if name != "version":
-            overrides = commands["deploy"]["parameters"]["parameter_overrides"]
-            found[name] = dict(override.split("=", 1) for override in overrides)
-    return found | {"everything": EVERYTHING}
+            found[name] = overrides(commands["deploy"]["parameters"]["parameter_overrides"])
+    return found | {"everything": EVERYTHING, "hotfix": found["production"] | {"Rollback": "off"}}
+
+
+def overrides(given):
+    """Parameters as SAM reads them: it takes a value up to the first space that is not between quotes, and drops the rest."""
+    found = {}
+    for override in given:
+        words = shlex.split(override)
+        if len(words) != 1:
+            raise ValueError(f"samconfig.toml: {override} needs quotes around its value, for SAM")
+        name, value = words[0].split("=", 1)
+        found[name] = value
+    return found
 
 
 @cache

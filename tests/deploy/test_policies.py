@@ -245,3 +245,15 @@ def test_buckets_queues_and_the_topic_take_tls_only(environment):
                 protected.update(stack.references(policy["Properties"][attribute]))
         for name in stack.resources(environment, f"AWS::{kind}"):
             assert name in protected, f"{name} takes requests in the clear"
+
+
+def test_the_pipeline_may_pass_roles_to_those_services_that_have_one_here():
+    oidc = stack.yaml_parse((stack.ROOT / "deploy/github-oidc.yaml").read_text())
+    given = [
+        raw
+        for policy in oidc["Resources"]["Execution"]["Properties"]["Policies"]
+        for raw in policy["PolicyDocument"]["Statement"]
+        if raw["Effect"] == "Allow" and "iam:PassRole" in as_list(raw["Action"])
+    ]
+    passed = [raw.get("Condition", {}).get("StringEquals", {}).get("iam:PassedToService") for raw in given]
+    assert passed == [sorted({service for one in allowed("everything") if one.trust for service in services(one)})]

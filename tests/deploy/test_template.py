@@ -1,5 +1,6 @@
 """What holds for the expanded template in every environment, beside its policies."""
 
+import json
 import re
 import tomllib
 from graphlib import CycleError, TopologicalSorter
@@ -41,6 +42,42 @@ def test_every_binary_is_a_function_of_its_name_and_every_function_a_binary():
     assert set(functions.values()) == binaries
     for name, binary in functions.items():
         assert name == "".join(word.capitalize() for word in binary.split("_"))
+
+
+def routes(environment):
+    """Method, path and binary of each route of the API, in the spelling of the router table; of the last, `$default`."""
+    resources, written = stack.resources(environment), stack.source()["Resources"]
+    for route in stack.resources(environment, "AWS::ApiGatewayV2::Route").values():
+        (integration,) = stack.references(route["Properties"]["Target"])
+        (alias,) = stack.references(resources[integration]["Properties"]["IntegrationUri"])
+        (function,) = stack.references(resources[alias]["Properties"]["FunctionName"])
+        method, _, path = route["Properties"]["RouteKey"].partition(" ")
+        binary = written[function]["Metadata"]["BuildProperties"]["Binary"]
+        yield method, re.sub(r"\{(\w+)\+}", r"{*\1}", path), binary
+
+
+@everywhere
+def test_the_api_has_the_routes_of_the_router_table_and_no_others(environment):
+    manifest = tomllib.loads((stack.ROOT / "Cargo.toml").read_text())
+    table = {("$default", "", "not_found")}
+    for path, served in manifest["workspace"]["metadata"]["lambda"]["watch"]["router"].items():
+        # By a name alone stands what takes every method: there it is two paths, here it is one route.
+        if isinstance(served, list):
+            table |= {(entry["method"], path, entry["function"]) for entry in served}
+    deployed = set(routes(environment))
+    missing, unknown = sorted(table - deployed), sorted(deployed - table)
+    if missing or unknown:
+        pytest.fail(f"template.yaml lacks {missing}, Cargo.toml's router table lacks {unknown}", pytrace=False)
+
+
+@everywhere
+def test_every_route_is_a_resource_of_the_one_api_on_lines_that_the_test_of_the_source_reads(environment):
+    apis = stack.resources(environment, "AWS::ApiGatewayV2::Api")
+    assert list(apis) == ["Api"], "an event of SAM's makes an API of its own"
+    assert "Body" not in apis["Api"]["Properties"], "routes in a body are seen by no test"
+    # tests/deployment.rs compares these with the routes of the source.
+    lines = re.findall(r"^ +RouteKey: ", stack.TEMPLATE.read_text(), re.MULTILINE)
+    assert len(lines) == len(stack.resources(environment, "AWS::ApiGatewayV2::Route"))
 
 
 @everywhere
@@ -105,15 +142,76 @@ def test_data_outlives_the_stack_and_is_encrypted(environment):
 
 
 @everywhere
-def test_a_bad_version_of_any_function_is_taken_back_where_alarms_are(environment):
-    watched = stack.environments()[environment]["Stage"] in ("staging", "production")
+def test_a_picture_that_was_deleted_is_gone_from_the_cache_after_an_hour(environment):
+    policies = stack.resources(environment, "AWS::CloudFront::CachePolicy")
+    for name, distribution in stack.resources(environment, "AWS::CloudFront::Distribution").items():
+        policy = distribution["Properties"]["DistributionConfig"]["DefaultCacheBehavior"]["CachePolicyId"]
+        assert isinstance(policy, dict), f"{name} caches by a policy that is not ours"
+        ages = policies[policy["Ref"]]["Properties"]["CachePolicyConfig"]
+        assert ages["MinTTL"] <= ages["DefaultTTL"] <= ages["MaxTTL"] <= 3600, name
+
+
+@pytest.mark.parametrize(
+    ("errors", "requests", "rings"),
+    [
+        (0, 1, False),
+        (1, 1, True),
+        (1, 2, False),
+        (2, 3, True),
+        (2, 19, False),
+        (3, 200, True),
+        (3, 300, False),
+        (19, 19, True),
+        (100, 10_000, False),
+        (101, 10_000, True),
+    ],
+)
+def test_an_outage_rings_however_few_ask_and_one_failure_among_some_does_not(errors, requests, rings):
+    alarm = stack.resources("production")["ServerErrors"]["Properties"]
+    assert (alarm["DatapointsToAlarm"], alarm["EvaluationPeriods"]) == (2, 3)
+    [expression] = [metric["Expression"] for metric in alarm["Metrics"] if "Expression" in metric]
+    # Metric math reads as Python does, but for these two words.
+    expression = expression.replace("IF(", "choose(").replace(" OR ", " or ")
+    names = {"choose": lambda test, yes, no: yes if test else no, "errors": errors, "requests": requests}
+    assert (eval(expression, names) > alarm["Threshold"]) is rings
+
+
+@everywhere
+def test_a_bad_version_of_any_function_is_taken_back_where_alarms_are_unless_told_otherwise(environment):
+    parameters = stack.environments()[environment]
+    taken_back = parameters["Stage"] in ("staging", "production") and parameters.get("Rollback") != "off"
+    slow = taken_back and parameters["Stage"] == "production"
     functions = stack.resources(environment, "AWS::Lambda::Function")
     groups = stack.resources(environment, "AWS::CodeDeploy::DeploymentGroup")
     assert set(groups) == {f"{name}DeploymentGroup" for name in functions}
     for name in functions:
-        alarms = groups[f"{name}DeploymentGroup"]["Properties"]["AlarmConfiguration"].get("Alarms", [])
-        expected = [{"Name": {"Ref": f"{name}Errors"}}, {"Name": {"Ref": "ServerErrors"}}]
-        assert alarms == (expected if watched else []), name
+        group = groups[f"{name}DeploymentGroup"]["Properties"]
+        alarms = [{"Name": {"Ref": f"{name}Errors"}}, {"Name": {"Ref": "ServerErrors"}}]
+        # An empty configuration takes alarms away that an earlier deployment had; a missing one would leave them.
+        assert group["AlarmConfiguration"] == ({"Enabled": True, "Alarms": alarms} if taken_back else {}), name
+        assert ("Canary" in str(group["DeploymentConfigName"])) is slow, name
+
+
+def test_the_next_deployment_is_taken_back_again_after_one_that_was_not():
+    for environment in ("staging", "production"):
+        assert stack.environments()[environment]["Rollback"] == "on", f"{environment} keeps what the last one was told"
+
+
+def test_one_hiccup_of_a_function_takes_nothing_back():
+    for name in stack.resources("production", "AWS::Lambda::Function"):
+        alarm = stack.resources("production")[f"{name}Errors"]["Properties"]
+        assert (alarm["DatapointsToAlarm"], alarm["EvaluationPeriods"]) == (2, 3), name
+
+
+def test_the_dashboard_searches_functions_by_a_part_of_their_names():
+    body = stack.resources("production")["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
+    widgets = json.loads(body)["widgets"]
+    entries = [entry for widget in widgets for line in widget["properties"]["metrics"] for entry in line]
+    searches = [entry["expression"] for entry in entries if isinstance(entry, dict) and "expression" in entry]
+    assert searches
+    for search in searches:
+        # Between quotes CloudWatch takes a term for the whole name, which CloudFormation ends with letters of its own.
+        assert " FunctionName=${AWS::StackName}'" in search, search
 
 
 def test_no_account_and_no_region_is_written_into_the_template():

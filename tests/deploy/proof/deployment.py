@@ -43,7 +43,8 @@ class Deployment:
         return self.configuration(binary)["Environment"]["Variables"][name]
 
     def invoke(self, binary: str, event: bytes) -> Any:
-        answer = self.client("lambda").invoke(FunctionName=self.functions[binary], Payload=event)
+        """By the alias, as everything does that invokes on AWS: what was deployed but not published is seen by nobody."""
+        answer = self.client("lambda").invoke(FunctionName=self.functions[binary], Qualifier="live", Payload=event)
         payload = answer["Payload"].read().decode()
         assert "FunctionError" not in answer, f"{binary} failed: {payload}"
         return json.loads(payload) if payload else None

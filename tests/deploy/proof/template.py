@@ -8,14 +8,16 @@ from pathlib import Path
 
 from samtranslator.translator.transform import transform
 from samtranslator.yaml_helper import yaml_parse
+from stack import overrides
 
 REPOSITORY = Path(__file__).parents[3]
 
 # What samconfig.toml leaves to whoever deploys: somebody to administer, a page in a browser that calls the API, and a
-# domain to send mail from.
+# sender of one's own with its domain.
 PARAMETERS = {
     "AdminEmail": "admin@example.com",
     "CorsOrigins": "https://app.example.com",
+    "MailAddress": "users@example.com",
     "MailDomain": "example.com",
 }
 
@@ -37,8 +39,7 @@ class Template:
     @classmethod
     def of(cls, environment: str) -> "Template":
         settings = samconfig()[environment]
-        overrides = settings["deploy"]["parameters"]["parameter_overrides"]
-        parameters = dict(override.split("=", 1) for override in overrides)
+        parameters = overrides(settings["deploy"]["parameters"]["parameter_overrides"])
         body = yaml_parse((REPOSITORY / "template.yaml").read_text())
         return cls(settings["global"]["parameters"]["stack_name"], parameters | PARAMETERS, body)
 

@@ -1,6 +1,7 @@
 """The other environments of samconfig.toml, whose conditions make other resources."""
 
 import pytest
+from botocore.exceptions import ClientError
 
 from .deploy import make_stack
 from .deployment import Deployment
@@ -21,3 +22,12 @@ def test_an_environment_deploys_answers_and_logs(deployment: Deployment, environ
         return any(record["message"] == "answered" for record in other.records("health"))
 
     eventually("the line of a request in the log", answered, patience=10)
+
+
+@pytest.mark.parametrize("environment", ["staging", "production"])
+def test_nobody_gets_mail_from_the_sender_of_the_example(deployment: Deployment, environment: str) -> None:
+    template = Template.of(environment)
+    template.stack += "-example"
+    template.parameters["MailAddress"] = "no-reply@example.com"
+    with pytest.raises(ClientError, match="need a MailAddress of yours"):
+        make_stack(deployment.emulator, template, deployment.code)
