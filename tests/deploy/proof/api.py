@@ -70,12 +70,18 @@ class Api:
         return self.post("/auth/register", {"name": "Ada Lovelace", "email": email, "password": password})
 
     def confirmation_token(self, email: str) -> str:
-        """Out of the newest mail to an address, once there is one."""
-        mail = eventually(f"a mail to {email}", lambda: self.deployment.mails(email))[-1]
-        links = [word for word in mail["BodyText"].split() if "/auth/confirm?token=" in word]
-        assert links, f"no link in the mail: {mail['BodyText']}"
-        assert links[0].startswith(self.public_url), f"{links[0]} leads elsewhere than {self.public_url}"
-        return links[0].partition("token=")[2]
+        return self.mailed_token(email, "/auth/confirm")
+
+    def mailed_token(self, email: str, path: str) -> str:
+        """Out of the newest mail to an address that has such a link, once there is one."""
+
+        def links() -> list[str]:
+            words = [word for mail in self.deployment.mails(email) for word in mail["BodyText"].split()]
+            return [word for word in words if f"{path}?token=" in word]
+
+        link = eventually(f"a link to {path} for {email}", links)[-1]
+        assert link.startswith(self.public_url), f"{link} leads elsewhere than {self.public_url}"
+        return link.partition("token=")[2]
 
     def login(self, email: str, password: str) -> Answer:
         return self.post("/auth/login", {"email": email, "password": password})

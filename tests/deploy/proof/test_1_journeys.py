@@ -76,6 +76,43 @@ def test_signing_out_everywhere_ends_every_session(api: Api) -> None:
         assert api.get("/user", pair["access_token"]).must(401)["code"] == "invalid_token"
 
 
+def test_a_password_is_changed_and_a_forgotten_one_chosen_anew(api: Api) -> None:
+    email, second, third = "ida@journeys.example.com", "amber-window-voyage", "copper-meadow-signal"
+    access = api.signed_in(email, PASSWORD)["access_token"]
+    change = {"current_password": PASSWORD, "new_password": second}
+    api.request("PUT", "/api/v1/user/password", change, access).must(204)
+    assert api.login(email, PASSWORD).must(401)["code"] == "invalid_credentials"
+    api.get("/user", access).must(200)
+
+    api.post("/auth/password/forgot", {"email": email}).must(202)
+    reset = {"token": api.mailed_token(email, "/auth/password/reset"), "password": third}
+    api.post("/auth/password/reset", reset).must(200)
+    assert api.post("/auth/password/reset", reset).must(410)["code"] == "link_used"
+    assert api.get("/user", access).must(401)["code"] == "invalid_token"
+    api.login(email, third).must(200)
+
+
+def test_an_address_is_changed_and_the_change_taken_back(api: Api) -> None:
+    old, new = "vera@journeys.example.com", "rubin@journeys.example.com"
+    access = api.signed_in(old, PASSWORD)["access_token"]
+    assert api.request("PUT", "/api/v1/user", {"email": new}, access).must(200)["email"] == old
+    api.post("/auth/email/confirm", {"token": api.mailed_token(new, "/auth/email/confirm")}).must(200)
+    assert api.login(new, PASSWORD).must(200)["user"]["email"] == new
+    api.post("/auth/email/undo", {"token": api.mailed_token(old, "/auth/email/undo")}).must(200)
+    assert api.login(new, PASSWORD).must(401)["code"] == "invalid_credentials"
+    api.login(old, PASSWORD).must(200)
+
+
+def test_one_session_ends_another(api: Api) -> None:
+    email = "hedy@journeys.example.com"
+    here, there = api.signed_in(email, PASSWORD), api.login(email, PASSWORD).must(200)
+    sessions = api.get("/auth/sessions", here["access_token"]).must(200)["sessions"]
+    assert [session["current"] for session in sessions] == [False, True]
+    api.request("DELETE", f"/api/v1/auth/sessions/{sessions[0]['id']}", None, here["access_token"]).must(204)
+    assert api.get("/user", there["access_token"]).must(401)["code"] == "invalid_token"
+    api.get("/user", here["access_token"]).must(200)
+
+
 def test_an_account_that_is_deleted_leaves_nothing_behind(api: Api, deployment: Deployment) -> None:
     email = "lise@journeys.example.com"
     pair = api.signed_in(email, PASSWORD)

@@ -21,6 +21,15 @@ ANSWERS = {
     "list_users": (401, "invalid_token"),
     "upload_picture": (401, "invalid_token"),
     "delete_picture": (401, "invalid_token"),
+    "change_password": (401, "invalid_token"),
+    "forgot_password": (202, "reset_requested"),
+    "reset_password": (400, "link_invalid"),
+    "confirm_email": (400, "link_invalid"),
+    "undo_email": (400, "link_invalid"),
+    "password_page": (302, ""),
+    "list_sessions": (401, "invalid_token"),
+    "end_session": (401, "invalid_token"),
+    "introspect": (401, "invalid_client"),
     "health": (200, "ok"),
     "documentation": (200, ".swagger-ui"),
     "keys": (200, "kty"),
@@ -39,7 +48,7 @@ def test_a_route_answers_its_stored_event(deployment: Deployment, route: str) ->
     answer = deployment.invoke(route, (EVENTS / f"{route}.json").read_bytes())
     status, word = ANSWERS[route]
     assert answer["statusCode"] == status, answer
-    assert word in answer["body"], answer
+    assert word in (answer.get("body") or ""), answer
 
 
 @pytest.mark.parametrize("consumer", ["emailer", "image"])
