@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use local::{Outage, Service};
 use reqwest::Method;
 use serde_json::{Value, json};
 use shared::http::pages::CONTENT_SECURITY_POLICY;
@@ -487,6 +488,18 @@ async fn the_link_of_a_deleted_account_resets_nothing_not_even_its_successors_pa
     app.confirmed(ADA).await;
     assert_eq!(reset(&app, &token, NEW).await.code(), "link_invalid");
     assert_eq!(app.login(ADA, PASSWORD).await.status, 200);
+}
+
+#[tokio::test]
+async fn the_owner_is_told_of_a_change_even_when_the_queue_was_down() {
+    let app = TestApp::start().await;
+    let ada = app.signed_in(ADA).await;
+    app.idle().await;
+    app.outage(Service::Sqs, Outage::Unavailable).await;
+    assert_eq!(change(&ada, PASSWORD, NEW).await.status, 204);
+    app.outage(Service::Sqs, Outage::None).await;
+    app.later(2 * MINUTE).await;
+    assert_eq!(text(&app.mails_to(ADA, 2).await[0]["subject"]), CHANGED);
 }
 
 #[tokio::test]
