@@ -48,6 +48,7 @@ pub enum Introspection {
 
 /// Times are seconds since 1970-01-01T00:00:00Z.
 #[derive(Serialize, ToSchema)]
+#[allow(clippy::struct_field_names, reason = "the names are those of RFC 7662")]
 pub struct Active {
     #[schema(example = true)]
     active: bool,

@@ -20,8 +20,8 @@
 //! What is checked is what RFC 9068, 4 asks for, with RFC 8725's advice:
 //!
 //! - the type `at+jwt`, so that no other JWT of the same issuer stands in for an access token;
-//! - the signature, with the published key of that `kid` and with that key's algorithm: ES256, RS256 or EdDSA, whatever the
-//!   header says, and never a shared secret;
+//! - the signature, with the published key of that `kid` and with that key's algorithm: ES256, RS256 or `EdDSA`, whatever
+//!   the header says, and never a shared secret;
 //! - `iss`, `aud`, `exp` and `nbf`.
 //!
 //! What is not checked is whether the session still stands: a token works until it expires, ten minutes at most, also after

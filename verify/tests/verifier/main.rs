@@ -1,6 +1,6 @@
 //! The verifier against an issuer of the tests: its keys, its tokens, and a clock that a test moves.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on stops")]
+#![allow(clippy::unwrap_used, clippy::unchecked_time_subtraction, reason = "a test that cannot go on stops")]
 
 mod cache;
 mod caller;
@@ -21,11 +21,11 @@ use jsonwebtoken::{Algorithm, EncodingKey};
 use serde_json::{Value, json};
 use verify::{Builder, FetchError, Fetched, Verifier};
 
-pub const ISSUER: &str = "https://api.example.com/api/v1";
+const ISSUER: &str = "https://api.example.com/api/v1";
 const START: u64 = 1_800_000_000;
 
 /// A signing key and its published half.
-pub struct Key {
+struct Key {
     pub encoding: EncodingKey,
     pub algorithm: Algorithm,
     pub jwk: Value,
@@ -75,7 +75,7 @@ impl Key {
     }
 }
 
-pub fn sign(header: &Value, claims: &Value, key: &EncodingKey, algorithm: Algorithm) -> String {
+fn sign(header: &Value, claims: &Value, key: &EncodingKey, algorithm: Algorithm) -> String {
     let part = |part: &Value| URL_SAFE_NO_PAD.encode(part.to_string());
     let message = format!("{}.{}", part(header), part(claims));
     let signature = jsonwebtoken::crypto::sign(message.as_bytes(), key, algorithm).unwrap();
@@ -83,7 +83,7 @@ pub fn sign(header: &Value, claims: &Value, key: &EncodingKey, algorithm: Algori
 }
 
 /// What the service's tokens say, made at [`START`].
-pub fn claims() -> Value {
+fn claims() -> Value {
     json!({
         "iss": ISSUER, "sub": "0192f3a4-0000-7000-8000-000000000001", "aud": ISSUER, "exp": START + 600, "iat": START,
         "nbf": START, "jti": "0192f3a4-0000-7000-8000-000000000002", "sid": "0192f3a4-0000-7000-8000-000000000003",
@@ -92,7 +92,7 @@ pub fn claims() -> Value {
 }
 
 /// A copy with some fields changed; null takes a field out.
-pub fn with(original: &Value, changes: &Value) -> Value {
+fn with(original: &Value, changes: &Value) -> Value {
     let mut altered = original.clone();
     for (name, value) in changes.as_object().unwrap() {
         let fields = altered.as_object_mut().unwrap();
@@ -107,7 +107,7 @@ pub fn with(original: &Value, changes: &Value) -> Value {
 
 /// Where the keys are fetched from: what it answers next, and how often it was asked.
 #[derive(Clone, Default)]
-pub struct Endpoint(Arc<Inner>);
+struct Endpoint(Arc<Inner>);
 
 #[derive(Default)]
 struct Inner {
