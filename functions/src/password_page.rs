@@ -9,8 +9,9 @@ use axum::routing::get;
 use shared::http::Route;
 use shared::{App, Error, Result};
 
-pub const ROUTE: Route =
-    Route::new("password_page", &["GET"], &["/.well-known/change-password"], || get(handler)).also_at_root();
+pub const ROUTE: Route = Route::new("password_page", &["GET"], &["/.well-known/change-password"], || get(handler))
+    .also_at_root()
+    .without_table();
 
 #[utoipa::path(
     get, path = "/.well-known/change-password", tag = "service", operation_id = "password_page",
