@@ -5,6 +5,7 @@
 mod architecture;
 mod deployment;
 mod events;
+mod factor;
 mod guessing;
 mod journeys;
 mod lambda;
@@ -12,6 +13,7 @@ mod local_stack;
 mod mail;
 mod routes {
     mod confirm;
+    mod factors;
     mod login;
     mod logout;
     mod picture;

@@ -11,7 +11,7 @@ use shared::config::CONFIRMATION_LIFE;
 use shared::domain::email::EmailAddress;
 use shared::domain::id::UserId;
 use shared::domain::link::{Link, LinkPurpose, LinkToken};
-use shared::domain::mail::{MailKind, OwedMail};
+use shared::domain::mail::{FactorChange, MailKind, OwedMail};
 use shared::domain::user::User;
 use shared::error::Causes;
 use shared::http::BASE_PATH;
@@ -83,6 +83,9 @@ async fn prepare(app: &App, mail: &OwedMail) -> Result<Prepared> {
     if let MailKind::AccountDeleted { to, name } = &mail.kind {
         return ready(app, to.clone(), &Message::AccountDeleted { name: name.as_str() });
     }
+    if let MailKind::SecondFactorChanged { to, name, change } = &mail.kind {
+        return ready(app, to.clone(), &Message::SecondFactorChanged { name: name.as_str(), change: *change });
+    }
     let owner = app.store.owner_of(&mail.address).await?;
     let user = match owner {
         Some(owner) => app.store.user(owner).await?,
@@ -101,7 +104,9 @@ async fn prepare(app: &App, mail: &OwedMail) -> Result<Prepared> {
             Ok(Prepared::Dropped("asked_too_often"))
         }
         MailKind::ConfirmationRequested => confirmation(app, &user).await,
-        MailKind::AlreadyRegistered | MailKind::AccountDeleted { .. } => already_registered(app, &user).await,
+        MailKind::AlreadyRegistered | MailKind::AccountDeleted { .. } | MailKind::SecondFactorChanged { .. } => {
+            already_registered(app, &user).await
+        }
     }
 }
 
@@ -179,5 +184,9 @@ pub fn kind_name(kind: &MailKind) -> &'static str {
         MailKind::ConfirmationRequested => "confirmation_requested",
         MailKind::AlreadyRegistered => "already_registered",
         MailKind::AccountDeleted { .. } => "account_deleted",
+        MailKind::SecondFactorChanged { change: FactorChange::Added, .. } => "second_factor_added",
+        MailKind::SecondFactorChanged { change: FactorChange::Removed, .. } => "second_factor_removed",
+        MailKind::SecondFactorChanged { change: FactorChange::RecoveryCodeUsed(_), .. } => "recovery_code_used",
+        MailKind::SecondFactorChanged { change: FactorChange::RecoveryCodesRenewed, .. } => "recovery_codes_renewed",
     }
 }

@@ -4,11 +4,14 @@
 #![allow(clippy::missing_errors_doc, reason = "what a route fails with stands in its ROUTE, as data")]
 
 pub mod confirm;
+pub mod confirm_totp;
 pub mod delete_picture;
+pub mod delete_totp;
 pub mod delete_user;
 pub mod documentation;
 pub mod emailer;
 pub mod erase;
+pub mod get_factors;
 pub mod get_user;
 pub mod health;
 pub mod image;
@@ -17,21 +20,27 @@ pub mod list_users;
 pub mod login;
 pub mod logout;
 pub mod not_found;
+pub mod qr;
 pub mod refresh;
 pub mod register;
+pub mod renew_recovery_codes;
+pub mod second_factor;
 pub mod send;
+pub mod start_totp;
 pub mod sweeper;
 pub mod update_user;
 pub mod upload_picture;
+pub mod verify_login;
 
 use shared::http::Route;
 
 /// Every route of the contract.
-pub const ROUTES: [Route; 15] = [
+pub const ROUTES: [Route; 21] = [
     register::ROUTE,
     send::ROUTE,
     confirm::ROUTE,
     login::ROUTE,
+    verify_login::ROUTE,
     refresh::ROUTE,
     logout::ROUTE,
     get_user::ROUTE,
@@ -40,6 +49,11 @@ pub const ROUTES: [Route; 15] = [
     list_users::ROUTE,
     upload_picture::ROUTE,
     delete_picture::ROUTE,
+    get_factors::ROUTE,
+    start_totp::ROUTE,
+    confirm_totp::ROUTE,
+    delete_totp::ROUTE,
+    renew_recovery_codes::ROUTE,
     health::ROUTE,
     documentation::ROUTE,
     keys::ROUTE,

@@ -72,6 +72,7 @@ pub async fn handler(
         password_hash,
         disabled: false,
         session_epoch: 0,
+        totp_since: None,
         picture: PictureState::default(),
         created_at: now,
         updated_at: now,

@@ -17,16 +17,18 @@ use utoipa::openapi::{
 use utoipa::{Modify, OpenApi};
 
 use crate::{
-    ROUTES, confirm, delete_picture, delete_user, documentation, get_user, health, keys, list_users, login, logout,
-    refresh, register, send, update_user, upload_picture,
+    ROUTES, confirm, confirm_totp, delete_picture, delete_totp, delete_user, documentation, get_factors, get_user,
+    health, keys, list_users, login, logout, refresh, register, renew_recovery_codes, send, start_totp, update_user,
+    upload_picture, verify_login,
 };
 
 #[derive(OpenApi)]
 #[openapi(
     paths(
-        register::handler, send::handler, confirm::open, confirm::handler, login::handler, refresh::with_bearer,
+        register::handler, send::handler, confirm::open, confirm::handler, login::handler, verify_login::handler, refresh::with_bearer,
         refresh::handler, logout::handler, get_user::handler, update_user::handler, delete_user::handler,
-        list_users::handler, upload_picture::handler, delete_picture::handler, health::handler,
+        list_users::handler, upload_picture::handler, delete_picture::handler, get_factors::handler,
+        start_totp::handler, confirm_totp::handler, delete_totp::handler, renew_recovery_codes::handler, health::handler,
         documentation::openapi_json, documentation::page, keys::jwks, keys::metadata,
     ),
     components(schemas(Problem, FieldError, Code)),
@@ -34,6 +36,7 @@ use crate::{
     tags(
         (name = "auth", description = "Registering, confirming, signing in and out"),
         (name = "user", description = "Accounts"),
+        (name = "factor", description = "The second factor: an authenticator app and recovery codes"),
         (name = "picture", description = "Profile pictures"),
         (name = "service", description = "The service itself"),
     )

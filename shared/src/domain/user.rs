@@ -24,6 +24,9 @@ pub struct User {
     /// A session made under an older epoch is over: adding one here signs out everywhere.
     #[serde(default)]
     pub session_epoch: u32,
+    /// Since when signing in takes a code of an authenticator app, too; `None` for the password alone.
+    #[serde(default)]
+    pub totp_since: Option<Timestamp>,
     #[serde(default)]
     pub picture: PictureState,
     pub created_at: Timestamp,

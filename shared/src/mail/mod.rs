@@ -5,6 +5,8 @@
 
 use std::{fmt, str::FromStr};
 
+use crate::domain::mail::FactorChange;
+
 mod render;
 
 pub use render::{RenderError, render};
@@ -29,6 +31,10 @@ pub enum Message<'a> {
     AccountDeleted {
         name: &'a str,
     },
+    SecondFactorChanged {
+        name: &'a str,
+        change: FactorChange,
+    },
 }
 
 /// Prints the kind alone: links are secrets, names are personal.
@@ -38,6 +44,7 @@ impl fmt::Debug for Message<'_> {
             Self::ConfirmAddress { .. } => "ConfirmAddress",
             Self::AlreadyRegistered { .. } => "AlreadyRegistered",
             Self::AccountDeleted { .. } => "AccountDeleted",
+            Self::SecondFactorChanged { .. } => "SecondFactorChanged",
         })
     }
 }

@@ -7,6 +7,7 @@ use minijinja::{
 use serde::{Deserialize, Serialize};
 
 use super::{Brand, Language, Message, Rendered};
+use crate::domain::mail::FactorChange;
 
 const ENGLISH: &str = include_str!("texts/en.toml");
 const LAYOUT_HTML: &str = include_str!("templates/layout.html");
@@ -49,6 +50,10 @@ struct Texts {
     already_registered: Mail,
     already_registered_unconfirmed: Mail,
     account_deleted: Mail,
+    second_factor_added: Mail,
+    second_factor_removed: Mail,
+    recovery_code_used: Mail,
+    recovery_codes_renewed: Mail,
 }
 
 #[derive(Deserialize)]
@@ -89,6 +94,8 @@ struct Words<'a> {
     name: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     hours: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    left: Option<usize>,
 }
 
 fn fill_in(texts: &Texts, language: Language, brand: &Brand, message: &Message<'_>) -> Result<Rendered, RenderError> {
@@ -104,6 +111,19 @@ fn fill_in(texts: &Texts, language: Language, brand: &Brand, message: &Message<'
             (&texts.already_registered, name, Some((&texts.buttons.sign_in, sign_in)), None)
         }
         Message::AccountDeleted { name } => (&texts.account_deleted, name, None, None),
+        Message::SecondFactorChanged { name, change } => {
+            let mail = match change {
+                FactorChange::Added => &texts.second_factor_added,
+                FactorChange::Removed => &texts.second_factor_removed,
+                FactorChange::RecoveryCodeUsed(_) => &texts.recovery_code_used,
+                FactorChange::RecoveryCodesRenewed => &texts.recovery_codes_renewed,
+            };
+            (mail, name, None, None)
+        }
+    };
+    let left = match *message {
+        Message::SecondFactorChanged { change: FactorChange::RecoveryCodeUsed(left), .. } => Some(left),
+        _ => None,
     };
     let name = Some(name.trim()).filter(|name| reads_as_a_name(name));
     let support = brand.support_address.as_deref();
@@ -111,7 +131,7 @@ fn fill_in(texts: &Texts, language: Language, brand: &Brand, message: &Message<'
     let greeting = if name.is_some() { &frame.greeting } else { &frame.greeting_without_name };
 
     let environment = environment()?;
-    let words = Words { product: &brand.product_name, support, name, hours };
+    let words = Words { product: &brand.product_name, support, name, hours, left };
     let fill = |text: &String| environment.render_str(text, Serde(&words));
     let fill_all = |texts: &[String]| texts.iter().map(fill).collect::<Result<Vec<_>, _>>();
 
@@ -225,13 +245,20 @@ mod tests {
         }
     }
 
-    fn every_message(name: &str) -> [Message<'_>; 5] {
+    fn every_message(name: &str) -> [Message<'_>; 11] {
+        let changed = |change| Message::SecondFactorChanged { name, change };
         [
             Message::ConfirmAddress { name, link: LINK, valid_hours: 24 },
             Message::ConfirmAddress { name, link: LINK, valid_hours: 1 },
             Message::AlreadyRegistered { name, sign_in: SIGN_IN, confirm_link: None, valid_hours: 24 },
             Message::AlreadyRegistered { name, sign_in: SIGN_IN, confirm_link: Some(LINK), valid_hours: 24 },
             Message::AccountDeleted { name },
+            changed(FactorChange::Added),
+            changed(FactorChange::Removed),
+            changed(FactorChange::RecoveryCodeUsed(9)),
+            changed(FactorChange::RecoveryCodeUsed(1)),
+            changed(FactorChange::RecoveryCodeUsed(0)),
+            changed(FactorChange::RecoveryCodesRenewed),
         ]
     }
 
@@ -239,7 +266,7 @@ mod tests {
         match message {
             Message::ConfirmAddress { .. } | Message::AlreadyRegistered { confirm_link: Some(_), .. } => Some(LINK),
             Message::AlreadyRegistered { confirm_link: None, .. } => Some(SIGN_IN),
-            Message::AccountDeleted { .. } => None,
+            Message::AccountDeleted { .. } | Message::SecondFactorChanged { .. } => None,
         }
     }
 
@@ -256,6 +283,12 @@ mod tests {
             &texts.already_registered.heading,
             &texts.already_registered_unconfirmed.heading,
             &texts.account_deleted.heading,
+            &texts.second_factor_added.heading,
+            &texts.second_factor_removed.heading,
+            &texts.recovery_code_used.heading,
+            &texts.recovery_code_used.heading,
+            &texts.recovery_code_used.heading,
+            &texts.recovery_codes_renewed.heading,
         ];
         for (message, heading) in every_message("Ada Lovelace").iter().zip(headings) {
             let mail = rendered(message);
@@ -388,6 +421,15 @@ mod tests {
             let mail = render(Language::English, &brand, &message).unwrap();
             assert!(!mail.text.contains("Questions?") && !mail.text.contains("write to"), "{}", mail.text);
             assert!(!mail.text.contains("none") && !mail.html.contains(">none"), "{}", mail.text);
+        }
+    }
+
+    #[test]
+    fn a_mail_says_how_many_recovery_codes_are_left() {
+        for (left, words) in [(9, "9 recovery codes are left."), (1, "1 recovery code is left."), (0, "None is left")] {
+            let change = FactorChange::RecoveryCodeUsed(left);
+            let text = rendered(&Message::SecondFactorChanged { name: "Ada", change }).text;
+            assert!(text.contains(words), "{text}");
         }
     }
 

@@ -14,6 +14,7 @@ use crate::error::{Error, Result};
 const SIGNING: &str = "SIGNING";
 const PUBLIC: &str = "KEYS";
 const MAC: &str = "MAC";
+const SEAL: &str = "SEAL";
 
 /// A signing key as it is kept.
 #[derive(Debug, Clone, Deserialize)]
@@ -114,7 +115,19 @@ impl KeyStore {
     /// # Errors
     /// Only when the table cannot be read or written.
     pub async fn mac_key(&self, purpose: &str) -> Result<SecretBox<[u8; 32]>> {
-        if let Some(key) = self.read_mac_key(purpose).await? {
+        self.symmetric_key(MAC, purpose).await
+    }
+
+    /// The encryption key for one purpose, likewise. In a partition of its own: whoever checks tokens need not read it.
+    ///
+    /// # Errors
+    /// Only when the table cannot be read or written.
+    pub async fn seal_key(&self, purpose: &str) -> Result<SecretBox<[u8; 32]>> {
+        self.symmetric_key(SEAL, purpose).await
+    }
+
+    async fn symmetric_key(&self, kind: &str, purpose: &str) -> Result<SecretBox<[u8; 32]>> {
+        if let Some(key) = self.read_symmetric_key(kind, purpose).await? {
             return Ok(key);
         }
         let fresh = STANDARD.encode(crate::random::bytes::<32>());
@@ -122,26 +135,27 @@ impl KeyStore {
             .db
             .put_item()
             .table_name(&self.table)
-            .item("pk", s(MAC))
+            .item("pk", s(kind))
             .item("sk", s(purpose))
             .item("key", s(fresh))
             .condition_expression("attribute_not_exists(pk)");
         if_condition_held(put.send().await)?;
-        self.read_mac_key(purpose).await?.ok_or_else(|| Error::internal("a MAC key that was just written is not there"))
+        let written = self.read_symmetric_key(kind, purpose).await?;
+        written.ok_or_else(|| Error::internal("a key that was just written is not there"))
     }
 
-    async fn read_mac_key(&self, purpose: &str) -> Result<Option<SecretBox<[u8; 32]>>> {
+    async fn read_symmetric_key(&self, kind: &str, purpose: &str) -> Result<Option<SecretBox<[u8; 32]>>> {
         #[derive(Deserialize)]
         struct Stored {
             key: SecretString,
         }
-        let get = self.db.get_item().table_name(&self.table).key("pk", s(MAC)).key("sk", s(purpose));
+        let get = self.db.get_item().table_name(&self.table).key("pk", s(kind)).key("sk", s(purpose));
         let Some(item) = get.consistent_read(true).send().await?.item else {
             return Ok(None);
         };
         let Stored { key } = from_item(item)?;
         let bytes = STANDARD.decode(key.expose_secret()).map_err(Error::internal)?;
-        let bytes = bytes.try_into().map_err(|_| Error::internal("a stored MAC key has not 32 bytes"))?;
+        let bytes = bytes.try_into().map_err(|_| Error::internal("a stored key has not 32 bytes"))?;
         Ok(Some(SecretBox::new(Box::new(bytes))))
     }
 }

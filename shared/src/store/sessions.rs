@@ -4,7 +4,7 @@ use aws_sdk_dynamodb::types::{DeleteRequest, PutRequest, ReturnValue, WriteReque
 
 use super::attempts::attempts_key;
 use super::users::{PROFILE, user_key};
-use super::{Store, from_item, if_condition_held, n, s, to_item};
+use super::{Item, Store, from_item, if_condition_held, n, s, to_item};
 use crate::clock::Timestamp;
 use crate::domain::id::{SessionId, UserId};
 use crate::domain::lockout::Bucket;
@@ -16,15 +16,19 @@ fn session_key(id: SessionId) -> String {
     format!("SESSION#{id}")
 }
 
+pub(super) fn session_item(session: &Session) -> Result<Item> {
+    let mut item = to_item(user_key(session.user), session_key(session.id), session)?;
+    item.insert("ttl".into(), n(session.ends_at().seconds()));
+    Ok(item)
+}
+
 impl Store {
     /// Begins a session, and forgets the failed sign-ins that it was counted among, in one round trip.
     ///
     /// # Errors
     /// Only when the table cannot be written.
     pub async fn begin_session(&self, session: &Session, bucket: Bucket<'_>) -> Result<()> {
-        let mut item = to_item(user_key(session.user), session_key(session.id), session)?;
-        item.insert("ttl".into(), n(session.ends_at().seconds()));
-        let put = PutRequest::builder().set_item(Some(item)).build().map_err(Error::internal)?;
+        let put = PutRequest::builder().set_item(Some(session_item(session)?)).build().map_err(Error::internal)?;
         let forget = DeleteRequest::builder().set_key(Some(attempts_key(bucket))).build().map_err(Error::internal)?;
         self.write_all(vec![
             WriteRequest::builder().put_request(put).build(),

@@ -16,6 +16,7 @@ use tokio::sync::OnceCell;
 use zeroize::Zeroizing;
 
 use super::mac::MacKey;
+use super::seal::SealKey;
 use crate::clock::Timestamp;
 use crate::domain::keys::{self, Algorithm, KeyTimes};
 use crate::error::{Causes, Error, Result};
@@ -36,6 +37,8 @@ pub struct Keys {
     refresh_mac: OnceCell<MacKey>,
     cursor_mac: OnceCell<MacKey>,
     device_mac: OnceCell<MacKey>,
+    challenge_mac: OnceCell<MacKey>,
+    totp: OnceCell<SealKey>,
 }
 
 type ByKid = HashMap<String, Arc<VerifyingKey>>;
@@ -81,6 +84,8 @@ impl Keys {
             refresh_mac: OnceCell::new(),
             cursor_mac: OnceCell::new(),
             device_mac: OnceCell::new(),
+            challenge_mac: OnceCell::new(),
+            totp: OnceCell::new(),
         }
     }
 
@@ -205,6 +210,23 @@ impl Keys {
     /// As [`Self::refresh_mac`].
     pub async fn device_mac(&self) -> Result<&MacKey> {
         self.device_mac.get_or_try_init(async || Ok(self.refresh_mac().await?.derive("device"))).await
+    }
+
+    /// Made like [`Self::device_mac`].
+    ///
+    /// # Errors
+    /// As [`Self::refresh_mac`].
+    pub async fn challenge_mac(&self) -> Result<&MacKey> {
+        self.challenge_mac.get_or_try_init(async || Ok(self.refresh_mac().await?.derive("challenge"))).await
+    }
+
+    /// The key that the secrets of authenticator apps are sealed with. One of its own, not made from another: whoever
+    /// replaces the refresh tokens' key in an emergency must not take everybody's second factor away.
+    ///
+    /// # Errors
+    /// As [`Self::refresh_mac`].
+    pub async fn totp(&self) -> Result<&SealKey> {
+        self.totp.get_or_try_init(async || SealKey::new(&self.private.seal_key("totp").await?)).await
     }
 
     async fn mac<'a>(&self, cell: &'a OnceCell<MacKey>, purpose: &str) -> Result<&'a MacKey> {
