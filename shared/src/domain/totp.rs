@@ -1,5 +1,5 @@
 //! One-time codes of an authenticator app: TOTP (RFC 6238) as every app has it, with SHA-1, six digits and steps of 30
-//! seconds. HMAC is AWS-LC's; what is left of the RFC is ten lines, for which no crate has to bring a second HMAC along.
+//! seconds. HMAC and the comparison are AWS-LC's, as everywhere here; what is left of the RFC is ten lines.
 
 use aws_lc_rs::{constant_time, hmac};
 use data_encoding::BASE32_NOPAD;
