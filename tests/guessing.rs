@@ -49,6 +49,7 @@ fn body(route: &Route, email: &str) -> Value {
     match route.name {
         "register" => json!({ "name": "Eve", "email": email, "password": PASSWORD }),
         "login" => json!({ "email": email, "password": WRONG }),
+        "verify_login" => json!({ "challenge_token": "not a token", "code": "123456" }),
         "refresh" => json!({ "refresh_token": "not a token" }),
         _ => json!({ "email": email }),
     }

@@ -56,7 +56,8 @@ impl TestApp {
         // The cheapest hash argon2 takes: tests are about what surrounds it.
         let cheap = [("PASSWORD_HASH_MEMORY_KIB", "8"), ("PASSWORD_HASH_ITERATIONS", "1")];
         // All clients of all tests come from 127.0.0.1. Tests about limits set their own.
-        let roomy = ["REGISTER", "SEND", "LOGIN", "REFRESH"].map(|what| format!("LIMIT_{what}_PER_IP"));
+        let roomy = ["REGISTER", "SEND", "FORGOT", "LOGIN", "SECOND_FACTOR", "REFRESH"]
+            .map(|what| format!("LIMIT_{what}_PER_IP"));
         let roomy = roomy.each_ref().map(|name| (name.as_str(), "10000/1m"));
         let variables =
             cheap.iter().chain(&roomy).chain(variables).map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
@@ -133,7 +134,11 @@ impl TestApp {
     pub async fn sign_in(&self, email: &str) -> SignedIn<'_> {
         let answer = self.login(email, PASSWORD).await;
         assert_eq!(answer.status, 200, "{}", answer.text);
-        let body = answer.json();
+        self.session_of(email, &answer.json())
+    }
+
+    /// The session that an answer to a sign-in begins.
+    pub fn session_of(&self, email: &str, body: &Value) -> SignedIn<'_> {
         SignedIn {
             app: self,
             email: email.to_owned(),

@@ -5,6 +5,7 @@
 mod architecture;
 mod deployment;
 mod events;
+mod factor;
 mod guessing;
 mod journeys;
 mod lambda;
@@ -13,6 +14,7 @@ mod mail;
 mod routes {
     mod confirm;
     mod email;
+    mod factors;
     mod introspect;
     mod login;
     mod logout;

@@ -9,11 +9,12 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 /// The routes that read a body. Signing out takes an empty one too, so it has tests of its own.
-const WITH_BODY: [(Method, &str); 12] = [
+const WITH_BODY: [(Method, &str); 16] = [
     (Method::POST, "/auth/register"),
     (Method::POST, "/auth/send"),
     (Method::POST, "/auth/confirm"),
     (Method::POST, "/auth/login"),
+    (Method::POST, "/auth/login/verify"),
     (Method::POST, "/auth/refresh"),
     (Method::POST, "/auth/password/forgot"),
     (Method::POST, "/auth/password/reset"),
@@ -22,14 +23,18 @@ const WITH_BODY: [(Method, &str); 12] = [
     (Method::PUT, "/user/password"),
     (Method::PUT, "/user"),
     (Method::POST, "/user/picture"),
+    (Method::POST, "/user/totp/confirm"),
+    (Method::DELETE, "/user/totp"),
+    (Method::POST, "/user/recovery-codes"),
 ];
 
 /// Every path with the methods that it takes.
-const PATHS: [(&str, &str); 27] = [
+const PATHS: [(&str, &str); 32] = [
     ("/api/v1/auth/register", "POST"),
     ("/api/v1/auth/send", "POST"),
     ("/api/v1/auth/confirm", "GET,POST"),
     ("/api/v1/auth/login", "POST"),
+    ("/api/v1/auth/login/verify", "POST"),
     ("/api/v1/auth/refresh", "GET,POST"),
     ("/api/v1/auth/logout", "POST"),
     ("/api/v1/auth/password/forgot", "POST"),
@@ -43,6 +48,10 @@ const PATHS: [(&str, &str); 27] = [
     ("/api/v1/user", "DELETE,GET,PUT"),
     ("/api/v1/users", "GET"),
     ("/api/v1/user/picture", "DELETE,POST"),
+    ("/api/v1/user/factors", "GET"),
+    ("/api/v1/user/totp", "DELETE,POST"),
+    ("/api/v1/user/totp/confirm", "POST"),
+    ("/api/v1/user/recovery-codes", "POST"),
     ("/api/v1/health", "GET"),
     ("/health", "GET"),
     ("/api/v1/openapi.json", "GET"),
@@ -138,7 +147,18 @@ async fn bodies_that_make_no_sense_are_refused_by_every_route() {
 async fn values_of_the_wrong_type_are_refused_by_name() {
     let app = TestApp::start().await;
     let ada = app.signed_in("ada@example.com").await;
-    let fields = ["name", "email", "password", "token", "refresh_token", "device_token", "content_type"];
+    let fields = [
+        "name",
+        "email",
+        "password",
+        "token",
+        "refresh_token",
+        "device_token",
+        "challenge_token",
+        "code",
+        "recovery_code",
+        "content_type",
+    ];
     let values = [json!(7), json!(true), json!([]), json!({}), json!(["a"]), json!({ "$ne": "" }), json!(1.5)];
     for (method, path) in &WITH_BODY {
         for field in fields {

@@ -145,7 +145,7 @@ async fn an_access_token_says_what_rfc_9068_asks_for_and_the_published_keys_veri
     assert_eq!(header, json!({ "typ": "at+jwt", "alg": "ES256", "kid": published[0] }));
     let mut names: Vec<_> = claims.as_object().unwrap().keys().map(String::as_str).collect();
     names.sort_unstable();
-    assert_eq!(names, ["aud", "auth_time", "exp", "iat", "iss", "jti", "nbf", "roles", "sid", "sub"]);
+    assert_eq!(names, ["amr", "aud", "auth_time", "exp", "iat", "iss", "jti", "nbf", "roles", "sid", "sub"]);
     assert_eq!((&claims["iss"], &claims["aud"]), (&json!(app.url("")), &json!(app.url(""))));
     assert_eq!((&claims["sub"], &claims["roles"]), (&json!(ada.id), &json!(["user"])));
     let time = |name: &str| claims[name].as_i64().unwrap_or_else(|| panic!("{name}: {claims}"));
@@ -160,7 +160,7 @@ async fn an_access_token_says_what_rfc_9068_asks_for_and_the_published_keys_veri
     let (_, next) = read(&ada.access_token);
     assert_ne!(next["jti"], claims["jti"]);
     assert!(next["iat"].as_i64().unwrap() >= time("iat") + 300);
-    for same in ["iss", "aud", "sub", "sid", "roles", "auth_time"] {
+    for same in ["iss", "aud", "sub", "sid", "roles", "auth_time", "amr"] {
         assert_eq!(next[same], claims[same], "{same}");
     }
     let (_, elsewhere) = read(&app.sign_in("ada@example.com").await.access_token);

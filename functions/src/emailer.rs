@@ -15,7 +15,7 @@ use shared::domain::client::Client;
 use shared::domain::email::EmailAddress;
 use shared::domain::id::UserId;
 use shared::domain::link::{Link, LinkPurpose, LinkToken};
-use shared::domain::mail::{MailKind, OwedMail};
+use shared::domain::mail::{FactorChange, MailKind, OwedMail};
 use shared::domain::name::UserName;
 use shared::domain::user::User;
 use shared::error::Causes;
@@ -96,6 +96,9 @@ async fn prepare(app: &App, mail: &OwedMail) -> Result<Prepared> {
             return address_changed(app, *user, to, name, *undo_until).await;
         }
         MailKind::ChangeAddress { user, to } => return change_of_address(app, mail, *user, to).await,
+        MailKind::SecondFactorChanged { to, name, change } => {
+            return ready(app, to.clone(), &Message::SecondFactorChanged { name: name.as_str(), change: *change });
+        }
         _ => {}
     }
     let owner = app.store.owner_of(&mail.address).await?;
@@ -289,5 +292,9 @@ pub fn kind_name(kind: &MailKind) -> &'static str {
         MailKind::ChangeAddress { .. } => "change_address",
         MailKind::AddressChanged { .. } => "address_changed",
         MailKind::AddressRestored { .. } => "address_restored",
+        MailKind::SecondFactorChanged { change: FactorChange::Added, .. } => "second_factor_added",
+        MailKind::SecondFactorChanged { change: FactorChange::Removed, .. } => "second_factor_removed",
+        MailKind::SecondFactorChanged { change: FactorChange::RecoveryCodeUsed(_), .. } => "recovery_code_used",
+        MailKind::SecondFactorChanged { change: FactorChange::RecoveryCodesRenewed, .. } => "recovery_codes_renewed",
     }
 }

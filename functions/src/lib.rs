@@ -6,13 +6,16 @@
 pub mod change_password;
 pub mod confirm;
 pub mod confirm_email;
+pub mod confirm_totp;
 pub mod delete_picture;
+pub mod delete_totp;
 pub mod delete_user;
 pub mod documentation;
 pub mod emailer;
 pub mod end_session;
 pub mod erase;
 pub mod forgot_password;
+pub mod get_factors;
 pub mod get_user;
 pub mod health;
 pub mod image;
@@ -25,23 +28,29 @@ pub mod login;
 pub mod logout;
 pub mod not_found;
 pub mod password_page;
+pub mod qr;
 pub mod refresh;
 pub mod register;
+pub mod renew_recovery_codes;
 pub mod reset_password;
+pub mod second_factor;
 pub mod send;
+pub mod start_totp;
 pub mod sweeper;
 pub mod undo_email;
 pub mod update_user;
 pub mod upload_picture;
+pub mod verify_login;
 
 use shared::http::Route;
 
 /// Every route of the contract.
-pub const ROUTES: [Route; 24] = [
+pub const ROUTES: [Route; 30] = [
     register::ROUTE,
     send::ROUTE,
     confirm::ROUTE,
     login::ROUTE,
+    verify_login::ROUTE,
     refresh::ROUTE,
     logout::ROUTE,
     change_password::ROUTE,
@@ -58,6 +67,11 @@ pub const ROUTES: [Route; 24] = [
     list_users::ROUTE,
     upload_picture::ROUTE,
     delete_picture::ROUTE,
+    get_factors::ROUTE,
+    start_totp::ROUTE,
+    confirm_totp::ROUTE,
+    delete_totp::ROUTE,
+    renew_recovery_codes::ROUTE,
     health::ROUTE,
     password_page::ROUTE,
     documentation::ROUTE,

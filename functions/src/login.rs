@@ -2,15 +2,20 @@
 //!
 //! `POST /auth/login`. An unknown address and a wrong password get the same answer after the same work; what is special
 //! about an account is told only to those who know its password. A client that signed in before and says so by its
-//! `device_token` is locked out by its own failures only.
+//! `device_token` is locked out by its own failures only. Where the account has a second factor, the right password is
+//! answered with a challenge instead of tokens, for `verify_login` to complete.
 
 use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
+use shared::config::CHALLENGE_LIFE;
 use shared::domain::device::Device;
 use shared::domain::email::{EmailAddress, FoldedAddress};
-use shared::domain::id::UserId;
+use shared::domain::factor::{Challenge, Method};
+use shared::domain::id::{DeviceId, UserId};
 use shared::domain::limit::Limit;
 use shared::domain::lockout::{self, Attempts, Bucket};
 use shared::domain::password::{NewPassword, Password};
@@ -26,7 +31,7 @@ use shared::http::limit::Limited;
 use shared::http::view::UserView;
 use shared::store::BeforeSignIn;
 use shared::telemetry::audit::{Event, LoginFailure};
-use shared::tokens::{TokenPair, device};
+use shared::tokens::{TokenPair, challenge, device};
 use shared::{App, Error, Result};
 use utoipa::ToSchema;
 
@@ -56,16 +61,28 @@ pub struct SignedIn {
     user: UserView,
 }
 
+#[derive(Serialize, ToSchema)]
+pub struct SecondFactorRequired {
+    #[schema(example = "second_factor_required")]
+    status: &'static str,
+    /// Opaque; good for one sign-in, and for five codes until it is complete.
+    challenge_token: String,
+    /// Seconds until the sign-in has to begin again.
+    #[schema(example = 300)]
+    expires_in: u64,
+    /// What completes it: `totp` is the `code` of an authenticator app.
+    #[schema(example = json!(["totp", "recovery_code"]))]
+    methods: [&'static str; 2],
+}
+
 #[utoipa::path(
     post, path = "/auth/login", tag = "auth", operation_id = "login", summary = "Sign in", request_body = Login,
-    responses((status = 200, description = "Signed in", body = SignedIn))
+    responses(
+        (status = 200, description = "Signed in", body = SignedIn),
+        (status = 202, description = "The password is right; the second factor is still to be proved, at `/auth/login/verify`", body = SecondFactorRequired),
+    )
 )]
-pub async fn handler(
-    State(app): State<App>,
-    facts: Facts,
-    limit: Limited,
-    Json(body): Json<Login>,
-) -> Result<Answer<SignedIn>> {
+pub async fn handler(State(app): State<App>, facts: Facts, limit: Limited, Json(body): Json<Login>) -> Result<Outcome> {
     let Attempt { email, password, device } = body.parse(&app).await?;
     let address = email.folded();
     let (user, bucket) = admit(&app, &limit, &address, device).await?;
@@ -81,6 +98,9 @@ pub async fn handler(
         rehash(&app, &user, password).await?;
     }
     let now = app.clock.now();
+    if user.totp_since.is_some() {
+        return challenge(&app, &user, bucket).await.map(Outcome::SecondFactorRequired);
+    }
     let session = Session::begin(&user, facts.source_ip.map(|ip| ip.to_string()), facts.user_agent, now);
     let begin = app.begin_session(&user, &session, app.config.limits.on.then_some(bucket));
     let tokens = async {
@@ -89,10 +109,52 @@ pub async fn handler(
         TokenPair::issue(&app, &user, &session).await
     };
     let ((), tokens) = tokio::try_join!(begin, tokens)?;
-    let device = device::encode(&Device::signed_in(bucket.device, &user, now), app.keys.device_mac().await?);
-    Event::LoginSucceeded { user: user.id, session: session.id }.record();
-    let device_token = device.expose_secret().to_owned();
-    Ok(Answer::ok(SignedIn { tokens, device_token, user: UserView::of(user, &app) }))
+    SignedIn::tell(&app, user, &session, tokens, bucket.device).await.map(Outcome::SignedIn)
+}
+
+/// What came of a right password.
+pub enum Outcome {
+    SignedIn(SignedIn),
+    SecondFactorRequired(SecondFactorRequired),
+}
+
+impl IntoResponse for Outcome {
+    fn into_response(self) -> Response {
+        match self {
+            Self::SignedIn(answer) => Answer::ok(answer).into_response(),
+            Self::SecondFactorRequired(answer) => Answer(StatusCode::ACCEPTED, answer).into_response(),
+        }
+    }
+}
+
+impl SignedIn {
+    /// The answer to a sign-in that is complete: also that of `verify_login`.
+    pub async fn tell(
+        app: &App,
+        user: User,
+        session: &Session,
+        tokens: TokenPair,
+        device: Option<DeviceId>,
+    ) -> Result<Self> {
+        let device = Device::signed_in(device, &user, app.clock.now());
+        let device_token = device::encode(&device, app.keys.device_mac().await?).expose_secret().to_owned();
+        Event::LoginSucceeded { user: user.id, session: session.id }.record();
+        Ok(Self { tokens, device_token, user: UserView::of(user, app) })
+    }
+}
+
+/// Begins a sign-in that waits for its second factor. There are no tokens and no session yet.
+async fn challenge(app: &App, user: &User, bucket: Bucket<'_>) -> Result<SecondFactorRequired> {
+    let challenge = Challenge::new(user, bucket.device, app.clock.now());
+    let token = challenge::encode(&challenge, app.keys.challenge_mac().await?);
+    app.store.begin_challenge(&challenge, app.config.limits.on.then_some(bucket)).await?;
+    Event::SecondFactorRequired { user: user.id }.record();
+    Ok(SecondFactorRequired {
+        status: "second_factor_required",
+        challenge_token: token.expose_secret().to_owned(),
+        expires_in: CHALLENGE_LIFE.as_secs(),
+        methods: [Method::Totp.as_str(), Method::RecoveryCode.as_str()],
+    })
 }
 
 /// Lets the attempt through, unless its origin has called too often or its bucket is locked. Returns the account that

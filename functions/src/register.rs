@@ -73,6 +73,7 @@ pub async fn handler(
         disabled: false,
         session_epoch: 0,
         known_clients: Vec::new(),
+        totp_since: None,
         picture: PictureState::default(),
         pending_email: None,
         email_asked_at: None,

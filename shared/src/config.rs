@@ -181,6 +181,10 @@ pub const SESSION_LIFE: Duration = Duration::from_hours(90 * 24);
 pub const REFRESH_REUSE_INTERVAL: Duration = Duration::from_secs(10);
 /// How long a device that does not sign in is remembered; each sign-in begins it anew.
 pub const DEVICE_LIFE: Duration = Duration::from_hours(180 * 24);
+/// How long a sign-in waits for its second factor.
+pub const CHALLENGE_LIFE: Duration = Duration::from_mins(5);
+/// How long an authenticator app may wait for its first code.
+pub const ENROLMENT_LIFE: Duration = Duration::from_mins(15);
 pub const CONFIRMATION_LIFE: Duration = Duration::from_hours(24);
 /// How long a link to choose a new password works: it is worth as much as the password.
 pub const RESET_LIFE: Duration = Duration::from_mins(30);

@@ -40,6 +40,14 @@ pub enum Error {
     ReauthenticationRequired { max_age: Duration },
     #[error("The refresh token is not valid, has expired, or its session is over.")]
     InvalidRefreshToken,
+    #[error("This sign-in has expired, is complete, or had too many wrong codes. Sign in again.")]
+    InvalidChallenge,
+    #[error("The code is wrong, has expired, or was used before.")]
+    InvalidCode,
+    #[error("There is no authenticator app here to confirm or to remove.")]
+    TotpNotFound,
+    #[error("There is an authenticator app already. Remove it before you add another.")]
+    TotpAlreadyEnrolled,
     #[error("Your account may not do this.")]
     Forbidden,
     #[error("There is no such user.")]
@@ -113,6 +121,8 @@ codes! {
     ReauthenticationRequired "reauthentication_required" UNAUTHORIZED           "A recent sign-in is needed"
     InvalidRefreshToken      "invalid_refresh_token"     UNAUTHORIZED           "The refresh token is not valid"
     InvalidClient            "invalid_client"            UNAUTHORIZED           "The service's credentials are wrong"
+    InvalidChallenge         "invalid_challenge"         UNAUTHORIZED           "The sign-in cannot go on"
+    InvalidCode              "invalid_code"              FORBIDDEN              "The code is not valid"
     EmailNotConfirmed        "email_not_confirmed"       FORBIDDEN              "The email address is not confirmed"
     WrongPassword            "wrong_password"            FORBIDDEN              "The password is wrong"
     AccountDisabled          "account_disabled"          FORBIDDEN              "The account is disabled"
@@ -120,8 +130,10 @@ codes! {
     NotFound                 "not_found"                 NOT_FOUND              "Not found"
     UserNotFound             "user_not_found"            NOT_FOUND              "No such user"
     SessionNotFound          "session_not_found"         NOT_FOUND              "No such session"
+    TotpNotFound             "totp_not_found"            NOT_FOUND              "No authenticator app"
     MethodNotAllowed         "method_not_allowed"        METHOD_NOT_ALLOWED     "Method not allowed"
     AddressTaken             "address_taken"             CONFLICT               "The address is taken"
+    TotpAlreadyEnrolled      "totp_already_enrolled"     CONFLICT               "An authenticator app is enrolled"
     LinkExpired              "link_expired"              GONE                   "The link has expired"
     LinkUsed                 "link_used"                 GONE                   "The link was used"
     PayloadTooLarge          "payload_too_large"         PAYLOAD_TOO_LARGE      "The body is too large"
@@ -173,6 +185,10 @@ impl Error {
             Self::InvalidToken => Code::InvalidToken,
             Self::ReauthenticationRequired { .. } => Code::ReauthenticationRequired,
             Self::InvalidRefreshToken => Code::InvalidRefreshToken,
+            Self::InvalidChallenge => Code::InvalidChallenge,
+            Self::InvalidCode => Code::InvalidCode,
+            Self::TotpNotFound => Code::TotpNotFound,
+            Self::TotpAlreadyEnrolled => Code::TotpAlreadyEnrolled,
             Self::Forbidden => Code::Forbidden,
             Self::UserNotFound => Code::UserNotFound,
             Self::SessionNotFound => Code::SessionNotFound,

@@ -2,41 +2,30 @@
 
 use crate::App;
 use crate::domain::client::{self, Client, Fingerprint, Seen};
+use crate::domain::factor::{Challenge, Spent};
 use crate::domain::lockout::Bucket;
 use crate::domain::mail::{MailKind, OwedMail};
 use crate::domain::session::Session;
 use crate::domain::user::User;
 use crate::error::{Error, Result};
+use crate::store::NewClient;
 use crate::telemetry::audit::Event;
 
 impl App {
-    /// Begins a session, and forgets the failed sign-ins that it was counted among, if they are counted. A client that the account's owner has not signed in with
-    /// is remembered in the same write, which also owes the owner a mail; the very first one goes without.
+    /// Begins a session, and forgets the failed sign-ins that it was counted among, if they are counted. A client that the
+    /// account's owner has not signed in with is remembered in the same write, which also owes the owner a mail; the very
+    /// first one goes without.
     ///
     /// # Errors
     /// [`Error::InvalidCredentials`] when the account was deleted meanwhile; otherwise only when the table fails.
     pub async fn begin_session(&self, user: &User, session: &Session, counted: Option<Bucket<'_>>) -> Result<()> {
-        let fingerprint = Fingerprint::of(user.id, session.user_agent.as_deref(), session.source_ip.as_deref());
         let mut known = user.known_clients.clone();
         loop {
-            let (clients, mail) = match client::seen(&known, &fingerprint) {
-                Seen::Before => return self.store.begin_session(session, counted).await,
-                Seen::First(clients) => (clients, None),
-                Seen::New(clients) => {
-                    let kind = MailKind::NewSignIn {
-                        user: user.id,
-                        client: Client::of(session.user_agent.as_deref()),
-                        source_ip: session.source_ip.clone(),
-                        at: session.signed_in_at,
-                    };
-                    (clients, Some(OwedMail::new(user.email.folded(), kind, session.signed_in_at)))
-                }
+            let Some(client) = new_client(user, session, known) else {
+                return self.store.begin_session(session, counted).await;
             };
-            if self.store.begin_session_of_client(session, counted, &known, &clients, mail.as_ref()).await? {
-                if let Some(mail) = &mail {
-                    Event::NewClient { user: user.id, session: session.id }.record();
-                    self.tell_emailer(mail).await;
-                }
+            if self.store.begin_session_of_client(session, counted, &client).await? {
+                self.tell_of_client(session, &client).await;
                 return Ok(());
             }
             // Another sign-in was remembered since the account was read: look again, so that of many at once one is told of.
@@ -44,4 +33,63 @@ impl App {
             known = user.known_clients;
         }
     }
+
+    /// As [`Self::begin_session`], for a sign-in with a second factor: the same write uses up challenge and code. `mail` is
+    /// owed besides. `false` when challenge or code was used meanwhile.
+    ///
+    /// # Errors
+    /// [`Error::InvalidChallenge`] when the account was deleted meanwhile; otherwise only when the table fails.
+    pub async fn complete_sign_in(
+        &self,
+        user: &User,
+        session: &Session,
+        (challenge, spent): (&Challenge, &Spent),
+        mail: Option<&OwedMail>,
+    ) -> Result<bool> {
+        let mut known = user.known_clients.clone();
+        loop {
+            let client = new_client(user, session, known);
+            if self.store.complete_sign_in(challenge, spent, session, client.as_ref(), mail).await? {
+                if let Some(client) = &client {
+                    self.tell_of_client(session, client).await;
+                }
+                return Ok(true);
+            }
+            let Some(client) = client else {
+                return Ok(false);
+            };
+            let user = self.store.user(user.id).await?.ok_or(Error::InvalidChallenge)?;
+            if user.known_clients == client.before {
+                return Ok(false);
+            }
+            // Only another sign-in's client stood in the way, for all that is known: look again.
+            known = user.known_clients;
+        }
+    }
+
+    async fn tell_of_client(&self, session: &Session, client: &NewClient) {
+        if let Some(mail) = &client.mail {
+            Event::NewClient { user: session.user, session: session.id }.record();
+            self.tell_emailer(mail).await;
+        }
+    }
+}
+
+/// What is to be remembered of a session's client, if it is not among those that are known.
+fn new_client(user: &User, session: &Session, before: Vec<Fingerprint>) -> Option<NewClient> {
+    let fingerprint = Fingerprint::of(user.id, session.user_agent.as_deref(), session.source_ip.as_deref());
+    let (after, mail) = match client::seen(&before, &fingerprint) {
+        Seen::Before => return None,
+        Seen::First(after) => (after, None),
+        Seen::New(after) => {
+            let kind = MailKind::NewSignIn {
+                user: user.id,
+                client: Client::of(session.user_agent.as_deref()),
+                source_ip: session.source_ip.clone(),
+                at: session.signed_in_at,
+            };
+            (after, Some(OwedMail::new(user.email.folded(), kind, session.signed_in_at)))
+        }
+    };
+    Some(NewClient { before, after, mail })
 }

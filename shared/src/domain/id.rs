@@ -63,6 +63,8 @@ ids! {
     SessionId
     /// A browser or app that has signed in to an account before.
     DeviceId
+    /// A sign-in that waits for its second factor.
+    ChallengeId
     /// A mail that is owed.
     MailId
     /// An upload of a picture.

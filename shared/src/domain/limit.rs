@@ -43,6 +43,7 @@ limits! {
     Send     "send"     "LIMIT_SEND_PER_IP"     "20/1h"
     Forgot   "forgot"   "LIMIT_FORGOT_PER_IP"   "20/1h"
     Login    "login"    "LIMIT_LOGIN_PER_IP"    "30/5m"
+    SecondFactor "second_factor" "LIMIT_SECOND_FACTOR_PER_IP" "30/5m"
     Refresh  "refresh"  "LIMIT_REFRESH_PER_IP"  "600/5m"
 }
 

@@ -8,6 +8,7 @@ use super::client::Client;
 use super::email::{EmailAddress, FoldedAddress};
 use super::id::{MailId, UserId};
 use super::name::UserName;
+use super::user::User;
 use crate::clock::Timestamp;
 
 /// An owed mail, kept with the address that it goes to, until it is sent: then it is deleted, so a message
@@ -53,6 +54,19 @@ pub enum MailKind {
     AddressChanged { user: UserId, to: EmailAddress, name: UserName, undo_until: Timestamp },
     /// To the address that an account has again.
     AddressRestored { user: UserId },
+    /// To whom the address belonged at the time, whoever has changed what since.
+    SecondFactorChanged { to: EmailAddress, name: UserName, change: FactorChange },
+}
+
+/// What an owner is told of their second factor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FactorChange {
+    Added,
+    Removed,
+    /// At a sign-in; how many are left.
+    RecoveryCodeUsed(usize),
+    RecoveryCodesRenewed,
 }
 
 /// An emailer that dies holds its mail no longer than this; it is longer than the emailer may run.
@@ -69,6 +83,13 @@ pub fn sweep_after(sweeps: u32) -> Duration {
 }
 
 impl OwedMail {
+    /// The mail that tells an owner of a change of their second factor.
+    #[must_use]
+    pub fn of_factor(user: &User, change: FactorChange, now: Timestamp) -> Self {
+        let kind = MailKind::SecondFactorChanged { to: user.email.clone(), name: user.name.clone(), change };
+        Self::new(user.email.folded(), kind, now)
+    }
+
     #[must_use]
     pub fn new(address: FoldedAddress, kind: MailKind, now: Timestamp) -> Self {
         Self { id: MailId::new(now), address, kind, created_at: now, attempts: 0, sweeps: 0, claimed_until: None }

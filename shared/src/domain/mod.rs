@@ -4,6 +4,7 @@ pub mod breached;
 pub mod client;
 pub mod device;
 pub mod email;
+pub mod factor;
 pub mod id;
 pub mod keys;
 pub mod limit;
@@ -14,7 +15,9 @@ pub mod name;
 pub mod origin;
 pub mod password;
 pub mod picture;
+pub mod recovery;
 pub mod session;
+pub mod totp;
 pub mod user;
 
 /// Why a value cannot be taken: a stable code for programs and a sentence for people.

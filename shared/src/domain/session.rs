@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::factor::Method;
 use super::id::{SessionId, UserId};
 use super::user::User;
 use crate::clock::Timestamp;
@@ -21,6 +22,9 @@ pub struct Session {
     /// Where and with what the user signed in, for the owner's eyes.
     pub source_ip: Option<String>,
     pub user_agent: Option<String>,
+    /// What proved the second factor, for an account that has one.
+    #[serde(default)]
+    pub second_factor: Option<Method>,
 }
 
 /// What to do with a genuine refresh token of a live session.
@@ -47,6 +51,7 @@ impl Session {
             signed_in_at: now,
             source_ip,
             user_agent,
+            second_factor: None,
         }
     }
 
@@ -94,6 +99,7 @@ mod tests {
             signed_in_at: START,
             source_ip: None,
             user_agent: None,
+            second_factor: None,
         }
     }
 

@@ -31,6 +31,9 @@ pub struct User {
     /// What the owner signed in with: a sign-in from anything else is told of by mail.
     #[serde(default)]
     pub known_clients: Vec<Fingerprint>,
+    /// Since when signing in takes a code of an authenticator app, too; `None` for the password alone.
+    #[serde(default)]
+    pub totp_since: Option<Timestamp>,
     #[serde(default)]
     pub picture: PictureState,
     /// The address that is to take the place of `email` once its mailbox confirms it.

@@ -83,7 +83,7 @@ impl Error {
     fn headers(&self) -> Vec<(HeaderName, HeaderValue)> {
         let challenge = |text: &'static str| vec![(WWW_AUTHENTICATE, HeaderValue::from_static(text))];
         match self {
-            Self::Unauthenticated | Self::InvalidCredentials => challenge("Bearer"),
+            Self::Unauthenticated | Self::InvalidCredentials | Self::InvalidChallenge => challenge("Bearer"),
             Self::InvalidToken | Self::InvalidRefreshToken => challenge("Bearer error=\"invalid_token\""),
             Self::InvalidClient => challenge("Basic realm=\"introspection\", charset=\"UTF-8\""),
             Self::ReauthenticationRequired { max_age } => {

@@ -5,6 +5,8 @@
 
 use std::{fmt, str::FromStr};
 
+use crate::domain::mail::FactorChange;
+
 mod render;
 
 pub use render::{RenderError, render};
@@ -64,6 +66,10 @@ pub enum Message<'a> {
         link: &'a str,
         valid_minutes: u32,
     },
+    SecondFactorChanged {
+        name: &'a str,
+        change: FactorChange,
+    },
 }
 
 /// Prints the kind alone: links are secrets, names are personal.
@@ -79,6 +85,7 @@ impl fmt::Debug for Message<'_> {
             Self::ChangeAddress { .. } => "ChangeAddress",
             Self::AddressChanged { .. } => "AddressChanged",
             Self::AddressRestored { .. } => "AddressRestored",
+            Self::SecondFactorChanged { .. } => "SecondFactorChanged",
         })
     }
 }

@@ -7,6 +7,7 @@ use minijinja::{
 use serde::{Deserialize, Serialize};
 
 use super::{Brand, Language, Message, Rendered};
+use crate::domain::mail::FactorChange;
 
 const ENGLISH: &str = include_str!("texts/en.toml");
 const LAYOUT_HTML: &str = include_str!("templates/layout.html");
@@ -55,6 +56,10 @@ struct Texts {
     change_address: Mail,
     address_changed: Mail,
     address_restored: Mail,
+    second_factor_added: Mail,
+    second_factor_removed: Mail,
+    recovery_code_used: Mail,
+    recovery_codes_renewed: Mail,
 }
 
 #[derive(Deserialize)]
@@ -103,6 +108,8 @@ struct Words<'a> {
     days: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     sign_in: Option<SignInWords<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    left: Option<usize>,
 }
 
 #[derive(Serialize)]
@@ -151,12 +158,25 @@ fn fill_in(texts: &Texts, language: Language, brand: &Brand, message: &Message<'
             let valid = Some(Valid::Minutes(valid_minutes));
             (&texts.address_restored, name, Some((&buttons.choose_password, link)), valid)
         }
+        Message::SecondFactorChanged { name, change } => {
+            let mail = match change {
+                FactorChange::Added => &texts.second_factor_added,
+                FactorChange::Removed => &texts.second_factor_removed,
+                FactorChange::RecoveryCodeUsed(_) => &texts.recovery_code_used,
+                FactorChange::RecoveryCodesRenewed => &texts.recovery_codes_renewed,
+            };
+            (mail, name, None, None)
+        }
     };
     let (minutes, hours, days) = match valid {
         Some(Valid::Minutes(minutes)) => (Some(minutes), None, None),
         Some(Valid::Hours(hours)) => (None, Some(hours), None),
         Some(Valid::Days(days)) => (None, None, Some(days)),
         None => (None, None, None),
+    };
+    let left = match *message {
+        Message::SecondFactorChanged { change: FactorChange::RecoveryCodeUsed(left), .. } => Some(left),
+        _ => None,
     };
     let sign_in = match *message {
         Message::NewSignIn { client, source_ip: from, at, .. } => Some(SignInWords { client, at, from }),
@@ -168,7 +188,7 @@ fn fill_in(texts: &Texts, language: Language, brand: &Brand, message: &Message<'
     let greeting = if name.is_some() { &frame.greeting } else { &frame.greeting_without_name };
 
     let environment = environment()?;
-    let words = Words { product: &brand.product_name, support, name, hours, minutes, days, sign_in };
+    let words = Words { product: &brand.product_name, support, name, hours, minutes, days, sign_in, left };
     let fill = |text: &String| environment.render_str(text, Serde(&words));
     let fill_all = |texts: &[String]| texts.iter().map(fill).collect::<Result<Vec<_>, _>>();
 
@@ -282,7 +302,8 @@ mod tests {
         }
     }
 
-    fn every_message(name: &str) -> [Message<'_>; 12] {
+    fn every_message(name: &str) -> [Message<'_>; 18] {
+        let changed = |change| Message::SecondFactorChanged { name, change };
         [
             Message::ConfirmAddress { name, link: LINK, valid_hours: 24 },
             Message::ConfirmAddress { name, link: LINK, valid_hours: 1 },
@@ -301,13 +322,22 @@ mod tests {
             Message::ChangeAddress { name, link: LINK, valid_hours: 24 },
             Message::AddressChanged { name, link: LINK, valid_days: 7 },
             Message::AddressRestored { name, link: LINK, valid_minutes: 30 },
+            changed(FactorChange::Added),
+            changed(FactorChange::Removed),
+            changed(FactorChange::RecoveryCodeUsed(9)),
+            changed(FactorChange::RecoveryCodeUsed(1)),
+            changed(FactorChange::RecoveryCodeUsed(0)),
+            changed(FactorChange::RecoveryCodesRenewed),
         ]
     }
 
     fn link_of(message: &Message<'_>) -> Option<&'static str> {
         match message {
             Message::AlreadyRegistered { password_link: None, .. } => Some(SIGN_IN),
-            Message::NewSignIn { .. } | Message::AccountDeleted { .. } | Message::PasswordChanged { .. } => None,
+            Message::NewSignIn { .. }
+            | Message::AccountDeleted { .. }
+            | Message::PasswordChanged { .. }
+            | Message::SecondFactorChanged { .. } => None,
             _ => Some(LINK),
         }
     }
@@ -332,6 +362,12 @@ mod tests {
             &texts.change_address.heading,
             &texts.address_changed.heading,
             &texts.address_restored.heading,
+            &texts.second_factor_added.heading,
+            &texts.second_factor_removed.heading,
+            &texts.recovery_code_used.heading,
+            &texts.recovery_code_used.heading,
+            &texts.recovery_code_used.heading,
+            &texts.recovery_codes_renewed.heading,
         ];
         for (message, heading) in every_message("Ada Lovelace").iter().zip(headings) {
             let mail = rendered(message);
@@ -464,6 +500,15 @@ mod tests {
             let mail = render(Language::English, &brand, &message).unwrap();
             assert!(!mail.text.contains("Questions?") && !mail.text.contains("write to"), "{}", mail.text);
             assert!(!mail.text.contains("none") && !mail.html.contains(">none"), "{}", mail.text);
+        }
+    }
+
+    #[test]
+    fn a_mail_says_how_many_recovery_codes_are_left() {
+        for (left, words) in [(9, "9 recovery codes are left."), (1, "1 recovery code is left."), (0, "None is left")] {
+            let change = FactorChange::RecoveryCodeUsed(left);
+            let text = rendered(&Message::SecondFactorChanged { name: "Ada", change }).text;
+            assert!(text.contains(words), "{text}");
         }
     }
 

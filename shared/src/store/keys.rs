@@ -16,6 +16,8 @@ const SIGNING: &str = "SIGNING";
 const PUBLIC: &str = "KEYS";
 /// A partition for each purpose: so a role may be allowed one MAC key and not the others.
 const MAC: &str = "MAC#";
+/// Likewise.
+const SEAL: &str = "SEAL#";
 const KEY: &str = "KEY";
 
 /// A signing key as it is kept.
@@ -134,20 +136,7 @@ impl KeyStore {
     /// # Errors
     /// Only when the table cannot be read or written.
     pub async fn mac_key(&self, purpose: &str) -> Result<SecretBox<[u8; 32]>> {
-        if let Some(key) = self.find_mac_key(purpose).await? {
-            return Ok(key);
-        }
-        let fresh = STANDARD.encode(crate::random::bytes::<32>());
-        let put = self
-            .db
-            .put_item()
-            .table_name(&self.table)
-            .item("pk", s(format!("{MAC}{purpose}")))
-            .item("sk", s(KEY))
-            .item("key", s(fresh))
-            .condition_expression("attribute_not_exists(pk)");
-        if_condition_held(put.send().await)?;
-        self.find_mac_key(purpose).await?.ok_or_else(|| Error::internal("a MAC key that was just written is not there"))
+        self.symmetric_key(MAC, purpose).await
     }
 
     /// The MAC key for one purpose, if it was made.
@@ -155,17 +144,47 @@ impl KeyStore {
     /// # Errors
     /// Only when the table cannot be read.
     pub async fn find_mac_key(&self, purpose: &str) -> Result<Option<SecretBox<[u8; 32]>>> {
+        self.find_symmetric_key(MAC, purpose).await
+    }
+
+    /// The encryption key for one purpose, made by whoever needs it first.
+    ///
+    /// # Errors
+    /// Only when the table cannot be read or written.
+    pub async fn seal_key(&self, purpose: &str) -> Result<SecretBox<[u8; 32]>> {
+        self.symmetric_key(SEAL, purpose).await
+    }
+
+    async fn symmetric_key(&self, kind: &str, purpose: &str) -> Result<SecretBox<[u8; 32]>> {
+        if let Some(key) = self.find_symmetric_key(kind, purpose).await? {
+            return Ok(key);
+        }
+        let fresh = STANDARD.encode(crate::random::bytes::<32>());
+        let put = self
+            .db
+            .put_item()
+            .table_name(&self.table)
+            .item("pk", s(format!("{kind}{purpose}")))
+            .item("sk", s(KEY))
+            .item("key", s(fresh))
+            .condition_expression("attribute_not_exists(pk)");
+        if_condition_held(put.send().await)?;
+        let written = self.find_symmetric_key(kind, purpose).await?;
+        written.ok_or_else(|| Error::internal("a key that was just written is not there"))
+    }
+
+    async fn find_symmetric_key(&self, kind: &str, purpose: &str) -> Result<Option<SecretBox<[u8; 32]>>> {
         #[derive(Deserialize)]
         struct Stored {
             key: SecretString,
         }
-        let get = self.db.get_item().table_name(&self.table).key("pk", s(format!("{MAC}{purpose}"))).key("sk", s(KEY));
+        let get = self.db.get_item().table_name(&self.table).key("pk", s(format!("{kind}{purpose}"))).key("sk", s(KEY));
         let Some(item) = get.consistent_read(true).send().await?.item else {
             return Ok(None);
         };
         let Stored { key } = from_item(item)?;
         let bytes = STANDARD.decode(key.expose_secret()).map_err(Error::internal)?;
-        let bytes = bytes.try_into().map_err(|_| Error::internal("a stored MAC key has not 32 bytes"))?;
+        let bytes = bytes.try_into().map_err(|_| Error::internal("a stored key has not 32 bytes"))?;
         Ok(Some(SecretBox::new(Box::new(bytes))))
     }
 }

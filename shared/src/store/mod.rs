@@ -5,6 +5,11 @@
 //! | account | `USER#id` | `PROFILE` |
 //! | session | `USER#id` | `SESSION#sid` |
 //! | link that was mailed | `USER#id` | `LINK#sha256(secret)` |
+//! | authenticator app | `USER#id` | `FACTOR#TOTP` |
+//! | recovery codes that are left | `USER#id` | `FACTOR#RECOVERY` |
+//! | wrong codes | `USER#id` | `FACTOR#ATTEMPTS` |
+//! | the same from a device that has signed in before | `USER#id` | `FACTOR#ATTEMPTS#device` |
+//! | sign-in that waits for its second factor | `USER#id` | `FACTOR#CHALLENGE#id` |
 //! | what is left of a deleted account to erase | `USER#id` | `ERASURE` |
 //! | who has an address, or for whom it is kept | `EMAIL#folded` | `OWNER` |
 //! | failed sign-ins with an address | `EMAIL#folded` | `ATTEMPTS` |
@@ -20,6 +25,7 @@
 mod addresses;
 mod attempts;
 mod erasures;
+mod factors;
 mod keys;
 mod limits;
 mod links;
@@ -40,8 +46,10 @@ use serde::de::DeserializeOwned;
 
 pub use attempts::BeforeSignIn;
 pub use erasures::Erasure;
+pub use factors::{BeforeVerification, Factors};
 pub use keys::{KeyStore, PrivateKey, PublicKey};
 pub use mails::{Claim, Pending};
+pub use sessions::NewClient;
 pub use users::{Created, Turn};
 
 use crate::error::{Error, Result};

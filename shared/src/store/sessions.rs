@@ -20,10 +20,20 @@ pub(super) fn session_key(id: SessionId) -> String {
 
 const SESSION: &str = "SESSION#";
 
-fn session_item(session: &Session) -> Result<Item> {
+pub(super) fn session_item(session: &Session) -> Result<Item> {
     let mut item = to_item(user_key(session.user), session_key(session.id), session)?;
     item.insert("ttl".into(), n(session.ends_at().seconds()));
     Ok(item)
+}
+
+/// A client that the account's owner has not signed in with, to be remembered with the session that it begins.
+#[derive(Debug)]
+pub struct NewClient {
+    /// What was remembered when it was looked at, and what is to be.
+    pub before: Vec<Fingerprint>,
+    pub after: Vec<Fingerprint>,
+    /// Owed to the owner, unless it is the very first.
+    pub mail: Option<OwedMail>,
 }
 
 impl Store {
@@ -42,7 +52,7 @@ impl Store {
     }
 
     /// As [`Self::begin_session`], and remembers the client that it began with: all or nothing, with the mail that is owed
-    /// for it. `false` when the account does not remember `before` any more, or is gone.
+    /// for it. `false` when the account remembers others than `before` meanwhile, or is gone.
     ///
     /// # Errors
     /// Only when the table cannot be written.
@@ -50,36 +60,39 @@ impl Store {
         &self,
         session: &Session,
         counted: Option<Bucket<'_>>,
-        before: &[Fingerprint],
-        after: &[Fingerprint],
-        mail: Option<&OwedMail>,
+        client: &NewClient,
     ) -> Result<bool> {
+        let mut items = self.remember(session.user, client)?;
+        let put = Put::builder().table_name(&self.table).set_item(Some(session_item(session)?));
+        items.push(TransactWriteItem::builder().put(put.build().map_err(Error::internal)?).build());
+        if let Some(bucket) = counted {
+            let forget = Delete::builder().table_name(&self.table).set_key(Some(attempts_key(bucket)));
+            items.push(TransactWriteItem::builder().delete(forget.build().map_err(Error::internal)?).build());
+        }
+        self.transact(items).await
+    }
+
+    /// What remembers a client, if the account still remembers those of `before`, and owes the mail for it.
+    pub(super) fn remember(&self, user: UserId, client: &NewClient) -> Result<Vec<TransactWriteItem>> {
+        let NewClient { before, after, mail } = client;
         let same = if before.is_empty() {
             "(attribute_not_exists(known_clients) OR known_clients = :before)"
         } else {
             "known_clients = :before"
         };
-        let remember = self
-            .update(user_key(session.user), PROFILE)
+        let update = self
+            .update(user_key(user), PROFILE)
             .update_expression("SET known_clients = :after")
             .condition_expression(format!("attribute_exists(pk) AND {same}"))
-            .expression_attribute_values(":before", value(&before)?)
-            .expression_attribute_values(":after", value(&after)?)
+            .expression_attribute_values(":before", value(before)?)
+            .expression_attribute_values(":after", value(after)?)
             .build()
             .map_err(Error::internal)?;
-        let put = Put::builder().table_name(&self.table).set_item(Some(session_item(session)?));
-        let mut items = vec![
-            TransactWriteItem::builder().update(remember).build(),
-            TransactWriteItem::builder().put(put.build().map_err(Error::internal)?).build(),
-        ];
-        if let Some(bucket) = counted {
-            let forget = Delete::builder().table_name(&self.table).set_key(Some(attempts_key(bucket)));
-            items.push(TransactWriteItem::builder().delete(forget.build().map_err(Error::internal)?).build());
-        }
+        let mut items = vec![TransactWriteItem::builder().update(update).build()];
         if let Some(mail) = mail {
             items.push(self.put_new(Self::mail_item(mail)?)?);
         }
-        self.transact(items).await
+        Ok(items)
     }
 
     /// The sessions of an account, newest first: of more than fit into one page of DynamoDB's, which is thousands, the

@@ -28,6 +28,37 @@ pub enum Event<'a> {
         user: Option<UserId>,
         device: bool,
     },
+    /// The password was right; a code has to follow.
+    SecondFactorRequired {
+        user: UserId,
+    },
+    /// A wrong or used code, at a sign-in or a change of the second factor.
+    SecondFactorFailed {
+        user: UserId,
+        method: &'a str,
+    },
+    /// `device` when it is a device of theirs that is locked.
+    SecondFactorLocked {
+        user: UserId,
+        device: bool,
+    },
+    /// An authenticator app waits for its first code.
+    SecondFactorRequested {
+        user: UserId,
+    },
+    SecondFactorAdded {
+        user: UserId,
+    },
+    SecondFactorRemoved {
+        user: UserId,
+        method: &'a str,
+    },
+    RecoveryCodeUsed {
+        user: UserId,
+    },
+    RecoveryCodesRenewed {
+        user: UserId,
+    },
     /// An origin has called a route too often; `limit` is the policy's name.
     RateLimited {
         limit: &'a str,
@@ -238,6 +269,23 @@ impl Event<'_> {
                 let reason = if device { "device" } else { "address" };
                 ("login_locked", Authentication, Details { user, failure: true, ..because(reason) })
             }
+            Self::SecondFactorRequired { user } => ("second_factor_required", Authentication, of(user)),
+            Self::SecondFactorFailed { user, method } => {
+                let details = Details { user: Some(user), failure: true, ..because(method) };
+                ("second_factor_failed", Authentication, details)
+            }
+            Self::SecondFactorLocked { user, device } => {
+                let reason = if device { "device" } else { "account" };
+                let details = Details { user: Some(user), failure: true, ..because(reason) };
+                ("second_factor_locked", Authentication, details)
+            }
+            Self::SecondFactorRequested { user } => ("second_factor_requested", Iam, of(user)),
+            Self::SecondFactorAdded { user } => ("second_factor_added", Iam, of(user)),
+            Self::SecondFactorRemoved { user, method } => {
+                ("second_factor_removed", Iam, Details { user: Some(user), ..because(method) })
+            }
+            Self::RecoveryCodeUsed { user } => ("recovery_code_used", Authentication, of(user)),
+            Self::RecoveryCodesRenewed { user } => ("recovery_codes_renewed", Iam, of(user)),
             Self::RateLimited { limit } => ("rate_limited", Network, Details { failure: true, ..because(limit) }),
             Self::RequestNotCounted { limit } => {
                 ("request_not_counted", Network, Details { failure: true, ..because(limit) })

@@ -9,6 +9,7 @@ use uuid::Uuid;
 use crate::App;
 use crate::clock::Timestamp;
 use crate::config::ACCESS_TOKEN_LIFE;
+use crate::domain::factor;
 use crate::domain::id::{SessionId, UserId};
 use crate::domain::session::Session;
 use crate::domain::user::{Role, User};
@@ -32,6 +33,9 @@ pub struct Claims {
     pub sid: SessionId,
     pub roles: Vec<Role>,
     pub auth_time: i64,
+    /// How the user proved who they are (RFC 8176).
+    #[serde(default)]
+    pub amr: Vec<String>,
 }
 
 /// # Errors
@@ -48,6 +52,7 @@ pub async fn sign(app: &App, user: &User, session: &Session, now: Timestamp) -> 
         sid: session.id,
         roles: user.roles.clone(),
         auth_time: session.signed_in_at.seconds(),
+        amr: factor::amr(session.second_factor).iter().map(ToString::to_string).collect(),
     };
     let key = app.keys.signing(now).await?;
     let mut header = Header::new(key.algorithm);

@@ -16,6 +16,7 @@ use tokio::sync::OnceCell;
 use zeroize::Zeroizing;
 
 use super::mac::MacKey;
+use super::seal::SealKey;
 use crate::clock::Timestamp;
 use crate::domain::keys::{self, Algorithm, KeyTimes};
 use crate::error::{Causes, Error, Result};
@@ -38,6 +39,8 @@ pub struct Keys {
     refresh_mac: OnceCell<MacKey>,
     cursor_mac: OnceCell<MacKey>,
     device_mac: OnceCell<MacKey>,
+    challenge_mac: OnceCell<MacKey>,
+    totp: OnceCell<SealKey>,
 }
 
 type ByKid = HashMap<String, Arc<VerifyingKey>>;
@@ -104,6 +107,8 @@ impl Keys {
             refresh_mac: OnceCell::new(),
             cursor_mac: OnceCell::new(),
             device_mac: OnceCell::new(),
+            challenge_mac: OnceCell::new(),
+            totp: OnceCell::new(),
         }
     }
 
@@ -254,6 +259,34 @@ impl Keys {
     /// As [`Self::refresh_mac`].
     pub async fn device_mac(&self) -> Result<&MacKey> {
         self.device_mac.get_or_try_init(async || Ok(self.refresh_mac().await?.derive("device"))).await
+    }
+
+    /// Made like [`Self::device_mac`].
+    ///
+    /// # Errors
+    /// As [`Self::refresh_mac`].
+    pub async fn challenge_mac(&self) -> Result<&MacKey> {
+        self.challenge_mac.get_or_try_init(async || Ok(self.refresh_mac().await?.derive("challenge"))).await
+    }
+
+    /// The same for who only checks: `None` when there can be no challenge yet.
+    ///
+    /// # Errors
+    /// As [`Self::known_refresh_mac`].
+    pub async fn known_challenge_mac(&self) -> Result<Option<&MacKey>> {
+        match self.known_refresh_mac().await? {
+            Some(key) => Ok(Some(self.challenge_mac.get_or_init(async || key.derive("challenge")).await)),
+            None => Ok(None),
+        }
+    }
+
+    /// The key that the secrets of authenticator apps are sealed with. One of its own, not made from another: whoever
+    /// replaces the refresh tokens' key in an emergency must not take everybody's second factor away.
+    ///
+    /// # Errors
+    /// As [`Self::refresh_mac`].
+    pub async fn totp(&self) -> Result<&SealKey> {
+        self.totp.get_or_try_init(async || SealKey::new(&self.private.seal_key("totp").await?)).await
     }
 
     async fn mac<'a>(&self, cell: &'a OnceCell<MacKey>, purpose: &str) -> Result<&'a MacKey> {

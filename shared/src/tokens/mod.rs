@@ -2,11 +2,13 @@
 //! so that none can stand where another belongs.
 
 pub mod access;
+pub mod challenge;
 pub mod cursor;
 pub mod device;
 pub mod keys;
 pub mod mac;
 pub mod refresh;
+pub mod seal;
 
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;

@@ -68,6 +68,7 @@ mod tests {
             signed_in_at: now,
             source_ip: None,
             user_agent: None,
+            second_factor: None,
         }
     }
 

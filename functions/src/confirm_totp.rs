@@ -1,0 +1,91 @@
+//! Puts an authenticator app in force.
+//!
+//! `POST /user/totp/confirm` with its first code, within 15 minutes of `start_totp`. Answers with ten recovery codes, once.
+//! No recent sign-in is asked for here: who knows the secret got it after one.
+
+use axum::extract::State;
+use axum::routing::post;
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+use shared::domain::factor::Method;
+use shared::domain::mail::{FactorChange, OwedMail};
+use shared::domain::recovery::{RecoveryCode, RecoverySet};
+use shared::domain::totp::TotpCode;
+use shared::error::Code;
+use shared::http::Route;
+use shared::http::answer::Answer;
+use shared::http::body::Json;
+use shared::http::caller::CurrentUser;
+use shared::http::fields::Fields;
+use shared::telemetry::audit::Event;
+use shared::{App, Error, Result};
+use utoipa::ToSchema;
+
+use crate::second_factor;
+
+pub const ROUTE: Route =
+    Route::new("confirm_totp", &["POST"], &["/user/totp/confirm"], || post(handler)).fails_with(&[
+        Code::Unauthenticated,
+        Code::InvalidToken,
+        Code::InvalidCode,
+        Code::TotpNotFound,
+        Code::TotpAlreadyEnrolled,
+        Code::TooManyAttempts,
+    ]);
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ConfirmTotp {
+    /// Six digits that the app shows.
+    #[schema(required, value_type = String, example = "287082")]
+    code: Option<SecretString>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct RecoveryCodesMade {
+    /// Ten; each signs in once in place of the app. They are not shown again.
+    #[schema(min_items = 10, max_items = 10, example = json!(["7QK4-0R2M-XV9T-B3HD-51NW-ZC8P"]))]
+    recovery_codes: Vec<String>,
+}
+
+impl RecoveryCodesMade {
+    #[must_use]
+    pub fn show(codes: &[RecoveryCode]) -> Self {
+        Self { recovery_codes: codes.iter().map(|code| code.encode().expose_secret().to_owned()).collect() }
+    }
+}
+
+#[utoipa::path(
+    post, path = "/user/totp/confirm", tag = "factor", operation_id = "confirm_totp",
+    summary = "Put an authenticator app in force", request_body = ConfirmTotp, security(("access_token" = [])),
+    responses((status = 200, description = "In force; the recovery codes, shown once", body = RecoveryCodesMade))
+)]
+pub async fn handler(
+    caller: CurrentUser,
+    State(app): State<App>,
+    Json(body): Json<ConfirmTotp>,
+) -> Result<Answer<RecoveryCodesMade>> {
+    let mut fields = Fields::default();
+    let code = fields.required("code", body.code, |text| TotpCode::parse(&text));
+    let code = fields.finish(code)?;
+
+    let (user, now) = (caller.user, app.clock.now());
+    let factors = app.store.factors(user.id, None).await?;
+    if factors.enrolled().is_some() {
+        return Err(Error::TotpAlreadyEnrolled);
+    }
+    let totp = factors.totp.filter(|totp| totp.is_pending(now)).ok_or(Error::TotpNotFound)?;
+    second_factor::count(&app, user.id, None, factors.attempts).await?;
+    let secret = app.keys.totp().await?.open(&totp.secret, user.id)?;
+    let step = secret.accept(&code, None, now).ok_or_else(|| second_factor::refuse(user.id, Method::Totp))?;
+
+    let (set, codes) = RecoverySet::new(now);
+    let mail = OwedMail::of_factor(&user, FactorChange::Added, now);
+    if !app.store.confirm_totp(user.id, (&totp.secret, step), &set, &mail, now).await? {
+        // Confirmed, or started again, by another request meanwhile.
+        return Err(Error::TotpAlreadyEnrolled);
+    }
+    Event::SecondFactorAdded { user: user.id }.record();
+    app.tell_emailer(&mail).await;
+    Ok(Answer::ok(RecoveryCodesMade::show(&codes)))
+}

@@ -1,0 +1,53 @@
+//! Makes new recovery codes; the old ones die.
+//!
+//! `POST /user/recovery-codes`, after a recent sign-in and with a code of the app or one of the old recovery codes: a set of
+//! them is worth as much as the second factor itself.
+
+use axum::extract::State;
+use axum::routing::post;
+use shared::domain::mail::{FactorChange, OwedMail};
+use shared::domain::recovery::RecoverySet;
+use shared::error::Code;
+use shared::http::Route;
+use shared::http::answer::Answer;
+use shared::http::body::Json;
+use shared::http::caller::RecentlySignedIn;
+use shared::telemetry::audit::Event;
+use shared::{App, Result};
+
+use crate::confirm_totp::RecoveryCodesMade;
+use crate::second_factor::{self, StepUp};
+
+pub const ROUTE: Route = Route::new("renew_recovery_codes", &["POST"], &["/user/recovery-codes"], || post(handler))
+    .fails_with(&[
+        Code::Unauthenticated,
+        Code::InvalidToken,
+        Code::ReauthenticationRequired,
+        Code::InvalidCode,
+        Code::TotpNotFound,
+        Code::TooManyAttempts,
+    ]);
+
+#[utoipa::path(
+    post, path = "/user/recovery-codes", tag = "factor", operation_id = "renew_recovery_codes",
+    summary = "Make new recovery codes", request_body = StepUp, security(("access_token" = [])),
+    responses((status = 200, description = "The new codes, shown once", body = RecoveryCodesMade))
+)]
+pub async fn handler(
+    RecentlySignedIn(caller): RecentlySignedIn,
+    State(app): State<App>,
+    Json(body): Json<StepUp>,
+) -> Result<Answer<RecoveryCodesMade>> {
+    let proof = body.parse()?;
+    let (user, now) = (caller.user, app.clock.now());
+    let spent = second_factor::step_up(&app, user.id, &proof).await?;
+    let (set, codes) = RecoverySet::new(now);
+    let mail = OwedMail::of_factor(&user, FactorChange::RecoveryCodesRenewed, now);
+    if !app.store.renew_recovery_codes(user.id, &spent, &set, &mail).await? {
+        // Another request used the code first.
+        return Err(second_factor::refuse(user.id, spent.method()));
+    }
+    Event::RecoveryCodesRenewed { user: user.id }.record();
+    app.tell_emailer(&mail).await;
+    Ok(Answer::ok(RecoveryCodesMade::show(&codes)))
+}

@@ -1,0 +1,74 @@
+//! Starts adding an authenticator app.
+//!
+//! `POST /user/totp`, after a recent sign-in. Answers with the secret that the app and this service share from then on,
+//! once. Nothing changes until `confirm_totp` has seen a code of the app.
+
+use axum::extract::State;
+use axum::routing::post;
+use secrecy::ExposeSecret;
+use serde::Serialize;
+use shared::config::ENROLMENT_LIFE;
+use shared::domain::factor::Totp;
+use shared::domain::totp::TotpSecret;
+use shared::error::Code;
+use shared::http::Route;
+use shared::http::answer::Answer;
+use shared::http::caller::RecentlySignedIn;
+use shared::telemetry::audit::Event;
+use shared::{App, Error, Result};
+use utoipa::ToSchema;
+
+use crate::qr;
+
+pub const ROUTE: Route = Route::new("start_totp", &["POST"], &["/user/totp"], || post(handler)).fails_with(&[
+    Code::Unauthenticated,
+    Code::InvalidToken,
+    Code::ReauthenticationRequired,
+    Code::TotpAlreadyEnrolled,
+]);
+
+#[derive(Serialize, ToSchema)]
+pub struct TotpStarted {
+    /// To be typed into an app that cannot scan: base32.
+    #[schema(example = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ")]
+    secret: String,
+    /// What the QR code says; opens the app on the same device.
+    #[schema(
+        example = "otpauth://totp/Example:ada%40example.com?secret=GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ&issuer=Example&algorithm=SHA1&digits=6&period=30"
+    )]
+    otpauth_url: String,
+    /// The QR code: a PNG as a `data:` URL.
+    #[schema(example = "data:image/png;base64,iVBORw0KGgo...")]
+    qr_code: String,
+    /// Seconds until the first code of the app has to come.
+    #[schema(example = 900)]
+    expires_in: u64,
+}
+
+#[utoipa::path(
+    post, path = "/user/totp", tag = "factor", operation_id = "start_totp", summary = "Start adding an authenticator app",
+    security(("access_token" = [])),
+    responses((status = 200, description = "The secret, shown once", body = TotpStarted))
+)]
+pub async fn handler(
+    RecentlySignedIn(caller): RecentlySignedIn,
+    State(app): State<App>,
+) -> Result<Answer<TotpStarted>> {
+    let user = caller.user;
+    let now = app.clock.now();
+    let secret = TotpSecret::new();
+    let sealed = app.keys.totp().await?.seal(&secret, user.id)?;
+    let expires_at = now.plus(ENROLMENT_LIFE);
+    let totp = Totp { secret: sealed, created_at: now, expires_at, confirmed_at: None, last_step: None };
+    if !app.store.start_totp(user.id, &totp).await? {
+        return Err(Error::TotpAlreadyEnrolled);
+    }
+    Event::SecondFactorRequested { user: user.id }.record();
+    let url = secret.otpauth_url(&app.config.mail.product_name, &user.email.to_string());
+    Ok(Answer::ok(TotpStarted {
+        secret: secret.base32().expose_secret().to_owned(),
+        qr_code: qr::data_url(url.expose_secret())?,
+        otpauth_url: url.expose_secret().to_owned(),
+        expires_in: ENROLMENT_LIFE.as_secs(),
+    }))
+}

@@ -1,0 +1,108 @@
+//! Completes a sign-in with the second factor.
+//!
+//! `POST /auth/login/verify` with the challenge of a sign-in and a code. The session begins here, in the transaction that
+//! uses up challenge and code. A challenge takes five codes; beyond them, wrong ones lock the account's second factor as
+//! wrong passwords lock an address, so new challenges bring no new guesses.
+
+use axum::extract::State;
+use axum::routing::post;
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use shared::domain::factor::{Spent, TRIES};
+use shared::domain::limit::Limit;
+use shared::domain::mail::{FactorChange, OwedMail};
+use shared::domain::session::Session;
+use shared::error::Code;
+use shared::http::Route;
+use shared::http::answer::{Answer, Facts};
+use shared::http::body::Json;
+use shared::http::fields::Fields;
+use shared::http::limit::Limited;
+use shared::store::BeforeVerification;
+use shared::telemetry::audit::Event;
+use shared::tokens::{TokenPair, challenge};
+use shared::{App, Error, Result};
+use utoipa::ToSchema;
+
+use crate::login::SignedIn;
+use crate::second_factor::{self, Proof};
+
+pub const ROUTE: Route = Route::new("verify_login", &["POST"], &["/auth/login/verify"], || post(handler))
+    .fails_with(&[Code::InvalidChallenge, Code::InvalidCode, Code::TooManyAttempts])
+    .limited_by(Limit::SecondFactor);
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct VerifyLogin {
+    /// That of the sign-in.
+    #[schema(required, value_type = String)]
+    challenge_token: Option<SecretString>,
+    /// Six digits of the authenticator app.
+    #[schema(value_type = Option<String>, example = "287082")]
+    code: Option<SecretString>,
+    /// A recovery code, instead.
+    #[schema(value_type = Option<String>, example = "7QK4-0R2M-XV9T-B3HD-51NW-ZC8P")]
+    recovery_code: Option<SecretString>,
+}
+
+#[utoipa::path(
+    post, path = "/auth/login/verify", tag = "auth", operation_id = "verify_login",
+    summary = "Complete a sign-in with the second factor", request_body = VerifyLogin,
+    responses((status = 200, description = "Signed in", body = SignedIn))
+)]
+pub async fn handler(
+    State(app): State<App>,
+    facts: Facts,
+    limit: Limited,
+    Json(body): Json<VerifyLogin>,
+) -> Result<Answer<SignedIn>> {
+    let (token, proof) = body.parse()?;
+    let key = app.keys.known_challenge_mac().await?;
+    let Some(challenge) = key.and_then(|key| challenge::decode(token.expose_secret(), key)) else {
+        // A forged token counts as any other, so a flood of them ends as well.
+        limit.admit().await?;
+        return Err(Error::InvalidChallenge);
+    };
+    let before = limit.admit_during(app.store.before_verification(&challenge)).await?;
+    let now = app.clock.now();
+    let BeforeVerification { user, tries, factors } = before;
+    let user = user.filter(|user| challenge.stands(user, now) && tries.is_some_and(|tries| tries < TRIES));
+    let user = user.ok_or(Error::InvalidChallenge)?;
+
+    second_factor::count(&app, user.id, challenge.device, factors.attempts).await?;
+    if !app.store.take_try(&challenge).await? {
+        return Err(Error::InvalidChallenge);
+    }
+    let spent = second_factor::check(&app, user.id, &factors, &proof).await?;
+
+    let begun = Session::begin(&user, facts.source_ip.map(|ip| ip.to_string()), facts.user_agent, now);
+    let session = Session { second_factor: Some(spent.method()), ..begun };
+    let change = FactorChange::RecoveryCodeUsed(factors.recovery_codes_left().saturating_sub(1));
+    let is_recovery = matches!(spent, Spent::RecoveryCode(_));
+    let mail = is_recovery.then(|| OwedMail::of_factor(&user, change, now));
+    let complete = app.complete_sign_in(&user, &session, (&challenge, &spent), mail.as_ref());
+    let tokens = async {
+        // As in `login`: the write is on its way, while this computes a signature.
+        tokio::task::yield_now().await;
+        TokenPair::issue(&app, &user, &session).await
+    };
+    let (completed, tokens) = tokio::try_join!(complete, tokens)?;
+    if !completed {
+        // Another request with this challenge or this code was faster.
+        return Err(second_factor::refuse(user.id, spent.method()));
+    }
+    if let Some(mail) = mail {
+        Event::RecoveryCodeUsed { user: user.id }.record();
+        app.tell_emailer(&mail).await;
+    }
+    SignedIn::tell(&app, user, &session, tokens, challenge.device).await.map(Answer::ok)
+}
+
+impl VerifyLogin {
+    fn parse(self) -> Result<(SecretString, Proof)> {
+        let mut fields = Fields::default();
+        let token = fields.required("challenge_token", self.challenge_token, Ok);
+        let proof = Proof::parse(&mut fields, self.code, self.recovery_code);
+        fields.finish(token.zip(proof))
+    }
+}

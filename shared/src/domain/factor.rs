@@ -1,0 +1,117 @@
+//! The second factor: something that only the owner has, beside the password.
+
+use serde::{Deserialize, Serialize};
+
+use super::id::{ChallengeId, DeviceId, UserId};
+use super::recovery::RecoveryHash;
+use super::totp::Step;
+use super::user::User;
+use crate::clock::Timestamp;
+use crate::config::CHALLENGE_LIFE;
+
+/// How somebody proved the second factor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Method {
+    Totp,
+    RecoveryCode,
+}
+
+impl Method {
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Totp => "totp",
+            Self::RecoveryCode => "recovery_code",
+        }
+    }
+}
+
+/// The `amr` of an access token: methods of authentication by their names in RFC 8176, 2. A recovery code is none of the
+/// one-time passwords that the RFC means by `otp`.
+#[must_use]
+pub fn amr(second: Option<Method>) -> &'static [&'static str] {
+    match second {
+        None => &["pwd"],
+        Some(Method::Totp) => &["pwd", "otp", "mfa"],
+        Some(Method::RecoveryCode) => &["pwd", "mfa"],
+    }
+}
+
+/// A second factor as it is enrolled.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Totp {
+    pub secret: SealedSecret,
+    pub created_at: Timestamp,
+    /// Until then a first code may confirm it.
+    pub expires_at: Timestamp,
+    #[serde(default)]
+    pub confirmed_at: Option<Timestamp>,
+    /// The step of the last code that was taken: only later ones are.
+    #[serde(default)]
+    pub last_step: Option<Step>,
+}
+
+impl Totp {
+    /// Whether it waits for its first code.
+    #[must_use]
+    pub fn is_pending(&self, now: Timestamp) -> bool {
+        self.confirmed_at.is_none() && now < self.expires_at
+    }
+}
+
+/// The secret of an authenticator app, encrypted for one account: base64.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct SealedSecret(pub String);
+
+/// What was right, and has to be marked as used by the very write that it authorises: so nothing is used twice.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Spent {
+    /// The code of a step, made with the secret that is enrolled.
+    Step {
+        secret: SealedSecret,
+        step: Step,
+    },
+    RecoveryCode(RecoveryHash),
+}
+
+impl Spent {
+    #[must_use]
+    pub const fn method(&self) -> Method {
+        match self {
+            Self::Step { .. } => Method::Totp,
+            Self::RecoveryCode(_) => Method::RecoveryCode,
+        }
+    }
+}
+
+/// A sign-in whose password was right and whose second factor is still to be proved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Challenge {
+    pub id: ChallengeId,
+    pub user: UserId,
+    /// The account's `session_epoch` when the password was right. A new password raises it, and so does signing out
+    /// everywhere: both end every sign-in that is half done.
+    pub epoch: u32,
+    /// The device that signs in, if it had signed in before: its failures are counted apart, as those of the password are.
+    pub device: Option<DeviceId>,
+    pub expires_at: Timestamp,
+}
+
+/// Wrong codes that a challenge takes.
+pub const TRIES: u32 = 5;
+
+impl Challenge {
+    #[must_use]
+    pub fn new(user: &User, device: Option<DeviceId>, now: Timestamp) -> Self {
+        let expires_at = now.plus(CHALLENGE_LIFE);
+        Self { id: ChallengeId::new(now), user: user.id, epoch: user.session_epoch, device, expires_at }
+    }
+
+    /// Whether the account is still as it was when the password was right, and may sign in.
+    #[must_use]
+    pub fn stands(&self, user: &User, now: Timestamp) -> bool {
+        self.user == user.id && self.epoch == user.session_epoch && !user.disabled && now < self.expires_at
+    }
+}
