@@ -1,5 +1,6 @@
 """The ways of people through the service, over HTTP, against the deployed functions."""
 
+from . import totp
 from .api import Api
 from .deployment import Deployment
 from .picture import JPEG, dimensions
@@ -111,6 +112,23 @@ def test_one_session_ends_another(api: Api) -> None:
     api.request("DELETE", f"/api/v1/auth/sessions/{sessions[0]['id']}", None, here["access_token"]).must(204)
     assert api.get("/user", there["access_token"]).must(401)["code"] == "invalid_token"
     api.get("/user", here["access_token"]).must(200)
+
+
+def test_a_second_factor_is_asked_for_and_taken_away(api: Api) -> None:
+    email = "joan@journeys.example.com"
+    access = api.signed_in(email, PASSWORD)["access_token"]
+    secret = api.post("/user/totp", None, access).must(200)["secret"]
+    codes = api.post("/user/totp/confirm", {"code": totp.code(secret)}, access).must(200)["recovery_codes"]
+
+    challenge = api.login(email, PASSWORD).must(202)["challenge_token"]
+    second = {"challenge_token": challenge, "recovery_code": codes[0]}
+    access = api.post("/auth/login/verify", second).must(200)["access_token"]
+    assert api.post("/auth/login/verify", second).must(401)["code"] == "invalid_challenge"
+
+    api.get("/user/factors", access).must(200)
+    codes = api.post("/user/recovery-codes", {"recovery_code": codes[1]}, access).must(200)["recovery_codes"]
+    api.request("DELETE", "/api/v1/user/totp", {"recovery_code": codes[0]}, access).must(204)
+    api.login(email, PASSWORD).must(200)
 
 
 def test_an_account_that_is_deleted_leaves_nothing_behind(api: Api, deployment: Deployment) -> None:
