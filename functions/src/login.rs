@@ -109,19 +109,19 @@ pub async fn handler(State(app): State<App>, facts: Facts, limit: Limited, Json(
         TokenPair::issue(&app, &user, &session).await
     };
     let ((), tokens) = tokio::try_join!(begin, tokens)?;
-    SignedIn::tell(&app, user, &session, tokens, bucket.device).await.map(Outcome::SignedIn)
+    SignedIn::tell(&app, user, &session, tokens, bucket.device).await.map(|answer| Outcome::SignedIn(Box::new(answer)))
 }
 
 /// What came of a right password.
 pub enum Outcome {
-    SignedIn(SignedIn),
+    SignedIn(Box<SignedIn>),
     SecondFactorRequired(SecondFactorRequired),
 }
 
 impl IntoResponse for Outcome {
     fn into_response(self) -> Response {
         match self {
-            Self::SignedIn(answer) => Answer::ok(answer).into_response(),
+            Self::SignedIn(answer) => Answer::ok(*answer).into_response(),
             Self::SecondFactorRequired(answer) => Answer(StatusCode::ACCEPTED, answer).into_response(),
         }
     }

@@ -112,6 +112,7 @@ pub async fn check(app: &App, user: UserId, factors: &Factors, proof: &Proof) ->
 }
 
 /// A code that is wrong, or that somebody else used first.
+#[must_use]
 pub fn refuse(user: UserId, method: Method) -> Error {
     Event::SecondFactorFailed { user, method: method.as_str() }.record();
     Error::InvalidCode

@@ -255,13 +255,13 @@ impl Store {
     ) -> Result<bool> {
         let pk = user_key(challenge.user);
         let answered = self.delete_of(&pk, &challenge_key(challenge.id)).condition_expression("attribute_exists(pk)");
-        let spend = match spent {
+        let code = match spent {
             Spent::Step { secret, step } => self.spend_step(&pk, secret, *step)?,
             Spent::RecoveryCode(hash) => self.spend_recovery_code(&pk, hash),
         };
         let mut items = vec![
             delete(answered)?,
-            update(spend)?,
+            update(code)?,
             delete(self.delete_of(&pk, &attempts_of(challenge.device)))?,
             put(self.put_of(session_item(session)?))?,
         ];
