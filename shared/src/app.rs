@@ -23,7 +23,7 @@ use crate::store::{KeyStore, Store};
 use crate::tokens::keys::Keys;
 
 /// How long one attempt at a call to AWS may take until the answer begins; the SDK tries again after that.
-const ATTEMPT: Duration = Duration::from_secs(3);
+pub(crate) const ATTEMPT: Duration = Duration::from_secs(3);
 
 /// The certificate authorities of <https://www.amazontrust.com/repository/>, which every endpoint of AWS is certified by.
 /// Amazon announces a new one years before it is needed.

@@ -1,7 +1,6 @@
 //! Limits by the address of origin: a route that has one says so in its `ROUTE`, and its handler takes [`Limited`].
 
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
 use axum::extract::{FromRequestParts, Request};
 use axum::http::request::Parts;
@@ -9,6 +8,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::answer::{Facts, seconds};
 use crate::App;
+use crate::app::ATTEMPT;
 use crate::domain::limit::{Limit, Standing};
 use crate::domain::origin::Origin;
 use crate::error::{Causes, Error, Result};
@@ -16,9 +16,6 @@ use crate::telemetry::audit::Event;
 
 const RATELIMIT: HeaderName = HeaderName::from_static("ratelimit");
 const RATELIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
-
-/// A counter that takes longer counts as failed: it must not hold up what it protects.
-const PATIENCE: Duration = Duration::from_secs(1);
 
 /// The limit of a request's route, and where its origin stands once that is known.
 #[derive(Debug, Clone)]
@@ -89,7 +86,8 @@ impl Limited {
             let origin = self.origin.ok_or_else(|| Error::internal("the gateway named no source address"))?;
             self.app.store.count_request(limit, origin, window).await
         };
-        let counted = tokio::time::timeout(PATIENCE, counting).await;
+        // A counter that takes longer than one attempt counts as failed: it must not hold up what it protects.
+        let counted = tokio::time::timeout(ATTEMPT, counting).await;
         let used = match counted.unwrap_or_else(|_| Err(Error::internal("the counter did not answer in time"))) {
             Ok(used) => used,
             Err(error) => {
