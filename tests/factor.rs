@@ -388,6 +388,27 @@ async fn who_knows_the_password_does_not_lock_the_owners_browser_out() {
 }
 
 #[tokio::test]
+async fn device_tokens_from_before_the_second_factor_bring_no_guesses_of_their_own() {
+    let app = TestApp::start().await;
+    app.signed_in(ADA).await;
+    // A thief who knows the password collects them, before there is a second factor.
+    let mut devices = Vec::new();
+    for _ in 0..7 {
+        devices.push(text(&app.login(ADA, PASSWORD).await.json()["device_token"]));
+    }
+    app.clock.advance(STEP);
+    let ada = Owner::enrolled_as(&app, app.sign_in(ADA).await, ADA).await;
+    let mut codes = Vec::new();
+    for device in devices {
+        let body = json!({ "email": ADA, "password": PASSWORD, "device_token": device });
+        let challenge = text(&app.post("/auth/login", &body).await.json()["challenge_token"]);
+        codes.push(ada.guess(&challenge).await.code());
+    }
+    assert_eq!(codes.pop().unwrap(), "too_many_attempts");
+    assert!(codes.iter().all(|code| code == "invalid_code"), "{codes:?}");
+}
+
+#[tokio::test]
 async fn a_code_is_taken_one_step_early_or_late_and_not_two() {
     let app = TestApp::start().await;
     let ada = Owner::enrolled(&app, ADA).await;

@@ -85,7 +85,7 @@ pub struct SecondFactorRequired {
 pub async fn handler(State(app): State<App>, facts: Facts, limit: Limited, Json(body): Json<Login>) -> Result<Outcome> {
     let Attempt { email, password, device } = body.parse(&app).await?;
     let address = email.folded();
-    let (user, bucket) = admit(&app, &limit, &address, device).await?;
+    let (user, bucket, device) = admit(&app, &limit, &address, device).await?;
     let verdict = app.hasher.verify(&password, user.as_ref().map(|user| &user.password_hash)).await?;
     let user = recognise(user, verdict)?;
     if let Err(error) = admissible(&user) {
@@ -99,7 +99,7 @@ pub async fn handler(State(app): State<App>, facts: Facts, limit: Limited, Json(
     }
     let now = app.clock.now();
     if user.totp_since.is_some() {
-        return challenge(&app, &user, bucket).await.map(Outcome::SecondFactorRequired);
+        return challenge(&app, &user, bucket, device).await.map(Outcome::SecondFactorRequired);
     }
     let session = Session::begin(&user, facts.source_ip.map(|ip| ip.to_string()), facts.user_agent, now);
     let begin = app.begin_session(&user, &session, app.config.limits.on.then_some(bucket));
@@ -144,8 +144,9 @@ impl SignedIn {
 }
 
 /// Begins a sign-in that waits for its second factor. There are no tokens and no session yet.
-async fn challenge(app: &App, user: &User, bucket: Bucket<'_>) -> Result<SecondFactorRequired> {
-    let challenge = Challenge::new(user, bucket.device, app.clock.now());
+async fn challenge(app: &App, user: &User, bucket: Bucket<'_>, device: Option<Device>) -> Result<SecondFactorRequired> {
+    let device = device.filter(|device| device.proved_second_factor(user)).map(|device| device.id);
+    let challenge = Challenge::new(user, device, app.clock.now());
     let token = challenge::encode(&challenge, app.keys.challenge_mac().await?);
     app.store.begin_challenge(&challenge, app.config.limits.on.then_some(bucket)).await?;
     Event::SecondFactorRequired { user: user.id }.record();
@@ -158,13 +159,13 @@ async fn challenge(app: &App, user: &User, bucket: Bucket<'_>) -> Result<SecondF
 }
 
 /// Lets the attempt through, unless its origin has called too often or its bucket is locked. Returns the account that
-/// has the address, and the bucket.
+/// has the address, the bucket, and the device if it counts.
 async fn admit<'a>(
     app: &App,
     limit: &Limited,
     address: &'a FoldedAddress,
     device: Option<Device>,
-) -> Result<(Option<User>, Bucket<'a>)> {
+) -> Result<(Option<User>, Bucket<'a>, Option<Device>)> {
     let before = limit.admit_during(app.store.before_sign_in(address, device.as_ref())).await?;
     let BeforeSignIn { owner, by_anyone, by_device, user_of_device } = before;
 
@@ -177,7 +178,7 @@ async fn admit<'a>(
     let user = app.store.user(owner.unwrap_or_else(|| UserId::new(app.clock.now())));
     // Counted first: a locked attempt reads no account.
     let ((), user) = tokio::try_join!(count_attempt(app, owner, bucket, earlier), user)?;
-    Ok((user, bucket))
+    Ok((user, bucket, device))
 }
 
 /// Counts the attempt, unless the bucket is locked.

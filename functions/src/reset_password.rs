@@ -111,7 +111,8 @@ async fn reset(app: &App, token: &str, password: &SecretString) -> Result<Passwo
     let now = app.clock.now();
     let kind = MailKind::PasswordChanged { to: user.email.clone(), name: user.name.clone() };
     let mail = OwedMail::new(user.email.folded(), kind, now);
-    let roles = roles_once_confirmed(app, &user, &user.email);
+    // Only whoever confirms the address by this becomes what the address makes them.
+    let roles = if user.email_confirmed { user.roles.clone() } else { roles_once_confirmed(app, &user, &user.email) };
     if !app.store.reset_password(&user, &link, &hash, &roles, &mail, now).await? {
         return Err(Error::LinkUsed);
     }

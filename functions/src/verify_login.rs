@@ -63,8 +63,10 @@ pub async fn handler(
         limit.admit().await?;
         return Err(Error::InvalidChallenge);
     };
-    let before = limit.admit_during(app.store.before_verification(&challenge)).await?;
     let now = app.clock.now();
+    // The signing key is at hand before the code is used up: a failure to get it must cost nobody a recovery code.
+    let reads = async { tokio::try_join!(app.store.before_verification(&challenge), app.keys.signing(now)) };
+    let (before, _) = limit.admit_during(reads).await?;
     let BeforeVerification { user, tries, factors } = before;
     let user = user.filter(|user| challenge.stands(user, now) && tries.is_some_and(|tries| tries < TRIES));
     let user = user.ok_or(Error::InvalidChallenge)?;

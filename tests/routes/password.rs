@@ -325,6 +325,21 @@ async fn the_configured_administrator_who_confirms_by_a_reset_is_one() {
 }
 
 #[tokio::test]
+async fn a_reset_gives_back_no_role_that_was_taken_away() {
+    let app = TestApp::start().await;
+    let admin = app.admin().await;
+    let s = aws_sdk_dynamodb::types::AttributeValue::S;
+    let roles = aws_sdk_dynamodb::types::AttributeValue::L(vec![s("user".into())]);
+    let update = app.app().dynamodb().update_item().table_name("users");
+    let update = update.key("pk", s(format!("USER#{}", admin.id))).key("sk", s("PROFILE".into()));
+    let update = update.update_expression("SET #roles = :roles").expression_attribute_names("#roles", "roles");
+    update.expression_attribute_values(":roles", roles).send().await.unwrap();
+    let token = link(&app, "admin@example.com").await;
+    assert_eq!(reset(&app, &token, NEW).await.status, 200);
+    assert_eq!(app.login("admin@example.com", NEW).await.json()["user"]["roles"], json!(["user"]));
+}
+
+#[tokio::test]
 async fn opening_the_link_is_a_page_with_a_form_and_uses_nothing() {
     let app = TestApp::start().await;
     app.confirmed(ADA).await;

@@ -12,7 +12,7 @@ use crate::jwk::{self, Algorithm, ByKid, Key};
 
 /// Keys are used this long at least without looking again, whatever the answer's `Cache-Control` says.
 pub const SHORTEST_FRESH: Duration = Duration::from_mins(1);
-/// And this long at most: so a withdrawn key is believed no longer.
+/// And this long at most: so a withdrawn key is believed no longer, as long as the keys can be fetched.
 pub const LONGEST_FRESH: Duration = Duration::from_mins(15);
 /// What an answer that does not say lives.
 const FRESH: Duration = Duration::from_mins(5);

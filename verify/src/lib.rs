@@ -35,7 +35,8 @@
 //! again, at most every ten seconds, so a new key is known at once and made-up ids cost nothing. While the keys cannot be
 //! fetched, the known ones are used for [another hour](Builder::longest_stale).
 //!
-//! A key that the service withdrew, because it was compromised, is therefore believed for a quarter of an hour at most.
+//! A key that the service withdrew, because it was compromised, is therefore believed for a quarter of an hour at most; for an
+//! hour and a quarter by one who cannot fetch the keys all that time.
 //!
 //! # Features
 //!

@@ -32,4 +32,11 @@ impl Device {
     pub fn belongs_to(&self, user: &User, now: Timestamp) -> bool {
         self.user == user.id && self.epoch == user.session_epoch && now < self.expires_at
     }
+
+    /// Whether it signed in since the account has its second factor, and so with it. Tokens from before are had by the
+    /// password alone, as many as one likes: each with codes to guess of its own, they would be no limit.
+    #[must_use]
+    pub fn proved_second_factor(&self, user: &User) -> bool {
+        user.totp_since.is_some_and(|since| since < self.expires_at.minus(DEVICE_LIFE))
+    }
 }

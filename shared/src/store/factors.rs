@@ -6,7 +6,7 @@ use aws_sdk_dynamodb::types::{Delete, DeleteRequest, Put, PutRequest, TransactWr
 use super::attempts::attempts_key;
 use super::sessions::{NewClient, session_item};
 use super::users::{PROFILE, user_key};
-use super::{Item, Store, from_item, if_condition_held, n, s, to_item, value};
+use super::{Item, Store, from_item, if_condition_held, if_undisturbed, n, s, to_item, value};
 use crate::clock::Timestamp;
 use crate::domain::factor::{Challenge, SealedSecret, Spent, TRIES, Totp};
 use crate::domain::id::{ChallengeId, DeviceId, UserId};
@@ -302,7 +302,7 @@ impl Store {
                 .expression_attribute_values(":count", n(earlier.count))
                 .expression_attribute_values(":last_at", n(earlier.last_at.millis())),
         };
-        Ok(if_condition_held(put.send().await)?.is_some())
+        Ok(if_undisturbed(put.send().await)?.is_some())
     }
 
     /// Remembers the step of a code, if no code of it or of a later one was used before.

@@ -218,6 +218,19 @@ where
     }
 }
 
+/// As [`if_condition_held`], for a caller that reads again and tries again when it did not: so it may as well do that
+/// when a transaction holds the item.
+fn if_undisturbed<T, E, R>(outcome: Result<T, SdkError<E, R>>) -> Result<Option<T>>
+where
+    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+    R: std::fmt::Debug + Send + Sync + 'static,
+{
+    match outcome {
+        Err(error) if error.code() == Some("TransactionConflictException") => Ok(None),
+        other => if_condition_held(other),
+    }
+}
+
 fn s(text: impl Into<String>) -> AttributeValue {
     AttributeValue::S(text.into())
 }

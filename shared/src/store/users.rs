@@ -237,7 +237,13 @@ impl Store {
         let erasure = Erasure {
             user: user.id,
             address: farewell.address.clone(),
-            former: user.former_emails.iter().map(|former| former.address.clone()).collect(),
+            // Those that are kept for it no longer may be somebody else's by now.
+            former: user
+                .former_emails
+                .iter()
+                .filter(|former| now < former.until)
+                .map(|former| former.address.clone())
+                .collect(),
             farewell: farewell.id,
             sweeps: 0,
         };
