@@ -65,6 +65,11 @@ impl Store {
     pub async fn count_attempt(&self, bucket: Bucket<'_>, earlier: Option<Attempts>, now: Attempts) -> Result<bool> {
         let mut item = to_item(address_key(bucket.address), attempts_of(bucket.device), &now)?;
         item.insert("ttl".into(), n(now.last_at.plus(KEPT).seconds()));
+        self.put_count(item, earlier).await
+    }
+
+    /// Puts a count in the place of the one that was read, if nobody else counted since. `false` when somebody did.
+    pub(super) async fn put_count(&self, item: Item, earlier: Option<Attempts>) -> Result<bool> {
         let put = self.db.put_item().table_name(&self.table).set_item(Some(item));
         let put = match earlier {
             None => put.condition_expression("attribute_not_exists(pk)"),

@@ -1,12 +1,12 @@
 //! Second factors, in their owner's partition, and the sign-ins that wait for one.
 
 use aws_sdk_dynamodb::types::builders::{DeleteBuilder, PutBuilder, UpdateBuilder};
-use aws_sdk_dynamodb::types::{Delete, DeleteRequest, Put, PutRequest, TransactWriteItem, Update, WriteRequest};
+use aws_sdk_dynamodb::types::{Delete, DeleteRequest, Put, PutRequest, TransactWriteItem, WriteRequest};
 
 use super::attempts::attempts_key;
 use super::sessions::{NewClient, session_item};
 use super::users::{PROFILE, user_key};
-use super::{Item, Store, from_item, if_condition_held, if_undisturbed, n, s, to_item, value};
+use super::{Item, Store, from_item, if_condition_held, n, s, to_item, value};
 use crate::clock::Timestamp;
 use crate::domain::factor::{Challenge, SealedSecret, Spent, TRIES, Totp};
 use crate::domain::id::{ChallengeId, DeviceId, UserId};
@@ -117,7 +117,7 @@ impl Store {
     ) -> Result<bool> {
         let pk = user_key(user);
         let totp = self
-            .update_of(&pk, TOTP)
+            .update(pk.clone(), TOTP)
             .update_expression("SET confirmed_at = :now, last_step = :step REMOVE #ttl")
             .condition_expression("attribute_not_exists(confirmed_at) AND secret = :secret")
             .expression_attribute_names("#ttl", "ttl")
@@ -125,7 +125,7 @@ impl Store {
             .expression_attribute_values(":step", n(step.number()))
             .expression_attribute_values(":secret", value(secret)?);
         let profile = self
-            .update_of(&pk, PROFILE)
+            .update(pk.clone(), PROFILE)
             .update_expression("SET totp_since = :now")
             .condition_expression("attribute_exists(pk) AND attribute_not_exists(totp_since)")
             .expression_attribute_values(":now", n(now.millis()));
@@ -164,7 +164,7 @@ impl Store {
             }
         };
         let profile = self
-            .update_of(&pk, PROFILE)
+            .update(pk.clone(), PROFILE)
             .update_expression("REMOVE totp_since")
             .condition_expression("attribute_exists(totp_since)");
         let items = vec![
@@ -292,23 +292,13 @@ impl Store {
         earlier: Option<Attempts>,
         now: Attempts,
     ) -> Result<bool> {
-        let put = self.db.put_item().table_name(&self.table);
-        let put = put.set_item(Some(to_item(user_key(user), attempts_of(device), &now)?));
-        let put = match earlier {
-            None => put.condition_expression("attribute_not_exists(pk)"),
-            Some(earlier) => put
-                .condition_expression("#count = :count AND last_at = :last_at")
-                .expression_attribute_names("#count", "count")
-                .expression_attribute_values(":count", n(earlier.count))
-                .expression_attribute_values(":last_at", n(earlier.last_at.millis())),
-        };
-        Ok(if_undisturbed(put.send().await)?.is_some())
+        self.put_count(to_item(user_key(user), attempts_of(device), &now)?, earlier).await
     }
 
     /// Remembers the step of a code, if no code of it or of a later one was used before.
     fn spend_step(&self, pk: &str, secret: &SealedSecret, step: Step) -> Result<UpdateBuilder> {
         let update = self
-            .update_of(pk, TOTP)
+            .update(pk.to_owned(), TOTP)
             .update_expression("SET last_step = :step")
             .condition_expression("secret = :secret AND last_step < :step")
             .expression_attribute_values(":secret", value(secret)?)
@@ -318,14 +308,10 @@ impl Store {
 
     /// Takes a code out of the set, if it is still in there.
     fn spend_recovery_code(&self, pk: &str, hash: &RecoveryHash) -> UpdateBuilder {
-        self.update_of(pk, RECOVERY)
+        self.update(pk.to_owned(), RECOVERY)
             .update_expression("REMOVE codes.#hash")
             .condition_expression("attribute_exists(codes.#hash)")
             .expression_attribute_names("#hash", hash.as_str())
-    }
-
-    fn update_of(&self, pk: &str, sk: &str) -> UpdateBuilder {
-        Update::builder().table_name(&self.table).key("pk", s(pk)).key("sk", s(sk))
     }
 
     fn delete_of(&self, pk: &str, sk: &str) -> DeleteBuilder {
