@@ -16,7 +16,6 @@ use std::time::{Duration, Instant};
 
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
-use shared::clock::Clock;
 use shared::domain::password::{NewPassword, Password};
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::net::{TcpListener, TcpStream};
@@ -25,11 +24,11 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 use zip::write::SimpleFileOptions;
 
+use crate::report;
 use crate::samples::{Samples, millis, ratio};
 use crate::service::{EMAIL, PASSWORD, Running};
 
 const STARTS: usize = 20;
-const RESULTS: &str = "bench/results/cold-start.md";
 const COMMAND: &str = "bench/cold-start";
 const BARE: &str = "bare";
 /// The local stack makes an administrator of it: its token opens every route.
@@ -56,10 +55,12 @@ pub async fn run(arguments: impl Iterator<Item = String>) {
             row.function.take(bench.measure(&row.name).await);
         }
     }
-    let table = bench.table(&rows, starts).await;
-    print!("{table}");
+    let table = bench.table(&rows).await;
     if all {
-        std::fs::write(RESULTS, table).unwrap_or_else(|error| panic!("{RESULTS}: {error}"));
+        let command = format!("`{COMMAND}`, {starts} starts each, medians");
+        report::publish("cold-start", "Cold starts", &command, &table).await;
+    } else {
+        print!("{table}");
     }
     bench.service.stack.stop().await;
 }
@@ -216,19 +217,10 @@ impl Bench {
         event
     }
 
-    async fn table(&self, rows: &[Row], starts: usize) -> String {
-        let mut text = String::from("# Cold starts\n\n");
-        let machine = [
-            ("Date", Clock::default().now().rfc3339()[..10].to_owned()),
-            ("CPU", cpu()),
-            ("Kernel", std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default().trim().to_owned()),
-            ("Compiler", compiler().await),
-            ("Command", format!("`{COMMAND}`, {starts} starts each, medians")),
-        ];
-        for (what, value) in machine {
-            let _ = writeln!(text, "- {what}: {value}");
-        }
-        text += "\n| function | zip, MB | before the first call | × bare | init | × bare | first answer | × bare | said |\n";
+    async fn table(&self, rows: &[Row]) -> String {
+        let mut text = String::new();
+        text +=
+            "| function | zip, MB | before the first call | × bare | init | × bare | first answer | × bare | said |\n";
         text += "|---|---|---|---|---|---|---|---|---|\n";
         let bare = Starts::all(rows.iter().map(|row| &row.bare));
         let floor = [(BARE, &bare, &bare)];
@@ -377,16 +369,4 @@ fn zipped(binary: &Path) -> usize {
 #[allow(clippy::cast_precision_loss, reason = "an archive is small")]
 fn megabytes(bytes: usize) -> f64 {
     bytes as f64 / 1e6
-}
-
-fn cpu() -> String {
-    let text = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = text.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
-    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    format!("{}, {cores} cores", model.map_or("unknown", |(_, name)| name))
-}
-
-async fn compiler() -> String {
-    let output = Command::new("rustc").arg("--version").output().await.expect("rustc");
-    String::from_utf8_lossy(&output.stdout).trim().to_owned()
 }

@@ -1,8 +1,11 @@
 //! Whether the time of an answer tells known addresses from unknown ones: both in turn, compared by their medians and
 //! by Welch's t (beyond about 3 the means differ by more than chance explains).
 
+use std::fmt::Write as _;
+
 use serde_json::{Value, json};
 
+use crate::report;
 use crate::samples::{Samples, millis, ratio};
 use crate::service::{EMAIL, PASSWORD, Running};
 
@@ -14,8 +17,9 @@ type Body = fn(&str) -> Value;
 pub async fn run() {
     let service = Running::start().await;
     service.confirmed(EMAIL).await;
-    println!("| route | rounds | known p50 | unknown p50 | known/unknown | Welch's t |");
-    println!("|---|---|---|---|---|---|");
+    let mut table = String::from(
+        "| route | rounds | known p50 | unknown p50 | known/unknown | Welch's t |\n|---|---|---|---|---|---|\n",
+    );
     let routes: [(&str, u16, Body); 4] = [
         ("/auth/register", 202, |email| json!({ "name": "Eve", "email": email, "password": PASSWORD })),
         ("/auth/send", 202, |email| json!({ "email": email })),
@@ -48,7 +52,8 @@ pub async fn run() {
         let ((known_mean, known_variance), (unknown_mean, unknown_variance)) =
             (known.mean_and_variance(), unknown.mean_and_variance());
         let t = (known_mean - unknown_mean) / (known_variance + unknown_variance).sqrt();
-        println!(
+        let _ = writeln!(
+            table,
             "| POST {path} | {} | {} | {} | {:.3} | {t:.1} |",
             known.len(),
             millis(known.median()),
@@ -56,5 +61,7 @@ pub async fn run() {
             ratio(known.median(), unknown.median())
         );
     }
+    let command = "`cargo run --release -p bench -- enumeration`";
+    report::publish("enumeration", "Known and unknown addresses", command, &table).await;
     service.stack.stop().await;
 }

@@ -1,11 +1,13 @@
 //! What a sign-in costs beside the verification of the password: the two in turn, so that both meet the same machine.
 
+use std::fmt::Write as _;
 use std::time::Instant;
 
 use serde_json::json;
 use shared::domain::password::{NewPassword, Password};
 use shared::hashing::Verdict;
 
+use crate::report;
 use crate::samples::{Samples, millis, ratio};
 use crate::service::{EMAIL, PASSWORD, Running};
 
@@ -34,11 +36,12 @@ pub async fn run() {
             verifications.push(verification);
         }
     }
-    println!("| what | rounds | p50 | p99 | against the verification (p50) |");
-    println!("|---|---|---|---|---|");
+    let mut table =
+        String::from("| what | rounds | p50 | p99 | against the verification (p50) |\n|---|---|---|---|---|\n");
     let base = verifications.median();
     for (what, samples) in [("POST /auth/login", &logins), ("argon2 verification alone", &verifications)] {
-        println!(
+        let _ = writeln!(
+            table,
             "| {what} | {} | {} | {} | {:.3} |",
             samples.len(),
             millis(samples.median()),
@@ -46,5 +49,6 @@ pub async fn run() {
             ratio(samples.median(), base)
         );
     }
+    report::publish("login", "A sign-in beside its hash", "`cargo run --release -p bench -- login`", &table).await;
     service.stack.stop().await;
 }

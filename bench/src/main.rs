@@ -1,5 +1,5 @@
-//! Measurements against the whole service on this machine. Each is a command that prints a table; a result is a ratio
-//! of two things measured in one run wherever there are two.
+//! Measurements against the whole service on this machine. Each is a command that prints a table and keeps it in
+//! `bench/results/`; a result is a ratio of two things measured in one run wherever there are two.
 
 #![allow(clippy::disallowed_methods, reason = "measuring needs the machine's own clock")]
 
@@ -7,6 +7,7 @@ mod cold_start;
 mod enumeration;
 mod login;
 mod reads;
+mod report;
 mod samples;
 mod service;
 

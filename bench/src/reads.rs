@@ -1,5 +1,6 @@
 //! How many reads of one's own account one client gets through the local gateway in a second.
 
+use crate::report;
 use crate::samples::{Samples, millis};
 use crate::service::Running;
 
@@ -24,13 +25,12 @@ pub async fn run() {
     }
     #[allow(clippy::cast_precision_loss, reason = "a count of requests is small")]
     let rate = samples.len() as f64 / samples.total().as_secs_f64();
-    println!("| route | requests | requests/s | p50 | p99 |");
-    println!("|---|---|---|---|---|");
-    println!(
-        "| GET /user | {} | {rate:.0} | {} | {} |",
+    let table = format!(
+        "| route | requests | requests/s | p50 | p99 |\n|---|---|---|---|---|\n| GET /user | {} | {rate:.0} | {} | {} |\n",
         samples.len(),
         millis(samples.median()),
         millis(samples.percentile(99))
     );
+    report::publish("reads", "Reads by one client", "`cargo run --release -p bench -- reads`", &table).await;
     service.stack.stop().await;
 }
