@@ -4,6 +4,7 @@
 
 mod architecture;
 mod conflicts;
+mod confusion;
 mod deployment;
 mod events;
 mod factor;
