@@ -485,44 +485,6 @@ async fn a_forged_or_foreign_challenge_is_refused() {
 }
 
 #[tokio::test]
-async fn no_other_token_stands_in_for_a_challenge_and_a_challenge_for_no_other() {
-    let app = TestApp::start().await;
-    let admin = app.admin().await;
-    let ada = Owner::enrolled(&app, ADA).await;
-    let answer = ada.verify(&ada.challenge().await, &json!({ "code": ada.fresh_code() })).await.json();
-    let cursor = text(&admin.get("/users?limit=1").await.json()["next_cursor"]);
-    let link = app.confirmation_token("admin@example.com").await;
-    for (what, token) in [
-        ("access", text(&answer["access_token"])),
-        ("refresh", text(&answer["refresh_token"])),
-        ("device", text(&answer["device_token"])),
-        ("cursor", cursor),
-        ("link", link),
-    ] {
-        let refused = ada.verify(&token, &json!({ "code": ada.fresh_code() })).await;
-        assert_eq!(refused.code(), "invalid_challenge", "{what}");
-    }
-
-    let admin = app.sign_in("admin@example.com").await;
-    let challenge = ada.challenge().await;
-    for path in ["/user", "/user/factors", "/users"] {
-        let as_access = Answer::of(app.request(Method::GET, path).bearer_auth(&challenge)).await;
-        assert_eq!(as_access.code(), "invalid_token", "{path}");
-    }
-    assert_eq!(app.refresh(&challenge).await.code(), "invalid_refresh_token");
-    let as_bearer = Answer::of(app.request(Method::GET, "/auth/refresh").bearer_auth(&challenge)).await;
-    assert_eq!(as_bearer.code(), "invalid_refresh_token");
-    assert_eq!(admin.get(&format!("/users?cursor={challenge}")).await.code(), "invalid_request");
-    assert_eq!(app.post("/auth/confirm", &json!({ "token": challenge })).await.code(), "link_invalid");
-    // As a device token it is as good as none: the failures are those of a stranger.
-    for _ in 0..6 {
-        app.login(ADA, "wrong").await;
-    }
-    let body = json!({ "email": ADA, "password": PASSWORD, "device_token": challenge });
-    assert_eq!(app.post("/auth/login", &body).await.code(), "too_many_attempts");
-}
-
-#[tokio::test]
 async fn codes_are_limited_by_the_address_of_origin_too() {
     let app = TestApp::start_with(&[("LIMIT_SECOND_FACTOR_PER_IP", "3/1d")]).await;
     let ada = Owner::enrolled(&app, ADA).await;

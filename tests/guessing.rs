@@ -9,7 +9,6 @@ use functions::{ROUTES, login, register, send};
 use futures_util::future::join_all;
 use http_body_util::BodyExt;
 use lambda_http::tower::ServiceExt;
-use reqwest::Method;
 use serde_json::{Value, json};
 use shared::App;
 use shared::domain::limit::{Limit, Rate};
@@ -478,31 +477,6 @@ async fn the_device_token_of_another_installation_is_as_good_as_none() {
     app.confirmed(ADA).await;
     other.confirmed(ADA).await;
     assert_ignored(&app, &device_token(&other, ADA).await, "another installation's").await;
-}
-
-#[tokio::test]
-async fn no_other_token_stands_in_for_a_device_token_and_a_device_token_for_no_other() {
-    let app = TestApp::start().await;
-    let admin = app.admin().await;
-    app.confirmed(ADA).await;
-    let ada = app.sign_in(ADA).await;
-    let device = device_token(&app, ADA).await;
-    let cursor = text(&admin.get("/users?limit=1").await.json()["next_cursor"]);
-    let link = app.confirmation_token(ADA).await;
-    for (what, token) in
-        [("access", &ada.access_token), ("refresh", &ada.refresh_token), ("cursor", &cursor), ("link", &link)]
-    {
-        assert_ignored(&app, token, what).await;
-    }
-
-    let as_access = Answer::of(app.request(Method::GET, "/user").bearer_auth(&device)).await;
-    assert_eq!(as_access.code(), "invalid_token");
-    assert_eq!(app.refresh(&device).await.code(), "invalid_refresh_token");
-    let as_bearer = Answer::of(app.request(Method::GET, "/auth/refresh").bearer_auth(&device)).await;
-    assert_eq!(as_bearer.code(), "invalid_refresh_token");
-    let admin = app.sign_in("admin@example.com").await;
-    assert_eq!(admin.get(&format!("/users?cursor={device}")).await.code(), "invalid_request");
-    assert_eq!(app.post("/auth/confirm", &json!({ "token": device })).await.code(), "link_invalid");
 }
 
 #[tokio::test]

@@ -7,18 +7,24 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::Body;
 use axum::http::{HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use futures_util::stream;
 use serde_json::{Value, json};
 use tests::{TestApp, eventually};
 use tokio::sync::Semaphore;
 
+const HEALTH: &str = include_str!("../events/health.json");
+const EMAILER: &str = include_str!("../events/emailer.json");
 const REGISTERED: &str = r#"{"functionName":"health","functionVersion":"1","handler":"bootstrap"}"#;
 
 /// Gives one invocation to the function and one event to its extension, and keeps what it answers.
 #[derive(Clone)]
 struct Runtime {
+    /// What the function is invoked with.
+    event: &'static str,
     invocations: Arc<Semaphore>,
     events: Arc<Semaphore>,
     answer: Arc<Mutex<Option<Value>>>,
@@ -28,6 +34,16 @@ struct Runtime {
 
 struct Function(Child);
 
+impl Function {
+    /// Ends it as an environment that breaks does: the next invocation is cut off, and the runtime gives up. A process that
+    /// is killed instead writes no coverage.
+    async fn end(mut self, runtime: &Runtime) {
+        runtime.invocations.close();
+        let status = eventually("the end of the function", async || self.0.try_wait().unwrap()).await;
+        assert_eq!(status.code(), Some(1));
+    }
+}
+
 impl Drop for Function {
     fn drop(&mut self) {
         let _ = self.0.kill();
@@ -36,9 +52,9 @@ impl Drop for Function {
 }
 
 impl Runtime {
-    async fn start() -> (Self, String) {
+    async fn start(event: &'static str) -> (Self, String) {
         let one = || Arc::new(Semaphore::new(1));
-        let runtime = Self { invocations: one(), events: one(), answer: Arc::default(), asked: Arc::default() };
+        let runtime = Self { event, invocations: one(), events: one(), answer: Arc::default(), asked: Arc::default() };
         let (invoked, told, answered) = (runtime.clone(), runtime.clone(), runtime.clone());
         let router = Router::new()
             .route("/2018-06-01/runtime/invocation/next", get(async move || invoked.invoke().await))
@@ -58,7 +74,13 @@ impl Runtime {
     }
 
     async fn invoke(&self) -> Response {
-        self.invocations.acquire().await.unwrap().forget();
+        let body = match self.invocations.acquire().await {
+            Ok(invocation) => {
+                invocation.forget();
+                Body::from(self.event)
+            }
+            Err(_) => Body::from_stream(stream::once(async { Err::<&str, _>("cut off") })),
+        };
         let headers = [
             (header("lambda-runtime-aws-request-id"), HeaderValue::from_static("r1")),
             (header("lambda-runtime-deadline-ms"), HeaderValue::from_static("99999999999999")),
@@ -67,7 +89,7 @@ impl Runtime {
                 HeaderValue::from_static("arn:aws:lambda:eu-central-1:1:function:f"),
             ),
         ];
-        (headers, include_str!("../events/health.json")).into_response()
+        (headers, body).into_response()
     }
 
     async fn tell(&self) -> String {
@@ -119,9 +141,9 @@ fn command(app: &TestApp, runtime: &str, log_level: &str) -> Command {
 #[tokio::test]
 async fn a_function_answers_its_invocation_and_ships_its_log_afterwards() {
     let app = TestApp::start().await;
-    let (runtime, address) = Runtime::start().await;
+    let (runtime, address) = Runtime::start(HEALTH).await;
     // Empty is how the template leaves a variable out.
-    let _function = Function(command(&app, &address, "").spawn().unwrap());
+    let function = Function(command(&app, &address, "").spawn().unwrap());
     let answer = eventually("an answer", async || runtime.answer.lock().unwrap().clone()).await;
     assert_eq!(answer["statusCode"], 200);
     assert_eq!(answer["body"], r#"{"status":"ok"}"#);
@@ -129,32 +151,50 @@ async fn a_function_answers_its_invocation_and_ships_its_log_afterwards() {
         app.stack.logs().await.into_iter().find(|line| line["faas.name"] == "health" && line["message"] == "answered")
     });
     assert_eq!(line.await["http.response.status_code"], 200);
+    function.end(&runtime).await;
+}
+
+#[tokio::test]
+async fn a_function_behind_a_queue_answers_its_event_and_ships_its_log_afterwards() {
+    let app = TestApp::start().await;
+    let (runtime, address) = Runtime::start(EMAILER).await;
+    let mut command = command(&app, &address, "");
+    let function = Function(command.env("AWS_LAMBDA_FUNCTION_NAME", "emailer").spawn().unwrap());
+    let answer = eventually("an answer", async || runtime.answer.lock().unwrap().clone()).await;
+    assert_eq!(answer, json!({ "batchItemFailures": [] }));
+    eventually("the extension to ask for the next event", async || {
+        (runtime.asked.load(Ordering::Relaxed) == 2).then_some(())
+    })
+    .await;
+    function.end(&runtime).await;
 }
 
 #[tokio::test]
 async fn lines_about_shipping_the_log_do_not_keep_the_invocation_from_its_end() {
     let app = TestApp::start().await;
-    let (runtime, address) = Runtime::start().await;
-    let _function = Function(command(&app, &address, "debug").spawn().unwrap());
+    let (runtime, address) = Runtime::start(HEALTH).await;
+    let function = Function(command(&app, &address, "debug").spawn().unwrap());
     eventually("the extension to ask for the next event", async || {
         (runtime.asked.load(Ordering::Relaxed) == 2).then_some(())
     })
     .await;
     assert!(app.stack.logs().await.iter().any(|line| line["message"] == "answered"));
+    function.end(&runtime).await;
 }
 
 #[tokio::test]
 async fn a_function_that_uses_no_table_never_calls_for_it() {
     let app = TestApp::start().await;
-    let (runtime, address) = Runtime::start().await;
+    let (runtime, address) = Runtime::start(HEALTH).await;
     let table = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let mut command = command(&app, &address, "");
     command.env("AWS_ENDPOINT_URL_DYNAMODB", format!("http://{}", table.local_addr().unwrap()));
-    let _function = Function(command.spawn().unwrap());
+    let function = Function(command.spawn().unwrap());
     let answer = eventually("an answer", async || runtime.answer.lock().unwrap().clone()).await;
     assert_eq!(answer["statusCode"], 200);
     let called = tokio::time::timeout(Duration::from_millis(1), table.accept()).await;
     assert!(called.is_err(), "health called for the table");
+    function.end(&runtime).await;
 }
 
 #[tokio::test]
@@ -162,7 +202,9 @@ async fn a_function_whose_configuration_is_not_complete_says_what_is_missing() {
     let mut command = Command::new(env!("CARGO_BIN_EXE_function"));
     let output = tokio::time::timeout(
         Duration::from_secs(20),
-        tokio::task::spawn_blocking(move || command.env_clear().env("AWS_REGION", "us-east-1").output().unwrap()),
+        tokio::task::spawn_blocking(move || {
+            command.env_remove("TABLE_NAME").env("AWS_REGION", "us-east-1").output().unwrap()
+        }),
     );
     let output = output.await.unwrap().unwrap();
     assert!(!output.status.success());

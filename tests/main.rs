@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::unchecked_time_subtraction, reason = "a test that cannot go on stops")]
 
 mod architecture;
+mod conflicts;
+mod confusion;
 mod deployment;
 mod events;
 mod factor;

@@ -3,8 +3,11 @@
 //! An outage swaps the server behind the listening socket instead of putting a proxy in front, so it
 //! costs a working request nothing.
 //!
-//! Unlike AWS: nothing is throttled, transactions never conflict because there is one writer, an index is
-//! never behind its table, and items past their time to live go when the data is opened again.
+//! Unlike AWS: nothing is throttled, transactions never conflict because there is one writer (but for
+//! [`Outage::Conflict`]), an index is never behind its table, and items past their time to live go when the data is opened
+//! again.
+
+mod conflict;
 
 use std::io;
 use std::path::PathBuf;
@@ -51,13 +54,15 @@ pub(crate) async fn serve(
             let listener = TcpListener::from_std(socket.try_clone()?)?;
             let turn = next_turn(outage.clone(), stop.clone());
             serving.send_replace(current);
-            if current == Outage::None {
-                dynoxide::server::serve_with_shutdown(listener, database.clone(), turn)
+            match current {
+                Outage::None => dynoxide::server::serve_with_shutdown(listener, database.clone(), turn)
                     .await
-                    .map_err(io::Error::other)?;
-            } else {
-                let down = Router::new().fallback(async || unavailable(Service::DynamoDb));
-                axum::serve(listener, down).with_graceful_shutdown(turn).await?;
+                    .map_err(io::Error::other)?,
+                Outage::Conflict { times } => conflict::serve(listener, database.clone(), times, turn).await?,
+                _ => {
+                    let down = Router::new().fallback(async || unavailable(Service::DynamoDb));
+                    axum::serve(listener, down).with_graceful_shutdown(turn).await?;
+                }
             }
         }
         io::Result::Ok(())

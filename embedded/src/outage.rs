@@ -35,6 +35,12 @@ pub enum Outage {
     AnswerLost,
     /// SES only: a mail is refused with `MessageRejected` (400).
     Reject,
+    /// DynamoDB only: every write is refused as often as this before it is done, as by AWS while a transaction holds one of
+    /// its items: `TransactionConflictException`, and for a transaction `TransactionCanceledException` with that reason.
+    Conflict {
+        /// Of each write, told apart by what it writes.
+        times: u32,
+    },
     /// Firehose only: of every request's records the first, third, fifth and so on are refused.
     PartialFailure,
 }

@@ -81,9 +81,11 @@ pub async fn handler(
 
     let (set, codes) = RecoverySet::new(now);
     let mail = OwedMail::of_factor(&user, FactorChange::Added, now);
-    if !app.store.confirm_totp(user.id, (&totp.secret, step), &set, &mail, now).await? {
-        // Confirmed, or started again, by another request meanwhile.
-        return Err(Error::TotpAlreadyEnrolled);
+    if !app.store.confirm_totp(&user, (&totp.secret, step), &set, &mail, now).await? {
+        let now = app.store.user(user.id).await?.ok_or(Error::InvalidToken)?;
+        // Every session was ended meanwhile; or else it was confirmed, or started again, by another request.
+        let over = now.session_epoch != user.session_epoch;
+        return Err(if over { Error::InvalidToken } else { Error::TotpAlreadyEnrolled });
     }
     Event::SecondFactorAdded { user: user.id }.record();
     app.tell_emailer(&mail).await;

@@ -77,6 +77,7 @@ pub async fn handler(
         picture: PictureState::default(),
         pending_email: None,
         email_asked_at: None,
+        email_asked_by_sign_in_at: None,
         former_emails: Vec::new(),
         created_at: now,
         updated_at: now,

@@ -2,7 +2,8 @@
 //!
 //! `GET /auth/email/undo?token=` is a page with one button; `POST /auth/email/undo` presses it. The account has the old
 //! address again, whatever it was changed to since, all sessions end, and a link to choose a new password is mailed there:
-//! who changed the address may know the password.
+//! who changed the address may know the password. A second factor goes if it came with the session that asked for the
+//! change, or later: it would shut the owner out. One from before stays, for the thief may read the mailbox too.
 
 use axum::extract::State;
 use axum::response::Response;
@@ -75,9 +76,14 @@ async fn undo(app: &App, token: &str) -> Result<EmailRestored> {
         if !user.former_emails.iter().any(|former| former.address == address && now < former.until) {
             return Err(Error::LinkUsed);
         }
+        // After the account: a factor that is added between the two fails the write.
+        let recovery = app.store.factors(user.id, None).await?.recovery;
         let mail = OwedMail::new(address, MailKind::AddressRestored { user: user.id }, now);
-        if app.store.restore_address(&user, &to, &link, &mail, now).await? {
+        if app.store.restore_address(&user, recovery.as_ref(), &to, &link, &mail, now).await? {
             Event::AddressChangeUndone { user: user.id }.record();
+            if user.distrusts_totp(&to.folded()) {
+                Event::SecondFactorRemoved { user: user.id, method: "undo" }.record();
+            }
             app.tell_emailer(&mail).await;
             return Ok(EmailRestored { status: "email_restored" });
         }

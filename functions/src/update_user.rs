@@ -58,7 +58,7 @@ pub async fn handler(
             if email.folded() == caller.user.email.folded() {
                 app.store.keep_address_as_it_is(id, name.as_ref(), now).await?
             } else {
-                request_address(&app, caller.user, &email, name.as_ref()).await?
+                request_address(&app, caller, &email, name.as_ref()).await?
             }
         }
     };
@@ -71,7 +71,7 @@ pub async fn handler(
 /// Owes the new address a mail with a link. `None` when the account is gone or its sessions are over.
 async fn request_address(
     app: &App,
-    mut user: User,
+    CurrentUser { mut user, signed_in_at, .. }: CurrentUser,
     to: &EmailAddress,
     name: Option<&UserName>,
 ) -> Result<Option<User>> {
@@ -82,7 +82,7 @@ async fn request_address(
             return Err(Error::TooManyAttempts { retry_after });
         }
         let mail = OwedMail::new(to.folded(), MailKind::ChangeAddress { user: user.id, to: to.clone() }, now);
-        let requested = app.store.request_address(&user, to, name, &mail, now).await?;
+        let requested = app.store.request_address(&user, signed_in_at, to, name, &mail, now).await?;
         if requested {
             Event::AddressChangeRequested { user: user.id }.record();
             app.tell_emailer(&mail).await;

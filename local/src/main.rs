@@ -30,12 +30,16 @@ async fn main() -> ExitCode {
             Err(_) => return fail(&format!("PORT={port} is no port")),
         }
     }
+    let stopped = match stopped() {
+        Ok(stopped) => stopped,
+        Err(error) => return fail(&format!("no signal can be listened for: {error}")),
+    };
     match Stack::start(options).await {
         Ok(stack) => {
             for address in stack.addresses() {
                 println!("{:<9} {:<38} {}", address.name, address.url, address.what);
             }
-            stopped().await;
+            stopped.await;
             stack.stop().await;
             ExitCode::SUCCESS
         }
@@ -48,16 +52,23 @@ fn fail(line: &str) -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// Ctrl-C, or the signal that a process manager sends.
-async fn stopped() {
-    let interrupted = tokio::signal::ctrl_c();
-    #[cfg(unix)]
-    if let Ok(mut terminated) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+/// Ctrl-C, or the signal that a process manager sends. It is listened for from this call on, so that one that comes while
+/// the stack starts ends it cleanly, too.
+#[cfg(unix)]
+fn stopped() -> std::io::Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (mut interrupted, mut terminated) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    Ok(async move {
         tokio::select! {
-            _ = interrupted => {}
+            _ = interrupted.recv() => {}
             _ = terminated.recv() => {}
         }
-        return;
-    }
-    let _ = interrupted.await;
+    })
+}
+
+#[cfg(not(unix))]
+fn stopped() -> std::io::Result<impl Future<Output = ()>> {
+    Ok(async {
+        let _ = tokio::signal::ctrl_c().await;
+    })
 }

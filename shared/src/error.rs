@@ -66,6 +66,9 @@ pub enum Error {
     WrongPassword,
     #[error("Another account has this address.")]
     AddressTaken,
+    /// Nothing is broken and nothing was done: too much happens at once to what this request is about.
+    #[error("Too much happens at once. Try again in a moment.")]
+    TemporarilyUnavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
     #[error("Something went wrong on our side. Quote the request id when you report it.")]
     Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
@@ -142,6 +145,7 @@ codes! {
     TooManyAttempts          "too_many_attempts"         TOO_MANY_REQUESTS      "Too many attempts"
     RateLimited              "rate_limited"              TOO_MANY_REQUESTS      "Too many requests"
     InternalError            "internal_error"            INTERNAL_SERVER_ERROR  "Internal error"
+    TemporarilyUnavailable   "temporarily_unavailable"   SERVICE_UNAVAILABLE    "Temporarily unavailable"
 }
 
 impl fmt::Display for Code {
@@ -199,6 +203,7 @@ impl Error {
             Self::WrongPassword => Code::WrongPassword,
             Self::AddressTaken => Code::AddressTaken,
             Self::Internal(_) => Code::InternalError,
+            Self::TemporarilyUnavailable(_) => Code::TemporarilyUnavailable,
         }
     }
 }

@@ -5,7 +5,14 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
+use shared::domain::email::EmailAddress;
+use shared::domain::link::LinkToken;
+use shared::domain::mail::{FactorChange, MailKind, OwedMail};
+use shared::domain::recovery::RecoverySet;
+use shared::domain::totp::Step;
 use tests::{Answer, PASSWORD, SignedIn, TestApp, text};
+
+use crate::factor::{self, Owner};
 
 const OLD: &str = "ada@example.com";
 const NEW: &str = "ada@example.org";
@@ -418,6 +425,109 @@ async fn taking_a_change_back_wins_over_another_change_at_the_same_time() {
 }
 
 /// Sudhodanan and Paverd, "Pre-hijacked accounts" (USENIX Security 2022): the unexpired email change attack.
+#[tokio::test]
+async fn taking_a_change_back_takes_away_an_app_that_came_with_it() {
+    let app = TestApp::start().await;
+    for (address, app_first) in [(OLD, false), ("grace@example.com", true)] {
+        app.confirmed(address).await;
+        app.clock.advance(DAY);
+        let thief = app.sign_in(address).await;
+        let enrol = async || {
+            let secret = factor::start(&thief).await;
+            assert_eq!(factor::confirm(&app, &thief, &secret).await.status, 200);
+        };
+        if app_first {
+            enrol().await;
+        }
+        let back = moved(&app, &thief, address, &format!("{address}.net")).await;
+        if !app_first {
+            enrol().await;
+        }
+        assert_eq!(undo(&app, &back).await.status, 200);
+        assert_eq!(app.login(address, PASSWORD).await.status, 200, "app first: {app_first}");
+        assert_eq!(app.items_with("FACTOR#").await, [""; 0], "app first: {app_first}");
+        let removed = &app.events("second_factor_removed").await[0];
+        assert_eq!((&removed["user.id"], &removed["event.reason"]), (&json!(thief.id), &json!("undo")));
+    }
+}
+
+#[tokio::test]
+async fn a_change_is_not_taken_back_without_a_look_at_an_app_that_is_added_meanwhile() {
+    let app = TestApp::start().await;
+    let store = &app.app().store;
+    let thief = app.signed_in(OLD).await;
+    let back = moved(&app, &thief, OLD, NEW).await;
+    let read = store.user(thief.id.parse().unwrap()).await.unwrap().unwrap();
+    let secret = factor::start(&thief).await;
+    assert_eq!(factor::confirm(&app, &thief, &secret).await.status, 200);
+    let (now, link) = (app.clock.now(), LinkToken::decode(&back).unwrap().hash());
+    let mail = OwedMail::new(read.email.folded(), MailKind::AddressRestored { user: read.id }, now);
+    let old = EmailAddress::parse(OLD).unwrap();
+    assert!(!store.restore_address(&read, None, &old, &link, &mail, now).await.unwrap());
+    assert_eq!(undo(&app, &back).await.status, 200, "by whoever reads again");
+    assert_eq!(app.login(OLD, PASSWORD).await.status, 200);
+}
+
+#[tokio::test]
+async fn an_app_whose_confirmation_was_under_way_when_a_change_was_taken_back_is_not_added() {
+    let app = TestApp::start().await;
+    let store = &app.app().store;
+    let thief = app.signed_in(OLD).await;
+    let back = moved(&app, &thief, OLD, NEW).await;
+    factor::start(&thief).await;
+    let id = thief.id.parse().unwrap();
+    let read = store.user(id).await.unwrap().unwrap();
+    let secret = store.factors(id, None).await.unwrap().totp.unwrap().secret;
+    assert_eq!(undo(&app, &back).await.status, 200);
+    let now = app.clock.now();
+    let mail = OwedMail::of_factor(&read, FactorChange::Added, now);
+    let (codes, _) = RecoverySet::new(now);
+    assert!(!store.confirm_totp(&read, (&secret, Step::at(now)), &codes, &mail, now).await.unwrap());
+    assert_eq!(app.login(OLD, PASSWORD).await.status, 200);
+}
+
+#[tokio::test]
+async fn taking_a_change_back_leaves_the_owners_app_and_takes_recovery_codes_that_came_with_the_change() {
+    let app = TestApp::start().await;
+    let ada = Owner::enrolled(&app, OLD).await;
+    let left =
+        async |session: &SignedIn<'_>| session.get("/user/factors").await.json()["recovery_codes"]["left"].clone();
+    app.clock.advance(DAY);
+    // Somebody who was let sign in once.
+    let thief = ada.sign_in().await;
+    let back = moved(&app, &thief, OLD, NEW).await;
+    assert_eq!(undo(&app, &back).await.status, 200);
+    let session = ada.sign_in().await;
+    assert_eq!(left(&session).await, 10);
+
+    app.clock.advance(DAY);
+    let thief = ada.sign_in().await;
+    let back = moved(&app, &thief, OLD, NEW).await;
+    let renewed = factor::renew(&thief, &json!({ "recovery_code": ada.recovery[0] })).await;
+    assert_eq!(renewed.status, 200, "{}", renewed.text);
+    let codes = renewed.json()["recovery_codes"].clone();
+    assert_eq!(undo(&app, &back).await.status, 200);
+    let refused = ada.verify(&ada.challenge().await, &json!({ "recovery_code": codes[0] })).await;
+    assert_eq!(refused.code(), "invalid_code");
+    let session = ada.sign_in().await;
+    assert_eq!(left(&session).await, 0);
+}
+
+#[tokio::test]
+async fn taking_a_change_back_ends_the_trust_in_the_thiefs_device() {
+    let app = TestApp::start().await;
+    app.confirmed(OLD).await;
+    let signed_in = app.login(OLD, PASSWORD).await.json();
+    let thief = app.session_of(OLD, &signed_in);
+    let back = moved(&app, &thief, OLD, NEW).await;
+    assert_eq!(undo(&app, &back).await.status, 200);
+    for _ in 0..6 {
+        assert_eq!(app.login(OLD, "not the password").await.code(), "invalid_credentials");
+    }
+    let body = json!({ "email": OLD, "password": PASSWORD, "device_token": signed_in["device_token"] });
+    assert_eq!(app.post("/auth/login", &body).await.code(), "too_many_attempts");
+}
+
 #[tokio::test]
 async fn a_thiefs_pending_change_ends_when_the_owner_resets_the_password() {
     let app = TestApp::start().await;

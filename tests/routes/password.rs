@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use local::{Outage, Service};
 use reqwest::Method;
-use serde_json::{Value, json};
+use serde_json::json;
 use shared::http::pages::CONTENT_SECURITY_POLICY;
 use tests::{Answer, PASSWORD, SignedIn, TestApp, text};
 
@@ -425,60 +425,6 @@ async fn no_line_of_the_log_holds_what_resets_a_password() {
 }
 
 /// Every token of this service at every door for mailed links but its own.
-#[tokio::test]
-async fn a_token_of_one_purpose_opens_no_other_door() {
-    let app = TestApp::start_with(&[("LIMITS", "off")]).await;
-    let mut tokens: Vec<(&str, String)> = Vec::new();
-    app.register("waiting@example.com").await;
-    tokens.push(("/auth/confirm", app.confirmation_token("waiting@example.com").await));
-    let ada = app.signed_in(ADA).await;
-    assert_eq!(ada.put("/user", &json!({ "email": "ada@example.org" })).await.status, 200);
-    let moving = app.mailed_token("ada@example.org", "/auth/email/confirm").await;
-    assert_eq!(app.post("/auth/email/confirm", &json!({ "token": moving })).await.status, 200);
-    tokens.push(("/auth/email/undo", app.mailed_token(ADA, "/auth/email/undo").await));
-    assert_eq!(ada.put("/user", &json!({ "email": "ada@example.net" })).await.status, 200);
-    tokens.push(("/auth/email/confirm", app.mailed_token("ada@example.net", "/auth/email/confirm").await));
-    tokens.push(("/auth/password/reset", link(&app, "ada@example.org").await));
-    tokens.push(("", ada.access_token.clone()));
-    tokens.push(("", ada.refresh_token.clone()));
-    let admin = app.admin().await;
-    let cursor = admin.get("/users?limit=1").await.json();
-    tokens.push(("", text(&cursor["next_cursor"])));
-
-    for (own, token) in &tokens {
-        for door in ["/auth/confirm", "/auth/email/confirm", "/auth/email/undo", "/auth/password/reset"] {
-            if door == *own {
-                continue;
-            }
-            let mut body = json!({ "token": token });
-            if door == "/auth/password/reset" {
-                body["password"] = json!(NEW);
-            }
-            let answer = app.post(door, &body).await;
-            assert_eq!((answer.status.as_u16(), answer.code().as_str()), (400, "link_invalid"), "{own} at {door}");
-        }
-        if !own.is_empty() {
-            assert_eq!(app.refresh(token).await.code(), "invalid_refresh_token", "{own}");
-            let request = app.request(Method::GET, "/user").bearer_auth(token);
-            assert_eq!(Answer::of(request).await.code(), "invalid_token", "{own}");
-            assert_eq!(admin.get(&format!("/users?cursor={token}")).await.code(), "invalid_request", "{own}");
-        }
-    }
-    // None of it used any of them.
-    for (own, token) in tokens.iter().filter(|(own, _)| *own != "/auth/email/undo" && !own.is_empty()) {
-        let mut body = json!({ "token": token });
-        if *own == "/auth/password/reset" {
-            body["password"] = json!(NEW);
-        }
-        // A reset before the change of the address would end its link, and the other way round.
-        if *own != "/auth/email/confirm" {
-            assert_eq!(app.post(own, &body).await.status, 200, "{own}");
-        }
-    }
-    let undo: Value = json!({ "token": tokens[1].1 });
-    assert_eq!(app.post("/auth/email/undo", &undo).await.status, 200);
-}
-
 #[tokio::test]
 async fn what_is_no_link_of_ours_resets_nothing() {
     let app = TestApp::start().await;

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use tests::{Answer, PASSWORD, SignedIn, TestApp, text};
 
 const DAY: Duration = Duration::from_hours(24);
+const ADA: &str = "ada@example.com";
 const FIREFOX: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:146.0) Gecko/20100101 Firefox/146.0";
 
 async fn sessions(of: &SignedIn<'_>) -> Vec<Value> {
@@ -196,4 +197,37 @@ async fn what_a_client_says_of_itself_never_stands_in_a_mail() {
         assert!(!mails[0].to_string().contains(word), "{}", mails[0]);
     }
     assert!(text(&mails[0]["text"]).contains("an unknown program"));
+}
+
+/// Session fixation: Eve plants what is hers in the browser that Ada signs in with.
+#[tokio::test]
+async fn a_sign_in_never_goes_on_with_a_session_that_was_planted() {
+    let app = TestApp::start().await;
+    app.confirmed(ADA).await;
+    app.confirmed("eve@example.com").await;
+    let planted = app.login("eve@example.com", PASSWORD).await.json();
+    let mut eve = app.session_of("eve@example.com", &planted);
+    let body = json!({ "email": ADA, "password": PASSWORD, "device_token": planted["device_token"] });
+    let request = app.request(Method::POST, "/auth/login").bearer_auth(&eve.access_token);
+    let cookies = format!("session={}; refresh_token={}", current(&eve).await, eve.refresh_token);
+    let answer = Answer::of(request.header("cookie", cookies).json(&body)).await;
+    assert_eq!((answer.status.as_u16(), answer.header("set-cookie")), (200, ""));
+    let ada = app.session_of(ADA, &answer.json());
+    let fresh = current(&ada).await;
+    assert_ne!(fresh, current(&eve).await);
+    assert_ne!(answer.json()["device_token"], planted["device_token"]);
+
+    // What Eve holds is still hers alone, before and after a refresh, and ends with nothing of Ada's.
+    assert_eq!(eve.get("/user").await.json()["email"], "eve@example.com");
+    eve.refresh().await;
+    assert_eq!(eve.get("/user").await.json()["email"], "eve@example.com");
+    assert_eq!(end(&eve, &fresh).await.code(), "session_not_found");
+
+    // Nor does a sign-in take the id of a session, or go on with one of the same account.
+    for field in ["session_id", "sid", "refresh_token"] {
+        let mut naming = body.clone();
+        naming[field] = json!(fresh);
+        assert_eq!(app.post("/auth/login", &naming).await.code(), "invalid_request", "{field}");
+    }
+    assert_ne!(current(&app.sign_in(ADA).await).await, fresh);
 }

@@ -183,6 +183,41 @@ async fn items_outlive_a_restart() {
 }
 
 #[tokio::test]
+async fn a_write_that_is_to_conflict_is_refused_as_often_as_asked_and_then_done() {
+    use embedded::{Outage, Service};
+    let aws = Aws::start().await;
+    create_table(&aws.dynamodb).await;
+    aws.embedded.set_outage(Service::DynamoDb, Outage::Conflict { times: 2 }).await;
+    let put = || aws.dynamodb.put_item().table_name(TABLE).item("pk", text("1")).item("sk", text("a"));
+    let get = || aws.dynamodb.get_item().table_name(TABLE).key("pk", text("1")).key("sk", text("a"));
+    for _ in 0..2 {
+        assert_eq!(put().send().await.unwrap_err().code(), Some("TransactionConflictException"));
+        assert!(get().send().await.unwrap().item().is_none(), "it was done all the same");
+    }
+    put().send().await.unwrap();
+    assert!(get().send().await.unwrap().item().is_some());
+
+    let item = |sk: &str| [("pk".to_owned(), text("1")), ("sk".to_owned(), text(sk))].into();
+    let write = |sk| {
+        let put = Put::builder().table_name(TABLE).set_item(Some(item(sk))).build().unwrap();
+        TransactWriteItem::builder().put(put).build()
+    };
+    let transaction = || aws.dynamodb.transact_write_items().transact_items(write("b")).transact_items(write("c"));
+    for _ in 0..2 {
+        // Each time with another token: it is the same transaction all the same.
+        let error = transaction().send().await.unwrap_err().into_service_error();
+        let TransactWriteItemsError::TransactionCanceledException(cancelled) = error else {
+            panic!("{error}");
+        };
+        let codes: Vec<_> = cancelled.cancellation_reasons().iter().filter_map(|reason| reason.code()).collect();
+        assert_eq!(codes, ["TransactionConflict", "None"]);
+    }
+    transaction().send().await.unwrap();
+    aws.embedded.set_outage(Service::DynamoDb, Outage::None).await;
+    put().send().await.unwrap();
+}
+
+#[tokio::test]
 async fn an_outage_starts_and_ends_at_once() {
     use embedded::{Outage, Service};
     let aws = Aws::start().await;

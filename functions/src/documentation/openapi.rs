@@ -112,6 +112,9 @@ fn add_failures(operation: &mut Operation, route: Option<&Route>) {
         codes.push(Code::InvalidRequest);
     }
     codes.extend(route.map_or(&[][..], |route| route.errors));
+    if route.is_some_and(|route| route.uses_table) {
+        codes.push(Code::TemporarilyUnavailable);
+    }
     let limited = route.is_some_and(|route| route.limit.is_some());
     if limited {
         codes.push(Code::RateLimited);
@@ -165,7 +168,7 @@ fn problem(status: u16, codes: &[Code]) -> Response {
     match status {
         401 => response.header("WWW-Authenticate", header("The challenge, after RFC 6750 and RFC 9470")),
         405 => response.header("Allow", header("The methods that the path takes")),
-        429 => response.header("Retry-After", header("Seconds to wait")),
+        429 | 503 => response.header("Retry-After", header("Seconds to wait")),
         _ => response,
     }
     .build()

@@ -42,6 +42,9 @@ pub struct User {
     /// When a change of the address was last asked for.
     #[serde(default)]
     pub email_asked_at: Option<Timestamp>,
+    /// When the session signed in that asked for it.
+    #[serde(default)]
+    pub email_asked_by_sign_in_at: Option<Timestamp>,
     /// Addresses of the last week, which can take a change back and are kept for this account.
     #[serde(default)]
     pub former_emails: Vec<FormerEmail>,
@@ -54,6 +57,10 @@ pub struct User {
 pub struct FormerEmail {
     pub address: FoldedAddress,
     pub until: Timestamp,
+    /// When the session signed in that asked to leave the address. Whoever takes the change back says that this was not
+    /// they, so no second factor is theirs that came with that session or later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left_by_sign_in_at: Option<Timestamp>,
 }
 
 /// How many addresses are kept for an account at most. Whoever changes more often in a week waits: each keeps an address
@@ -95,8 +102,24 @@ impl User {
     /// The former addresses once this account moves from its address to `to`, now.
     #[must_use]
     pub fn former_emails_after(&self, to: &FoldedAddress, now: Timestamp) -> Vec<FormerEmail> {
-        let left = FormerEmail { address: self.email.folded(), until: now.plus(UNDO_LIFE) };
+        let left = FormerEmail {
+            address: self.email.folded(),
+            until: now.plus(UNDO_LIFE),
+            left_by_sign_in_at: self.email_asked_by_sign_in_at,
+        };
         self.kept_emails(now).filter(|former| former.address != *to).cloned().chain([left]).collect()
+    }
+
+    /// From when on a second factor is not the owner's, for whoever takes a change back to this address; `None` when all are.
+    #[must_use]
+    pub fn distrusted_from(&self, address: &FoldedAddress) -> Option<Timestamp> {
+        self.former_emails.iter().find(|former| former.address == *address)?.left_by_sign_in_at
+    }
+
+    /// Whether the authenticator app is one of those.
+    #[must_use]
+    pub fn distrusts_totp(&self, address: &FoldedAddress) -> bool {
+        self.totp_since.zip(self.distrusted_from(address)).is_some_and(|(since, from)| since >= from)
     }
 
     fn kept_emails(&self, now: Timestamp) -> impl Iterator<Item = &FormerEmail> {

@@ -12,6 +12,7 @@ use crate::domain::id::UserId;
 use crate::domain::link::LinkHash;
 use crate::domain::mail::OwedMail;
 use crate::domain::name::UserName;
+use crate::domain::recovery::RecoverySet;
 use crate::domain::user::{Role, User};
 use crate::error::{Error, Result};
 
@@ -113,16 +114,20 @@ impl Store {
     pub async fn request_address(
         &self,
         user: &User,
+        signed_in_at: Timestamp,
         to: &EmailAddress,
         name: Option<&UserName>,
         mail: &OwedMail,
         now: Timestamp,
     ) -> Result<bool> {
-        let mut set = String::from("SET pending_email = :to, email_asked_at = :now, updated_at = :now");
+        let mut set = String::from(
+            "SET pending_email = :to, email_asked_at = :now, email_asked_by_sign_in_at = :sign_in, updated_at = :now",
+        );
         let mut condition = String::from("attribute_exists(pk) AND session_epoch = :epoch");
         let mut update = self
             .update(user_key(user.id), PROFILE)
             .expression_attribute_values(":to", s(to.as_str()))
+            .expression_attribute_values(":sign_in", n(signed_in_at.millis()))
             .expression_attribute_values(":epoch", n(user.session_epoch))
             .expression_attribute_values(":now", n(now.millis()));
         if let Some(name) = name {
@@ -186,26 +191,41 @@ impl Store {
     }
 
     /// Uses a link and gives the account back an address that is kept for it. Whatever came after is undone with it: the
-    /// address since, every other that is kept, the one it was to have, and all sessions. `false` when the link was used
-    /// or has expired, when the address is no longer kept, or when the account was changed in the meantime.
+    /// address since, every other that is kept, the one it was to have, all sessions and with them the trust in devices, and
+    /// the second factor if it came with the session that asked for the change, or later. `false` when the link was used or
+    /// has expired, when the address is no longer kept, or when the account or its `recovery` codes were changed in the
+    /// meantime.
     ///
     /// # Errors
     /// Only when the table cannot be written.
     pub async fn restore_address(
         &self,
         user: &User,
+        recovery: Option<&RecoverySet>,
         to: &EmailAddress,
         link: &LinkHash,
         mail: &OwedMail,
         now: Timestamp,
     ) -> Result<bool> {
-        let profile = self
-            .update(user_key(user.id), PROFILE)
-            .update_expression(
-                "SET email = :to, email_confirmed = :yes, session_epoch = :next, updated_at = :now \
-                 REMOVE pending_email, former_emails",
-            )
-            .condition_expression("email = :from AND former_emails = :former AND session_epoch = :epoch")
+        let address = to.folded();
+        let drop_totp = user.distrusts_totp(&address);
+        let mut remove = String::from("REMOVE pending_email, former_emails");
+        if drop_totp {
+            remove.push_str(", totp_since");
+        }
+        let mut condition = String::from("email = :from AND former_emails = :former AND session_epoch = :epoch");
+        let mut profile = self.update(user_key(user.id), PROFILE);
+        if let Some(at) = user.totp_since {
+            condition.push_str(" AND totp_since = :totp_since");
+            profile = profile.expression_attribute_values(":totp_since", n(at.millis()));
+        } else {
+            condition.push_str(" AND attribute_not_exists(totp_since)");
+        }
+        let profile = profile
+            .update_expression(format!(
+                "SET email = :to, email_confirmed = :yes, session_epoch = :next, updated_at = :now {remove}"
+            ))
+            .condition_expression(condition)
             .expression_attribute_values(":from", s(user.email.as_str()))
             .expression_attribute_values(":to", s(to.as_str()))
             .expression_attribute_values(":former", value(&user.former_emails)?)
@@ -217,26 +237,31 @@ impl Store {
             .map_err(Error::internal)?;
         let back = Put::builder()
             .table_name(&self.table)
-            .set_item(Some(to_item(address_key(&to.folded()), OWNER, &Owner { user: user.id, reserved_until: None })?))
+            .set_item(Some(to_item(address_key(&address), OWNER, &Owner { user: user.id, reserved_until: None })?))
             .condition_expression("#user = :user AND reserved_until > :now")
             .expression_attribute_names("#user", "user")
             .expression_attribute_values(":user", value(&user.id)?)
             .expression_attribute_values(":now", n(now.millis()))
             .build()
             .map_err(Error::internal)?;
-        let items = vec![
+        let mut items = vec![
             self.use_link(user.id, link, now)?,
             TransactWriteItem::builder().put(back).build(),
             self.leave_address(&user.email.folded(), user.id)?,
             TransactWriteItem::builder().update(profile).build(),
             self.put_new(Self::mail_item(mail)?)?,
         ];
+        items.extend(match recovery {
+            _ if drop_totp => self.drop_totp(user.id)?,
+            Some(set) => vec![self.drop_or_hold_recovery_codes(user.id, set, user.distrusted_from(&address))?],
+            None => Vec::new(),
+        });
         if !self.transact(items).await? {
             return Ok(false);
         }
         // Afterwards and one by one: whether one of them has lapsed must not stand in the owner's way. One that stays for
         // a failure lapses within the week, and its own link is worth nothing any more.
-        for former in user.former_emails.iter().filter(|former| former.address != to.folded()) {
+        for former in user.former_emails.iter().filter(|former| former.address != address) {
             self.free_kept_address(&former.address, user.id).await?;
         }
         Ok(true)

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::addresses::{OWNER, Owner};
 use super::users::{PROFILE, address_key, user_key};
-use super::{Item, Store, from_item, if_undisturbed, n, s, to_item};
+use super::{Item, Store, from_item, if_condition_held, n, s, to_item};
 use crate::domain::device::Device;
 use crate::domain::email::FoldedAddress;
 use crate::domain::id::{DeviceId, UserId};
@@ -79,7 +79,7 @@ impl Store {
                 .expression_attribute_values(":count", n(earlier.count))
                 .expression_attribute_values(":last_at", n(earlier.last_at.millis())),
         };
-        Ok(if_undisturbed(put.send().await)?.is_some())
+        Ok(if_condition_held(put.send().await)?.is_some())
     }
 
     /// Forgets the attempts, after a right password.

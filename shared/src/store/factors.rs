@@ -103,19 +103,20 @@ impl Store {
     }
 
     /// Puts the authenticator app in force that showed the code of `step`, with a set of recovery codes, and owes the owner
-    /// a mail. `false` when another one was put in its place or in force meanwhile.
+    /// a mail. `false` when another one was put in its place or in force meanwhile, or when all sessions were ended: an
+    /// owner who gets the account back must not find the app of somebody whose request was under way.
     ///
     /// # Errors
     /// Only when the table cannot be written.
     pub async fn confirm_totp(
         &self,
-        user: UserId,
+        user: &User,
         (secret, step): (&SealedSecret, Step),
         recovery: &RecoverySet,
         mail: &OwedMail,
         now: Timestamp,
     ) -> Result<bool> {
-        let pk = user_key(user);
+        let pk = user_key(user.id);
         let totp = self
             .update(pk.clone(), TOTP)
             .update_expression("SET confirmed_at = :now, last_step = :step REMOVE #ttl")
@@ -127,7 +128,8 @@ impl Store {
         let profile = self
             .update(pk.clone(), PROFILE)
             .update_expression("SET totp_since = :now")
-            .condition_expression("attribute_exists(pk) AND attribute_not_exists(totp_since)")
+            .condition_expression("session_epoch = :epoch AND attribute_not_exists(totp_since)")
+            .expression_attribute_values(":epoch", n(user.session_epoch))
             .expression_attribute_values(":now", n(now.millis()));
         let recovery = self.put_of(to_item(pk.clone(), RECOVERY, recovery)?);
         let items = vec![
@@ -203,6 +205,30 @@ impl Store {
         items.push(delete(self.delete_of(&pk, &attempts_of(None)))?);
         items.push(self.put_new(Self::mail_item(mail)?)?);
         self.transact(items).await
+    }
+
+    /// For a transaction that takes `totp_since` from the account: the app and its recovery codes, whoever has them.
+    pub(super) fn drop_totp(&self, user: UserId) -> Result<Vec<TransactWriteItem>> {
+        let pk = user_key(user);
+        [TOTP, RECOVERY, &attempts_of(None)].map(|sk| delete(self.delete_of(&pk, sk))).into_iter().collect()
+    }
+
+    /// For a transaction: takes the recovery codes away if they were made at `since` or later; otherwise they stay, and the
+    /// transaction fails if others were made in their place.
+    pub(super) fn drop_or_hold_recovery_codes(
+        &self,
+        user: UserId,
+        set: &RecoverySet,
+        since: Option<Timestamp>,
+    ) -> Result<TransactWriteItem> {
+        const SAME: &str = "created_at = :created_at";
+        let (pk, created_at) = (user_key(user), n(set.created_at.millis()));
+        if since.is_some_and(|since| set.created_at >= since) {
+            let codes = self.delete_of(&pk, RECOVERY).condition_expression(SAME);
+            return delete(codes.expression_attribute_values(":created_at", created_at));
+        }
+        let codes = self.update(pk, RECOVERY).update_expression("SET created_at = :created_at");
+        update(codes.condition_expression(SAME).expression_attribute_values(":created_at", created_at))
     }
 
     /// Begins a sign-in that waits for its second factor, and forgets the failed ones of the password if they are counted, in

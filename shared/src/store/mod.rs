@@ -24,6 +24,7 @@
 
 mod addresses;
 mod attempts;
+mod contention;
 mod erasures;
 mod factors;
 mod keys;
@@ -39,12 +40,12 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
-use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, TransactWriteItem, WriteRequest};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 pub use attempts::BeforeSignIn;
+pub use contention::RetryConflicts;
 pub use erasures::Erasure;
 pub use factors::{BeforeVerification, Factors};
 pub use keys::{KeyStore, PrivateKey, PublicKey};
@@ -52,6 +53,7 @@ pub use mails::{Claim, Pending};
 pub use sessions::NewClient;
 pub use users::{Created, Turn};
 
+use self::contention::Cancellation;
 use crate::error::{Error, Result};
 use crate::random;
 
@@ -127,80 +129,56 @@ impl Store {
 
     /// At most 25 writes without conditions, each by itself, in one round trip.
     async fn write_all(&self, mut wanted: Vec<WriteRequest>) -> Result<()> {
-        let mut patience = Patience::default();
-        loop {
+        for attempt in 0..TRIES {
+            pause(attempt).await;
             let answer = self.db.batch_write_item().request_items(&self.table, wanted).send().await?;
             wanted = answer.unprocessed_items.unwrap_or_default().remove(&self.table).unwrap_or_default();
             if wanted.is_empty() {
                 return Ok(());
             }
-            if !patience.wait().await {
-                return Err(Error::internal("DynamoDB left writes undone again and again"));
-            }
         }
+        Err(Error::TemporarilyUnavailable("DynamoDB left writes undone again and again".into()))
     }
 
     /// Writes all or nothing. `Ok(false)` when a condition did not hold.
     async fn transact(&self, items: Vec<TransactWriteItem>) -> Result<bool> {
-        let mut patience = Patience::default();
-        loop {
-            let request = self.db.transact_write_items().set_transact_items(Some(items.clone()));
-            let Err(error) = request.send().await else {
-                return Ok(true);
-            };
-            match cancellation(&error) {
-                Some(Cancellation::Condition) => return Ok(false),
-                Some(Cancellation::Passing) if patience.wait().await => {}
-                _ => return Err(error.into()),
+        let outcome = self.db.transact_write_items().set_transact_items(Some(items)).send().await;
+        let Err(error) = outcome else {
+            return Ok(true);
+        };
+        match error.as_service_error().and_then(Cancellation::of) {
+            Some(Cancellation::Condition) => Ok(false),
+            Some(Cancellation::Conflict | Cancellation::Throttled) => {
+                Err(Error::TemporarilyUnavailable(Box::new(error)))
             }
+            None => Err(error.into()),
         }
     }
 }
 
-/// Waits while another transaction holds an item, or the table has too much to do: that passes, so a moment later this
-/// request can go through. The SDK tries neither conflicts nor parts of a batch again. Each wait is drawn anew, up to twice as long as the last, so that those who collided part.
-#[derive(Default)]
-struct Patience(u32);
+/// How often parts of a batch are tried that `DynamoDB` left undone: the SDK retries requests, not parts of them.
+const TRIES: u32 = 8;
 
-impl Patience {
-    const TRIES: u32 = 7;
-
-    /// `false` when it is used up.
-    async fn wait(&mut self) -> bool {
-        self.0 += 1;
-        let longest = 10_u64 << self.0;
-        let share = u64::from(random::bytes::<1>()[0]);
-        if self.0 <= Self::TRIES {
-            tokio::time::sleep(Duration::from_millis(longest * share / 255)).await;
-        }
-        self.0 <= Self::TRIES
+/// Before the first attempt none; then each wait is drawn anew, up to twice as long as the last, so that those who collided
+/// part.
+async fn pause(attempt: u32) {
+    if attempt == 0 {
+        return;
     }
-}
-
-enum Cancellation {
-    Condition,
-    /// A conflict or too much at once: it passes.
-    Passing,
-}
-
-fn cancellation<R>(error: &SdkError<TransactWriteItemsError, R>) -> Option<Cancellation> {
-    let TransactWriteItemsError::TransactionCanceledException(cancelled) = error.as_service_error()? else {
-        return None;
-    };
-    let codes: Vec<_> = cancelled.cancellation_reasons().iter().filter_map(|reason| reason.code()).collect();
-    if codes.contains(&"ConditionalCheckFailed") {
-        return Some(Cancellation::Condition);
-    }
-    let passing = ["TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"];
-    codes.iter().any(|code| passing.contains(code)).then_some(Cancellation::Passing)
+    let longest = 10_u64 << attempt;
+    let share = u64::from(random::bytes::<1>()[0]);
+    tokio::time::sleep(Duration::from_millis(longest * share / 255)).await;
 }
 
 impl<E, R> From<SdkError<E, R>> for Error
 where
-    E: std::error::Error + Send + Sync + 'static,
+    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     R: std::fmt::Debug + Send + Sync + 'static,
 {
     fn from(error: SdkError<E, R>) -> Self {
+        if contention::passes(error.code()) {
+            return Self::TemporarilyUnavailable(Box::new(error));
+        }
         Self::internal(error)
     }
 }
@@ -215,19 +193,6 @@ where
         Ok(answer) => Ok(Some(answer)),
         Err(error) if error.code() == Some("ConditionalCheckFailedException") => Ok(None),
         Err(error) => Err(error.into()),
-    }
-}
-
-/// As [`if_condition_held`], for a caller that reads again and tries again when it did not: so it may as well do that
-/// when a transaction holds the item.
-fn if_undisturbed<T, E, R>(outcome: Result<T, SdkError<E, R>>) -> Result<Option<T>>
-where
-    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
-    R: std::fmt::Debug + Send + Sync + 'static,
-{
-    match outcome {
-        Err(error) if error.code() == Some("TransactionConflictException") => Ok(None),
-        other => if_condition_held(other),
     }
 }
 

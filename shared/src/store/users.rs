@@ -3,12 +3,11 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::builders::UpdateBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, Delete, Put, ReturnValue, TransactWriteItem, Update};
 use futures_util::future::try_join_all;
 
-use super::{Erasure, Item, Patience, Store, from_item, n, s, shard, shards, to_item, value};
+use super::{Erasure, Item, Store, from_item, if_condition_held, n, s, shard, shards, to_item, value};
 use crate::clock::Timestamp;
 use crate::domain::email::FoldedAddress;
 use crate::domain::id::{UploadId, UserId};
@@ -297,31 +296,19 @@ impl Store {
 
     /// One update of an account that exists; `None` when it does not, or when the change's own condition did not hold.
     async fn change_user(&self, id: UserId, change: Change) -> Result<Option<User>> {
-        let mut patience = Patience::default();
-        loop {
-            let outcome = self
-                .db
-                .update_item()
-                .table_name(&self.table)
-                .key("pk", s(user_key(id)))
-                .key("sk", s(PROFILE))
-                .update_expression(change.expression)
-                .condition_expression(&change.condition)
-                .set_expression_attribute_names(change.names.clone())
-                .set_expression_attribute_values(Some(change.values.clone()))
-                .return_values(change.returns.clone())
-                .send()
-                .await;
-            let error = match outcome {
-                Ok(answer) => return answer.attributes.map(from_item).transpose(),
-                Err(error) => error,
-            };
-            match error.as_service_error() {
-                Some(UpdateItemError::ConditionalCheckFailedException(_)) => return Ok(None),
-                Some(UpdateItemError::TransactionConflictException(_)) if patience.wait().await => {}
-                _ => return Err(error.into()),
-            }
-        }
+        let update = self
+            .db
+            .update_item()
+            .table_name(&self.table)
+            .key("pk", s(user_key(id)))
+            .key("sk", s(PROFILE))
+            .update_expression(change.expression)
+            .condition_expression(change.condition)
+            .set_expression_attribute_names(change.names)
+            .set_expression_attribute_values(Some(change.values))
+            .return_values(change.returns);
+        let changed = if_condition_held(update.send().await)?;
+        changed.and_then(|answer| answer.attributes).map(from_item).transpose()
     }
 
     pub(super) fn update(&self, pk: String, sk: &str) -> UpdateBuilder {

@@ -121,7 +121,7 @@ impl Outcome {
                 "If that account is yours too, sign in to it, or say there that you forgot its password.",
             ],
             Self::AddressRestored => &[
-                "Everybody was signed out.",
+                "Everybody was signed out, and an authenticator app that came with the change is gone.",
                 "Choose a new password now: the link to do so is on its way to you by mail.",
             ],
             Self::UndoUsed => &[
