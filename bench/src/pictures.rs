@@ -46,10 +46,9 @@ struct Resizer {
 /// Ours first, which the others are compared with.
 fn resizers() -> [Resizer; 3] {
     let ours = std::env::current_exe().expect("a path").with_file_name("examples").join("thumbnails");
-    let node = std::env::var_os("NODE").unwrap_or_else(|| "node".into());
     [
         Resizer { name: "pictures", command: vec![ours] },
-        Resizer { name: "sharp", command: vec![node.into(), "bench/resizers/sharp.mjs".into()] },
+        Resizer { name: "sharp", command: vec!["node".into(), "bench/resizers/sharp.mjs".into()] },
         Resizer { name: "Pillow", command: vec![PYTHON.into(), "bench/resizers/pillow.py".into()] },
     ]
 }
