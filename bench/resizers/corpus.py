@@ -11,9 +11,10 @@ from pathlib import Path
 import numpy
 from PIL import Image, ImageDraw, ImageFilter
 
-# Three to two, and 512 divides what remains of each: so a square of 512 pixels begins at a whole pixel however it is cut
-# out, before or after resizing, and the likeness of two results says nothing of where they were cut.
-MEGAPIXELS_3, MEGAPIXELS_12, MEGAPIXELS_48 = (2304, 1536), (4224, 2816), (8448, 5632)
+# Three to two, so that a square of 512 pixels begins at a whole pixel however it is cut out, before or after resizing: the
+# likeness of two results says nothing of where they were cut. Like the 3024 and 6048 pixels of a phone's pictures, the shorter
+# sides of the larger two are between 1.4 and 1.5 times 512 pixels when they are decoded at a quarter and at an eighth.
+MEGAPIXELS_3, MEGAPIXELS_12, MEGAPIXELS_49 = (2304, 1536), (4320, 2880), (8640, 5760)
 
 
 def leaves(size, random):
@@ -78,12 +79,12 @@ def main(folder):
     folder.mkdir(parents=True, exist_ok=True)
     small, medium, large = (
         photograph(size, seed, noise)
-        for seed, (size, noise) in enumerate(((MEGAPIXELS_3, 2), (MEGAPIXELS_12, 4), (MEGAPIXELS_48, 6)))
+        for seed, (size, noise) in enumerate(((MEGAPIXELS_3, 2), (MEGAPIXELS_12, 4), (MEGAPIXELS_49, 6)))
     )
     # Numbered, so that they are listed in this order.
     for name, picture, options in (
         ("1 JPEG, 12 MP.jpg", medium, {"quality": 90}),
-        ("2 JPEG, 48 MP.jpg", large, {"quality": 85}),
+        ("2 JPEG, 49 MP.jpg", large, {"quality": 85}),
         ("3 JPEG, progressive, 12 MP.jpg", medium, {"quality": 90, "progressive": True}),
         ("4 PNG with alpha, 3.5 MP.png", cut_out(small), {}),
         ("5 WebP, 12 MP.webp", medium, {"quality": 80}),
