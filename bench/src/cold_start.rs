@@ -1,8 +1,9 @@
-//! How every function starts under Lambda's Runtime Interface Emulator, against a function that does nothing, and how
-//! large it is. Bare and function take turns, so that both meet the same machine.
+//! How every function starts under Lambda's Runtime Interface Emulator, against a function that does nothing and against a
+//! login in Node.js, and how large it is. Bare and function take turns, so that both meet the same machine.
 //!
-//! The functions talk to the local stack in this process: DynamoDB is there without TLS, yet the TLS client is built, as
-//! SES is left at Amazon's address. What a start cannot show here is a handshake with AWS and the way to it.
+//! The functions talk to the local stack in this process, to DynamoDB over TLS. The function checks the certificate against
+//! six authorities: those of Amazon, as on AWS, and the one that certified this server. What a start cannot show here is
+//! the way to AWS.
 
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -22,6 +23,10 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use zip::write::SimpleFileOptions;
 
 use crate::report;
@@ -31,6 +36,13 @@ use crate::service::{EMAIL, PASSWORD, Running};
 const STARTS: usize = 20;
 const COMMAND: &str = "bench/cold-start";
 const BARE: &str = "bare";
+/// The login of `bench/node`, bundled.
+const NODE: &str = "node login";
+const NODE_FILES: &str = "bench/node/build";
+/// What stands here is made by [`COMMAND`].
+const AUTHORITIES: &str = "target/cold-start/authorities.pem";
+const CERTIFICATE: &str = "target/cold-start/server.pem";
+const PRIVATE_KEY: &str = "target/cold-start/server-key.pem";
 /// The local stack makes an administrator of it: its token opens every route.
 const ADMIN: &str = "admin@example.com";
 /// No start takes this long unless something hangs.
@@ -65,12 +77,13 @@ pub async fn run(arguments: impl Iterator<Item = String>) {
     bench.service.stack.stop().await;
 }
 
-/// There is one event for each, and nothing else in that folder.
+/// There is one event for each, and nothing else in that folder. Node.js comes last.
 fn every_function() -> Vec<String> {
     let events = std::fs::read_dir("events").expect("to be started in the folder of the workspace");
     let name = |path: PathBuf| Some(path.file_stem()?.to_str()?.to_owned());
     let mut names: Vec<_> = events.filter_map(|entry| name(entry.ok()?.path())).collect();
     names.sort();
+    names.push(NODE.to_owned());
     names
 }
 
@@ -134,7 +147,10 @@ impl Bench {
             ("AWS_REGION", config.aws.region.clone()),
             ("AWS_ACCESS_KEY_ID", config.aws.access_key_id.clone()),
             ("AWS_SECRET_ACCESS_KEY", config.aws.secret_access_key.expose_secret().to_owned()),
-            ("AWS_ENDPOINT_URL_DYNAMODB", format!("http://{}", dynamodb.address)),
+            ("AWS_ENDPOINT_URL_DYNAMODB", format!("https://{}", dynamodb.address)),
+            // Where rustls and Node.js look for whom to trust, besides what they know.
+            ("SSL_CERT_FILE", absolute(AUTHORITIES)),
+            ("NODE_EXTRA_CA_CERTS", absolute(AUTHORITIES)),
             ("AWS_ENDPOINT_URL_FIREHOSE", endpoint(&config.aws.endpoints.firehose)),
             ("AWS_ENDPOINT_URL_S3", endpoint(&config.aws.endpoints.s3)),
             ("AWS_ENDPOINT_URL_SQS", endpoint(&config.aws.endpoints.sqs)),
@@ -160,13 +176,17 @@ impl Bench {
 
     /// One cold start and one invocation.
     async fn measure(&self, name: &str) -> Start {
-        let event = if name == BARE { json!({}) } else { self.event(name).await };
+        let event = match name {
+            BARE => json!({}),
+            NODE => self.event("login").await,
+            name => self.event(name).await,
+        };
         self.dynamodb.forget();
         let [emulator, api] = free_addresses().await;
         let mut process = Command::new(&self.emulator)
             .args(["--runtime-interface-emulator-address", &emulator.to_string()])
             .args(["--runtime-api-address", &api.to_string()])
-            .arg(self.binaries.join(name))
+            .args(self.command(name))
             .env_clear()
             .envs(&self.environment)
             .stdout(Stdio::piped())
@@ -201,6 +221,21 @@ impl Bench {
         Start { before_call: init.saturating_sub(after_call), init, answer: init + invocation, said }
     }
 
+    /// The program that the emulator starts, and its arguments.
+    fn command(&self, name: &str) -> Vec<PathBuf> {
+        if name == NODE {
+            let node = std::env::var_os("NODE").expect("NODE=PATH to name Node.js");
+            vec![node.into(), absolute(&format!("{NODE_FILES}/bootstrap.cjs")).into()]
+        } else {
+            vec![self.binaries.join(name)]
+        }
+    }
+
+    /// The archive that is uploaded, in bytes. On AWS Node.js is there already.
+    fn zipped(&self, name: &str) -> usize {
+        if name == NODE { zipped(Path::new(NODE_FILES)) } else { zipped(&self.binaries.join(name)) }
+    }
+
     /// The function's stored event; a token in it becomes one that is valid now.
     async fn event(&self, name: &str) -> Value {
         let text = std::fs::read_to_string(format!("events/{name}.json"));
@@ -227,7 +262,7 @@ impl Bench {
         for (name, starts, bare) in
             floor.into_iter().chain(rows.iter().map(|row| (row.name.as_str(), &row.function, &row.bare)))
         {
-            let _ = write!(text, "| {name} | {:.2} ", megabytes(zipped(&self.binaries.join(name))));
+            let _ = write!(text, "| {name} | {:.2} ", megabytes(self.zipped(name)));
             for (function, bare) in
                 [(&starts.before_call, &bare.before_call), (&starts.init, &bare.init), (&starts.answer, &bare.answer)]
             {
@@ -275,7 +310,7 @@ impl Starts {
     }
 }
 
-/// A port before another server that passes everything on and remembers when it was first called.
+/// A port before another server that takes TLS off, passes everything on and remembers when it was first called.
 struct Door {
     address: SocketAddr,
     first: Arc<Mutex<Option<Instant>>>,
@@ -287,15 +322,17 @@ impl Door {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port");
         let door = Self { address: listener.local_addr().expect("an address"), first: Arc::default() };
         let first = Arc::clone(&door.first);
+        let tls = acceptor();
         tokio::spawn(async move {
-            while let Ok((mut client, _)) = listener.accept().await {
+            while let Ok((client, _)) = listener.accept().await {
                 first.lock().expect("no panic").get_or_insert_with(Instant::now);
-                let server = server.clone();
+                let (server, tls) = (server.clone(), tls.clone());
                 tokio::spawn(async move {
                     let mut server = TcpStream::connect(server).await?;
                     for stream in [&client, &server] {
                         stream.set_nodelay(true)?;
                     }
+                    let mut client = tls.accept(client).await?;
                     tokio::io::copy_bidirectional(&mut client, &mut server).await
                 });
             }
@@ -310,6 +347,20 @@ impl Door {
     fn first(&self) -> Option<Instant> {
         *self.first.lock().expect("no panic")
     }
+}
+
+/// With the certificate that [`COMMAND`] made.
+fn acceptor() -> TlsAcceptor {
+    let chain = CertificateDer::pem_file_iter(CERTIFICATE).and_then(Iterator::collect);
+    let chain = chain.unwrap_or_else(|error| panic!("{CERTIFICATE}: {error}; {COMMAND} makes it"));
+    let key = PrivateKeyDer::from_pem_file(PRIVATE_KEY).expect("the key of the certificate");
+    let config = ServerConfig::builder().with_no_client_auth().with_single_cert(chain, key);
+    TlsAcceptor::from(Arc::new(config.expect("a key that fits its certificate")))
+}
+
+/// For a program that is started elsewhere.
+fn absolute(path: &str) -> String {
+    std::path::absolute(path).expect("a folder").to_str().expect("a path in UTF-8").to_owned()
 }
 
 /// What the emulator prints, with the moment each line came.
@@ -357,12 +408,21 @@ async fn free_addresses() -> [SocketAddr; 2] {
     [one, other].map(|listener| listener.and_then(|listener| listener.local_addr()).expect("a port"))
 }
 
-/// The size of the archive that is uploaded: the program alone, called `bootstrap`.
-fn zipped(binary: &Path) -> usize {
-    let program = std::fs::read(binary).unwrap_or_else(|error| panic!("{}: {error}", binary.display()));
+/// The size of the archive of a program, or of all files under a folder, in bytes.
+fn zipped(path: &Path) -> usize {
     let mut archive = zip::ZipWriter::new(Cursor::new(Vec::new()));
-    archive.start_file("bootstrap", SimpleFileOptions::default().unix_permissions(0o755)).expect("an archive");
-    archive.write_all(&program).expect("memory");
+    let mut left = vec![path.to_owned()];
+    while let Some(path) = left.pop() {
+        if path.is_dir() {
+            let entries = std::fs::read_dir(&path).expect("a folder");
+            left.extend(entries.map(|entry| entry.expect("a file").path()));
+        } else {
+            let file = std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+            let options = SimpleFileOptions::default().unix_permissions(0o755);
+            archive.start_file_from_path(&path, options).expect("an archive");
+            archive.write_all(&file).expect("memory");
+        }
+    }
     archive.finish().expect("an archive").into_inner().len()
 }
 

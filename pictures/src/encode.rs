@@ -56,6 +56,8 @@ fn write_jpeg(square: &Raster, file: &mut Vec<u8>) -> Option<()> {
     let colour = if square.layout == Layout::Gray { ColorType::Luma } else { ColorType::Rgb };
     let mut encoder = Encoder::new(file, JPEG_QUALITY);
     encoder.set_chroma_subsampling_method(ChromaSubsamplingMethod::Average);
+    // Without codes of the picture's own, which would make files 3 percent smaller: the encoder then writes one
+    // component after another, which `zune-jpeg` shows in wrong colours.
     encoder.encode(&square.samples, side, side, colour).ok()
 }
 
