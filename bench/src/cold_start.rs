@@ -201,7 +201,9 @@ impl Bench {
             }
             let url = format!("http://{emulator}/2015-03-31/functions/function/invocations");
             let answer = self.service.http.post(url).json(&event).send().await.expect("an answer");
-            let answer: Value = answer.json().await.expect("JSON");
+            let answer = answer.bytes().await.expect("a body");
+            let answer: Value = serde_json::from_slice(&answer)
+                .unwrap_or_else(|error| panic!("{name} answered {answer:?}: {error}; {:#?}", log.rest()));
             // The emulator starts the function when it is first invoked.
             let (init, ready) = log.reported("INIT REPORT(durationMs: ", ")").await;
             let (invocation, _) = log.reported("produced bytes: 0, duration: ", "ms)").await;
@@ -386,6 +388,14 @@ impl Log {
                 }
             }
         });
+    }
+
+    /// All lines that have come.
+    fn rest(&mut self) -> &[String] {
+        while let Ok((line, _)) = self.lines.try_recv() {
+            self.seen.push(line);
+        }
+        &self.seen
     }
 
     /// The milliseconds between two marks in the next line that has them, and when that line came.
