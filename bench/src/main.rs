@@ -6,6 +6,8 @@
 mod cold_start;
 mod enumeration;
 mod login;
+mod peers;
+mod plot;
 mod reads;
 mod report;
 mod samples;
@@ -17,7 +19,8 @@ const USAGE: &str = "usage: cargo run --release -p bench -- COMMAND
   reads        GET /user, one client, the token really checked: requests a second
   login        POST /auth/login against the argon2 verification alone
   enumeration  known against unknown addresses on register, send, forgot and login
-  cold-start   every function's zip, init and first answer against a bare one; bench/cold-start builds what it needs";
+  cold-start   every function's zip, init and first answer against a bare one; bench/cold-start builds what it needs
+  peers        this service beside Flask, FastAPI Users and better-auth; bench/peers installs and builds what it needs";
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -25,6 +28,7 @@ async fn main() -> ExitCode {
         Some("reads") => reads::run().await,
         Some("login") => login::run().await,
         Some("cold-start") => cold_start::run(std::env::args().skip(2)).await,
+        Some("peers") => return peers::run(std::env::args().skip(2)).await,
         Some("enumeration") => enumeration::run().await,
         _ => {
             eprintln!("{USAGE}");
