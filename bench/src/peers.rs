@@ -69,6 +69,7 @@ async fn interrupted() {
 async fn measure(processes: &mut Processes, folder: &Path, seconds: u64) {
     let ours: Arc<dyn Peer> = Arc::new(Ours { folder: folder.to_owned() });
     let peers: [Arc<dyn Peer>; 3] = [Arc::new(Flask), Arc::new(FastApiUsers), Arc::new(BetterAuth)];
+    // First, as the tables want it.
     let mut contenders = vec![Contender::start(processes, &ours, Passwords::Default, folder).await];
     for passwords in [Passwords::Default, Passwords::Alike] {
         for peer in &peers {

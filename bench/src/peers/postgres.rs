@@ -31,10 +31,9 @@ impl Postgres {
         for setting in ["listen_addresses=", "synchronous_commit=off", "log_min_messages=fatal"] {
             command.args(["-c", setting]);
         }
-        let ready = async || {
-            let status = tool("pg_isready", &folder).arg("--quiet").arg("--host").arg(&folder).status().await;
-            status.is_ok_and(|status| status.success())
-        };
+        // The eighth line of its lock file is its state, for `pg_ctl` to read.
+        let lock = folder.join("postmaster.pid");
+        let ready = async || std::fs::read_to_string(&lock).is_ok_and(|text| text.contains("\nready"));
         // `INT` is its "fast shutdown", which does not wait for clients.
         let process = processes.start(command, "INT", is_root()).ready("PostgreSQL", ready).await;
         Self { process, folder }

@@ -9,6 +9,7 @@ use super::postgres::Postgres;
 use crate::plot::Bars;
 use crate::samples::millis;
 
+/// The first of `contenders` is this service.
 pub fn table(contenders: &[Contender]) -> String {
     let mut text = String::from(
         "| what | service | a second | p50 | p99 | this service, times as many |\n|---|---|---|---|---|---|\n",
@@ -55,11 +56,15 @@ pub fn table(contenders: &[Contender]) -> String {
 const NOTES: &str = "\
 - A listing is all requests for 1,000 users together; this service has at most 100 on a page, so its largest page is that.
 - Memory is the sum of PSS over the processes, after the load.
+- This service does here what AWS would do as well: the gateway's events, DynamoDB over HTTP, a log record for each request. \
+The peers' access logs are off.
 - A refresh is what each has: this service exchanges the refresh token in the database, better-auth writes and reads its \
-session, flask-jwt-extended signs a new access token after a look at the user and keeps no session; FastAPI Users has none.
+session, flask-jwt-extended signs a new access token after a look at the user and keeps no session; FastAPI Users has none. Of Flask and \
+FastAPI Users nothing is stored at a sign-in, so their access tokens cannot be ended before their time.
 - No service counts attempts: that would end the measurement. A commit waits for the disk in none of the databases.
 ";
 
+/// As [`table`] has it, but one bar for each rate.
 pub fn plot(contenders: &[Contender]) {
     let of = |passwords| contenders.iter().filter(move |contender| contender.passwords == passwords);
     let names: Vec<_> = of(Passwords::Default).map(|contender| contender.peer.name()).collect();
