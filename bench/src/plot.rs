@@ -3,10 +3,11 @@
 use std::error::Error;
 
 use plotters::prelude::*;
+use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use crate::report::RESULTS;
 
-const SIZE: (u32, u32) = (1000, 480);
+const SIZE: (u32, u32) = (1240, 480);
 /// Okabe and Ito's, which people tell apart who see fewer colours (<https://jfly.uni-koeln.de/color/>).
 const COLOURS: [RGBColor; 4] =
     [RGBColor(0, 114, 178), RGBColor(230, 159, 0), RGBColor(0, 158, 115), RGBColor(204, 121, 167)];
@@ -86,8 +87,6 @@ impl Bars<'_> {
         Ok(())
     }
 }
-
-use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 fn centred(vertical: VPos) -> Pos {
     Pos::new(HPos::Center, vertical)
