@@ -6,7 +6,9 @@
 mod cold_start;
 mod enumeration;
 mod login;
+mod peers;
 mod pictures;
+mod plot;
 mod reads;
 mod report;
 mod samples;
@@ -19,7 +21,8 @@ const USAGE: &str = "usage: cargo run --release -p bench -- COMMAND
   login        POST /auth/login against the argon2 verification alone
   enumeration  known against unknown addresses on register, send, forgot and login
   cold-start   every function's zip, init and first answer against a bare one; bench/cold-start builds what it needs
-  pictures     the resizer against sharp and Pillow; bench/pictures gets what it needs";
+  pictures     the resizer against sharp and Pillow; bench/pictures gets what it needs
+  peers        this service beside Flask, FastAPI Users and better-auth; bench/peers installs and builds what it needs";
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -28,6 +31,7 @@ async fn main() -> ExitCode {
         Some("login") => login::run().await,
         Some("cold-start") => cold_start::run(std::env::args().skip(2)).await,
         Some("pictures") => pictures::run(std::env::args().skip(2)).await,
+        Some("peers") => return peers::run(std::env::args().skip(2)).await,
         Some("enumeration") => enumeration::run().await,
         _ => {
             eprintln!("{USAGE}");

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use shared::clock::Clock;
 use tokio::process::Command;
 
-const RESULTS: &str = "bench/results";
+pub const RESULTS: &str = "bench/results";
 
 /// Prints `body` and keeps it as `bench/results/{name}.md`, under the date, the machine and `command`, which is what was
 /// typed in the folder of the workspace, with what its numbers are (`"300 rounds, medians"`).
