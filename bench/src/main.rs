@@ -5,11 +5,20 @@
 
 mod cold_start;
 mod enumeration;
+mod events;
+mod flood;
+mod function;
+mod growth;
 mod login;
+mod meter;
+mod people;
 mod reads;
 mod report;
+mod requests;
+mod runtime_api;
 mod samples;
 mod service;
+mod table;
 
 use std::process::ExitCode;
 
@@ -17,6 +26,9 @@ const USAGE: &str = "usage: cargo run --release -p bench -- COMMAND
   reads        GET /user, one client, the token really checked: requests a second
   login        POST /auth/login against the argon2 verification alone
   enumeration  known against unknown addresses on register, send, forgot and login
+  requests     a warm request to each function: its CPU, the hash apart, and its calls; bench/with-functions builds them
+  growth       calls, items, capacity units and time of four routes as the table grows; bench/with-functions, too
+  flood        reads, refreshes and sign-ins at once for a minute: no error, no growth, and no starving behind hashes
   cold-start   every function's zip, init and first answer against a bare one; bench/cold-start builds what it needs";
 
 #[tokio::main]
@@ -25,6 +37,9 @@ async fn main() -> ExitCode {
         Some("reads") => reads::run().await,
         Some("login") => login::run().await,
         Some("cold-start") => cold_start::run(std::env::args().skip(2)).await,
+        Some("requests") => requests::run(std::env::args().skip(2)).await,
+        Some("growth") => growth::run(std::env::args().skip(2)).await,
+        Some("flood") => flood::run(std::env::args().skip(2)).await,
         Some("enumeration") => enumeration::run().await,
         _ => {
             eprintln!("{USAGE}");

@@ -48,7 +48,7 @@ impl Store {
     ) -> Result<TransactWriteItem> {
         let put = Put::builder()
             .table_name(&self.table)
-            .set_item(Some(to_item(address_key(address), OWNER, &Owner { user, reserved_until: None })?))
+            .set_item(Some(owner_item(address, user)?))
             .condition_expression(
                 "attribute_not_exists(pk) OR reserved_until <= :now OR (#user = :user AND attribute_exists(reserved_until))",
             )
@@ -217,7 +217,7 @@ impl Store {
             .map_err(Error::internal)?;
         let back = Put::builder()
             .table_name(&self.table)
-            .set_item(Some(to_item(address_key(&to.folded()), OWNER, &Owner { user: user.id, reserved_until: None })?))
+            .set_item(Some(owner_item(&to.folded(), user.id)?))
             .condition_expression("#user = :user AND reserved_until > :now")
             .expression_attribute_names("#user", "user")
             .expression_attribute_values(":user", value(&user.id)?)
@@ -241,6 +241,11 @@ impl Store {
         }
         Ok(true)
     }
+}
+
+/// The account has the address.
+pub(super) fn owner_item(address: &FoldedAddress, user: UserId) -> Result<Item> {
+    to_item(address_key(address), OWNER, &Owner { user, reserved_until: None })
 }
 
 fn owner_key(address: &FoldedAddress) -> Item {
