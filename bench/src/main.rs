@@ -4,6 +4,7 @@
 #![allow(clippy::disallowed_methods, reason = "measuring needs the machine's own clock")]
 
 mod cold_start;
+mod cost;
 mod enumeration;
 mod events;
 mod flood;
@@ -12,6 +13,7 @@ mod growth;
 mod login;
 mod meter;
 mod people;
+mod prices;
 mod reads;
 mod report;
 mod requests;
@@ -29,6 +31,7 @@ const USAGE: &str = "usage: cargo run --release -p bench -- COMMAND
   requests     a warm request to each function: its CPU, the hash apart, and its calls; bench/with-functions builds them
   growth       calls, items, capacity units and time of four routes as the table grows; bench/with-functions, too
   flood        reads, refreshes and sign-ins at once for a minute: no error, no growth, and no starving behind hashes
+  cost         dollars for a million sign-ins, refreshes and reads, and by memory; bench/with-functions, too
   cold-start   every function's zip, init and first answer against a bare one; bench/cold-start builds what it needs";
 
 #[tokio::main]
@@ -40,6 +43,7 @@ async fn main() -> ExitCode {
         Some("requests") => requests::run(std::env::args().skip(2)).await,
         Some("growth") => growth::run(std::env::args().skip(2)).await,
         Some("flood") => flood::run(std::env::args().skip(2)).await,
+        Some("cost") => cost::run(std::env::args().skip(2)).await,
         Some("enumeration") => enumeration::run().await,
         _ => {
             eprintln!("{USAGE}");

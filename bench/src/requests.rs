@@ -58,7 +58,7 @@ pub async fn run(arguments: impl Iterator<Item = String>) {
     } else {
         print!("{table}");
     }
-    bench.service.stack.stop().await;
+    bench.stop().await;
 }
 
 /// The service, with functions of it as processes of their own beside it.
@@ -120,6 +120,10 @@ impl Bench {
         };
         function.stop().await;
         measured
+    }
+
+    pub async fn stop(self) {
+        self.service.stack.stop().await;
     }
 }
 
