@@ -15,9 +15,7 @@ use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use secrecy::ExposeSecret;
 use serde_json::{Value, json};
-use shared::domain::password::{NewPassword, Password};
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::process::{Child, Command};
@@ -29,9 +27,11 @@ use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use zip::write::SimpleFileOptions;
 
+use crate::events::{every_function, stored};
+use crate::function::folder;
 use crate::report;
 use crate::samples::{Samples, millis, ratio};
-use crate::service::{EMAIL, PASSWORD, Running};
+use crate::service::{EMAIL, Running};
 
 const STARTS: usize = 20;
 const COMMAND: &str = "bench/cold-start";
@@ -59,7 +59,8 @@ pub async fn run(arguments: impl Iterator<Item = String>) {
     }
     let all = chosen.is_empty();
     let bench = Bench::start().await;
-    let names = if all { every_function() } else { chosen };
+    let everything = || every_function().into_iter().chain([NODE.to_owned()]).collect();
+    let names: Vec<_> = if all { everything() } else { chosen };
     let mut rows: Vec<Row> = names.into_iter().map(Row::new).collect();
     for _ in 0..starts {
         for row in &mut rows {
@@ -75,16 +76,6 @@ pub async fn run(arguments: impl Iterator<Item = String>) {
         print!("{table}");
     }
     bench.service.stack.stop().await;
-}
-
-/// There is one event for each, and nothing else in that folder. Node.js comes last.
-fn every_function() -> Vec<String> {
-    let events = std::fs::read_dir("events").expect("to be started in the folder of the workspace");
-    let name = |path: PathBuf| Some(path.file_stem()?.to_str()?.to_owned());
-    let mut names: Vec<_> = events.filter_map(|entry| name(entry.ok()?.path())).collect();
-    names.sort();
-    names.push(NODE.to_owned());
-    names
 }
 
 struct Row {
@@ -142,32 +133,12 @@ impl Bench {
         }
         let config = &service.stack.app.config;
         let dynamodb = Door::before(config.aws.endpoints.dynamodb.as_deref().expect("an endpoint")).await;
-        let endpoint = |url: &Option<String>| url.clone().expect("an endpoint");
-        let environment = HashMap::from([
-            ("AWS_REGION", config.aws.region.clone()),
-            ("AWS_ACCESS_KEY_ID", config.aws.access_key_id.clone()),
-            ("AWS_SECRET_ACCESS_KEY", config.aws.secret_access_key.expose_secret().to_owned()),
-            ("AWS_ENDPOINT_URL_DYNAMODB", format!("https://{}", dynamodb.address)),
-            // Where rustls and Node.js look for whom to trust, besides what they know.
-            ("SSL_CERT_FILE", absolute(AUTHORITIES)),
-            ("NODE_EXTRA_CA_CERTS", absolute(AUTHORITIES)),
-            ("AWS_ENDPOINT_URL_FIREHOSE", endpoint(&config.aws.endpoints.firehose)),
-            ("AWS_ENDPOINT_URL_S3", endpoint(&config.aws.endpoints.s3)),
-            ("AWS_ENDPOINT_URL_SQS", endpoint(&config.aws.endpoints.sqs)),
-            ("TABLE_NAME", config.tables.main.clone()),
-            ("KEYS_TABLE_NAME", config.tables.keys.clone()),
-            ("UPLOADS_BUCKET", config.pictures.uploads_bucket.clone()),
-            ("PICTURES_BUCKET", config.pictures.pictures_bucket.clone()),
-            ("PICTURES_URL", config.pictures.base_url.clone()),
-            ("PUBLIC_URL", service.stack.url()),
-            ("MAIL_QUEUE_URL", config.mail.queue_url.clone()),
-            ("MAIL_FROM", config.mail.from.clone()),
-            ("PRODUCT_NAME", config.mail.product_name.clone()),
-            ("LOG_STREAM", "logs".to_owned()),
-        ]);
+        let mut environment = service.function_environment(&format!("https://{}", dynamodb.address));
+        // Where rustls and Node.js look for whom to trust, besides what they know.
+        environment.extend([("SSL_CERT_FILE", absolute(AUTHORITIES)), ("NODE_EXTRA_CA_CERTS", absolute(AUTHORITIES))]);
         Self {
             emulator: std::env::var_os("RIE").unwrap_or_else(|| "aws-lambda-rie".into()),
-            binaries: std::env::current_exe().expect("a path").parent().expect("a folder").to_owned(),
+            binaries: folder(),
             service,
             dynamodb,
             environment,
@@ -240,9 +211,7 @@ impl Bench {
 
     /// The function's stored event; a token in it becomes one that is valid now.
     async fn event(&self, name: &str) -> Value {
-        let text = std::fs::read_to_string(format!("events/{name}.json"));
-        let mut event: Value =
-            serde_json::from_str(&text.unwrap_or_else(|error| panic!("{name}: {error}"))).expect("JSON");
+        let mut event = stored(name);
         if event["headers"].get("authorization").is_some() {
             let leaves = name == "delete_user";
             if leaves {
@@ -276,23 +245,9 @@ impl Bench {
         let _ = writeln!(
             text,
             "\nOne argon2 verification at the default cost, alone: {}.",
-            millis(self.verification().await)
+            millis(self.service.verification().await)
         );
         text
-    }
-
-    /// What the first answer of `login` holds of the hash.
-    async fn verification(&self) -> Duration {
-        let hasher = &self.service.stack.app.hasher;
-        let password = Password::new(&PASSWORD.into());
-        let hash = hasher.hash(&NewPassword::known(password.clone())).await.expect("a hash");
-        let mut samples = Samples::default();
-        for _ in 0..STARTS {
-            let began = Instant::now();
-            hasher.verify_blocking(&password, &hash).expect("a verdict");
-            samples.push(began.elapsed());
-        }
-        samples.median()
     }
 }
 

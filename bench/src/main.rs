@@ -4,15 +4,26 @@
 #![allow(clippy::disallowed_methods, reason = "measuring needs the machine's own clock")]
 
 mod cold_start;
+mod cost;
 mod enumeration;
+mod events;
+mod flood;
+mod function;
+mod growth;
 mod login;
+mod meter;
 mod peers;
+mod people;
 mod pictures;
 mod plot;
+mod prices;
 mod reads;
 mod report;
+mod requests;
+mod runtime_api;
 mod samples;
 mod service;
+mod table;
 
 use std::process::ExitCode;
 
@@ -20,6 +31,10 @@ const USAGE: &str = "usage: cargo run --release -p bench -- COMMAND
   reads        GET /user, one client, the token really checked: requests a second
   login        POST /auth/login against the argon2 verification alone
   enumeration  known against unknown addresses on register, send, forgot and login
+  requests     a warm request to each function: its CPU, the hash apart, and its calls; bench/with-functions builds them
+  growth       calls, items, capacity units and time of four routes as the table grows; bench/with-functions, too
+  flood        reads, refreshes and sign-ins at once for a minute: no error, no growth, and no starving behind hashes
+  cost         dollars for a million sign-ins, refreshes and reads, and by memory; bench/with-functions, too
   cold-start   every function's zip, init and first answer against a bare one; bench/cold-start builds what it needs
   pictures     the resizer against sharp and Pillow; bench/pictures gets what it needs
   peers        this service beside Flask, FastAPI Users and better-auth; bench/peers installs and builds what it needs";
@@ -32,6 +47,10 @@ async fn main() -> ExitCode {
         Some("cold-start") => cold_start::run(std::env::args().skip(2)).await,
         Some("pictures") => pictures::run(std::env::args().skip(2)).await,
         Some("peers") => return peers::run(std::env::args().skip(2)).await,
+        Some("requests") => requests::run(std::env::args().skip(2)).await,
+        Some("growth") => growth::run(std::env::args().skip(2)).await,
+        Some("flood") => flood::run(std::env::args().skip(2)).await,
+        Some("cost") => cost::run(std::env::args().skip(2)).await,
         Some("enumeration") => enumeration::run().await,
         _ => {
             eprintln!("{USAGE}");

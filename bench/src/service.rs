@@ -1,11 +1,15 @@
 //! The service to be measured, and somebody signed in to it.
 
 use std::collections::HashMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use local::{Options, Stack};
 use reqwest::Client;
+use secrecy::ExposeSecret;
 use serde_json::{Value, json};
+use shared::domain::password::{NewPassword, Password};
+
+use crate::samples::Samples;
 
 pub const EMAIL: &str = "ada@example.com";
 pub const PASSWORD: &str = "correct horse battery";
@@ -18,7 +22,12 @@ pub struct Running {
 impl Running {
     /// In memory, with the default cost of passwords and without limits: they would answer instead of the service.
     pub async fn start() -> Self {
-        let variables = HashMap::from([("LIMITS".to_owned(), "off".to_owned())]);
+        Self::start_with(HashMap::from([("LIMITS", "off".to_owned())])).await
+    }
+
+    /// In memory, with these variables.
+    pub async fn start_with(variables: HashMap<&'static str, String>) -> Self {
+        let variables = variables.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
         let options = Options { port: 0, variables, ..Options::default() };
         let stack = Stack::start(options).await.unwrap_or_else(|error| panic!("{error}"));
         Self { stack, http: Client::new() }
@@ -58,5 +67,46 @@ impl Running {
         let answer = self.post("/auth/login", &json!({ "email": email, "password": PASSWORD })).await;
         let answer: Value = answer.json().await.expect("JSON");
         answer["access_token"].as_str().expect("a token").to_owned()
+    }
+
+    /// The environment of a function that works on this stack's data, and finds DynamoDB at `dynamodb`. SES stays at
+    /// Amazon's address, so that the client for TLS is built as on AWS.
+    pub fn function_environment(&self, dynamodb: &str) -> HashMap<&'static str, String> {
+        let config = &self.stack.app.config;
+        let endpoint = |url: &Option<String>| url.clone().expect("an endpoint");
+        HashMap::from([
+            ("AWS_REGION", config.aws.region.clone()),
+            ("AWS_ACCESS_KEY_ID", config.aws.access_key_id.clone()),
+            ("AWS_SECRET_ACCESS_KEY", config.aws.secret_access_key.expose_secret().to_owned()),
+            ("AWS_ENDPOINT_URL_DYNAMODB", dynamodb.to_owned()),
+            ("AWS_ENDPOINT_URL_FIREHOSE", endpoint(&config.aws.endpoints.firehose)),
+            ("AWS_ENDPOINT_URL_S3", endpoint(&config.aws.endpoints.s3)),
+            ("AWS_ENDPOINT_URL_SQS", endpoint(&config.aws.endpoints.sqs)),
+            ("TABLE_NAME", config.tables.main.clone()),
+            ("KEYS_TABLE_NAME", config.tables.keys.clone()),
+            ("UPLOADS_BUCKET", config.pictures.uploads_bucket.clone()),
+            ("PICTURES_BUCKET", config.pictures.pictures_bucket.clone()),
+            ("PICTURES_URL", config.pictures.base_url.clone()),
+            ("PUBLIC_URL", self.stack.url()),
+            ("MAIL_QUEUE_URL", config.mail.queue_url.clone()),
+            ("MAIL_FROM", config.mail.from.clone()),
+            ("PRODUCT_NAME", config.mail.product_name.clone()),
+            ("LOG_STREAM", "logs".to_owned()),
+        ])
+    }
+
+    /// One argon2 verification at the default cost, alone: what signing in is compared with.
+    pub async fn verification(&self) -> Duration {
+        const ROUNDS: usize = 20;
+        let hasher = &self.stack.app.hasher;
+        let password = Password::new(&PASSWORD.into());
+        let hash = hasher.hash(&NewPassword::known(password.clone())).await.expect("a hash");
+        let mut samples = Samples::default();
+        for _ in 0..ROUNDS {
+            let began = Instant::now();
+            hasher.verify_blocking(&password, &hash).expect("a verdict");
+            samples.push(began.elapsed());
+        }
+        samples.median()
     }
 }

@@ -49,7 +49,7 @@ impl Store {
     ) -> Result<TransactWriteItem> {
         let put = Put::builder()
             .table_name(&self.table)
-            .set_item(Some(to_item(address_key(address), OWNER, &Owner { user, reserved_until: None })?))
+            .set_item(Some(owner_item(address, user)?))
             .condition_expression(
                 "attribute_not_exists(pk) OR reserved_until <= :now OR (#user = :user AND attribute_exists(reserved_until))",
             )
@@ -237,7 +237,7 @@ impl Store {
             .map_err(Error::internal)?;
         let back = Put::builder()
             .table_name(&self.table)
-            .set_item(Some(to_item(address_key(&address), OWNER, &Owner { user: user.id, reserved_until: None })?))
+            .set_item(Some(owner_item(&address, user.id)?))
             .condition_expression("#user = :user AND reserved_until > :now")
             .expression_attribute_names("#user", "user")
             .expression_attribute_values(":user", value(&user.id)?)
@@ -266,6 +266,11 @@ impl Store {
         }
         Ok(true)
     }
+}
+
+/// The account has the address.
+pub(super) fn owner_item(address: &FoldedAddress, user: UserId) -> Result<Item> {
+    to_item(address_key(address), OWNER, &Owner { user, reserved_until: None })
 }
 
 fn owner_key(address: &FoldedAddress) -> Item {

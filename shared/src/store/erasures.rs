@@ -1,6 +1,7 @@
 //! What is left of a deleted account: noted in the transaction that deletes it, gone when all of it is erased.
 
 use aws_sdk_dynamodb::types::{DeleteRequest, WriteRequest};
+use futures_util::future::try_join_all;
 use serde::{Deserialize, Serialize};
 
 use super::attempts::ATTEMPTS;
@@ -13,6 +14,12 @@ use crate::domain::id::{MailId, UserId};
 use crate::error::{Error, Result};
 
 pub(super) const ERASURE: &str = "ERASURE";
+/// After all keys that begin with [`ATTEMPTS`].
+const ATTEMPTS_END: &str = "ATTEMPTS~";
+/// What DynamoDB takes in one batch.
+const BATCH: usize = 25;
+/// Batches under way at the same time: together they are a fifth of what a partition takes in a second.
+const AT_ONCE: usize = 8;
 
 /// A deleted account whose sessions, links, mails, attempts and pictures have to go.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -40,17 +47,25 @@ impl Store {
     /// # Errors
     /// Only when the table cannot be read or written.
     pub async fn erase(&self, erasure: &Erasure) -> Result<()> {
-        let user = user_key(erasure.user);
-        let address = address_key(&erasure.address);
-        // Everything of the user but the note of the erasure itself, which sorts before "LINK#" and "SESSION#".
-        self.delete_range(&user, "ERASURE#", "~").await?;
-        self.delete_range(&address, "MAIL#", &mail_key(erasure.farewell)).await?;
-        for former in &erasure.former {
-            self.free_kept_address(former, erasure.user).await?;
-            self.delete_range(&address_key(former), "MAIL#", &mail_key(erasure.farewell)).await?;
-        }
-        // Those of everyone and those of each device.
-        self.delete_range(&address, ATTEMPTS, &format!("{ATTEMPTS}~")).await
+        let (user, address) = (user_key(erasure.user), address_key(&erasure.address));
+        let farewell = mail_key(erasure.farewell);
+        let former = erasure.former.iter().map(async |former| {
+            let mails = address_key(former);
+            tokio::try_join!(
+                self.free_kept_address(former, erasure.user),
+                self.delete_range(&mails, "MAIL#", &farewell)
+            )
+        });
+        // Boxed, as each holds a whole call of the SDK.
+        tokio::try_join!(
+            // Everything of the user but the note of the erasure itself, which sorts before "LINK#" and "SESSION#".
+            Box::pin(self.delete_range(&user, "ERASURE#", "~")),
+            Box::pin(self.delete_range(&address, "MAIL#", &farewell)),
+            // Those of everyone and those of each device.
+            Box::pin(self.delete_range(&address, ATTEMPTS, ATTEMPTS_END)),
+            try_join_all(former),
+        )?;
+        Ok(())
     }
 
     /// Strikes the note off: nothing is left.
@@ -63,7 +78,8 @@ impl Store {
         Ok(())
     }
 
-    /// Deletes the items of a partition with `from <= sk < to`, 25 at a time, as DynamoDB's batches take them.
+    /// Deletes the items of a partition with `from <= sk < to`: a page of DynamoDB's, which is thousands of them, with one
+    /// query and several batches at the same time.
     async fn delete_range(&self, pk: &str, from: &str, to: &str) -> Result<()> {
         loop {
             let page = self
@@ -76,23 +92,25 @@ impl Store {
                 .expression_attribute_values(":to", s(to))
                 .projection_expression("pk, sk")
                 .consistent_read(true)
-                .limit(26)
                 .send()
                 .await?;
             // BETWEEN takes the upper end in, which stays.
             let mut keys: Vec<Item> = page.items.unwrap_or_default();
             keys.retain(|key| super::text(key, "sk").is_some_and(|sk| sk != to));
-            keys.truncate(25);
-            if keys.is_empty() {
+            for batches in keys.chunks(BATCH * AT_ONCE) {
+                try_join_all(batches.chunks(BATCH).map(|keys| self.delete_all(keys))).await?;
+            }
+            if page.last_evaluated_key.is_none() {
                 return Ok(());
             }
-            let deletes = keys.into_iter().map(|key| {
-                let delete = DeleteRequest::builder().set_key(Some(key)).build().map_err(Error::internal)?;
-                Ok(WriteRequest::builder().delete_request(delete).build())
-            });
-            // What DynamoDB leaves undone of a batch comes up again in the next query.
-            let deletes = deletes.collect::<Result<Vec<_>>>()?;
-            self.db.batch_write_item().request_items(&self.table, deletes).send().await?;
         }
+    }
+
+    async fn delete_all(&self, keys: &[Item]) -> Result<()> {
+        let deletes = keys.iter().map(|key| {
+            let delete = DeleteRequest::builder().set_key(Some(key.clone())).build().map_err(Error::internal)?;
+            Ok(WriteRequest::builder().delete_request(delete).build())
+        });
+        self.write_all(deletes.collect::<Result<_>>()?).await
     }
 }

@@ -7,6 +7,7 @@ use aws_sdk_dynamodb::types::builders::UpdateBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, Delete, Put, ReturnValue, TransactWriteItem, Update};
 use futures_util::future::try_join_all;
 
+use super::addresses::owner_item;
 use super::{Erasure, Item, Store, from_item, if_condition_held, n, s, shard, shards, to_item, value};
 use crate::clock::Timestamp;
 use crate::domain::email::FoldedAddress;
@@ -51,11 +52,18 @@ impl Store {
     /// # Errors
     /// Only when the table cannot be written.
     pub async fn create_user(&self, user: &User, mail: &OwedMail) -> Result<Created> {
-        let mut profile = to_item(user_key(user.id), PROFILE, user)?;
-        profile.insert("list_shard".into(), s(shard("USERS", user.id.as_bytes())));
         let owner = self.take_address(&user.email.folded(), user.id, user.created_at)?;
-        let items = vec![self.put_new(profile)?, owner, self.put_new(Self::mail_item(mail)?)?];
+        let items = vec![self.put_new(profile_item(user)?)?, owner, self.put_new(Self::mail_item(mail)?)?];
         Ok(if self.transact(items).await? { Created::Yes } else { Created::AddressTaken })
+    }
+
+    /// The items that [`Self::create_user`] leaves of an account once its mail is sent: itself, and who has its address. For
+    /// measurements that fill a table with more accounts than could register.
+    ///
+    /// # Errors
+    /// Never: an account can be written.
+    pub fn items_of(user: &User) -> Result<[Item; 2]> {
+        Ok([profile_item(user)?, owner_item(&user.email.folded(), user.id)?])
     }
 
     pub(super) fn put_new(&self, item: Item) -> Result<TransactWriteItem> {
@@ -314,6 +322,12 @@ impl Store {
     pub(super) fn update(&self, pk: String, sk: &str) -> UpdateBuilder {
         Update::builder().table_name(&self.table).key("pk", s(pk)).key("sk", s(sk))
     }
+}
+
+fn profile_item(user: &User) -> Result<Item> {
+    let mut profile = to_item(user_key(user.id), PROFILE, user)?;
+    profile.insert("list_shard".into(), s(shard("USERS", user.id.as_bytes())));
+    Ok(profile)
 }
 
 /// What an update of an account does.

@@ -1,0 +1,89 @@
+//! Events that succeed, over and over: the stored ones, with tokens that are valid now and with somebody new wherever a
+//! request uses up what it is about.
+
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+use shared::App;
+use shared::domain::user::Role;
+
+use crate::people::{People, Person};
+use crate::service::{EMAIL, PASSWORD};
+
+/// Functions whose request leaves nothing behind that it could be sent for again: each gets somebody of its own.
+const ONCE: [&str; 5] = ["change_password", "delete_user", "end_session", "logout", "refresh"];
+
+/// SHA-256 of the secret of `orders` in `events/introspect.json`.
+pub const INTROSPECTION_CLIENTS: &str = "orders:ed24bc0bb03d0e89e8bacafb1545ee4ed6a2b273f3db69199787632b32545179";
+
+pub struct Events {
+    people: People,
+    admin: Person,
+    made: u32,
+}
+
+impl Events {
+    /// Makes the accounts that the stored events are about.
+    pub async fn of(app: &App) -> Self {
+        let people = People::of(app).await;
+        people.registered(EMAIL, vec![Role::User]).await;
+        let admin = people.signed_in("root@example.com", vec![Role::User, Role::Admin]).await;
+        Self { people, admin, made: 0 }
+    }
+
+    pub fn people(&self) -> &People {
+        &self.people
+    }
+
+    /// For one invocation of the function.
+    pub async fn next(&mut self, function: &str) -> Value {
+        self.made += 1;
+        let address = format!("{function}{:06}@example.com", self.made);
+        if ONCE.contains(&function) {
+            let person = self.people.signed_in(&address, vec![Role::User]).await;
+            return by(function, &person);
+        }
+        let mut event = by(function, &self.admin);
+        match function {
+            "register" => {
+                let body = json!({ "name": "Ada Lovelace", "email": address, "password": PASSWORD });
+                event["body"] = body.to_string().into();
+            }
+            "introspect" => event["body"] = format!("token={}", self.admin.tokens.access_token).into(),
+            _ => {}
+        }
+        event
+    }
+}
+
+/// The function's event as somebody sends it.
+pub fn by(function: &str, person: &Person) -> Value {
+    let mut event = stored(function);
+    let headers = &mut event["headers"];
+    if headers["authorization"].as_str().is_some_and(|value| value.starts_with("Bearer")) {
+        headers["authorization"] = person.authorization();
+    }
+    match function {
+        "delete_user" => event["rawQueryString"] = "".into(),
+        "end_session" => event["rawPath"] = format!("/api/v1/auth/sessions/{}", person.session.id).into(),
+        "refresh" => event["body"] = json!({ "refresh_token": person.tokens.refresh_token }).to_string().into(),
+        _ => {}
+    }
+    event
+}
+
+/// `events/{function}.json`.
+pub fn stored(function: &str) -> Value {
+    let path = format!("events/{function}.json");
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
+    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// The names of all functions: there is one event for each, and nothing else in that folder.
+pub fn every_function() -> Vec<String> {
+    let events = std::fs::read_dir("events").expect("to be started in the folder of the workspace");
+    let name = |path: PathBuf| Some(path.file_stem()?.to_str()?.to_owned());
+    let mut names: Vec<_> = events.filter_map(|entry| name(entry.ok()?.path())).collect();
+    names.sort();
+    names
+}

@@ -1,0 +1,150 @@
+//! Whether requests cost more the more accounts there are: calls to DynamoDB, items, capacity units and time of four routes,
+//! in the same table as it grows. And what deleting somebody with a thousand sessions costs.
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use shared::domain::user::Role;
+use shared::store::Store;
+
+use crate::events::{Events, by};
+use crate::function::Function;
+use crate::meter::{Meter, Usage};
+use crate::report;
+use crate::requests::LIMITS;
+use crate::samples::{Samples, millis};
+use crate::service::Running;
+use crate::table::Table;
+
+const SIZES: [usize; 3] = [1_000, 100_000, 1_000_000];
+const COMMAND: &str = "bench/with-functions growth";
+const FUNCTIONS: [&str; 4] = ["list_users", "login", "refresh", "delete_user"];
+const ROUNDS: usize = 20;
+const SESSIONS: usize = 1_000;
+/// Accounts that go into the table in one transaction.
+const BATCH: usize = 10_000;
+
+/// Measures at the sizes that `arguments` name, smallest first.
+pub async fn run(arguments: impl Iterator<Item = String>) {
+    let mut sizes: Vec<usize> = arguments.map(|size| size.parse().expect("a number of accounts")).collect();
+    if sizes.is_empty() {
+        sizes = SIZES.into();
+    }
+    let mut bench = Bench::start().await;
+    let mut table = String::from(
+        "| function | accounts | calls | items | read units | write units | time |\n\
+         |---|---|---|---|---|---|---|\n",
+    );
+    let mut costs: HashMap<&str, Vec<Usage>> = HashMap::new();
+    let began = Instant::now();
+    for size in sizes {
+        bench.grow_to(size).await;
+        for function in FUNCTIONS {
+            let (usage, time) = bench.measure(function).await;
+            table += &row(function, &thousands(size), usage, time);
+            costs.entry(function).or_default().push(usage);
+        }
+    }
+    let (usage, time) = bench.delete_with_sessions().await;
+    table += &row("delete_user", &format!("{} sessions", thousands(SESSIONS)), usage, time);
+    let seconds = began.elapsed().as_secs();
+    let _ = writeln!(table, "\nThe whole took {seconds} s, most of it filling the table.");
+    report::publish("growth", "Growth", &format!("`{COMMAND}`, {ROUNDS} rounds, medians"), &table).await;
+    for (function, costs) in costs {
+        assert!(costs.iter().all(|cost| *cost == costs[0]), "{function} costs more in a larger table: {costs:?}");
+    }
+    bench.service.stack.stop().await;
+}
+
+struct Bench {
+    service: Running,
+    table: Table,
+    meter: Meter,
+    events: Events,
+    functions: HashMap<&'static str, Function>,
+    accounts: usize,
+}
+
+impl Bench {
+    async fn start() -> Self {
+        let table = Table::start().await;
+        let service = Running::start_with(HashMap::from([
+            ("LIMITS", "off".to_owned()),
+            ("AWS_ENDPOINT_URL_DYNAMODB", table.endpoint.clone()),
+        ]))
+        .await;
+        // Without latency, as the time is of interest here.
+        let meter = Meter::before(&table.endpoint, Duration::ZERO).await;
+        let mut environment = service.function_environment(&meter.endpoint);
+        environment.extend(LIMITS.map(|variable| (variable, "1000000/1h".to_owned())));
+        let events = Events::of(&service.stack.app).await;
+        let mut functions = HashMap::new();
+        for name in FUNCTIONS {
+            functions.insert(name, Function::start(name, &environment).await);
+        }
+        Self { service, table, meter, events, functions, accounts: 0 }
+    }
+
+    /// Puts in accounts as registering and confirming leaves them: the account and who has its address.
+    async fn grow_to(&mut self, size: usize) {
+        let app = &self.service.stack.app;
+        while self.accounts < size {
+            let next = size.min(self.accounts + BATCH);
+            let mut items = Vec::with_capacity(2 * BATCH);
+            for number in self.accounts..next {
+                let user = self.events.people().account(&format!("user{number:08}@example.com"), app.clock.now());
+                items.extend(Store::items_of(&user).expect("items"));
+            }
+            self.table.fill(&app.config.tables.main, items).await;
+            self.accounts = next;
+        }
+    }
+
+    /// One request in the middle of several, by its calls, and the median of their times.
+    async fn measure(&mut self, name: &'static str) -> (Usage, Duration) {
+        let (mut usages, mut times) = (Vec::new(), Samples::default());
+        for round in 0..=ROUNDS {
+            let event = self.events.next(name).await;
+            let (usage, time) = self.invoke(name, &event).await;
+            // The first opens connections and reads keys.
+            if round > 0 {
+                usages.push(usage);
+                times.push(time);
+            }
+        }
+        usages.sort_by_key(|usage| usage.calls);
+        (usages[ROUNDS / 2], times.median())
+    }
+
+    async fn delete_with_sessions(&mut self) -> (Usage, Duration) {
+        let people = self.events.people();
+        let person = people.signed_in("many@example.com", vec![Role::User]).await;
+        for _ in 1..SESSIONS {
+            people.session(&person.user).await;
+        }
+        self.invoke("delete_user", &by("delete_user", &person)).await
+    }
+
+    async fn invoke(&mut self, name: &'static str, event: &Value) -> (Usage, Duration) {
+        let (before, began) = (self.meter.usage(), Instant::now());
+        let answer = self.functions.get_mut(name).expect("a function").invoke(event).await;
+        let time = began.elapsed();
+        assert!(answer["statusCode"].as_u64().is_some_and(|status| status < 300), "{name}: {answer}");
+        // Whether its calls overlap is chance without latency.
+        (Usage { round_trips: 0, ..self.meter.usage() - before }, time)
+    }
+}
+
+fn row(function: &str, accounts: &str, usage: Usage, time: Duration) -> String {
+    let Usage { calls, items, read_units, write_units, .. } = usage;
+    format!("| {function} | {accounts} | {calls} | {items} | {read_units} | {write_units} | {} |\n", millis(time))
+}
+
+/// With a comma before every three digits.
+fn thousands(number: usize) -> String {
+    let digits = number.to_string();
+    let groups: Vec<_> = digits.as_bytes().rchunks(3).rev().map(String::from_utf8_lossy).collect();
+    groups.join(",")
+}
