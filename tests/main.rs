@@ -11,6 +11,7 @@ mod journeys;
 mod lambda;
 mod local_stack;
 mod mail;
+mod passkey;
 mod routes {
     mod confirm;
     mod email;
@@ -18,6 +19,7 @@ mod routes {
     mod introspect;
     mod login;
     mod logout;
+    mod passkeys;
     mod password;
     mod picture;
     mod refresh;

@@ -31,9 +31,14 @@ pub struct User {
     /// What the owner signed in with: a sign-in from anything else is told of by mail.
     #[serde(default)]
     pub known_clients: Vec<Fingerprint>,
-    /// Since when signing in takes a code of an authenticator app, too; `None` for the password alone.
+    /// Since when it has an authenticator app.
     #[serde(default)]
     pub totp_since: Option<Timestamp>,
+    /// How many passkeys it has, and since when it has any.
+    #[serde(default)]
+    pub passkeys: u32,
+    #[serde(default)]
+    pub passkeys_since: Option<Timestamp>,
     #[serde(default)]
     pub picture: PictureState,
     /// The address that is to take the place of `email` once its mailbox confirms it.
@@ -73,6 +78,18 @@ impl User {
     #[must_use]
     pub fn is_admin(&self) -> bool {
         self.roles.contains(&Role::Admin)
+    }
+
+    /// Whether the password alone does not sign in.
+    #[must_use]
+    pub fn has_second_factor(&self) -> bool {
+        self.second_factor_since().is_some()
+    }
+
+    /// Since when the password alone does not sign in, of the factors that it has now.
+    #[must_use]
+    pub fn second_factor_since(&self) -> Option<Timestamp> {
+        [self.totp_since, self.passkeys_since].into_iter().flatten().min()
     }
 
     /// The pending address, while a link to confirm it can still be good.
