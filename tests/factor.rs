@@ -120,7 +120,7 @@ fn begin_step(app: &TestApp) {
     app.clock.advance(Duration::from_millis(30_000 - into + 500));
 }
 
-fn claims(access_token: &str) -> Value {
+pub fn claims(access_token: &str) -> Value {
     let payload = access_token.split('.').nth(1).unwrap();
     serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).unwrap()).unwrap()
 }

@@ -49,6 +49,11 @@ fn body(route: &Route, email: &str) -> Value {
         "register" => json!({ "name": "Eve", "email": email, "password": PASSWORD }),
         "login" => json!({ "email": email, "password": WRONG }),
         "verify_login" => json!({ "challenge_token": "not a token", "code": "123456" }),
+        "passkey_login" => {
+            let response = json!({ "clientDataJSON": "", "authenticatorData": "", "signature": "" });
+            let credential = json!({ "id": "", "rawId": "", "type": "public-key", "response": response });
+            json!({ "challenge_token": "0198c0de-0000-7000-8000-000000000001", "credential": credential })
+        }
         "refresh" => json!({ "refresh_token": "not a token" }),
         _ => json!({ "email": email }),
     }
@@ -161,7 +166,7 @@ async fn every_limited_route_refuses_the_request_after_the_last_and_does_nothing
         for remaining in [2, 1, 0] {
             let email = format!("{}{remaining}@example.com", route.name);
             let answer = from(app.app(), &route, source, &body(&route, &email)).await;
-            assert!([202, 401].contains(&answer.status.as_u16()), "{}: {}", route.name, answer.text);
+            assert!([200, 202, 401].contains(&answer.status.as_u16()), "{}: {}", route.name, answer.text);
             assert_eq!(answer.header("ratelimit-policy"), policy);
             let (state, reset) = answer.header("ratelimit").rsplit_once(";t=").unwrap();
             assert_eq!(state, format!("\"{}\";r={remaining}", route.limit.unwrap()));
@@ -267,7 +272,7 @@ async fn when_the_counter_fails_requests_pass_and_the_log_says_so() {
         for attempt in 0..3 {
             let path = route.paths[0];
             let answer = app.post(path, &body(&route, &format!("{}{attempt}@example.com", route.name))).await;
-            assert!([202, 401].contains(&answer.status.as_u16()), "{path}: {}", answer.text);
+            assert!([200, 202, 401].contains(&answer.status.as_u16()), "{path}: {}", answer.text);
             assert_eq!(answer.header("ratelimit"), "", "{path}: nothing is known, so nothing is said");
         }
         let name = route.limit.unwrap().as_str();

@@ -2,6 +2,8 @@
 
 #![allow(clippy::missing_panics_doc, clippy::must_use_candidate, reason = "a test harness stops where it cannot go on")]
 
+pub mod authenticator;
+
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -56,7 +58,7 @@ impl TestApp {
         // The cheapest hash argon2 takes: tests are about what surrounds it.
         let cheap = [("PASSWORD_HASH_MEMORY_KIB", "8"), ("PASSWORD_HASH_ITERATIONS", "1")];
         // All clients of all tests come from 127.0.0.1. Tests about limits set their own.
-        let roomy = ["REGISTER", "SEND", "FORGOT", "LOGIN", "SECOND_FACTOR", "REFRESH"]
+        let roomy = ["REGISTER", "SEND", "FORGOT", "LOGIN", "SECOND_FACTOR", "PASSKEY_OPTIONS", "PASSKEY", "REFRESH"]
             .map(|what| format!("LIMIT_{what}_PER_IP"));
         let roomy = roomy.each_ref().map(|name| (name.as_str(), "10000/1m"));
         let variables =

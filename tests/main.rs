@@ -13,6 +13,7 @@ mod journeys;
 mod lambda;
 mod local_stack;
 mod mail;
+mod passkey;
 mod routes {
     mod confirm;
     mod email;
@@ -20,6 +21,7 @@ mod routes {
     mod introspect;
     mod login;
     mod logout;
+    mod passkeys;
     mod password;
     mod picture;
     mod refresh;

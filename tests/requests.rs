@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 /// The routes that read a body. Signing out takes an empty one too, so it has tests of its own.
-const WITH_BODY: [(Method, &str); 16] = [
+const WITH_BODY: [(Method, &str); 20] = [
     (Method::POST, "/auth/register"),
     (Method::POST, "/auth/send"),
     (Method::POST, "/auth/confirm"),
@@ -26,10 +26,14 @@ const WITH_BODY: [(Method, &str); 16] = [
     (Method::POST, "/user/totp/confirm"),
     (Method::DELETE, "/user/totp"),
     (Method::POST, "/user/recovery-codes"),
+    (Method::POST, "/auth/passkey"),
+    (Method::POST, "/user/passkeys"),
+    (Method::PUT, "/user/passkeys/47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU"),
+    (Method::DELETE, "/user/passkeys/47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU"),
 ];
 
 /// Every path with the methods that it takes.
-const PATHS: [(&str, &str); 32] = [
+const PATHS: [(&str, &str); 37] = [
     ("/api/v1/auth/register", "POST"),
     ("/api/v1/auth/send", "POST"),
     ("/api/v1/auth/confirm", "GET,POST"),
@@ -52,6 +56,11 @@ const PATHS: [(&str, &str); 32] = [
     ("/api/v1/user/totp", "DELETE,POST"),
     ("/api/v1/user/totp/confirm", "POST"),
     ("/api/v1/user/recovery-codes", "POST"),
+    ("/api/v1/auth/passkey/options", "POST"),
+    ("/api/v1/auth/passkey", "POST"),
+    ("/api/v1/user/passkeys/options", "DELETE,POST,PUT"),
+    ("/api/v1/user/passkeys", "POST"),
+    ("/api/v1/user/passkeys/47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU", "DELETE,PUT"),
     ("/api/v1/health", "GET"),
     ("/health", "GET"),
     ("/api/v1/openapi.json", "GET"),

@@ -51,6 +51,8 @@ impl People {
             session_epoch: 0,
             known_clients: Vec::new(),
             totp_since: None,
+            passkeys: 0,
+            passkeys_since: None,
             picture: PictureState::default(),
             pending_email: None,
             email_asked_at: None,

@@ -51,8 +51,14 @@ pub struct RecoveryCodesMade {
 impl RecoveryCodesMade {
     #[must_use]
     pub fn show(codes: &[RecoveryCode]) -> Self {
-        Self { recovery_codes: codes.iter().map(|code| code.encode().expose_secret().to_owned()).collect() }
+        Self { recovery_codes: shown(codes) }
     }
+}
+
+/// Recovery codes as their owner sees them.
+#[must_use]
+pub fn shown(codes: &[RecoveryCode]) -> Vec<String> {
+    codes.iter().map(|code| code.encode().expose_secret().to_owned()).collect()
 }
 
 #[utoipa::path(
@@ -74,7 +80,8 @@ pub async fn handler(
     if factors.enrolled().is_some() {
         return Err(Error::TotpAlreadyEnrolled);
     }
-    let totp = factors.totp.filter(|totp| totp.is_pending(now)).ok_or(Error::TotpNotFound)?;
+    let totp = factors.totp.filter(|totp| totp.is_pending(now) && totp.may_be_added_to(&user));
+    let totp = totp.ok_or(Error::TotpNotFound)?;
     second_factor::count(&app, user.id, None, factors.attempts).await?;
     let secret = app.keys.totp().await?.open(&totp.secret, user.id)?;
     let step = secret.accept(&code, None, now).ok_or_else(|| second_factor::refuse(user.id, Method::Totp))?;
@@ -83,7 +90,8 @@ pub async fn handler(
     let mail = OwedMail::of_factor(&user, FactorChange::Added, now);
     if !app.store.confirm_totp(&user, (&totp.secret, step), &set, &mail, now).await? {
         let now = app.store.user(user.id).await?.ok_or(Error::InvalidToken)?;
-        // Every session was ended meanwhile; or else it was confirmed, or started again, by another request.
+        // Every session was ended meanwhile; or else it was confirmed, or started again, by another request,
+        // which may also have added or removed a passkey.
         let over = now.session_epoch != user.session_epoch;
         return Err(if over { Error::InvalidToken } else { Error::TotpAlreadyEnrolled });
     }

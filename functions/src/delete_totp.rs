@@ -1,18 +1,19 @@
-//! Removes the authenticator app, and its recovery codes with it.
+//! Removes the authenticator app, and the recovery codes with it unless a passkey is left.
 //!
-//! `DELETE /user/totp`, after a recent sign-in and with a code of the app or a recovery code: a session that was left open
-//! is not enough to take the second factor off.
+//! `DELETE /user/totp`, after a recent sign-in and with a code of the app, a recovery code or a passkey: a session that was left
+//! open is not enough to take the second factor off.
 
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::delete;
+use shared::domain::factor::Factor;
 use shared::domain::mail::{FactorChange, OwedMail};
 use shared::error::Code;
 use shared::http::Route;
 use shared::http::body::Json;
 use shared::http::caller::RecentlySignedIn;
 use shared::telemetry::audit::Event;
-use shared::{App, Result};
+use shared::{App, Error, Result};
 
 use crate::second_factor::{self, StepUp};
 
@@ -20,7 +21,9 @@ pub const ROUTE: Route = Route::new("delete_totp", &["DELETE"], &["/user/totp"],
     Code::Unauthenticated,
     Code::InvalidToken,
     Code::ReauthenticationRequired,
+    Code::InvalidChallenge,
     Code::InvalidCode,
+    Code::InvalidPasskey,
     Code::TotpNotFound,
     Code::TooManyAttempts,
 ]);
@@ -28,7 +31,7 @@ pub const ROUTE: Route = Route::new("delete_totp", &["DELETE"], &["/user/totp"],
 #[utoipa::path(
     delete, path = "/user/totp", tag = "factor", operation_id = "delete_totp", summary = "Remove the authenticator app",
     request_body = StepUp, security(("access_token" = [])),
-    responses((status = 204, description = "Removed; the password alone signs in"))
+    responses((status = 204, description = "Removed; without a passkey the password alone signs in"))
 )]
 pub async fn handler(
     RecentlySignedIn(caller): RecentlySignedIn,
@@ -37,10 +40,14 @@ pub async fn handler(
 ) -> Result<StatusCode> {
     let proof = body.parse()?;
     let user = caller.user;
-    let spent = second_factor::step_up(&app, user.id, &proof).await?;
-    let mail = OwedMail::of_factor(&user, FactorChange::Removed, app.clock.now());
-    if !app.store.remove_totp(user.id, &spent, &mail).await? {
-        // Another request used the code first.
+    if user.totp_since.is_none() {
+        return Err(Error::TotpNotFound);
+    }
+    let spent = second_factor::step_up(&app, &user, &proof).await?;
+    let change = FactorChange::Removed { last: Factor::Totp.is_last_of(&user) };
+    let mail = OwedMail::of_factor(&user, change, app.clock.now());
+    if !app.store.remove_factor(&user, &Factor::Totp, &spent, &mail).await? {
+        // Another request used the proof first, or changed what there is to remove.
         return Err(second_factor::refuse(user.id, spent.method()));
     }
     Event::SecondFactorRemoved { user: user.id, method: spent.method().as_str() }.record();

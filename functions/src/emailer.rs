@@ -293,7 +293,9 @@ pub fn kind_name(kind: &MailKind) -> &'static str {
         MailKind::AddressChanged { .. } => "address_changed",
         MailKind::AddressRestored { .. } => "address_restored",
         MailKind::SecondFactorChanged { change: FactorChange::Added, .. } => "second_factor_added",
-        MailKind::SecondFactorChanged { change: FactorChange::Removed, .. } => "second_factor_removed",
+        MailKind::SecondFactorChanged { change: FactorChange::Removed { .. }, .. } => "second_factor_removed",
+        MailKind::SecondFactorChanged { change: FactorChange::PasskeyAdded { .. }, .. } => "passkey_added",
+        MailKind::SecondFactorChanged { change: FactorChange::PasskeyRemoved { .. }, .. } => "passkey_removed",
         MailKind::SecondFactorChanged { change: FactorChange::RecoveryCodeUsed(_), .. } => "recovery_code_used",
         MailKind::SecondFactorChanged { change: FactorChange::RecoveryCodesRenewed, .. } => "recovery_codes_renewed",
     }

@@ -1,10 +1,12 @@
-//! Shows one's second factor.
+//! Shows one's factors beside the password.
 //!
-//! `GET /user/factors`: what is enrolled, since when, and how many recovery codes are left. No secret and no code.
+//! `GET /user/factors`: what is enrolled, since when, and how many recovery codes are left. No secret, no key and no code.
 
 use axum::extract::State;
 use axum::routing::get;
 use serde::Serialize;
+use shared::clock::Timestamp;
+use shared::domain::passkey::{Passkey, PasskeyId, PasskeyName};
 use shared::error::Code;
 use shared::http::Route;
 use shared::http::answer::Answer;
@@ -20,6 +22,8 @@ pub const ROUTE: Route = Route::new("get_factors", &["GET"], &["/user/factors"],
 pub struct FactorsView {
     /// The authenticator app, if one is in force.
     totp: Option<TotpView>,
+    /// Oldest first.
+    passkeys: Vec<PasskeyView>,
     recovery_codes: RecoveryCodesView,
 }
 
@@ -42,17 +46,45 @@ pub struct RecoveryCodesView {
     created_at: Option<String>,
 }
 
+#[derive(Serialize, ToSchema)]
+#[schema(as = Passkey)]
+pub struct PasskeyView {
+    #[schema(value_type = String, example = "3q2-7wAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA")]
+    id: PasskeyId,
+    #[schema(value_type = String, example = "Phone")]
+    name: PasskeyName,
+    /// Whether a copy of it lies with its provider, as it said last: it outlives the device then.
+    backed_up: bool,
+    #[schema(example = "2026-11-23T09:00:00.000Z", format = "date-time")]
+    created_at: String,
+    /// When it last signed in or proved its owner otherwise.
+    #[schema(example = "2026-11-24T09:00:00.000Z", format = "date-time")]
+    last_used_at: Option<String>,
+}
+
+impl PasskeyView {
+    #[must_use]
+    pub fn of(passkey: Passkey) -> Self {
+        let Passkey { id, name, backed_up, created_at, last_used_at, .. } = passkey;
+        let last_used_at = last_used_at.map(Timestamp::rfc3339);
+        Self { id, name, backed_up, created_at: created_at.rfc3339(), last_used_at }
+    }
+}
+
 #[utoipa::path(
-    get, path = "/user/factors", tag = "factor", operation_id = "get_factors", summary = "Read one's second factor",
+    get, path = "/user/factors", tag = "factor", operation_id = "get_factors", summary = "Read one's factors",
     security(("access_token" = [])), responses((status = 200, description = "What is enrolled", body = FactorsView))
 )]
 pub async fn handler(caller: CurrentUser, State(app): State<App>) -> Result<Answer<FactorsView>> {
-    let factors = app.store.factors(caller.user.id, None).await?;
+    let user = caller.user.id;
+    let (factors, mut passkeys) = tokio::try_join!(app.store.factors(user, None), app.store.passkeys(user))?;
+    passkeys.sort_by_key(|passkey| passkey.created_at);
     let enrolled_at = factors.enrolled().and_then(|totp| totp.confirmed_at);
     let recovery_codes = RecoveryCodesView {
         left: factors.recovery_codes_left(),
         created_at: factors.recovery.map(|set| set.created_at.rfc3339()),
     };
     let totp = enrolled_at.map(|at| TotpView { enrolled_at: at.rfc3339() });
-    Ok(Answer::ok(FactorsView { totp, recovery_codes }))
+    let passkeys = passkeys.into_iter().map(PasskeyView::of).collect();
+    Ok(Answer::ok(FactorsView { totp, passkeys, recovery_codes }))
 }

@@ -3,10 +3,12 @@
 
 #![allow(clippy::missing_errors_doc, reason = "what a route fails with stands in its ROUTE, as data")]
 
+pub mod add_passkey;
 pub mod change_password;
 pub mod confirm;
 pub mod confirm_email;
 pub mod confirm_totp;
+pub mod delete_passkey;
 pub mod delete_picture;
 pub mod delete_totp;
 pub mod delete_user;
@@ -27,14 +29,18 @@ pub mod list_users;
 pub mod login;
 pub mod logout;
 pub mod not_found;
+pub mod passkey_login;
 pub mod password_page;
 pub mod qr;
 pub mod refresh;
 pub mod register;
+pub mod rename_passkey;
 pub mod renew_recovery_codes;
 pub mod reset_password;
 pub mod second_factor;
 pub mod send;
+pub mod start_passkey;
+pub mod start_passkey_login;
 pub mod start_totp;
 pub mod sweeper;
 pub mod undo_email;
@@ -45,12 +51,14 @@ pub mod verify_login;
 use shared::http::Route;
 
 /// Every route of the contract.
-pub const ROUTES: [Route; 30] = [
+pub const ROUTES: [Route; 36] = [
     register::ROUTE,
     send::ROUTE,
     confirm::ROUTE,
     login::ROUTE,
     verify_login::ROUTE,
+    start_passkey_login::ROUTE,
+    passkey_login::ROUTE,
     refresh::ROUTE,
     logout::ROUTE,
     change_password::ROUTE,
@@ -72,6 +80,10 @@ pub const ROUTES: [Route; 30] = [
     confirm_totp::ROUTE,
     delete_totp::ROUTE,
     renew_recovery_codes::ROUTE,
+    start_passkey::ROUTE,
+    add_passkey::ROUTE,
+    rename_passkey::ROUTE,
+    delete_passkey::ROUTE,
     health::ROUTE,
     password_page::ROUTE,
     documentation::ROUTE,

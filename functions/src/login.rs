@@ -11,6 +11,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use shared::config::CHALLENGE_LIFE;
 use shared::domain::device::Device;
 use shared::domain::email::{EmailAddress, FoldedAddress};
@@ -29,6 +30,7 @@ use shared::http::body::Json;
 use shared::http::fields::Fields;
 use shared::http::limit::Limited;
 use shared::http::view::UserView;
+use shared::relying_party::RelyingParty;
 use shared::store::BeforeSignIn;
 use shared::telemetry::audit::{Event, LoginFailure};
 use shared::tokens::{TokenPair, challenge, device};
@@ -70,9 +72,14 @@ pub struct SecondFactorRequired {
     /// Seconds until the sign-in has to begin again.
     #[schema(example = 300)]
     expires_in: u64,
-    /// What completes it: `totp` is the `code` of an authenticator app.
+    /// What completes it, of `totp`, which is the `code` of an authenticator app, `passkey` and `recovery_code`.
     #[schema(example = json!(["totp", "recovery_code"]))]
-    methods: [&'static str; 2],
+    methods: Vec<&'static str>,
+    /// For `navigator.credentials.get()`, by `PublicKeyCredential.parseRequestOptionsFromJSON()`, where the account has
+    /// passkeys.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    passkey_options: Option<Value>,
 }
 
 #[utoipa::path(
@@ -98,7 +105,7 @@ pub async fn handler(State(app): State<App>, facts: Facts, limit: Limited, Json(
         rehash(&app, &user, password).await?;
     }
     let now = app.clock.now();
-    if user.totp_since.is_some() {
+    if user.has_second_factor() {
         return challenge(&app, &user, bucket, device).await.map(Outcome::SecondFactorRequired);
     }
     let session = Session::begin(&user, facts.source_ip.map(|ip| ip.to_string()), facts.user_agent, now);
@@ -148,14 +155,30 @@ async fn challenge(app: &App, user: &User, bucket: Bucket<'_>, device: Option<De
     let device = device.filter(|device| device.proved_second_factor(user)).map(|device| device.id);
     let challenge = Challenge::new(user, device, app.clock.now());
     let token = challenge::encode(&challenge, app.keys.challenge_mac().await?);
-    app.store.begin_challenge(&challenge, app.config.limits.on.then_some(bucket)).await?;
+    let (passkey_options, ceremony) = match user.passkeys {
+        0 => (None, None),
+        _ => {
+            let passkeys = app.store.passkeys(user.id).await?;
+            let (options, state) = RelyingParty::new(&app.config)?.begin_assertion(&passkeys)?;
+            (Some(options), Some(state))
+        }
+    };
+    app.store.begin_challenge(&challenge, ceremony, app.config.limits.on.then_some(bucket)).await?;
     Event::SecondFactorRequired { user: user.id }.record();
     Ok(SecondFactorRequired {
         status: "second_factor_required",
         challenge_token: token.expose_secret().to_owned(),
         expires_in: CHALLENGE_LIFE.as_secs(),
-        methods: [Method::Totp.as_str(), Method::RecoveryCode.as_str()],
+        methods: methods_of(user).map(Method::as_str).collect(),
+        passkey_options,
     })
+}
+
+/// What may answer a challenge of this account.
+fn methods_of(user: &User) -> impl Iterator<Item = Method> {
+    let totp = user.totp_since.map(|_| Method::Totp);
+    let passkey = (user.passkeys > 0).then_some(Method::Passkey);
+    [totp, passkey, Some(Method::RecoveryCode)].into_iter().flatten()
 }
 
 /// Lets the attempt through, unless its origin has called too often or its bucket is locked. Returns the account that

@@ -1,7 +1,7 @@
 //! Makes new recovery codes; the old ones die.
 //!
-//! `POST /user/recovery-codes`, after a recent sign-in and with a code of the app or one of the old recovery codes: a set of
-//! them is worth as much as the second factor itself.
+//! `POST /user/recovery-codes`, after a recent sign-in and with a code of the app, one of the old recovery codes or a passkey: a
+//! set of them is worth as much as the second factor itself.
 
 use axum::extract::State;
 use axum::routing::post;
@@ -23,7 +23,9 @@ pub const ROUTE: Route = Route::new("renew_recovery_codes", &["POST"], &["/user/
         Code::Unauthenticated,
         Code::InvalidToken,
         Code::ReauthenticationRequired,
+        Code::InvalidChallenge,
         Code::InvalidCode,
+        Code::InvalidPasskey,
         Code::TotpNotFound,
         Code::TooManyAttempts,
     ]);
@@ -40,11 +42,11 @@ pub async fn handler(
 ) -> Result<Answer<RecoveryCodesMade>> {
     let proof = body.parse()?;
     let (user, now) = (caller.user, app.clock.now());
-    let spent = second_factor::step_up(&app, user.id, &proof).await?;
+    let spent = second_factor::step_up(&app, &user, &proof).await?;
     let (set, codes) = RecoverySet::new(now);
     let mail = OwedMail::of_factor(&user, FactorChange::RecoveryCodesRenewed, now);
     if !app.store.renew_recovery_codes(user.id, &spent, &set, &mail).await? {
-        // Another request used the code first.
+        // Another request used the proof first.
         return Err(second_factor::refuse(user.id, spent.method()));
     }
     Event::RecoveryCodesRenewed { user: user.id }.record();

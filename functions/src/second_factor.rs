@@ -1,21 +1,25 @@
-//! Proving the second factor: used by `verify_login`, and by the routes that change or remove it.
+//! Proving the second factor: used by `verify_login`, and by the routes that add to it, change or remove it.
 
 use secrecy::SecretString;
 use serde::Deserialize;
+use serde_json::Value;
 use shared::domain::Invalid;
 use shared::domain::factor::{Method, Spent};
-use shared::domain::id::{DeviceId, UserId};
+use shared::domain::id::{CeremonyId, DeviceId, UserId};
 use shared::domain::lockout::{self, Attempts};
+use shared::domain::passkey::{CeremonyState, PasskeyId};
 use shared::domain::recovery::RecoveryCode;
 use shared::domain::totp::TotpCode;
+use shared::domain::user::User;
 use shared::http::fields::Fields;
+use shared::relying_party::{Assertion, Refusal, RelyingParty};
 use shared::store::Factors;
 use shared::telemetry::audit::Event;
 use shared::{App, Error, Result};
 use utoipa::ToSchema;
 
-/// What a step-up asks for beside the recent sign-in: one of the two.
-#[derive(Deserialize, ToSchema)]
+/// What a step-up asks for beside the recent sign-in: one of the three.
+#[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StepUp {
     /// Six digits of the authenticator app.
@@ -24,33 +28,94 @@ pub struct StepUp {
     /// A recovery code, instead.
     #[schema(value_type = Option<String>, example = "7QK4-0R2M-XV9T-B3HD-51NW-ZC8P")]
     recovery_code: Option<SecretString>,
+    /// A passkey of one's own, instead.
+    #[schema(value_type = Option<PasskeyProof>)]
+    passkey: Option<PasskeyProof>,
+}
+
+/// An answer to the options of `POST /auth/passkey/options`.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PasskeyProof {
+    /// That of the options.
+    #[schema(required, value_type = String, format = "uuid")]
+    challenge_token: Option<String>,
+    /// What `navigator.credentials.get()` gave, by its `toJSON()`.
+    #[schema(required, value_type = Object)]
+    credential: Option<Value>,
+}
+
+/// What a step-up brings: the ceremony is that of a passkey.
+pub struct SteppedUp {
+    proof: Proof,
+    ceremony: Option<CeremonyId>,
 }
 
 impl StepUp {
-    pub fn parse(self) -> Result<Proof> {
+    pub fn parse(self) -> Result<SteppedUp> {
         let mut fields = Fields::default();
-        let proof = Proof::parse(&mut fields, self.code, self.recovery_code);
-        fields.finish(proof)
+        let (ceremony, credential) = match self.passkey {
+            Some(PasskeyProof { challenge_token, credential }) => {
+                let ceremony = fields.required("passkey.challenge_token", challenge_token, |id| ceremony_id(&id));
+                // Absent is as wrong as malformed: what is there is looked at by `Proof`.
+                (ceremony, Some(credential.unwrap_or_default()))
+            }
+            None => (None, None),
+        };
+        let proof = Proof::parse(&mut fields, self.code, self.recovery_code, ("passkey.credential", credential));
+        fields.finish(proof.map(|proof| SteppedUp { proof, ceremony }))
+    }
+
+    /// Whether nothing is brought, for routes where nothing may be asked for.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.code.is_none() && self.recovery_code.is_none() && self.passkey.is_none()
     }
 }
 
-/// A code that somebody gave.
+/// The id of a ceremony as `challenge_token` names it.
+pub fn ceremony_id(text: &str) -> Result<CeremonyId, Invalid> {
+    text.parse().map_err(|_| Invalid::new("invalid_challenge_token", "This is no challenge token of the options."))
+}
+
+/// What somebody gave as proof.
 pub enum Proof {
     Totp(TotpCode),
     RecoveryCode(RecoveryCode),
+    Passkey(Box<Assertion>),
 }
 
 impl Proof {
-    /// Of a request's two fields exactly one has to be there.
-    pub fn parse(fields: &mut Fields, code: Option<SecretString>, recovery_code: Option<SecretString>) -> Option<Self> {
-        match (code, recovery_code) {
-            (Some(_), Some(recovery_code)) => fields.optional("recovery_code", Some(recovery_code), |_| {
-                Err(Invalid::new("one_too_many", "Send either `code` or `recovery_code`."))
-            }),
-            (None, Some(recovery_code)) => fields
+    /// Of a request's three fields exactly one has to be there.
+    pub fn parse(
+        fields: &mut Fields,
+        code: Option<SecretString>,
+        recovery_code: Option<SecretString>,
+        (passkey_field, passkey): (&str, Option<Value>),
+    ) -> Option<Self> {
+        let one_too_many =
+            |_| Err(Invalid::new("one_too_many", "Send one of `code`, `recovery_code` and `passkey`, no more."));
+        match (code, recovery_code, passkey) {
+            (None, None, Some(passkey)) => fields
+                .optional(passkey_field, Some(passkey), Assertion::parse)
+                .map(|assertion| Self::Passkey(Box::new(assertion))),
+            (_, _, Some(passkey)) => fields.optional(passkey_field, Some(passkey), one_too_many),
+            (Some(_), Some(recovery_code), None) => {
+                fields.optional("recovery_code", Some(recovery_code), |_| one_too_many(Value::Null))
+            }
+            (None, Some(recovery_code), None) => fields
                 .optional("recovery_code", Some(recovery_code), |text| RecoveryCode::parse(&text))
                 .map(Self::RecoveryCode),
-            (code, None) => fields.required("code", code, |text| TotpCode::parse(&text)).map(Self::Totp),
+            (code, None, None) => fields.required("code", code, |text| TotpCode::parse(&text)).map(Self::Totp),
+        }
+    }
+
+    /// The passkey that it claims to be made with.
+    #[must_use]
+    pub fn passkey(&self) -> Option<PasskeyId> {
+        match self {
+            Self::Passkey(assertion) => Some(assertion.passkey()),
+            Self::Totp(_) | Self::RecoveryCode(_) => None,
         }
     }
 
@@ -58,18 +123,35 @@ impl Proof {
         match self {
             Self::Totp(_) => Method::Totp,
             Self::RecoveryCode(_) => Method::RecoveryCode,
+            Self::Passkey(_) => Method::Passkey,
         }
     }
 }
 
-/// Counts the attempt, then looks at the code: what a step-up does.
-pub async fn step_up(app: &App, user: UserId, proof: &Proof) -> Result<Spent> {
-    let factors = app.store.factors(user, None).await?;
-    if factors.enrolled().is_none() {
+/// Counts the attempt, then looks at the proof: what a step-up does.
+pub async fn step_up(app: &App, user: &User, SteppedUp { proof, ceremony }: &SteppedUp) -> Result<Spent> {
+    if !user.has_second_factor() {
         return Err(Error::TotpNotFound);
     }
-    count(app, user, None, factors.attempts).await?;
-    check(app, user, &factors, proof).await
+    let factors = app.store.factors(user.id, proof.passkey().as_ref()).await?;
+    count(app, user.id, None, factors.attempts).await?;
+    let asked = match ceremony {
+        Some(id) => {
+            let ceremony = app.store.take_ceremony(None, *id, app.clock.now()).await?;
+            Some(ceremony.ok_or(Error::InvalidChallenge)?.state)
+        }
+        None => None,
+    };
+    check(app, user.id, &factors, (proof, asked.as_ref())).await
+}
+
+/// The step-up of a route that adds to an account's factors: one that has none needs none.
+pub async fn step_up_to_add(app: &App, user: &User, body: StepUp) -> Result<Option<Spent>> {
+    match (user.has_second_factor(), body.is_empty()) {
+        (true, true) => Err(Error::SecondFactorNeeded),
+        (true, false) => step_up(app, user, &body.parse()?).await.map(Some),
+        (false, _) => Ok(None),
+    }
 }
 
 /// Counts an attempt, unless the account's second factor is locked for this device, or for all that are not known.
@@ -91,8 +173,13 @@ pub async fn count(app: &App, user: UserId, device: Option<DeviceId>, mut earlie
     }
 }
 
-/// Whether the code is right; what it uses up, if so.
-pub async fn check(app: &App, user: UserId, factors: &Factors, proof: &Proof) -> Result<Spent> {
+/// Whether the proof is right; what it uses up, if so. `asked` is what the passkeys were asked, if they were.
+pub async fn check(
+    app: &App,
+    user: UserId,
+    factors: &Factors,
+    (proof, asked): (&Proof, Option<&CeremonyState>),
+) -> Result<Spent> {
     let spent = match proof {
         Proof::Totp(code) => match factors.enrolled() {
             Some(totp) => {
@@ -107,13 +194,36 @@ pub async fn check(app: &App, user: UserId, factors: &Factors, proof: &Proof) ->
             let known = factors.recovery.as_ref().is_some_and(|set| set.has(&hash));
             known.then_some(Spent::RecoveryCode(hash))
         }
+        Proof::Passkey(assertion) => match (asked, &factors.passkey) {
+            (Some(asked), Some(passkey)) => {
+                let party = RelyingParty::new(&app.config)?;
+                match party.finish_assertion(assertion, asked, (user, passkey), app.clock.now())? {
+                    Ok(proven) => Some(Spent::Passkey(proven)),
+                    Err(refusal) => {
+                        tell_of_clone(user, &passkey.id, refusal);
+                        None
+                    }
+                }
+            }
+            _ => None,
+        },
     };
     spent.ok_or_else(|| refuse(user, proof.method()))
 }
 
-/// A code that is wrong, or that somebody else used first.
+/// A copy of a key is worth a look by somebody, whatever else is said of it.
+pub fn tell_of_clone(user: UserId, passkey: &PasskeyId, refusal: Refusal) {
+    if refusal == Refusal::Cloned {
+        Event::PasskeyCloned { user, passkey }.record();
+    }
+}
+
+/// A proof that is wrong, or that somebody else used first.
 #[must_use]
 pub fn refuse(user: UserId, method: Method) -> Error {
     Event::SecondFactorFailed { user, method: method.as_str() }.record();
-    Error::InvalidCode
+    match method {
+        Method::Totp | Method::RecoveryCode => Error::InvalidCode,
+        Method::Passkey => Error::InvalidPasskey,
+    }
 }

@@ -1,7 +1,8 @@
 //! Starts adding an authenticator app.
 //!
-//! `POST /user/totp`, after a recent sign-in. Answers with the secret that the app and this service share from then on,
-//! once. Nothing changes until `confirm_totp` has seen a code of the app.
+//! `POST /user/totp`, after a recent sign-in, and with a proof of the second factor where the account has passkeys: or a
+//! session that was left open could add what takes them off. Answers with the secret that the app and this service share from
+//! then on, once. Nothing changes until `confirm_totp` has seen a code of the app.
 
 use axum::extract::State;
 use axum::routing::post;
@@ -13,18 +14,25 @@ use shared::domain::totp::TotpSecret;
 use shared::error::Code;
 use shared::http::Route;
 use shared::http::answer::Answer;
+use shared::http::body::OptionalJson;
 use shared::http::caller::RecentlySignedIn;
 use shared::telemetry::audit::Event;
 use shared::{App, Error, Result};
 use utoipa::ToSchema;
 
 use crate::qr;
+use crate::second_factor::{self, StepUp};
 
 pub const ROUTE: Route = Route::new("start_totp", &["POST"], &["/user/totp"], || post(handler)).fails_with(&[
     Code::Unauthenticated,
     Code::InvalidToken,
     Code::ReauthenticationRequired,
+    Code::SecondFactorNeeded,
+    Code::InvalidChallenge,
+    Code::InvalidCode,
+    Code::InvalidPasskey,
     Code::TotpAlreadyEnrolled,
+    Code::TooManyAttempts,
 ]);
 
 #[derive(Serialize, ToSchema)]
@@ -47,21 +55,28 @@ pub struct TotpStarted {
 
 #[utoipa::path(
     post, path = "/user/totp", tag = "factor", operation_id = "start_totp", summary = "Start adding an authenticator app",
-    security(("access_token" = [])),
+    request_body = Option<StepUp>, security(("access_token" = [])),
     responses((status = 200, description = "The secret, shown once", body = TotpStarted))
 )]
 pub async fn handler(
     RecentlySignedIn(caller): RecentlySignedIn,
     State(app): State<App>,
+    OptionalJson(body): OptionalJson<StepUp>,
 ) -> Result<Answer<TotpStarted>> {
     let user = caller.user;
+    if user.totp_since.is_some() {
+        return Err(Error::TotpAlreadyEnrolled);
+    }
+    let spent = second_factor::step_up_to_add(&app, &user, body.unwrap_or_default()).await?;
     let now = app.clock.now();
     let secret = TotpSecret::new();
     let sealed = app.keys.totp().await?.seal(&secret, user.id)?;
     let expires_at = now.plus(ENROLMENT_LIFE);
-    let totp = Totp { secret: sealed, created_at: now, expires_at, confirmed_at: None, last_step: None };
-    if !app.store.start_totp(user.id, &totp).await? {
-        return Err(Error::TotpAlreadyEnrolled);
+    let stepped_up = spent.is_some();
+    let totp = Totp { secret: sealed, created_at: now, expires_at, confirmed_at: None, last_step: None, stepped_up };
+    if !app.store.start_totp(user.id, &totp, spent.as_ref()).await? {
+        // Confirmed by another request meanwhile, or one that used the same proof was faster.
+        return Err(spent.map_or(Error::TotpAlreadyEnrolled, |spent| second_factor::refuse(user.id, spent.method())));
     }
     Event::SecondFactorRequested { user: user.id }.record();
     let url = secret.otpauth_url(&app.config.mail.product_name, &user.email.to_string());

@@ -12,6 +12,8 @@ use serde::Serialize;
 use shared::domain::email::EmailAddress;
 use shared::domain::link::LinkPurpose;
 use shared::domain::mail::{MailKind, OwedMail};
+use shared::domain::passkey::Passkey;
+use shared::domain::user::User;
 use shared::error::Code;
 use shared::http::body::JsonOrForm;
 use shared::http::caller::WantsHtml;
@@ -77,18 +79,28 @@ async fn undo(app: &App, token: &str) -> Result<EmailRestored> {
             return Err(Error::LinkUsed);
         }
         // After the account: a factor that is added between the two fails the write.
-        let recovery = app.store.factors(user.id, None).await?.recovery;
+        let (factors, passkeys) = tokio::try_join!(app.store.factors(user.id, None), app.store.passkeys(user.id))?;
         let mail = OwedMail::new(address, MailKind::AddressRestored { user: user.id }, now);
-        if app.store.restore_address(&user, recovery.as_ref(), &to, &link, &mail, now).await? {
+        if app.store.restore_address(&user, (factors.recovery.as_ref(), &passkeys), &to, &link, &mail, now).await? {
             Event::AddressChangeUndone { user: user.id }.record();
-            if user.distrusts_totp(&to.folded()) {
-                Event::SecondFactorRemoved { user: user.id, method: "undo" }.record();
-            }
+            record_removals(&user, &to, &passkeys);
             app.tell_emailer(&mail).await;
             return Ok(EmailRestored { status: "email_restored" });
         }
     }
     Err(Error::internal("an account was changed again and again while its address was to be restored"))
+}
+
+/// Of the factors that went with the change.
+fn record_removals(user: &User, restored: &EmailAddress, passkeys: &[Passkey]) {
+    const METHOD: &str = "undo";
+    let left = user.trusted_factors(user.distrusted_from(&restored.folded()), passkeys);
+    if user.totp_since.is_some() && !left.totp {
+        Event::SecondFactorRemoved { user: user.id, method: METHOD }.record();
+    }
+    for passkey in passkeys.iter().filter(|passkey| !left.passkeys.contains(&&passkey.id)) {
+        Event::PasskeyRemoved { user: user.id, passkey: &passkey.id, method: METHOD }.record();
+    }
 }
 
 fn wanted(purpose: LinkPurpose) -> Option<EmailAddress> {

@@ -1,13 +1,14 @@
 //! Completes a sign-in with the second factor.
 //!
-//! `POST /auth/login/verify` with the challenge of a sign-in and a code. The session begins here, in the transaction that
-//! uses up challenge and code. A challenge takes five codes; beyond them, wrong ones lock the account's second factor as
+//! `POST /auth/login/verify` with the challenge of a sign-in and a code or a passkey. The session begins here, in the transaction
+//! that uses up challenge and proof. A challenge takes five of them; beyond them, wrong ones lock the account's second factor as
 //! wrong passwords lock an address, so new challenges bring no new guesses.
 
 use axum::extract::State;
 use axum::routing::post;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
+use serde_json::Value;
 use shared::domain::factor::{Spent, TRIES};
 use shared::domain::limit::Limit;
 use shared::domain::mail::{FactorChange, OwedMail};
@@ -28,7 +29,7 @@ use crate::login::SignedIn;
 use crate::second_factor::{self, Proof};
 
 pub const ROUTE: Route = Route::new("verify_login", &["POST"], &["/auth/login/verify"], || post(handler))
-    .fails_with(&[Code::InvalidChallenge, Code::InvalidCode, Code::TooManyAttempts])
+    .fails_with(&[Code::InvalidChallenge, Code::InvalidCode, Code::InvalidPasskey, Code::TooManyAttempts])
     .limited_by(Limit::SecondFactor);
 
 #[derive(Deserialize, ToSchema)]
@@ -43,6 +44,9 @@ pub struct VerifyLogin {
     /// A recovery code, instead.
     #[schema(value_type = Option<String>, example = "7QK4-0R2M-XV9T-B3HD-51NW-ZC8P")]
     recovery_code: Option<SecretString>,
+    /// What `navigator.credentials.get()` gave for the sign-in's `passkey_options`, by its `toJSON()`, instead.
+    #[schema(value_type = Option<Object>)]
+    passkey: Option<Value>,
 }
 
 #[utoipa::path(
@@ -65,9 +69,11 @@ pub async fn handler(
     };
     let now = app.clock.now();
     // The signing key is at hand before the code is used up: a failure to get it must cost nobody a recovery code.
-    let reads = async { tokio::try_join!(app.store.before_verification(&challenge), app.keys.signing(now)) };
-    let (before, _) = limit.admit_during(reads).await?;
-    let BeforeVerification { user, tries, factors } = before;
+    let passkey = proof.passkey();
+    let before = app.store.before_verification(&challenge, passkey.as_ref());
+    let reads = async { tokio::try_join!(before, app.keys.signing(now)) };
+    let (before, _) = Box::pin(limit.admit_during(reads)).await?;
+    let BeforeVerification { user, tries, ceremony, factors } = before;
     let user = user.filter(|user| challenge.stands(user, now) && tries.is_some_and(|tries| tries < TRIES));
     let user = user.ok_or(Error::InvalidChallenge)?;
 
@@ -75,14 +81,14 @@ pub async fn handler(
     if !app.store.take_try(&challenge).await? {
         return Err(Error::InvalidChallenge);
     }
-    let spent = second_factor::check(&app, user.id, &factors, &proof).await?;
+    let spent = second_factor::check(&app, user.id, &factors, (&proof, ceremony.as_ref())).await?;
 
     let begun = Session::begin(&user, facts.source_ip.map(|ip| ip.to_string()), facts.user_agent, now);
     let session = Session { second_factor: Some(spent.method()), ..begun };
     let change = FactorChange::RecoveryCodeUsed(factors.recovery_codes_left().saturating_sub(1));
     let is_recovery = matches!(spent, Spent::RecoveryCode(_));
     let mail = is_recovery.then(|| OwedMail::of_factor(&user, change, now));
-    let complete = app.complete_sign_in(&user, &session, (&challenge, &spent), mail.as_ref());
+    let complete = app.complete_sign_in(&user, &session, (Some(&challenge), &spent), mail.as_ref());
     let tokens = async {
         // As in `login`: the write is on its way, while this computes a signature.
         tokio::task::yield_now().await;
@@ -90,7 +96,7 @@ pub async fn handler(
     };
     let (completed, tokens) = tokio::try_join!(complete, tokens)?;
     if !completed {
-        // Another request with this challenge or this code was faster.
+        // Another request with this challenge or this proof was faster.
         return Err(second_factor::refuse(user.id, spent.method()));
     }
     if let Some(mail) = mail {
@@ -104,7 +110,7 @@ impl VerifyLogin {
     fn parse(self) -> Result<(SecretString, Proof)> {
         let mut fields = Fields::default();
         let token = fields.required("challenge_token", self.challenge_token, Ok);
-        let proof = Proof::parse(&mut fields, self.code, self.recovery_code);
+        let proof = Proof::parse(&mut fields, self.code, self.recovery_code, ("passkey", self.passkey));
         fields.finish(token.zip(proof))
     }
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::digest::{SHA256, digest};
 use secrecy::SecretString;
+use url::Url;
 
 use crate::domain::email::EmailAddress;
 use crate::domain::keys::Algorithm;
@@ -21,6 +22,7 @@ pub struct Config {
     pub mail: Mail,
     pub tokens: Tokens,
     pub introspection_clients: IntrospectionClients,
+    pub relying_party: RelyingParty,
     pub password_hash: PasswordHash,
     /// `ADMIN_EMAIL`: the account with this address becomes an administrator when it confirms the address.
     pub admin_email: Option<EmailAddress>,
@@ -106,6 +108,43 @@ pub struct Tokens {
     pub audience: String,
     /// `SIGNING_ALGORITHM`: `ES256` (default), `RS256` or `EdDSA`, for keys made from now on.
     pub algorithm: Algorithm,
+}
+
+/// Where passkeys are good (`WebAuthn` level 3, 5.4.2 and 13.4.9).
+#[derive(Debug, Clone)]
+pub struct RelyingParty {
+    /// `RELYING_PARTY_ID`: the domain that passkeys are bound to, that of `PUBLIC_URL` unless set. With another one all that
+    /// were added are worthless.
+    pub id: String,
+    /// `RELYING_PARTY_ORIGINS`: where pages are served that may use them, with commas in between; the origin of `PUBLIC_URL`
+    /// unless set. Each is at the id or below it.
+    pub origins: Vec<Url>,
+}
+
+impl RelyingParty {
+    /// Where the public URL is an address instead of a domain, as on one machine, browsers take `localhost` alone.
+    fn at(public_url: &str) -> Option<Self> {
+        let mut origin = Url::parse(public_url).ok()?;
+        if origin.domain().is_none() {
+            origin.set_host(Some("localhost")).ok()?;
+        }
+        origin.set_path("");
+        Some(Self { id: origin.domain()?.to_owned(), origins: vec![origin] })
+    }
+
+    /// An origin as a browser names it, of a page that may use passkeys at all: others have no secure context.
+    fn origin(text: &str) -> Option<Url> {
+        let origin = Url::parse(text.trim()).ok()?;
+        let domain = origin.domain()?;
+        let secure = origin.scheme() == "https" || (origin.scheme() == "http" && domain == "localhost");
+        (secure && origin.path() == "/" && origin.query().is_none() && origin.username().is_empty()).then_some(origin)
+    }
+
+    fn covers(&self, origin: &Url) -> bool {
+        origin.domain().is_some_and(|domain| {
+            domain.strip_suffix(&self.id).is_some_and(|below| below.is_empty() || below.ends_with('.'))
+        })
+    }
 }
 
 /// `INTROSPECTION_CLIENTS`: the services that may ask whether tokens stand, `id:sha256,id:sha256`. Only the SHA-256 of a
@@ -233,6 +272,7 @@ impl Config {
             ses: endpoint("AWS_ENDPOINT_URL_SESV2"),
             sqs: endpoint("AWS_ENDPOINT_URL_SQS"),
         };
+        let relying_party = reader.relying_party(&public_url);
         let config = Self {
             aws: Aws {
                 region: reader.required("AWS_REGION"),
@@ -264,6 +304,7 @@ impl Config {
                 algorithm: reader.parsed("SIGNING_ALGORITHM").unwrap_or(Algorithm::Es256),
             },
             introspection_clients: reader.parsed("INTROSPECTION_CLIENTS").unwrap_or_default(),
+            relying_party,
             password_hash: PasswordHash {
                 memory_kib: reader.parsed("PASSWORD_HASH_MEMORY_KIB").unwrap_or(19 * 1024),
                 iterations: reader.parsed("PASSWORD_HASH_ITERATIONS").unwrap_or(2),
@@ -311,6 +352,25 @@ impl<F: Fn(&str) -> Option<String>> Reader<F> {
 
     fn parsed<T: FromStr<Err: fmt::Display>>(&mut self, name: &str) -> Option<T> {
         self.optional(name)?.parse().map_err(|problem| self.problems.push(format!("{name}: {problem}"))).ok()
+    }
+
+    fn relying_party(&mut self, public_url: &str) -> RelyingParty {
+        let default =
+            RelyingParty::at(public_url).unwrap_or_else(|| RelyingParty { id: String::new(), origins: vec![] });
+        let id = self.optional("RELYING_PARTY_ID").unwrap_or(default.id);
+        let origins = match self.optional("RELYING_PARTY_ORIGINS") {
+            Some(list) => list.split(',').map(RelyingParty::origin).collect(),
+            None => Some(default.origins),
+        };
+        let party = RelyingParty { id, origins: origins.unwrap_or_default() };
+        if party.origins.is_empty() {
+            self.problems
+                .push("RELYING_PARTY_ORIGINS must be https origins without a path, with commas in between".into());
+        } else if !party.origins.iter().all(|origin| party.covers(origin)) {
+            self.problems
+                .push("RELYING_PARTY_ID must be the domain of every one of RELYING_PARTY_ORIGINS, or above it".into());
+        }
+        party
     }
 
     fn rate(&mut self, limit: Limit) -> Option<Rate> {
@@ -386,6 +446,36 @@ mod tests {
         let endpoints = read(&variables).unwrap().aws.endpoints;
         assert_eq!(endpoints.sqs.as_deref(), Some("http://127.0.0.1:4566"));
         assert_eq!(endpoints.s3.as_deref(), Some("http://127.0.0.1:9999"));
+    }
+
+    #[test]
+    fn passkeys_are_good_at_the_public_url_unless_said_otherwise() {
+        let mut variables = complete();
+        let party = |variables: &HashMap<_, _>| {
+            let RelyingParty { id, origins } = read(variables).unwrap().relying_party;
+            (id, origins.iter().map(|origin| origin.origin().ascii_serialization()).collect::<Vec<_>>())
+        };
+        let origins = |list: &[&str]| list.iter().map(|origin| String::from(*origin)).collect::<Vec<_>>();
+        assert_eq!(party(&variables), ("api.example.com".into(), origins(&["https://api.example.com"])));
+        variables.insert("PUBLIC_URL", "http://127.0.0.1:9000");
+        assert_eq!(party(&variables), ("localhost".into(), origins(&["http://localhost:9000"])));
+        variables.insert("RELYING_PARTY_ID", "example.com");
+        variables.insert("RELYING_PARTY_ORIGINS", "https://app.example.com, https://example.com:8443");
+        let both = origins(&["https://app.example.com", "https://example.com:8443"]);
+        assert_eq!(party(&variables), ("example.com".into(), both));
+        for (id, listed) in [
+            ("example.com", "https://badexample.com"),
+            ("app.example.com", "https://example.com"),
+            ("example.com", "http://app.example.com"),
+            ("example.com", "https://app.example.com/login"),
+            ("example.com", "https://app.example.com,"),
+            ("example.com", "app.example.com"),
+            ("127.0.0.1", "http://127.0.0.1:9000"),
+        ] {
+            variables.insert("RELYING_PARTY_ID", id);
+            variables.insert("RELYING_PARTY_ORIGINS", listed);
+            assert!(read(&variables).unwrap_err().to_string().contains("RELYING_PARTY"), "{id} for {listed}");
+        }
     }
 
     #[test]

@@ -40,7 +40,7 @@ pub enum Error {
     ReauthenticationRequired { max_age: Duration },
     #[error("The refresh token is not valid, has expired, or its session is over.")]
     InvalidRefreshToken,
-    #[error("This sign-in has expired, is complete, or had too many wrong codes. Sign in again.")]
+    #[error("This challenge has expired, was answered, or had too many wrong answers. Begin again.")]
     InvalidChallenge,
     #[error("The code is wrong, has expired, or was used before.")]
     InvalidCode,
@@ -48,6 +48,16 @@ pub enum Error {
     TotpNotFound,
     #[error("There is an authenticator app already. Remove it before you add another.")]
     TotpAlreadyEnrolled,
+    #[error("There is no such passkey of yours.")]
+    PasskeyNotFound,
+    #[error("This passkey is there already.")]
+    PasskeyAlreadyAdded,
+    #[error("There are as many passkeys as an account can have. Remove one before you add another.")]
+    TooManyPasskeys,
+    #[error("The passkey could not be verified, or is not one of an account that may sign in.")]
+    InvalidPasskey,
+    #[error("There is a second factor already: prove it to add another.")]
+    SecondFactorNeeded,
     #[error("Your account may not do this.")]
     Forbidden,
     #[error("There is no such user.")]
@@ -126,6 +136,8 @@ codes! {
     InvalidClient            "invalid_client"            UNAUTHORIZED           "The service's credentials are wrong"
     InvalidChallenge         "invalid_challenge"         UNAUTHORIZED           "The sign-in cannot go on"
     InvalidCode              "invalid_code"              FORBIDDEN              "The code is not valid"
+    InvalidPasskey           "invalid_passkey"           FORBIDDEN              "The passkey is not valid"
+    SecondFactorNeeded       "second_factor_needed"      FORBIDDEN              "The second factor has to be proved"
     EmailNotConfirmed        "email_not_confirmed"       FORBIDDEN              "The email address is not confirmed"
     WrongPassword            "wrong_password"            FORBIDDEN              "The password is wrong"
     AccountDisabled          "account_disabled"          FORBIDDEN              "The account is disabled"
@@ -134,9 +146,12 @@ codes! {
     UserNotFound             "user_not_found"            NOT_FOUND              "No such user"
     SessionNotFound          "session_not_found"         NOT_FOUND              "No such session"
     TotpNotFound             "totp_not_found"            NOT_FOUND              "No authenticator app"
+    PasskeyNotFound          "passkey_not_found"         NOT_FOUND              "No such passkey"
     MethodNotAllowed         "method_not_allowed"        METHOD_NOT_ALLOWED     "Method not allowed"
     AddressTaken             "address_taken"             CONFLICT               "The address is taken"
     TotpAlreadyEnrolled      "totp_already_enrolled"     CONFLICT               "An authenticator app is enrolled"
+    PasskeyAlreadyAdded      "passkey_already_added"     CONFLICT               "The passkey is there already"
+    TooManyPasskeys          "too_many_passkeys"         CONFLICT               "There are too many passkeys"
     LinkExpired              "link_expired"              GONE                   "The link has expired"
     LinkUsed                 "link_used"                 GONE                   "The link was used"
     PayloadTooLarge          "payload_too_large"         PAYLOAD_TOO_LARGE      "The body is too large"
@@ -193,6 +208,11 @@ impl Error {
             Self::InvalidCode => Code::InvalidCode,
             Self::TotpNotFound => Code::TotpNotFound,
             Self::TotpAlreadyEnrolled => Code::TotpAlreadyEnrolled,
+            Self::PasskeyNotFound => Code::PasskeyNotFound,
+            Self::PasskeyAlreadyAdded => Code::PasskeyAlreadyAdded,
+            Self::TooManyPasskeys => Code::TooManyPasskeys,
+            Self::InvalidPasskey => Code::InvalidPasskey,
+            Self::SecondFactorNeeded => Code::SecondFactorNeeded,
             Self::Forbidden => Code::Forbidden,
             Self::UserNotFound => Code::UserNotFound,
             Self::SessionNotFound => Code::SessionNotFound,

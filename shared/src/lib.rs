@@ -13,6 +13,7 @@ pub mod lambda;
 pub mod mail;
 pub mod outbox;
 pub mod random;
+pub mod relying_party;
 pub mod sessions;
 pub mod store;
 pub mod telemetry;

@@ -34,8 +34,8 @@ impl App {
         }
     }
 
-    /// As [`Self::begin_session`], for a sign-in with a second factor: the same write uses up challenge and code. `mail` is
-    /// owed besides. `false` when challenge or code was used meanwhile.
+    /// As [`Self::begin_session`], for a sign-in with a second factor, or with a passkey alone, which has no challenge: the same
+    /// write uses up challenge and proof. `mail` is owed besides. `false` when challenge or proof was used meanwhile.
     ///
     /// # Errors
     /// [`Error::InvalidChallenge`] when the account was deleted meanwhile; otherwise only when the table fails.
@@ -43,7 +43,7 @@ impl App {
         &self,
         user: &User,
         session: &Session,
-        (challenge, spent): (&Challenge, &Spent),
+        (challenge, spent): (Option<&Challenge>, &Spent),
         mail: Option<&OwedMail>,
     ) -> Result<bool> {
         let mut known = user.known_clients.clone();

@@ -8,11 +8,13 @@ use serde_json::{Value, json};
 use shared::domain::email::EmailAddress;
 use shared::domain::link::LinkToken;
 use shared::domain::mail::{FactorChange, MailKind, OwedMail};
+use shared::domain::passkey::{Credential, Passkey, PasskeyId, PasskeyName};
 use shared::domain::recovery::RecoverySet;
 use shared::domain::totp::Step;
 use tests::{Answer, PASSWORD, SignedIn, TestApp, text};
 
 use crate::factor::{self, Owner};
+use crate::passkey;
 
 const OLD: &str = "ada@example.com";
 const NEW: &str = "ada@example.org";
@@ -452,6 +454,50 @@ async fn taking_a_change_back_takes_away_an_app_that_came_with_it() {
 }
 
 #[tokio::test]
+async fn taking_a_change_back_takes_away_a_passkey_that_came_with_it_and_leaves_the_owners() {
+    let app = TestApp::start().await;
+    let owner = app.signed_in(OLD).await;
+    let (mut own, mut foreign) = (passkey::authenticator(&app), passkey::authenticator(&app));
+    passkey::added(&owner, &mut own).await;
+    app.clock.advance(DAY);
+    let thief = app.session_of(OLD, &passkey::sign_in(&app, &mut own).await.json());
+    passkey::added_with(&thief, &mut foreign, &passkey::proof(&app, &mut own).await).await;
+    let back = moved(&app, &thief, OLD, NEW).await;
+    assert_eq!(passkey::sign_in(&app, &mut foreign).await.status, 200, "before");
+    assert_eq!(undo(&app, &back).await.status, 200);
+    assert_eq!(passkey::sign_in(&app, &mut foreign).await.code(), "invalid_passkey");
+    let answer = passkey::sign_in(&app, &mut own).await;
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    let owner = app.session_of(OLD, &answer.json());
+    assert_eq!(owner.get("/user/factors").await.json()["passkeys"].as_array().map(Vec::len), Some(1));
+    assert_eq!(app.events("passkey_removed").await[0]["event.reason"], "undo");
+}
+
+#[tokio::test]
+async fn a_passkey_whose_adding_was_under_way_when_a_change_was_taken_back_is_not_added() {
+    let app = TestApp::start().await;
+    let store = &app.app().store;
+    let thief = app.signed_in(OLD).await;
+    let back = moved(&app, &thief, OLD, NEW).await;
+    let read = store.user(thief.id.parse().unwrap()).await.unwrap().unwrap();
+    assert_eq!(undo(&app, &back).await.status, 200);
+    let now = app.clock.now();
+    let passkey = Passkey {
+        id: PasskeyId::of(b"credential"),
+        name: PasskeyName::parse("Phone").unwrap(),
+        credential: Credential(String::new()),
+        sign_count: 0,
+        backed_up: false,
+        created_at: now,
+        last_used_at: None,
+    };
+    let mail = OwedMail::of_factor(&read, FactorChange::PasskeyAdded { first: true }, now);
+    assert!(!store.add_passkey(&read, &passkey, None, &mail).await.unwrap());
+    let again = store.user(read.id).await.unwrap().unwrap();
+    assert!(store.add_passkey(&again, &passkey, None, &mail).await.unwrap(), "by whoever signed in since");
+}
+
+#[tokio::test]
 async fn a_change_is_not_taken_back_without_a_look_at_an_app_that_is_added_meanwhile() {
     let app = TestApp::start().await;
     let store = &app.app().store;
@@ -463,7 +509,7 @@ async fn a_change_is_not_taken_back_without_a_look_at_an_app_that_is_added_meanw
     let (now, link) = (app.clock.now(), LinkToken::decode(&back).unwrap().hash());
     let mail = OwedMail::new(read.email.folded(), MailKind::AddressRestored { user: read.id }, now);
     let old = EmailAddress::parse(OLD).unwrap();
-    assert!(!store.restore_address(&read, None, &old, &link, &mail, now).await.unwrap());
+    assert!(!store.restore_address(&read, (None, &[]), &old, &link, &mail, now).await.unwrap());
     assert_eq!(undo(&app, &back).await.status, 200, "by whoever reads again");
     assert_eq!(app.login(OLD, PASSWORD).await.status, 200);
 }

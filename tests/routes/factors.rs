@@ -16,7 +16,7 @@ const ADA: &str = "ada@example.com";
 async fn an_app_is_added_in_two_steps_and_shown_afterwards() {
     let app = TestApp::start().await;
     let ada = app.signed_in(ADA).await;
-    let none = json!({ "totp": null, "recovery_codes": { "left": 0, "created_at": null } });
+    let none = json!({ "totp": null, "passkeys": [], "recovery_codes": { "left": 0, "created_at": null } });
     assert_eq!(ada.get("/user/factors").await.json(), none);
 
     let answer = ada.post("/user/totp", &json!({})).await;

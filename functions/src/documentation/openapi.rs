@@ -17,22 +17,25 @@ use utoipa::openapi::{
 use utoipa::{Modify, OpenApi};
 
 use crate::{
-    ROUTES, change_password, confirm, confirm_email, confirm_totp, delete_picture, delete_totp, delete_user,
-    documentation, end_session, forgot_password, get_factors, get_user, health, introspect, keys, list_sessions,
-    list_users, login, logout, password_page, refresh, register, renew_recovery_codes, reset_password, send,
-    start_totp, undo_email, update_user, upload_picture, verify_login,
+    ROUTES, add_passkey, change_password, confirm, confirm_email, confirm_totp, delete_passkey, delete_picture,
+    delete_totp, delete_user, documentation, end_session, forgot_password, get_factors, get_user, health, introspect,
+    keys, list_sessions, list_users, login, logout, passkey_login, password_page, refresh, register, rename_passkey,
+    renew_recovery_codes, reset_password, send, start_passkey, start_passkey_login, start_totp, undo_email,
+    update_user, upload_picture, verify_login,
 };
 
 #[derive(OpenApi)]
 #[openapi(
     paths(
         register::handler, send::handler, confirm::open, confirm::handler, login::handler, verify_login::handler,
+        start_passkey_login::handler, passkey_login::handler,
         refresh::with_bearer, refresh::handler, logout::handler, change_password::handler, forgot_password::handler,
         reset_password::open, reset_password::handler, confirm_email::open, confirm_email::handler, undo_email::open,
         undo_email::handler, password_page::handler, list_sessions::handler, end_session::handler,
         introspect::handler, get_user::handler, update_user::handler, delete_user::handler,
         list_users::handler, upload_picture::handler, delete_picture::handler, get_factors::handler,
-        start_totp::handler, confirm_totp::handler, delete_totp::handler, renew_recovery_codes::handler, health::handler,
+        start_totp::handler, confirm_totp::handler, delete_totp::handler, renew_recovery_codes::handler,
+        start_passkey::handler, add_passkey::handler, rename_passkey::handler, delete_passkey::handler, health::handler,
         documentation::openapi_json, documentation::page, keys::jwks, keys::metadata,
     ),
     components(schemas(Problem, FieldError, Code)),
@@ -40,7 +43,7 @@ use crate::{
     tags(
         (name = "auth", description = "Registering, confirming, signing in and out"),
         (name = "user", description = "Accounts"),
-        (name = "factor", description = "The second factor: an authenticator app and recovery codes"),
+        (name = "factor", description = "Passkeys, and the second factor: an authenticator app and recovery codes"),
         (name = "picture", description = "Profile pictures"),
         (name = "service", description = "The service itself"),
     )

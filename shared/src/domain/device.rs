@@ -37,6 +37,6 @@ impl Device {
     /// password alone, as many as one likes: each with codes to guess of its own, they would be no limit.
     #[must_use]
     pub fn proved_second_factor(&self, user: &User) -> bool {
-        user.totp_since.is_some_and(|since| since < self.expires_at.minus(DEVICE_LIFE))
+        user.second_factor_since().is_some_and(|since| since < self.expires_at.minus(DEVICE_LIFE))
     }
 }

@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::id::{ChallengeId, DeviceId, UserId};
+use super::passkey::{PasskeyId, PasskeyUse};
 use super::recovery::RecoveryHash;
+use super::session::Session;
 use super::totp::Step;
 use super::user::User;
 use crate::clock::Timestamp;
@@ -15,6 +17,7 @@ use crate::config::CHALLENGE_LIFE;
 pub enum Method {
     Totp,
     RecoveryCode,
+    Passkey,
 }
 
 impl Method {
@@ -23,19 +26,24 @@ impl Method {
         match self {
             Self::Totp => "totp",
             Self::RecoveryCode => "recovery_code",
+            Self::Passkey => "passkey",
         }
     }
 }
 
 /// The `amr` of an access token: methods of authentication by their names in RFC 8176, 2. A recovery code is none of the
-/// one-time passwords that the RFC means by `otp`.
+/// one-time passwords that the RFC means by `otp`. A passkey proves possession of a key by a user who was there; whether
+/// hardware holds that key is not known, so it is neither `hwk` nor `swk`.
 #[must_use]
-pub fn amr(second: Option<Method>) -> &'static [&'static str] {
-    match second {
-        None => &["pwd"],
-        Some(Method::Totp) => &["pwd", "otp", "mfa"],
-        Some(Method::RecoveryCode) => &["pwd", "mfa"],
-    }
+pub fn amr(session: &Session) -> Vec<&'static str> {
+    let password: &[_] = if session.without_password { &[] } else { &["pwd"] };
+    let second: &[_] = match session.second_factor {
+        None => &[],
+        Some(Method::Totp) => &["otp", "mfa"],
+        Some(Method::RecoveryCode) => &["mfa"],
+        Some(Method::Passkey) => &["pop", "user", "mfa"],
+    };
+    [password, second].concat()
 }
 
 /// A second factor as it is enrolled.
@@ -50,6 +58,9 @@ pub struct Totp {
     /// The step of the last code that was taken: only later ones are.
     #[serde(default)]
     pub last_step: Option<Step>,
+    /// Whether a second factor was proved for it: nothing else adds to those that an account has.
+    #[serde(default)]
+    pub stepped_up: bool,
 }
 
 impl Totp {
@@ -57,6 +68,12 @@ impl Totp {
     #[must_use]
     pub fn is_pending(&self, now: Timestamp) -> bool {
         self.confirmed_at.is_none() && now < self.expires_at
+    }
+
+    /// Whether it may still be added to the account, which may have got a second factor since it was started.
+    #[must_use]
+    pub fn may_be_added_to(&self, user: &User) -> bool {
+        self.stepped_up || !user.has_second_factor()
     }
 }
 
@@ -74,6 +91,7 @@ pub enum Spent {
         step: Step,
     },
     RecoveryCode(RecoveryHash),
+    Passkey(PasskeyUse),
 }
 
 impl Spent {
@@ -82,6 +100,25 @@ impl Spent {
         match self {
             Self::Step { .. } => Method::Totp,
             Self::RecoveryCode(_) => Method::RecoveryCode,
+            Self::Passkey(_) => Method::Passkey,
+        }
+    }
+}
+
+/// What can be taken off an account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Factor {
+    Totp,
+    Passkey(PasskeyId),
+}
+
+impl Factor {
+    /// Whether the password alone signs in once this is gone: then the recovery codes go, too.
+    #[must_use]
+    pub const fn is_last_of(&self, user: &User) -> bool {
+        match self {
+            Self::Totp => user.passkeys == 0,
+            Self::Passkey(_) => user.totp_since.is_none() && user.passkeys <= 1,
         }
     }
 }

@@ -65,6 +65,8 @@ ids! {
     DeviceId
     /// A sign-in that waits for its second factor.
     ChallengeId
+    /// A ceremony of `WebAuthn` that waits for its authenticator's answer.
+    CeremonyId
     /// A mail that is owed.
     MailId
     /// An upload of a picture.

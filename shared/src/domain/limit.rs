@@ -44,6 +44,8 @@ limits! {
     Forgot   "forgot"   "LIMIT_FORGOT_PER_IP"   "20/1h"
     Login    "login"    "LIMIT_LOGIN_PER_IP"    "30/5m"
     SecondFactor "second_factor" "LIMIT_SECOND_FACTOR_PER_IP" "30/5m"
+    PasskeyOptions "passkey_options" "LIMIT_PASSKEY_OPTIONS_PER_IP" "60/5m"
+    Passkey  "passkey"  "LIMIT_PASSKEY_PER_IP"  "30/5m"
     Refresh  "refresh"  "LIMIT_REFRESH_PER_IP"  "600/5m"
 }
 

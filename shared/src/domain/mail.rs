@@ -63,7 +63,16 @@ pub enum MailKind {
 #[serde(rename_all = "snake_case")]
 pub enum FactorChange {
     Added,
-    Removed,
+    /// `last` when the password alone signs in from now on.
+    Removed {
+        last: bool,
+    },
+    PasskeyAdded {
+        first: bool,
+    },
+    PasskeyRemoved {
+        last: bool,
+    },
     /// At a sign-in; how many are left.
     RecoveryCodeUsed(usize),
     RecoveryCodesRenewed,

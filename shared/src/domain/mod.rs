@@ -13,6 +13,7 @@ pub mod lockout;
 pub mod mail;
 pub mod name;
 pub mod origin;
+pub mod passkey;
 pub mod password;
 pub mod picture;
 pub mod recovery;

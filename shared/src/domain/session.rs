@@ -25,6 +25,9 @@ pub struct Session {
     /// What proved the second factor, for an account that has one.
     #[serde(default)]
     pub second_factor: Option<Method>,
+    /// A passkey signed in alone.
+    #[serde(default)]
+    pub without_password: bool,
 }
 
 /// What to do with a genuine refresh token of a live session.
@@ -52,6 +55,7 @@ impl Session {
             source_ip,
             user_agent,
             second_factor: None,
+            without_password: false,
         }
     }
 
@@ -100,6 +104,7 @@ mod tests {
             source_ip: None,
             user_agent: None,
             second_factor: None,
+            without_password: false,
         }
     }
 

@@ -9,6 +9,7 @@ use super::client::Fingerprint;
 use super::email::{EmailAddress, FoldedAddress};
 use super::id::UserId;
 use super::name::UserName;
+use super::passkey::{Passkey, PasskeyId};
 use super::picture::PictureState;
 use crate::clock::Timestamp;
 use crate::config::{CONFIRMATION_LIFE, UNDO_LIFE};
@@ -31,9 +32,14 @@ pub struct User {
     /// What the owner signed in with: a sign-in from anything else is told of by mail.
     #[serde(default)]
     pub known_clients: Vec<Fingerprint>,
-    /// Since when signing in takes a code of an authenticator app, too; `None` for the password alone.
+    /// Since when it has an authenticator app.
     #[serde(default)]
     pub totp_since: Option<Timestamp>,
+    /// How many passkeys it has, and since when it has any.
+    #[serde(default)]
+    pub passkeys: u32,
+    #[serde(default)]
+    pub passkeys_since: Option<Timestamp>,
     #[serde(default)]
     pub picture: PictureState,
     /// The address that is to take the place of `email` once its mailbox confirms it.
@@ -82,6 +88,18 @@ impl User {
         self.roles.contains(&Role::Admin)
     }
 
+    /// Whether the password alone does not sign in.
+    #[must_use]
+    pub fn has_second_factor(&self) -> bool {
+        self.second_factor_since().is_some()
+    }
+
+    /// Since when the password alone does not sign in, of the factors that it has now.
+    #[must_use]
+    pub fn second_factor_since(&self) -> Option<Timestamp> {
+        [self.totp_since, self.passkeys_since].into_iter().flatten().min()
+    }
+
     /// The pending address, while a link to confirm it can still be good.
     #[must_use]
     pub fn pending_email(&self, now: Timestamp) -> Option<&EmailAddress> {
@@ -116,14 +134,37 @@ impl User {
         self.former_emails.iter().find(|former| former.address == *address)?.left_by_sign_in_at
     }
 
-    /// Whether the authenticator app is one of those.
+    /// The factors from before `from`, among them those of its `passkeys`.
     #[must_use]
-    pub fn distrusts_totp(&self, address: &FoldedAddress) -> bool {
-        self.totp_since.zip(self.distrusted_from(address)).is_some_and(|(since, from)| since >= from)
+    pub fn trusted_factors<'a>(&self, from: Option<Timestamp>, passkeys: &'a [Passkey]) -> TrustedFactors<'a> {
+        let trusted = |at: Timestamp| from.is_none_or(|from| at < from);
+        TrustedFactors {
+            totp: self.totp_since.is_some_and(trusted),
+            passkeys: passkeys
+                .iter()
+                .filter(|passkey| trusted(passkey.created_at))
+                .map(|passkey| &passkey.id)
+                .collect(),
+        }
     }
 
     fn kept_emails(&self, now: Timestamp) -> impl Iterator<Item = &FormerEmail> {
         self.former_emails.iter().filter(move |former| now < former.until)
+    }
+}
+
+/// What an account has of second factors that are its owner's beyond doubt.
+#[derive(Debug)]
+pub struct TrustedFactors<'a> {
+    pub totp: bool,
+    pub passkeys: Vec<&'a PasskeyId>,
+}
+
+impl TrustedFactors<'_> {
+    /// Without any, recovery codes stand in for nothing.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        !self.totp && self.passkeys.is_empty()
     }
 }
 

@@ -58,6 +58,8 @@ struct Texts {
     address_restored: Mail,
     second_factor_added: Mail,
     second_factor_removed: Mail,
+    passkey_added: Mail,
+    passkey_removed: Mail,
     recovery_code_used: Mail,
     recovery_codes_renewed: Mail,
 }
@@ -110,6 +112,8 @@ struct Words<'a> {
     sign_in: Option<SignInWords<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     left: Option<usize>,
+    /// Whether a factor is the first, or was the last, that the account has beside the password.
+    alone: bool,
 }
 
 #[derive(Serialize)]
@@ -161,7 +165,9 @@ fn fill_in(texts: &Texts, language: Language, brand: &Brand, message: &Message<'
         Message::SecondFactorChanged { name, change } => {
             let mail = match change {
                 FactorChange::Added => &texts.second_factor_added,
-                FactorChange::Removed => &texts.second_factor_removed,
+                FactorChange::Removed { .. } => &texts.second_factor_removed,
+                FactorChange::PasskeyAdded { .. } => &texts.passkey_added,
+                FactorChange::PasskeyRemoved { .. } => &texts.passkey_removed,
                 FactorChange::RecoveryCodeUsed(_) => &texts.recovery_code_used,
                 FactorChange::RecoveryCodesRenewed => &texts.recovery_codes_renewed,
             };
@@ -178,6 +184,16 @@ fn fill_in(texts: &Texts, language: Language, brand: &Brand, message: &Message<'
         Message::SecondFactorChanged { change: FactorChange::RecoveryCodeUsed(left), .. } => Some(left),
         _ => None,
     };
+    let alone = match *message {
+        Message::SecondFactorChanged {
+            change:
+                FactorChange::Removed { last: alone }
+                | FactorChange::PasskeyAdded { first: alone }
+                | FactorChange::PasskeyRemoved { last: alone },
+            ..
+        } => alone,
+        _ => false,
+    };
     let sign_in = match *message {
         Message::NewSignIn { client, source_ip: from, at, .. } => Some(SignInWords { client, at, from }),
         _ => None,
@@ -188,7 +204,7 @@ fn fill_in(texts: &Texts, language: Language, brand: &Brand, message: &Message<'
     let greeting = if name.is_some() { &frame.greeting } else { &frame.greeting_without_name };
 
     let environment = environment()?;
-    let words = Words { product: &brand.product_name, support, name, hours, minutes, days, sign_in, left };
+    let words = Words { product: &brand.product_name, support, name, hours, minutes, days, sign_in, left, alone };
     let fill = |text: &String| environment.render_str(text, Serde(&words));
     let fill_all = |texts: &[String]| texts.iter().map(fill).collect::<Result<Vec<_>, _>>();
 
@@ -302,7 +318,7 @@ mod tests {
         }
     }
 
-    fn every_message(name: &str) -> [Message<'_>; 18] {
+    fn every_message(name: &str) -> [Message<'_>; 23] {
         let changed = |change| Message::SecondFactorChanged { name, change };
         [
             Message::ConfirmAddress { name, link: LINK, valid_hours: 24 },
@@ -323,7 +339,12 @@ mod tests {
             Message::AddressChanged { name, link: LINK, valid_days: 7 },
             Message::AddressRestored { name, link: LINK, valid_minutes: 30 },
             changed(FactorChange::Added),
-            changed(FactorChange::Removed),
+            changed(FactorChange::Removed { last: true }),
+            changed(FactorChange::Removed { last: false }),
+            changed(FactorChange::PasskeyAdded { first: true }),
+            changed(FactorChange::PasskeyAdded { first: false }),
+            changed(FactorChange::PasskeyRemoved { last: true }),
+            changed(FactorChange::PasskeyRemoved { last: false }),
             changed(FactorChange::RecoveryCodeUsed(9)),
             changed(FactorChange::RecoveryCodeUsed(1)),
             changed(FactorChange::RecoveryCodeUsed(0)),
@@ -364,6 +385,11 @@ mod tests {
             &texts.address_restored.heading,
             &texts.second_factor_added.heading,
             &texts.second_factor_removed.heading,
+            &texts.second_factor_removed.heading,
+            &texts.passkey_added.heading,
+            &texts.passkey_added.heading,
+            &texts.passkey_removed.heading,
+            &texts.passkey_removed.heading,
             &texts.recovery_code_used.heading,
             &texts.recovery_code_used.heading,
             &texts.recovery_code_used.heading,

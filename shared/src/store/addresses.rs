@@ -4,14 +4,16 @@
 use aws_sdk_dynamodb::types::{Delete, Put, TransactWriteItem};
 use serde::{Deserialize, Serialize};
 
+use super::factors::same_factors;
 use super::users::{PROFILE, address_key, user_key};
-use super::{Item, Store, if_condition_held, n, s, to_item, value};
+use super::{Item, Store, if_condition_held, n, s, to_item, update, value};
 use crate::clock::Timestamp;
 use crate::domain::email::{EmailAddress, FoldedAddress};
 use crate::domain::id::UserId;
 use crate::domain::link::LinkHash;
 use crate::domain::mail::OwedMail;
 use crate::domain::name::UserName;
+use crate::domain::passkey::Passkey;
 use crate::domain::recovery::RecoverySet;
 use crate::domain::user::{Role, User};
 use crate::error::{Error, Result};
@@ -192,49 +194,47 @@ impl Store {
 
     /// Uses a link and gives the account back an address that is kept for it. Whatever came after is undone with it: the
     /// address since, every other that is kept, the one it was to have, all sessions and with them the trust in devices, and
-    /// the second factor if it came with the session that asked for the change, or later. `false` when the link was used or
-    /// has expired, when the address is no longer kept, or when the account or its `recovery` codes were changed in the
-    /// meantime.
+    /// the second factors that came with the session that asked for the change, or later, of the app, the `recovery` codes and
+    /// the `passkeys`. `false` when the link was used or has expired, when the address is no longer kept, or when the account or
+    /// its factors were changed in the meantime.
     ///
     /// # Errors
     /// Only when the table cannot be written.
     pub async fn restore_address(
         &self,
         user: &User,
-        recovery: Option<&RecoverySet>,
+        (recovery, passkeys): (Option<&RecoverySet>, &[Passkey]),
         to: &EmailAddress,
         link: &LinkHash,
         mail: &OwedMail,
         now: Timestamp,
     ) -> Result<bool> {
         let address = to.folded();
-        let drop_totp = user.distrusts_totp(&address);
-        let mut remove = String::from("REMOVE pending_email, former_emails");
-        if drop_totp {
-            remove.push_str(", totp_since");
+        let distrusted_from = user.distrusted_from(&address);
+        let left = user.trusted_factors(distrusted_from, passkeys);
+        let mut remove = vec!["pending_email", "former_emails"];
+        if !left.totp {
+            remove.push("totp_since");
         }
-        let mut condition = String::from("email = :from AND former_emails = :former AND session_epoch = :epoch");
-        let mut profile = self.update(user_key(user.id), PROFILE);
-        if let Some(at) = user.totp_since {
-            condition.push_str(" AND totp_since = :totp_since");
-            profile = profile.expression_attribute_values(":totp_since", n(at.millis()));
-        } else {
-            condition.push_str(" AND attribute_not_exists(totp_since)");
+        let kept = u32::try_from(left.passkeys.len()).map_err(Error::internal)?;
+        if kept == 0 {
+            remove.push("passkeys_since");
         }
-        let profile = profile
+        let profile = self
+            .update(user_key(user.id), PROFILE)
             .update_expression(format!(
-                "SET email = :to, email_confirmed = :yes, session_epoch = :next, updated_at = :now {remove}"
+                "SET email = :to, email_confirmed = :yes, session_epoch = :next, passkeys = :kept, updated_at = :now \
+                 REMOVE {}",
+                remove.join(", ")
             ))
-            .condition_expression(condition)
+            .condition_expression("email = :from AND former_emails = :former")
             .expression_attribute_values(":from", s(user.email.as_str()))
             .expression_attribute_values(":to", s(to.as_str()))
             .expression_attribute_values(":former", value(&user.former_emails)?)
-            .expression_attribute_values(":epoch", n(user.session_epoch))
             .expression_attribute_values(":next", n(user.session_epoch.saturating_add(1)))
+            .expression_attribute_values(":kept", n(kept))
             .expression_attribute_values(":yes", value(&true)?)
-            .expression_attribute_values(":now", n(now.millis()))
-            .build()
-            .map_err(Error::internal)?;
+            .expression_attribute_values(":now", n(now.millis()));
         let back = Put::builder()
             .table_name(&self.table)
             .set_item(Some(owner_item(&address, user.id)?))
@@ -248,14 +248,10 @@ impl Store {
             self.use_link(user.id, link, now)?,
             TransactWriteItem::builder().put(back).build(),
             self.leave_address(&user.email.folded(), user.id)?,
-            TransactWriteItem::builder().update(profile).build(),
+            update(same_factors(profile, user))?,
             self.put_new(Self::mail_item(mail)?)?,
         ];
-        items.extend(match recovery {
-            _ if drop_totp => self.drop_totp(user.id)?,
-            Some(set) => vec![self.drop_or_hold_recovery_codes(user.id, set, user.distrusted_from(&address))?],
-            None => Vec::new(),
-        });
+        items.extend(self.drop_distrusted(user, distrusted_from, recovery, passkeys)?);
         if !self.transact(items).await? {
             return Ok(false);
         }

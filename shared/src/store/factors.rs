@@ -1,25 +1,31 @@
 //! Second factors, in their owner's partition, and the sign-ins that wait for one.
 
+use std::collections::HashMap;
+
 use aws_sdk_dynamodb::types::builders::{DeleteBuilder, PutBuilder, UpdateBuilder};
-use aws_sdk_dynamodb::types::{Delete, DeleteRequest, Put, PutRequest, TransactWriteItem, WriteRequest};
+use aws_sdk_dynamodb::types::{
+    ConditionCheck, Delete, DeleteRequest, Put, PutRequest, TransactWriteItem, WriteRequest,
+};
 
 use super::attempts::attempts_key;
+use super::passkeys::passkey_key;
 use super::sessions::{NewClient, session_item};
 use super::users::{PROFILE, user_key};
-use super::{Item, Store, from_item, if_condition_held, n, s, to_item, value};
+use super::{Item, Store, delete, from_item, if_condition_held, n, put, s, to_item, update, value};
 use crate::clock::Timestamp;
-use crate::domain::factor::{Challenge, SealedSecret, Spent, TRIES, Totp};
-use crate::domain::id::{ChallengeId, DeviceId, UserId};
+use crate::domain::factor::{Challenge, Factor, SealedSecret, Spent, TRIES, Totp};
+use crate::domain::id::{CeremonyId, ChallengeId, DeviceId, UserId};
 use crate::domain::lockout::{Attempts, Bucket};
 use crate::domain::mail::OwedMail;
-use crate::domain::recovery::{RecoveryHash, RecoverySet};
+use crate::domain::passkey::{Ceremony, CeremonyState, Passkey, PasskeyId};
+use crate::domain::recovery::RecoverySet;
 use crate::domain::session::Session;
 use crate::domain::totp::Step;
 use crate::domain::user::User;
 use crate::error::{Error, Result};
 
 const TOTP: &str = "FACTOR#TOTP";
-const RECOVERY: &str = "FACTOR#RECOVERY";
+pub(super) const RECOVERY: &str = "FACTOR#RECOVERY";
 
 fn attempts_of(device: Option<DeviceId>) -> String {
     device.map_or_else(|| "FACTOR#ATTEMPTS".to_owned(), |device| format!("FACTOR#ATTEMPTS#{device}"))
@@ -36,6 +42,8 @@ pub struct Factors {
     pub recovery: Option<RecoverySet>,
     /// Attempts with codes by the device that was asked about, or by all that are not known.
     pub attempts: Option<Attempts>,
+    /// The passkey that was asked about.
+    pub passkey: Option<Passkey>,
 }
 
 impl Factors {
@@ -52,9 +60,13 @@ impl Factors {
     }
 }
 
+/// What a challenge's item holds.
 #[derive(serde::Serialize, serde::Deserialize)]
-struct Tries {
+struct Asked {
     tries: u32,
+    /// What the account's passkeys were asked, if it has any.
+    #[serde(default)]
+    ceremony: Option<CeremonyState>,
 }
 
 /// What stands in the table when somebody answers a challenge.
@@ -63,15 +75,16 @@ pub struct BeforeVerification {
     pub user: Option<User>,
     /// Tries that the challenge has had; `None` when it was answered or is forgotten.
     pub tries: Option<u32>,
+    /// What the account's passkeys were asked with the challenge.
+    pub ceremony: Option<CeremonyState>,
     pub factors: Factors,
 }
 
 impl Store {
     /// # Errors
     /// Only when the table cannot be read.
-    pub async fn factors(&self, user: UserId, device: Option<DeviceId>) -> Result<Factors> {
-        let pk = user_key(user);
-        let keys = [TOTP.to_owned(), RECOVERY.to_owned(), attempts_of(device)].map(|sk| (pk.clone(), sk));
+    pub async fn factors(&self, user: UserId, passkey: Option<&PasskeyId>) -> Result<Factors> {
+        let keys = factor_keys(user, None, passkey);
         factors(&mut self.get_each(&keys).await?.into_iter())
     }
 
@@ -79,32 +92,59 @@ impl Store {
     ///
     /// # Errors
     /// Only when the table cannot be read.
-    pub async fn before_verification(&self, challenge: &Challenge) -> Result<BeforeVerification> {
+    pub async fn before_verification(
+        &self,
+        challenge: &Challenge,
+        passkey: Option<&PasskeyId>,
+    ) -> Result<BeforeVerification> {
         let pk = user_key(challenge.user);
-        let (challenge, attempts) = (challenge_key(challenge.id), attempts_of(challenge.device));
-        let keys = [PROFILE.to_owned(), challenge, TOTP.to_owned(), RECOVERY.to_owned(), attempts];
-        let mut found = self.get_each(&keys.map(|sk| (pk.clone(), sk))).await?.into_iter();
+        let mut keys = vec![(pk.clone(), PROFILE.to_owned()), (pk, challenge_key(challenge.id))];
+        keys.extend(factor_keys(challenge.user, challenge.device, passkey));
+        let mut found = self.get_each(&keys).await?.into_iter();
         let user = found.next().flatten().map(from_item).transpose()?;
-        let tries: Option<Tries> = found.next().flatten().map(from_item).transpose()?;
-        Ok(BeforeVerification { user, tries: tries.map(|tries| tries.tries), factors: factors(&mut found)? })
+        let asked: Option<Asked> = found.next().flatten().map(from_item).transpose()?;
+        let (tries, ceremony) = asked.map(|asked| (asked.tries, asked.ceremony)).unzip();
+        Ok(BeforeVerification { user, tries, ceremony: ceremony.flatten(), factors: factors(&mut found)? })
     }
 
-    /// Notes an authenticator app that waits for its first code, in place of another that waits. `false` when one is in
-    /// force.
+    /// Notes an authenticator app that waits for its first code, in place of another that waits, and uses up what was spent for
+    /// it. `false` when one is in force, or what is spent was used meanwhile.
     ///
     /// # Errors
     /// Only when the table cannot be written.
-    pub async fn start_totp(&self, user: UserId, totp: &Totp) -> Result<bool> {
-        let mut item = to_item(user_key(user), TOTP, totp)?;
+    pub async fn start_totp(&self, user: UserId, totp: &Totp, spent: Option<&Spent>) -> Result<bool> {
+        let pk = user_key(user);
+        let mut item = to_item(pk.clone(), TOTP, totp)?;
         item.insert("ttl".into(), n(totp.expires_at.seconds()));
-        let put = self.db.put_item().table_name(&self.table).set_item(Some(item));
-        let put = put.condition_expression("attribute_not_exists(confirmed_at)");
-        Ok(if_condition_held(put.send().await)?.is_some())
+        let mut items = vec![put(self.put_of(item).condition_expression("attribute_not_exists(confirmed_at)"))?];
+        if let Some(spent) = spent {
+            items.extend(self.spend_and_forgive(&pk, spent, None)?);
+        }
+        self.transact(items).await
+    }
+
+    /// Keeps what was asked of an authenticator to add a passkey, and uses up what was spent for it. `false` when that was
+    /// used meanwhile.
+    ///
+    /// # Errors
+    /// Only when the table cannot be written.
+    pub async fn begin_ceremony_with(
+        &self,
+        user: UserId,
+        id: CeremonyId,
+        ceremony: &Ceremony,
+        spent: &Spent,
+    ) -> Result<bool> {
+        let pk = user_key(user);
+        let mut items = vec![self.put_new(Self::ceremony_item(Some(user), id, ceremony)?)?];
+        items.extend(self.spend_and_forgive(&pk, spent, None)?);
+        self.transact(items).await
     }
 
     /// Puts the authenticator app in force that showed the code of `step`, with a set of recovery codes, and owes the owner
-    /// a mail. `false` when another one was put in its place or in force meanwhile, or when all sessions were ended: an
-    /// owner who gets the account back must not find the app of somebody whose request was under way.
+    /// a mail. `false` when another one was put in its place or in force meanwhile, or the account's factors are not those of
+    /// `user` any more, or when all sessions were ended: an owner who gets the account back must not find the app of somebody
+    /// whose request was under way.
     ///
     /// # Errors
     /// Only when the table cannot be written.
@@ -128,13 +168,11 @@ impl Store {
         let profile = self
             .update(pk.clone(), PROFILE)
             .update_expression("SET totp_since = :now")
-            .condition_expression("session_epoch = :epoch AND attribute_not_exists(totp_since)")
-            .expression_attribute_values(":epoch", n(user.session_epoch))
             .expression_attribute_values(":now", n(now.millis()));
         let recovery = self.put_of(to_item(pk.clone(), RECOVERY, recovery)?);
         let items = vec![
             update(totp)?,
-            update(profile)?,
+            update(same_factors(profile, user))?,
             put(recovery)?,
             delete(self.delete_of(&pk, &attempts_of(None)))?,
             self.put_new(Self::mail_item(mail)?)?,
@@ -142,40 +180,41 @@ impl Store {
         self.transact(items).await
     }
 
-    /// Takes the authenticator app away, its recovery codes with it, and owes the owner a mail. `false` when what is spent
-    /// for it was used meanwhile.
+    /// Takes a factor away, the recovery codes with the last one, and owes the owner a mail. `false` when what is spent for it
+    /// was used meanwhile, the factor is not there, or the account's factors are not those of `user` any more.
     ///
     /// # Errors
     /// Only when the table cannot be written.
-    pub async fn remove_totp(&self, user: UserId, spent: &Spent, mail: &OwedMail) -> Result<bool> {
-        let pk = user_key(user);
-        let (totp, recovery) = (self.delete_of(&pk, TOTP), self.delete_of(&pk, RECOVERY));
-        let (totp, recovery) = match spent {
-            Spent::Step { secret, step } => {
-                let totp = totp
-                    .condition_expression("secret = :secret AND last_step < :step")
-                    .expression_attribute_values(":secret", value(secret)?)
-                    .expression_attribute_values(":step", n(step.number()));
-                (totp, recovery)
+    pub async fn remove_factor(&self, user: &User, factor: &Factor, spent: &Spent, mail: &OwedMail) -> Result<bool> {
+        let pk = user_key(user.id);
+        let profile = self.update(pk.clone(), PROFILE);
+        let (gone, profile) = match factor {
+            Factor::Totp => (TOTP.to_owned(), profile.update_expression("REMOVE totp_since")),
+            Factor::Passkey(id) if user.passkeys <= 1 => {
+                (passkey_key(id), profile.update_expression("REMOVE passkeys, passkeys_since"))
             }
-            Spent::RecoveryCode(hash) => {
-                let recovery = recovery
-                    .condition_expression("attribute_exists(codes.#hash)")
-                    .expression_attribute_names("#hash", hash.as_str());
-                (totp.condition_expression("attribute_exists(confirmed_at)"), recovery)
+            Factor::Passkey(id) => {
+                let fewer = profile.update_expression("SET passkeys = :fewer");
+                (passkey_key(id), fewer.expression_attribute_values(":fewer", n(user.passkeys - 1)))
             }
         };
-        let profile = self
-            .update(pk.clone(), PROFILE)
-            .update_expression("REMOVE totp_since")
-            .condition_expression("attribute_exists(totp_since)");
-        let items = vec![
-            delete(totp)?,
-            delete(recovery)?,
-            update(profile)?,
+        let mut going = vec![gone];
+        going.extend(factor.is_last_of(user).then(|| RECOVERY.to_owned()));
+
+        let unspent = Unspent::of(spent)?;
+        let mut items = vec![
+            update(same_factors(profile, user))?,
             delete(self.delete_of(&pk, &attempts_of(None)))?,
             self.put_new(Self::mail_item(mail)?)?,
         ];
+        // What is spent may be what goes: one item has one place in a transaction.
+        if !going.contains(&unspent.sk) {
+            items.push(update(self.spend(&pk, spent)?)?);
+        }
+        for sk in going {
+            let gone = self.delete_of(&pk, &sk);
+            items.push(delete(if sk == unspent.sk { unspent.clone().on_delete(gone) } else { there(gone) })?);
+        }
         self.transact(items).await
     }
 
@@ -194,50 +233,68 @@ impl Store {
         let pk = user_key(user);
         let new = self.put_of(to_item(pk.clone(), RECOVERY, recovery)?);
         let mut items = match spent {
-            Spent::Step { secret, step } => vec![update(self.spend_step(&pk, secret, *step)?)?, put(new)?],
-            Spent::RecoveryCode(hash) => {
-                let new = new
-                    .condition_expression("attribute_exists(codes.#hash)")
-                    .expression_attribute_names("#hash", hash.as_str());
-                vec![put(new)?]
-            }
+            Spent::RecoveryCode(_) => vec![put(Unspent::of(spent)?.on_put(new))?],
+            Spent::Step { .. } | Spent::Passkey(_) => vec![update(self.spend(&pk, spent)?)?, put(new)?],
         };
         items.push(delete(self.delete_of(&pk, &attempts_of(None)))?);
         items.push(self.put_new(Self::mail_item(mail)?)?);
         self.transact(items).await
     }
 
-    /// For a transaction that takes `totp_since` from the account: the app and its recovery codes, whoever has them.
-    pub(super) fn drop_totp(&self, user: UserId) -> Result<Vec<TransactWriteItem>> {
-        let pk = user_key(user);
-        [TOTP, RECOVERY, &attempts_of(None)].map(|sk| delete(self.delete_of(&pk, sk))).into_iter().collect()
-    }
-
-    /// For a transaction: takes the recovery codes away if they were made at `since` or later; otherwise they stay, and the
-    /// transaction fails if others were made in their place.
-    pub(super) fn drop_or_hold_recovery_codes(
+    /// For a transaction that takes a change of the address back: takes away the factors that came at `from` or later, and what
+    /// is of no use without them. With [`same_factors`] it fails if factors came meanwhile that `user`, `recovery` and `passkeys`
+    /// do not show.
+    pub(super) fn drop_distrusted(
         &self,
-        user: UserId,
-        set: &RecoverySet,
-        since: Option<Timestamp>,
-    ) -> Result<TransactWriteItem> {
+        user: &User,
+        from: Option<Timestamp>,
+        recovery: Option<&RecoverySet>,
+        passkeys: &[Passkey],
+    ) -> Result<Vec<TransactWriteItem>> {
         const SAME: &str = "created_at = :created_at";
-        let (pk, created_at) = (user_key(user), n(set.created_at.millis()));
-        if since.is_some_and(|since| set.created_at >= since) {
-            let codes = self.delete_of(&pk, RECOVERY).condition_expression(SAME);
-            return delete(codes.expression_attribute_values(":created_at", created_at));
+        let pk = user_key(user.id);
+        let left = user.trusted_factors(from, passkeys);
+        let mut items = Vec::new();
+        if user.totp_since.is_some() && !left.totp {
+            items.push(delete(self.delete_of(&pk, TOTP))?);
+            items.push(delete(self.delete_of(&pk, &attempts_of(None)))?);
         }
-        let codes = self.update(pk, RECOVERY).update_expression("SET created_at = :created_at");
-        update(codes.condition_expression(SAME).expression_attribute_values(":created_at", created_at))
+        for passkey in passkeys {
+            let sk = passkey_key(&passkey.id);
+            // One that stays is held, so that as many as were read are those that were read.
+            items.push(if left.passkeys.contains(&&passkey.id) {
+                self.hold(&pk, &sk)?
+            } else {
+                delete(there(self.delete_of(&pk, &sk)))?
+            });
+        }
+        if let Some(set) = recovery {
+            let created_at = n(set.created_at.millis());
+            let stays = !left.is_empty() && from.is_none_or(|from| set.created_at < from);
+            items.push(if stays {
+                let codes = self.update(pk, RECOVERY).update_expression("SET created_at = :created_at");
+                update(codes.condition_expression(SAME).expression_attribute_values(":created_at", created_at))?
+            } else {
+                let codes = self.delete_of(&pk, RECOVERY).condition_expression(SAME);
+                delete(codes.expression_attribute_values(":created_at", created_at))?
+            });
+        }
+        Ok(items)
     }
 
-    /// Begins a sign-in that waits for its second factor, and forgets the failed ones of the password if they are counted, in
-    /// one round trip.
+    /// Begins a sign-in that waits for its second factor, with what the account's passkeys are asked, and forgets the failed
+    /// ones of the password if they are counted, in one round trip.
     ///
     /// # Errors
     /// Only when the table cannot be written.
-    pub async fn begin_challenge(&self, challenge: &Challenge, counted: Option<Bucket<'_>>) -> Result<()> {
-        let mut item = to_item(user_key(challenge.user), challenge_key(challenge.id), &Tries { tries: 0 })?;
+    pub async fn begin_challenge(
+        &self,
+        challenge: &Challenge,
+        ceremony: Option<CeremonyState>,
+        counted: Option<Bucket<'_>>,
+    ) -> Result<()> {
+        let asked = Asked { tries: 0, ceremony };
+        let mut item = to_item(user_key(challenge.user), challenge_key(challenge.id), &asked)?;
         item.insert("ttl".into(), n(challenge.expires_at.seconds()));
         let put = PutRequest::builder().set_item(Some(item)).build().map_err(Error::internal)?;
         let mut writes = vec![WriteRequest::builder().put_request(put).build()];
@@ -266,31 +323,32 @@ impl Store {
         Ok(if_condition_held(update.send().await)?.is_some())
     }
 
-    /// Completes a sign-in: uses up the challenge and the code, forgets the failures, begins the session and remembers its
-    /// client, all or nothing. `false` when challenge or code was used meanwhile, or another client was remembered.
+    /// Completes a sign-in: uses up the challenge, if it has one, and what proved the second factor, forgets the failures,
+    /// begins the session and remembers its client, all or nothing. `false` when challenge or proof was used meanwhile, or
+    /// another client was remembered.
     ///
     /// # Errors
     /// Only when the table cannot be written.
     pub async fn complete_sign_in(
         &self,
-        challenge: &Challenge,
+        challenge: Option<&Challenge>,
         spent: &Spent,
         session: &Session,
         client: Option<&NewClient>,
         mail: Option<&OwedMail>,
     ) -> Result<bool> {
-        let pk = user_key(challenge.user);
-        let answered = self.delete_of(&pk, &challenge_key(challenge.id)).condition_expression("attribute_exists(pk)");
-        let code = match spent {
-            Spent::Step { secret, step } => self.spend_step(&pk, secret, *step)?,
-            Spent::RecoveryCode(hash) => self.spend_recovery_code(&pk, hash),
+        let pk = user_key(session.user);
+        let mut items = match challenge {
+            Some(challenge) => {
+                let answered = there(self.delete_of(&pk, &challenge_key(challenge.id)));
+                let mut items = self.spend_and_forgive(&pk, spent, challenge.device)?;
+                items.push(delete(answered)?);
+                items
+            }
+            // Nothing was guessed at, so there is nothing to forgive.
+            None => vec![update(self.spend(&pk, spent)?)?],
         };
-        let mut items = vec![
-            delete(answered)?,
-            update(code)?,
-            delete(self.delete_of(&pk, &attempts_of(challenge.device)))?,
-            put(self.put_of(session_item(session)?))?,
-        ];
+        items.push(put(self.put_of(session_item(session)?))?);
         if let Some(client) = client {
             items.extend(self.remember(session.user, client)?);
         }
@@ -321,32 +379,142 @@ impl Store {
         self.put_count(to_item(user_key(user), attempts_of(device), &now)?, earlier).await
     }
 
-    /// Remembers the step of a code, if no code of it or of a later one was used before.
-    fn spend_step(&self, pk: &str, secret: &SealedSecret, step: Step) -> Result<UpdateBuilder> {
-        let update = self
-            .update(pk.to_owned(), TOTP)
-            .update_expression("SET last_step = :step")
-            .condition_expression("secret = :secret AND last_step < :step")
-            .expression_attribute_values(":secret", value(secret)?)
-            .expression_attribute_values(":step", n(step.number()));
-        Ok(update)
+    /// Marks as used what was right, if nobody used it before, and forgets the wrong ones.
+    fn spend_and_forgive(&self, pk: &str, spent: &Spent, device: Option<DeviceId>) -> Result<Vec<TransactWriteItem>> {
+        Ok(vec![update(self.spend(pk, spent)?)?, delete(self.delete_of(pk, &attempts_of(device)))?])
     }
 
-    /// Takes a code out of the set, if it is still in there.
-    fn spend_recovery_code(&self, pk: &str, hash: &RecoveryHash) -> UpdateBuilder {
-        self.update(pk.to_owned(), RECOVERY)
-            .update_expression("REMOVE codes.#hash")
-            .condition_expression("attribute_exists(codes.#hash)")
-            .expression_attribute_names("#hash", hash.as_str())
+    /// Marks as used what was right, if nobody used it before.
+    fn spend(&self, pk: &str, spent: &Spent) -> Result<UpdateBuilder> {
+        let unspent = Unspent::of(spent)?;
+        let update = self.update(pk.to_owned(), &unspent.sk);
+        let update = match spent {
+            Spent::Step { .. } => update.update_expression("SET last_step = :step"),
+            Spent::RecoveryCode(_) => update.update_expression("REMOVE codes.#hash"),
+            Spent::Passkey(used) => update
+                .update_expression(
+                    "SET credential = :credential, sign_count = :count, backed_up = :backed_up, last_used_at = :now",
+                )
+                .expression_attribute_values(":credential", value(&used.credential)?)
+                .expression_attribute_values(":backed_up", value(&used.backed_up)?)
+                .expression_attribute_values(":now", n(used.used_at.millis())),
+        };
+        Ok(unspent.on_update(update))
     }
 
-    fn delete_of(&self, pk: &str, sk: &str) -> DeleteBuilder {
+    /// For a transaction that fails unless the item is there.
+    fn hold(&self, pk: &str, sk: &str) -> Result<TransactWriteItem> {
+        let check = ConditionCheck::builder().table_name(&self.table).key("pk", s(pk)).key("sk", s(sk));
+        let check = check.condition_expression("attribute_exists(pk)").build().map_err(Error::internal)?;
+        Ok(TransactWriteItem::builder().condition_check(check).build())
+    }
+
+    pub(super) fn delete_of(&self, pk: &str, sk: &str) -> DeleteBuilder {
         Delete::builder().table_name(&self.table).key("pk", s(pk)).key("sk", s(sk))
     }
 
-    fn put_of(&self, item: Item) -> PutBuilder {
+    pub(super) fn put_of(&self, item: Item) -> PutBuilder {
         Put::builder().table_name(&self.table).set_item(Some(item))
     }
+}
+
+/// The condition that what proved the second factor was not used before, and the item that it is about.
+#[derive(Clone)]
+struct Unspent {
+    sk: String,
+    condition: &'static str,
+    names: Option<HashMap<String, String>>,
+    values: Option<Item>,
+}
+
+impl Unspent {
+    fn of(spent: &Spent) -> Result<Self> {
+        Ok(match spent {
+            Spent::Step { secret, step } => Self {
+                sk: TOTP.to_owned(),
+                condition: "secret = :secret AND last_step < :step",
+                names: None,
+                values: Some(HashMap::from([(":secret".into(), value(secret)?), (":step".into(), n(step.number()))])),
+            },
+            Spent::RecoveryCode(hash) => Self {
+                sk: RECOVERY.to_owned(),
+                condition: "attribute_exists(codes.#hash)",
+                names: Some(HashMap::from([("#hash".into(), hash.as_str().to_owned())])),
+                values: None,
+            },
+            // A count that the authenticator does not keep stays 0; one that it keeps only rises.
+            Spent::Passkey(used) => Self {
+                sk: passkey_key(&used.id),
+                condition: if used.sign_count == 0 { "sign_count = :count" } else { "sign_count < :count" },
+                names: None,
+                values: Some(HashMap::from([(":count".into(), n(used.sign_count))])),
+            },
+        })
+    }
+
+    fn on_update(self, update: UpdateBuilder) -> UpdateBuilder {
+        let names = update.get_expression_attribute_names().clone();
+        let values = update.get_expression_attribute_values().clone();
+        update
+            .condition_expression(self.condition)
+            .set_expression_attribute_names(both(names, self.names))
+            .set_expression_attribute_values(both(values, self.values))
+    }
+
+    fn on_delete(self, delete: DeleteBuilder) -> DeleteBuilder {
+        delete
+            .condition_expression(self.condition)
+            .set_expression_attribute_names(self.names)
+            .set_expression_attribute_values(self.values)
+    }
+
+    fn on_put(self, put: PutBuilder) -> PutBuilder {
+        put.condition_expression(self.condition)
+            .set_expression_attribute_names(self.names)
+            .set_expression_attribute_values(self.values)
+    }
+}
+
+fn both<T>(one: Option<HashMap<String, T>>, other: Option<HashMap<String, T>>) -> Option<HashMap<String, T>> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.into_iter().chain(other).collect()),
+        (one, other) => one.or(other),
+    }
+}
+
+/// On condition that the item is there.
+fn there(delete: DeleteBuilder) -> DeleteBuilder {
+    delete.condition_expression("attribute_exists(pk)")
+}
+
+/// On condition, besides any other, that the account has the factors and the sessions that it was read with: what is decided
+/// by them is decided rightly then.
+pub(super) fn same_factors(profile: UpdateBuilder, user: &User) -> UpdateBuilder {
+    let mut conditions: Vec<String> = profile.get_condition_expression().clone().into_iter().collect();
+    conditions.push("session_epoch = :epoch".into());
+    // Accounts from before there were passkeys have no count.
+    let none = if user.passkeys == 0 { "attribute_not_exists(passkeys) OR " } else { "" };
+    conditions.push(format!("({none}passkeys = :passkeys)"));
+    let profile = match user.totp_since {
+        Some(since) => {
+            conditions.push("totp_since = :totp_since".into());
+            profile.expression_attribute_values(":totp_since", n(since.millis()))
+        }
+        None => {
+            conditions.push("attribute_not_exists(totp_since)".into());
+            profile
+        }
+    };
+    profile
+        .condition_expression(conditions.join(" AND "))
+        .expression_attribute_values(":epoch", n(user.session_epoch))
+        .expression_attribute_values(":passkeys", n(user.passkeys))
+}
+
+/// Where the parts of [`Factors`] lie.
+fn factor_keys(user: UserId, device: Option<DeviceId>, passkey: Option<&PasskeyId>) -> Vec<(String, String)> {
+    let sks = [TOTP.to_owned(), RECOVERY.to_owned(), attempts_of(device)];
+    sks.into_iter().chain(passkey.map(passkey_key)).map(|sk| (user_key(user), sk)).collect()
 }
 
 fn factors(found: &mut impl Iterator<Item = Option<Item>>) -> Result<Factors> {
@@ -355,17 +523,6 @@ fn factors(found: &mut impl Iterator<Item = Option<Item>>) -> Result<Factors> {
         totp: next().map(from_item).transpose()?,
         recovery: next().map(from_item).transpose()?,
         attempts: next().map(from_item).transpose()?,
+        passkey: next().map(from_item).transpose()?,
     })
-}
-
-fn update(update: UpdateBuilder) -> Result<TransactWriteItem> {
-    Ok(TransactWriteItem::builder().update(update.build().map_err(Error::internal)?).build())
-}
-
-fn delete(delete: DeleteBuilder) -> Result<TransactWriteItem> {
-    Ok(TransactWriteItem::builder().delete(delete.build().map_err(Error::internal)?).build())
-}
-
-fn put(put: PutBuilder) -> Result<TransactWriteItem> {
-    Ok(TransactWriteItem::builder().put(put.build().map_err(Error::internal)?).build())
 }

@@ -7,6 +7,9 @@
 //! | link that was mailed | `USER#id` | `LINK#sha256(secret)` |
 //! | authenticator app | `USER#id` | `FACTOR#TOTP` |
 //! | recovery codes that are left | `USER#id` | `FACTOR#RECOVERY` |
+//! | passkey | `USER#id` | `FACTOR#PASSKEY#sha256(credential id)` |
+//! | what an authenticator was asked, to add a passkey | `USER#id` | `FACTOR#CEREMONY#id` |
+//! | what an authenticator was asked, to sign in with one or to prove one | `CEREMONY#id` | `PASSKEY` |
 //! | wrong codes | `USER#id` | `FACTOR#ATTEMPTS` |
 //! | the same from a device that has signed in before | `USER#id` | `FACTOR#ATTEMPTS#device` |
 //! | sign-in that waits for its second factor | `USER#id` | `FACTOR#CHALLENGE#id` |
@@ -31,6 +34,7 @@ mod keys;
 mod limits;
 mod links;
 mod mails;
+mod passkeys;
 mod passwords;
 mod sessions;
 mod users;
@@ -40,6 +44,7 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::types::builders::{DeleteBuilder, PutBuilder, UpdateBuilder};
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, TransactWriteItem, WriteRequest};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -194,6 +199,18 @@ where
         Err(error) if error.code() == Some("ConditionalCheckFailedException") => Ok(None),
         Err(error) => Err(error.into()),
     }
+}
+
+fn update(update: UpdateBuilder) -> Result<TransactWriteItem> {
+    Ok(TransactWriteItem::builder().update(update.build().map_err(Error::internal)?).build())
+}
+
+fn delete(delete: DeleteBuilder) -> Result<TransactWriteItem> {
+    Ok(TransactWriteItem::builder().delete(delete.build().map_err(Error::internal)?).build())
+}
+
+fn put(put: PutBuilder) -> Result<TransactWriteItem> {
+    Ok(TransactWriteItem::builder().put(put.build().map_err(Error::internal)?).build())
 }
 
 fn s(text: impl Into<String>) -> AttributeValue {

@@ -2,6 +2,7 @@
 //! password, a token, a link or a whole address.
 
 use crate::domain::id::{SessionId, UserId};
+use crate::domain::passkey::PasskeyId;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event<'a> {
@@ -52,6 +53,34 @@ pub enum Event<'a> {
     SecondFactorRemoved {
         user: UserId,
         method: &'a str,
+    },
+    /// An authenticator was asked to make a passkey.
+    PasskeyRequested {
+        user: UserId,
+    },
+    /// What an authenticator made could not be verified.
+    PasskeyRefused {
+        user: UserId,
+        reason: &'a str,
+    },
+    PasskeyAdded {
+        user: UserId,
+        passkey: &'a PasskeyId,
+    },
+    PasskeyRenamed {
+        user: UserId,
+        passkey: &'a PasskeyId,
+    },
+    /// `method` proved the second factor for it.
+    PasskeyRemoved {
+        user: UserId,
+        passkey: &'a PasskeyId,
+        method: &'a str,
+    },
+    /// A passkey's count of signatures did not rise: there may be a copy of its key.
+    PasskeyCloned {
+        user: UserId,
+        passkey: &'a PasskeyId,
     },
     RecoveryCodeUsed {
         user: UserId,
@@ -181,6 +210,10 @@ pub enum LoginFailure {
     WrongPassword,
     NotConfirmed,
     Disabled,
+    /// No account has this passkey.
+    UnknownPasskey,
+    /// It could not be verified.
+    PasskeyRefused,
 }
 
 impl LoginFailure {
@@ -190,6 +223,8 @@ impl LoginFailure {
             Self::WrongPassword => "wrong_password",
             Self::NotConfirmed => "not_confirmed",
             Self::Disabled => "disabled",
+            Self::UnknownPasskey => "unknown_passkey",
+            Self::PasskeyRefused => "passkey_refused",
         }
     }
 }
@@ -210,6 +245,7 @@ struct Details<'a> {
     session: Option<SessionId>,
     by: Option<UserId>,
     by_session: Option<SessionId>,
+    passkey: Option<&'a PasskeyId>,
     service: Option<&'a str>,
     reason: Option<&'a str>,
     kind: Option<&'a str>,
@@ -242,6 +278,7 @@ impl Event<'_> {
             "session.id" = details.session.map(tracing::field::display),
             "user.changes.by" = details.by.map(tracing::field::display),
             "session.by" = details.by_session.map(tracing::field::display),
+            "passkey.id" = details.passkey.map(tracing::field::display),
             "service.origin.name" = details.service,
             "user.admin" = details.admin,
             "session.everywhere" = details.everywhere,
@@ -249,10 +286,12 @@ impl Event<'_> {
         );
     }
 
+    #[allow(clippy::too_many_lines, reason = "a table")]
     fn describe(&self) -> (&'static str, Category, Details<'_>) {
         use Category::{Authentication, Configuration, Email, Iam, Network};
         let of = |user: UserId| Details { user: Some(user), ..Details::default() };
         let in_session = |user: UserId, session| Details { session: Some(session), ..of(user) };
+        let of_passkey = |user: UserId, passkey| Details { passkey: Some(passkey), ..of(user) };
         let of_kind = |kind| Details { kind: Some(kind), ..Details::default() };
         let because = |reason| Details { reason: Some(reason), ..Details::default() };
         match *self {
@@ -283,6 +322,18 @@ impl Event<'_> {
             Self::SecondFactorAdded { user } => ("second_factor_added", Iam, of(user)),
             Self::SecondFactorRemoved { user, method } => {
                 ("second_factor_removed", Iam, Details { user: Some(user), ..because(method) })
+            }
+            Self::PasskeyRequested { user } => ("passkey_requested", Iam, of(user)),
+            Self::PasskeyRefused { user, reason } => {
+                ("passkey_refused", Iam, Details { user: Some(user), failure: true, ..because(reason) })
+            }
+            Self::PasskeyAdded { user, passkey } => ("passkey_added", Iam, of_passkey(user, passkey)),
+            Self::PasskeyRenamed { user, passkey } => ("passkey_renamed", Iam, of_passkey(user, passkey)),
+            Self::PasskeyRemoved { user, passkey, method } => {
+                ("passkey_removed", Iam, Details { reason: Some(method), ..of_passkey(user, passkey) })
+            }
+            Self::PasskeyCloned { user, passkey } => {
+                ("passkey_cloned", Authentication, Details { failure: true, ..of_passkey(user, passkey) })
             }
             Self::RecoveryCodeUsed { user } => ("recovery_code_used", Authentication, of(user)),
             Self::RecoveryCodesRenewed { user } => ("recovery_codes_renewed", Iam, of(user)),

@@ -52,7 +52,7 @@ pub async fn sign(app: &App, user: &User, session: &Session, now: Timestamp) -> 
         sid: session.id,
         roles: user.roles.clone(),
         auth_time: session.signed_in_at.seconds(),
-        amr: factor::amr(session.second_factor).iter().map(ToString::to_string).collect(),
+        amr: factor::amr(session).into_iter().map(ToOwned::to_owned).collect(),
     };
     let key = app.keys.signing(now).await?;
     let mut header = Header::new(key.algorithm);

@@ -69,6 +69,7 @@ mod tests {
             source_ip: None,
             user_agent: None,
             second_factor: None,
+            without_password: false,
         }
     }
 

@@ -3,6 +3,7 @@
 from . import totp
 from .api import Api
 from .deployment import Deployment
+from .passkey import Passkey
 from .picture import JPEG, dimensions
 from .waiting import eventually
 
@@ -129,6 +130,43 @@ def test_a_second_factor_is_asked_for_and_taken_away(api: Api) -> None:
     codes = api.post("/user/recovery-codes", {"recovery_code": codes[1]}, access).must(200)["recovery_codes"]
     api.request("DELETE", "/api/v1/user/totp", {"recovery_code": codes[0]}, access).must(204)
     api.login(email, PASSWORD).must(200)
+
+
+def test_a_passkey_signs_in_alone_and_proves_the_second_factor(api: Api) -> None:
+    email = "grete@journeys.example.com"
+    access = api.signed_in(email, PASSWORD)["access_token"]
+    passkey, other = Passkey(api.public_url), Passkey(api.public_url)
+
+    def asked() -> dict:
+        options = api.post("/auth/passkey/options").must(200)
+        return {"challenge_token": options["challenge_token"], "credential": passkey.get(options["options"])}
+
+    def add(new: Passkey, proof: dict | None) -> dict:
+        started = api.post("/user/passkeys/options", proof, access).must(200)
+        made = {"challenge_token": started["challenge_token"], "name": "Phone", "credential": new.create(started["options"])}
+        return api.post("/user/passkeys", made, access).must(201)
+
+    first = add(passkey, None)
+    assert len(first["recovery_codes"]) == 10
+    answer = asked()
+    access = api.post("/auth/passkey", answer).must(200)["access_token"]
+    assert api.post("/auth/passkey", answer).must(401)["code"] == "invalid_challenge"
+
+    challenged = api.login(email, PASSWORD).must(202)
+    credential = passkey.get(challenged["passkey_options"])
+    proof = {"challenge_token": challenged["challenge_token"], "passkey": credential}
+    access = api.post("/auth/login/verify", proof).must(200)["access_token"]
+
+    second = f"/api/v1/user/passkeys/{add(other, {'passkey': asked()})['id']}"
+    assert api.request("PUT", second, {"name": "Old phone"}, access).must(200)["name"] == "Old phone"
+    secret = api.post("/user/totp", {"passkey": asked()}, access).must(200)["secret"]
+    api.post("/user/totp/confirm", {"code": totp.code(secret)}, access).must(200)
+    api.request("DELETE", "/api/v1/user/totp", {"passkey": asked()}, access).must(204)
+    codes = api.post("/user/recovery-codes", {"passkey": asked()}, access).must(200)["recovery_codes"]
+    add(Passkey(api.public_url), {"recovery_code": codes[0]})
+    api.request("DELETE", second, {"recovery_code": codes[1]}, access).must(204)
+    api.request("DELETE", f"/api/v1/user/passkeys/{first['id']}", {"passkey": asked()}, access).must(204)
+    assert len(api.get("/user/factors", access).must(200)["passkeys"]) == 1
 
 
 def test_an_account_that_is_deleted_leaves_nothing_behind(api: Api, deployment: Deployment) -> None:

@@ -1,0 +1,138 @@
+//! Adds a passkey.
+//!
+//! `POST /user/passkeys` with what the authenticator made for the options of `start_passkey`, within five minutes and once.
+//! The first second factor of an account comes with ten recovery codes, shown once. No recent sign-in is asked for here: who
+//! has the options got them after one.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::routing::post;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use shared::clock::Timestamp;
+use shared::domain::id::CeremonyId;
+use shared::domain::mail::{FactorChange, OwedMail};
+use shared::domain::passkey::{PASSKEYS, Passkey, PasskeyName};
+use shared::domain::recovery::{CODES, RecoveryCode, RecoverySet};
+use shared::domain::user::User;
+use shared::error::Code;
+use shared::http::Route;
+use shared::http::answer::Answer;
+use shared::http::body::Json;
+use shared::http::caller::CurrentUser;
+use shared::http::fields::Fields;
+use shared::relying_party::{Attestation, RelyingParty};
+use shared::telemetry::audit::Event;
+use shared::{App, Error, Result};
+use utoipa::ToSchema;
+
+use crate::confirm_totp::shown;
+use crate::get_factors::PasskeyView;
+use crate::second_factor::ceremony_id;
+
+pub const ROUTE: Route = Route::new("add_passkey", &["POST"], &["/user/passkeys"], || post(handler)).fails_with(&[
+    Code::Unauthenticated,
+    Code::InvalidToken,
+    Code::InvalidChallenge,
+    Code::InvalidPasskey,
+    Code::PasskeyAlreadyAdded,
+    Code::TooManyPasskeys,
+]);
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AddPasskey {
+    /// That of the options.
+    #[schema(required, value_type = String, format = "uuid")]
+    challenge_token: Option<String>,
+    /// What its owner calls it.
+    #[schema(required, value_type = String, min_length = 1, max_length = 100, example = "Phone")]
+    name: Option<String>,
+    /// What `navigator.credentials.create()` gave, by its `toJSON()`.
+    #[schema(required, value_type = Object)]
+    credential: Option<Value>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct PasskeyAdded {
+    #[serde(flatten)]
+    passkey: PasskeyView,
+    /// Ten, with the first second factor of the account; each signs in once in place of it, with the password. They are not
+    /// shown again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(min_items = 10, max_items = 10, example = json!(["7QK4-0R2M-XV9T-B3HD-51NW-ZC8P"]))]
+    recovery_codes: Option<Vec<String>>,
+}
+
+#[utoipa::path(
+    post, path = "/user/passkeys", tag = "factor", operation_id = "add_passkey", summary = "Add a passkey",
+    request_body = AddPasskey, security(("access_token" = [])),
+    responses((status = 201, description = "Added; it signs in from now on", body = PasskeyAdded))
+)]
+pub async fn handler(
+    caller: CurrentUser,
+    State(app): State<App>,
+    Json(body): Json<AddPasskey>,
+) -> Result<Answer<PasskeyAdded>> {
+    let (id, name, attestation) = body.parse()?;
+    let (user, now) = (caller.user, app.clock.now());
+    // Taken before it is looked at: of many answers at once one is.
+    let ceremony = app.store.take_ceremony(Some(user.id), id, now).await?;
+    let ceremony = ceremony.filter(|ceremony| ceremony.may_add_to(&user)).ok_or(Error::InvalidChallenge)?;
+    let made = RelyingParty::new(&app.config)?.finish_registration(&attestation, &ceremony.state, name, now)?;
+    let passkey = made.map_err(|refusal| {
+        Event::PasskeyRefused { user: user.id, reason: refusal.as_str() }.record();
+        Error::InvalidPasskey
+    })?;
+
+    let (mail, codes) = add(&app, user, &passkey, ceremony.stepped_up, now).await?;
+    app.tell_emailer(&mail).await;
+    let recovery_codes = codes.map(|codes| shown(&codes));
+    Ok(Answer(StatusCode::CREATED, PasskeyAdded { passkey: PasskeyView::of(passkey), recovery_codes }))
+}
+
+/// Adds it to the factors that the account has at that moment.
+async fn add(
+    app: &App,
+    mut user: User,
+    passkey: &Passkey,
+    stepped_up: bool,
+    now: Timestamp,
+) -> Result<(OwedMail, Option<[RecoveryCode; CODES]>)> {
+    loop {
+        let first = !user.has_second_factor();
+        let (set, codes) = RecoverySet::new(now);
+        let mail = OwedMail::of_factor(&user, FactorChange::PasskeyAdded { first }, now);
+        if app.store.add_passkey(&user, passkey, first.then_some(&set), &mail).await? {
+            Event::PasskeyAdded { user: user.id, passkey: &passkey.id }.record();
+            return Ok((mail, first.then_some(codes)));
+        }
+        let (now_is, same) = app.store.user_and_passkey(user.id, &passkey.id).await?;
+        if same.is_some() {
+            return Err(Error::PasskeyAlreadyAdded);
+        }
+        // Another factor came or went since the account was read: look again. Each time one did, so this ends.
+        let session_epoch = user.session_epoch;
+        user = now_is.ok_or(Error::InvalidToken)?;
+        if user.session_epoch != session_epoch {
+            // Every session was ended, for an owner who must not find the passkey of somebody whose request was under way.
+            return Err(Error::InvalidToken);
+        }
+        if user.has_second_factor() && !stepped_up {
+            return Err(Error::InvalidChallenge);
+        }
+        if user.passkeys >= PASSKEYS {
+            return Err(Error::TooManyPasskeys);
+        }
+    }
+}
+
+impl AddPasskey {
+    fn parse(self) -> Result<(CeremonyId, PasskeyName, Attestation)> {
+        let mut fields = Fields::default();
+        let id = fields.required("challenge_token", self.challenge_token, |id| ceremony_id(&id));
+        let name = fields.required("name", self.name, |name| PasskeyName::parse(&name));
+        let attestation = fields.required("credential", self.credential, Attestation::parse);
+        fields.finish(id.zip(name).zip(attestation).map(|((id, name), attestation)| (id, name, attestation)))
+    }
+}

@@ -1,0 +1,48 @@
+//! Starts signing in with a passkey alone, or proving one.
+//!
+//! `POST /auth/passkey/options`. No address is asked for, so there is nothing to tell of one: the authenticator finds the account.
+
+use axum::extract::State;
+use axum::routing::post;
+use serde::Serialize;
+use serde_json::Value;
+use shared::config::CHALLENGE_LIFE;
+use shared::domain::id::CeremonyId;
+use shared::domain::limit::Limit;
+use shared::domain::passkey::Ceremony;
+use shared::http::Route;
+use shared::http::answer::Answer;
+use shared::http::limit::Limited;
+use shared::relying_party::RelyingParty;
+use shared::{App, Result};
+use utoipa::ToSchema;
+
+pub const ROUTE: Route = Route::new("start_passkey_login", &["POST"], &["/auth/passkey/options"], || post(handler))
+    .limited_by(Limit::PasskeyOptions);
+
+#[derive(Serialize, ToSchema)]
+pub struct PasskeyAsked {
+    /// To be sent back with what the authenticator signed; good for one answer.
+    #[schema(value_type = String, format = "uuid")]
+    challenge_token: CeremonyId,
+    /// Seconds until the answer has to come.
+    #[schema(example = 300)]
+    expires_in: u64,
+    /// For `navigator.credentials.get()`, by `PublicKeyCredential.parseRequestOptionsFromJSON()`.
+    #[schema(value_type = Object)]
+    options: Value,
+}
+
+#[utoipa::path(
+    post, path = "/auth/passkey/options", tag = "auth", operation_id = "start_passkey_login",
+    summary = "Start signing in with a passkey",
+    responses((status = 200, description = "What to ask an authenticator for", body = PasskeyAsked))
+)]
+pub async fn handler(State(app): State<App>, limit: Limited) -> Result<Answer<PasskeyAsked>> {
+    limit.admit().await?;
+    let (options, state) = RelyingParty::new(&app.config)?.begin_assertion(&[])?;
+    let now = app.clock.now();
+    let id = CeremonyId::new(now);
+    app.store.begin_ceremony(None, id, &Ceremony::begin(state, false, now)).await?;
+    Ok(Answer::ok(PasskeyAsked { challenge_token: id, expires_in: CHALLENGE_LIFE.as_secs(), options }))
+}

@@ -1,0 +1,129 @@
+//! Passkeys: key pairs whose private half an authenticator keeps and uses only once it knows its owner (`WebAuthn` level 3).
+//!
+//! What of them is a matter of the protocol stays opaque here: `relying_party` alone reads it.
+
+use std::fmt;
+use std::str::FromStr;
+
+use aws_lc_rs::digest::{SHA256, digest};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::{Deserialize, Serialize};
+
+use super::Invalid;
+use super::name::UserName;
+use super::user::User;
+use crate::clock::Timestamp;
+use crate::config::CHALLENGE_LIFE;
+
+/// Passkeys of an account at most: more than a person has devices, and few enough for every list of them.
+pub const PASSKEYS: u32 = 10;
+
+/// Which of an account's passkeys: the SHA-256 of the credential's id, 43 characters of URL-safe base64.
+///
+/// The credential's own id may be longer than a key of the table. Being its hash, this one needs no look-up: who presents
+/// a credential says where it lies.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct PasskeyId(String);
+
+impl PasskeyId {
+    #[must_use]
+    pub fn of(credential_id: &[u8]) -> Self {
+        Self(URL_SAFE_NO_PAD.encode(digest(&SHA256, credential_id)))
+    }
+}
+
+impl FromStr for PasskeyId {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        let is_hash = URL_SAFE_NO_PAD.decode(text).is_ok_and(|hash| hash.len() == SHA256.output_len());
+        is_hash.then(|| Self(text.to_owned())).ok_or_else(|| Invalid::new("invalid_id", "This is no id of a passkey."))
+    }
+}
+
+impl fmt::Display for PasskeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What its owner calls a passkey, by the rules for a person's name.
+pub type PasskeyName = UserName;
+
+/// A passkey of an account.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Passkey {
+    pub id: PasskeyId,
+    pub name: PasskeyName,
+    /// Public key and the like, as `relying_party` wrote them.
+    pub credential: Credential,
+    /// The authenticator's count of signatures at the last one; it stays 0 where the passkey is synchronised.
+    pub sign_count: u32,
+    /// Whether a copy of it lies with its provider, as the authenticator said last.
+    pub backed_up: bool,
+    pub created_at: Timestamp,
+    #[serde(default)]
+    pub last_used_at: Option<Timestamp>,
+}
+
+/// A credential's public half: JSON that only `relying_party` reads.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Credential(pub String);
+
+/// What was asked of an authenticator: JSON that only `relying_party` reads. It has to be used up by the first answer, right
+/// or wrong, or with the sign-in that it belongs to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct CeremonyState(pub String);
+
+/// A ceremony of `WebAuthn` that waits for its authenticator's answer.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Ceremony {
+    pub state: CeremonyState,
+    pub expires_at: Timestamp,
+    /// Whether a second factor was proved for it: nothing else adds to those that an account has.
+    #[serde(default)]
+    pub stepped_up: bool,
+}
+
+impl Ceremony {
+    #[must_use]
+    pub fn begin(state: CeremonyState, stepped_up: bool, now: Timestamp) -> Self {
+        Self { state, expires_at: now.plus(CHALLENGE_LIFE), stepped_up }
+    }
+
+    /// Whether it may still add a passkey to the account, which may have got a second factor since it began.
+    #[must_use]
+    pub fn may_add_to(&self, user: &User) -> bool {
+        self.stepped_up || !user.has_second_factor()
+    }
+}
+
+/// What the use of a passkey changes of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PasskeyUse {
+    pub id: PasskeyId,
+    /// The credential as it is from now on.
+    pub credential: Credential,
+    pub sign_count: u32,
+    pub backed_up: bool,
+    pub used_at: Timestamp,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_the_hash_of_the_credentials_and_nothing_else_reads_as_one() {
+        let id = PasskeyId::of(b"credential");
+        assert_eq!(id.to_string().len(), 43);
+        assert_eq!(id.to_string().parse(), Ok(id));
+        for text in ["", "abc", &"a".repeat(44), &"a".repeat(42), "../../../../../../../../../../../../../../../"] {
+            assert!(text.parse::<PasskeyId>().is_err(), "{text}");
+        }
+    }
+}
