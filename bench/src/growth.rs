@@ -53,7 +53,9 @@ pub async fn run(arguments: impl Iterator<Item = String>) {
     let _ = writeln!(table, "\nThe whole took {seconds} s, most of it filling the table.");
     report::publish("growth", "Growth", &format!("`{COMMAND}`, {ROUNDS} rounds, medians"), &table).await;
     for (function, costs) in costs {
-        assert!(costs.iter().all(|cost| *cost == costs[0]), "{function} costs more in a larger table: {costs:?}");
+        // Items apart: a deletion meets its farewell mail or not, as the emailer is faster or slower.
+        let same = |cost: &Usage| Usage { items: costs[0].items, ..*cost } == costs[0];
+        assert!(costs.iter().all(same), "{function} costs more in a larger table: {costs:?}");
     }
     bench.service.stack.stop().await;
 }
