@@ -100,6 +100,9 @@ async fn add(
     now: Timestamp,
 ) -> Result<(OwedMail, Option<[RecoveryCode; CODES]>)> {
     loop {
+        if user.passkeys >= PASSKEYS {
+            return Err(Error::TooManyPasskeys);
+        }
         let first = !user.has_second_factor();
         let (set, codes) = RecoverySet::new(now);
         let mail = OwedMail::of_factor(&user, FactorChange::PasskeyAdded { first }, now);
@@ -120,9 +123,6 @@ async fn add(
         }
         if user.has_second_factor() && !stepped_up {
             return Err(Error::InvalidChallenge);
-        }
-        if user.passkeys >= PASSKEYS {
-            return Err(Error::TooManyPasskeys);
         }
     }
 }

@@ -2,8 +2,9 @@
 //!
 //! `GET /auth/email/undo?token=` is a page with one button; `POST /auth/email/undo` presses it. The account has the old
 //! address again, whatever it was changed to since, all sessions end, and a link to choose a new password is mailed there:
-//! who changed the address may know the password. A second factor goes if it came with the session that asked for the
-//! change, or later: it would shut the owner out. One from before stays, for the thief may read the mailbox too.
+//! who changed the address may know the password. A second factor goes if it is younger than a week before the sign-in of
+//! the session that asked for the change: it would shut the owner out. One from before stays, for the thief may read the
+//! mailbox too.
 
 use axum::extract::State;
 use axum::response::Response;
@@ -88,7 +89,9 @@ async fn undo(app: &App, token: &str) -> Result<EmailRestored> {
             return Ok(EmailRestored { status: "email_restored" });
         }
     }
-    Err(Error::internal("an account was changed again and again while its address was to be restored"))
+    Err(Error::TemporarilyUnavailable(
+        "the account was changed again and again while its address was to be restored".into(),
+    ))
 }
 
 /// Of the factors that went with the change.

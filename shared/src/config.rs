@@ -363,7 +363,7 @@ impl<F: Fn(&str) -> Option<String>> Reader<F> {
             None => Some(default.origins),
         };
         let party = RelyingParty { id, origins: origins.unwrap_or_default() };
-        if party.origins.is_empty() {
+        if party.origins.is_empty() && self.optional("RELYING_PARTY_ORIGINS").is_some() {
             self.problems
                 .push("RELYING_PARTY_ORIGINS must be https origins without a path, with commas in between".into());
         } else if !party.origins.iter().all(|origin| party.covers(origin)) {

@@ -107,6 +107,24 @@ async fn an_account_has_ten_passkeys_at_most_whoever_adds_them_at_once() {
 }
 
 #[tokio::test]
+async fn ceremonies_that_were_kept_add_no_eleventh_passkey() {
+    let app = TestApp::start_with(&[("LIMITS", "off")]).await;
+    let ada = app.signed_in(ADA).await;
+    let mut first = authenticator(&app);
+    added(&ada, &mut first).await;
+    let mut kept = Vec::new();
+    for _ in 0..10 {
+        kept.push(options(&ada, &proof(&app, &mut first).await).await);
+    }
+    let mut refused = Vec::new();
+    for asked in &kept {
+        let answer = add(&ada, &asked["challenge_token"], &authenticator(&app).create(&asked["options"])).await;
+        refused.extend((answer.status != 201).then(|| answer.code()));
+    }
+    assert_eq!(refused, ["too_many_passkeys"]);
+}
+
+#[tokio::test]
 async fn of_many_first_passkeys_at_once_one_brings_the_recovery_codes() {
     let app = TestApp::start().await;
     let ada = app.signed_in(ADA).await;

@@ -128,10 +128,13 @@ impl User {
         self.kept_emails(now).filter(|former| former.address != *to).cloned().chain([left]).collect()
     }
 
-    /// From when on a second factor is not the owner's, for whoever takes a change back to this address; `None` when all are.
+    /// From when on a second factor is not the owner's beyond doubt, for whoever takes a change back to this address; `None`
+    /// when all are. A thief may sign in again between adding one and moving, so it is a week before that sign-in: within a
+    /// week an owner may not have read the mail about it.
     #[must_use]
     pub fn distrusted_from(&self, address: &FoldedAddress) -> Option<Timestamp> {
-        self.former_emails.iter().find(|former| former.address == *address)?.left_by_sign_in_at
+        let left = self.former_emails.iter().find(|former| former.address == *address)?;
+        left.left_by_sign_in_at.map(|at| at.minus(UNDO_LIFE))
     }
 
     /// The factors from before `from`, among them those of its `passkeys`.

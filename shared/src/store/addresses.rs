@@ -194,7 +194,7 @@ impl Store {
 
     /// Uses a link and gives the account back an address that is kept for it. Whatever came after is undone with it: the
     /// address since, every other that is kept, the one it was to have, all sessions and with them the trust in devices, and
-    /// the second factors that came with the session that asked for the change, or later, of the app, the `recovery` codes and
+    /// the second factors that are not the owner's beyond doubt, of the app, the `recovery` codes and
     /// the `passkeys`. `false` when the link was used or has expired, when the address is no longer kept, or when the account or
     /// its factors were changed in the meantime.
     ///

@@ -3,9 +3,7 @@
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::builders::{DeleteBuilder, PutBuilder, UpdateBuilder};
-use aws_sdk_dynamodb::types::{
-    ConditionCheck, Delete, DeleteRequest, Put, PutRequest, TransactWriteItem, WriteRequest,
-};
+use aws_sdk_dynamodb::types::{Delete, DeleteRequest, Put, PutRequest, TransactWriteItem, WriteRequest};
 
 use super::attempts::attempts_key;
 use super::passkeys::passkey_key;
@@ -219,23 +217,25 @@ impl Store {
     }
 
     /// Puts a new set of recovery codes in the place of the old one and owes the owner a mail. `false` when what is spent
-    /// for it was used meanwhile.
+    /// for it was used meanwhile, or the account's factors or sessions are not those of `user` any more.
     ///
     /// # Errors
     /// Only when the table cannot be written.
     pub async fn renew_recovery_codes(
         &self,
-        user: UserId,
+        user: &User,
         spent: &Spent,
         recovery: &RecoverySet,
         mail: &OwedMail,
     ) -> Result<bool> {
-        let pk = user_key(user);
+        let pk = user_key(user.id);
         let new = self.put_of(to_item(pk.clone(), RECOVERY, recovery)?);
         let mut items = match spent {
             Spent::RecoveryCode(_) => vec![put(Unspent::of(spent)?.on_put(new))?],
             Spent::Step { .. } | Spent::Passkey(_) => vec![update(self.spend(&pk, spent)?)?, put(new)?],
         };
+        let profile = self.update(pk.clone(), PROFILE).update_expression("SET session_epoch = :epoch");
+        items.push(update(same_factors(profile, user))?);
         items.push(delete(self.delete_of(&pk, &attempts_of(None)))?);
         items.push(self.put_new(Self::mail_item(mail)?)?);
         self.transact(items).await
@@ -257,7 +257,6 @@ impl Store {
         let mut items = Vec::new();
         if user.totp_since.is_some() && !left.totp {
             items.push(delete(self.delete_of(&pk, TOTP))?);
-            items.push(delete(self.delete_of(&pk, &attempts_of(None)))?);
         }
         for passkey in passkeys {
             let sk = passkey_key(&passkey.id);
@@ -267,6 +266,10 @@ impl Store {
             } else {
                 delete(there(self.delete_of(&pk, &sk)))?
             });
+        }
+        if left.totp != user.totp_since.is_some() || left.passkeys.len() < passkeys.len() {
+            // Nobody waits for what somebody else's guesses have locked.
+            items.push(delete(self.delete_of(&pk, &attempts_of(None)))?);
         }
         if let Some(set) = recovery {
             let created_at = n(set.created_at.millis());
@@ -402,11 +405,11 @@ impl Store {
         Ok(unspent.on_update(update))
     }
 
-    /// For a transaction that fails unless the item is there.
+    /// For a transaction that fails unless the item is there: an update that changes nothing, as a check alone is a permission
+    /// of its own.
     fn hold(&self, pk: &str, sk: &str) -> Result<TransactWriteItem> {
-        let check = ConditionCheck::builder().table_name(&self.table).key("pk", s(pk)).key("sk", s(sk));
-        let check = check.condition_expression("attribute_exists(pk)").build().map_err(Error::internal)?;
-        Ok(TransactWriteItem::builder().condition_check(check).build())
+        let same = self.update(pk.to_owned(), sk).update_expression("SET created_at = created_at");
+        update(same.condition_expression("attribute_exists(pk)"))
     }
 
     pub(super) fn delete_of(&self, pk: &str, sk: &str) -> DeleteBuilder {

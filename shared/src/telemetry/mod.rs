@@ -17,13 +17,15 @@ use crate::clock::Clock;
 
 /// What is logged of the libraries, beside `info` of everything else, unless `LOG_LEVEL` says otherwise. The SDK's own
 /// lines are left out: it logs while it ships logs.
-const LEVELS: [(&str, LevelFilter); 6] = [
+const LEVELS: [(&str, LevelFilter); 7] = [
     ("aws_config", LevelFilter::WARN),
     ("aws_smithy_runtime", LevelFilter::WARN),
     ("aws_sdk_firehose", LevelFilter::OFF),
     ("hyper", LevelFilter::WARN),
     ("hyper_util", LevelFilter::WARN),
     ("rustls", LevelFilter::WARN),
+    // What a caller sends is no error of ours; what came of it is in the audit log.
+    ("webauthn_rs_core", LevelFilter::OFF),
 ];
 
 /// A subscriber that writes every event to standard output, if asked to, and to `records`.
