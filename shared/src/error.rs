@@ -76,7 +76,7 @@ pub enum Error {
     WrongPassword,
     #[error("Another account has this address.")]
     AddressTaken,
-    /// Nothing is broken and nothing was done: too much happens at once to what this request is about.
+    /// Nothing is broken, and as a rule nothing was done: too much happens at once to what this request is about.
     #[error("Too much happens at once. Try again in a moment.")]
     TemporarilyUnavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
     #[error("Something went wrong on our side. Quote the request id when you report it.")]
