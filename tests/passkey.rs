@@ -78,6 +78,20 @@ async fn challenged(app: &TestApp, email: &str) -> Value {
 }
 
 #[tokio::test]
+async fn a_sign_in_too_many_does_not_use_up_what_was_asked() {
+    let app = TestApp::start_with(&[("LIMIT_PASSKEY_PER_IP", "1/1m")]).await;
+    let ada = app.signed_in(ADA).await;
+    let mut key = authenticator(&app);
+    added(&ada, &mut key).await;
+    assert_eq!(sign_in(&app, &mut key).await.status, 200);
+    let asked = asked(&app).await;
+    let credential = key.get(&asked["options"]);
+    assert_eq!(answer(&app, &asked["challenge_token"], &credential).await.code(), "rate_limited");
+    app.clock.advance(Duration::from_mins(1));
+    assert_eq!(answer(&app, &asked["challenge_token"], &credential).await.status, 200);
+}
+
+#[tokio::test]
 async fn a_passkey_signs_in_alone_and_says_how() {
     let app = TestApp::start().await;
     let ada = app.signed_in(ADA).await;

@@ -63,16 +63,16 @@ pub async fn handler(
     let (owner, passkey) = (assertion.owner(), assertion.passkey());
     let reads = async {
         tokio::try_join!(
-            // Taken before it is looked at: of many answers at once one is.
-            app.store.take_ceremony(None, id, now),
             // An id that nobody has keeps the look-up of nobody's passkey as long as that of somebody's.
             app.store.user_and_passkey(owner.unwrap_or_else(|| UserId::new(now)), &passkey),
             // At hand before the passkey is used, as in `verify_login`.
             app.keys.signing(now),
         )
     };
-    let (ceremony, found, _) = Box::pin(limit.admit_during(reads)).await?;
-    let ceremony = ceremony.ok_or(Error::InvalidChallenge)?;
+    let (found, _) = Box::pin(limit.admit_during(reads)).await?;
+    // Taken before it is looked at, so that of many answers at once one is; and after the limit, so that a request too many
+    // uses up nothing.
+    let ceremony = app.store.take_ceremony(None, id, now).await?.ok_or(Error::InvalidChallenge)?;
     let (user, proven) = recognise(&app, found, &assertion, &ceremony)?;
 
     let device = device_of(&app, device_token, &user).await?;

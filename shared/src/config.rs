@@ -140,9 +140,11 @@ impl RelyingParty {
         (secure && origin.path() == "/" && origin.query().is_none() && origin.username().is_empty()).then_some(origin)
     }
 
+    /// A top-level domain is above nobody: browsers refuse it.
     fn covers(&self, origin: &Url) -> bool {
+        let above = self.id.contains('.') || self.id == "localhost";
         origin.domain().is_some_and(|domain| {
-            domain.strip_suffix(&self.id).is_some_and(|below| below.is_empty() || below.ends_with('.'))
+            domain == self.id || above && domain.strip_suffix(&self.id).is_some_and(|below| below.ends_with('.'))
         })
     }
 }
@@ -465,6 +467,7 @@ mod tests {
         assert_eq!(party(&variables), ("example.com".into(), both));
         for (id, listed) in [
             ("example.com", "https://badexample.com"),
+            ("com", "https://example.com"),
             ("app.example.com", "https://example.com"),
             ("example.com", "http://app.example.com"),
             ("example.com", "https://app.example.com/login"),
