@@ -71,6 +71,11 @@ async fn verify(app: &TestApp, challenged: &Value, credential: &Value) -> Answer
     app.post("/auth/login/verify", &body).await
 }
 
+/// What the log says of why.
+async fn reasons(app: &TestApp, event: &str) -> Vec<String> {
+    app.events(event).await.iter().map(|event| text(&event["event.reason"])).collect()
+}
+
 async fn challenged(app: &TestApp, email: &str) -> Value {
     let answer = app.login(email, PASSWORD).await;
     assert_eq!(answer.status, 202, "{}", answer.text);
@@ -136,6 +141,7 @@ async fn of_sixteen_who_replay_a_registration_at_once_one_adds_a_passkey() {
     let refused = answers.iter().filter(|answer| answer.status != 201);
     assert!(refused.map(Answer::code).all(|code| code == "invalid_challenge"));
     assert_eq!(ada.get("/user/factors").await.json()["passkeys"].as_array().unwrap().len(), 1);
+    assert_eq!(reasons(&app, "passkey_refused").await, ["unknown_challenge"; 15]);
 }
 
 #[tokio::test]
@@ -151,6 +157,7 @@ async fn of_sixteen_who_replay_an_assertion_at_once_one_signs_in() {
     let answers = join_all((0..16).map(|_| answer(&app, &asked["challenge_token"], &credential))).await;
     assert_eq!(answers.iter().filter(|answer| answer.status == 200).count(), 1);
     assert_eq!(answer(&app, &asked["challenge_token"], &credential).await.code(), "invalid_challenge");
+    assert_eq!(reasons(&app, "login_failed").await, ["unknown_challenge"; 16]);
     let fresh = self::asked(&app).await;
     assert_eq!(answer(&app, &fresh["challenge_token"], &credential).await.code(), "invalid_passkey");
 }

@@ -78,7 +78,10 @@ pub async fn handler(
     let (user, now) = (caller.user, app.clock.now());
     // Taken before it is looked at: of many answers at once one is.
     let ceremony = app.store.take_ceremony(Some(user.id), id, now).await?;
-    let ceremony = ceremony.filter(|ceremony| ceremony.may_add_to(&user)).ok_or(Error::InvalidChallenge)?;
+    let ceremony = ceremony.filter(|ceremony| ceremony.may_add_to(&user)).ok_or_else(|| {
+        Event::PasskeyRefused { user: user.id, reason: "unknown_challenge" }.record();
+        Error::InvalidChallenge
+    })?;
     let made = RelyingParty::new(&app.config)?.finish_registration(&attestation, &ceremony.state, name, now)?;
     let passkey = made.map_err(|refusal| {
         Event::PasskeyRefused { user: user.id, reason: refusal.as_str() }.record();

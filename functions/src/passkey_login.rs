@@ -72,7 +72,10 @@ pub async fn handler(
     let (found, _) = Box::pin(limit.admit_during(reads)).await?;
     // Taken before it is looked at, so that of many answers at once one is; and after the limit, so that a request too many
     // uses up nothing.
-    let ceremony = app.store.take_ceremony(None, id, now).await?.ok_or(Error::InvalidChallenge)?;
+    let ceremony = app.store.take_ceremony(None, id, now).await?.ok_or_else(|| {
+        Event::LoginFailed { user: None, reason: LoginFailure::UnknownChallenge }.record();
+        Error::InvalidChallenge
+    })?;
     let (user, proven) = recognise(&app, found, &assertion, &ceremony)?;
 
     let device = device_of(&app, device_token, &user).await?;

@@ -138,7 +138,11 @@ pub async fn step_up(app: &App, user: &User, SteppedUp { proof, ceremony }: &Ste
     let asked = match ceremony {
         Some(id) => {
             let ceremony = app.store.take_ceremony(None, *id, app.clock.now()).await?;
-            Some(ceremony.ok_or(Error::InvalidChallenge)?.state)
+            let ceremony = ceremony.ok_or_else(|| {
+                Event::SecondFactorFailed { user: user.id, method: Method::Passkey.as_str() }.record();
+                Error::InvalidChallenge
+            })?;
+            Some(ceremony.state)
         }
         None => None,
     };

@@ -214,6 +214,8 @@ pub enum LoginFailure {
     UnknownPasskey,
     /// It could not be verified.
     PasskeyRefused,
+    /// Nothing was asked that it could answer: it was answered before, has expired, or never was.
+    UnknownChallenge,
 }
 
 impl LoginFailure {
@@ -225,6 +227,7 @@ impl LoginFailure {
             Self::Disabled => "disabled",
             Self::UnknownPasskey => "unknown_passkey",
             Self::PasskeyRefused => "passkey_refused",
+            Self::UnknownChallenge => "unknown_challenge",
         }
     }
 }
