@@ -5,11 +5,9 @@ use serde_json::Value;
 use shared::App;
 use shared::clock::Timestamp;
 use shared::domain::email::EmailAddress;
-use shared::domain::id::UserId;
 use shared::domain::mail::{MailKind, OwedMail};
 use shared::domain::name::UserName;
 use shared::domain::password::{NewPassword, Password};
-use shared::domain::picture::PictureState;
 use shared::domain::session::Session;
 use shared::domain::user::{Role, User};
 use shared::hashing::PasswordHash;
@@ -40,27 +38,9 @@ impl People {
 
     /// An account that is confirmed, and stored nowhere yet.
     pub fn account(&self, email: &str, created_at: Timestamp) -> User {
-        User {
-            id: UserId::new(created_at),
-            name: UserName::parse("Ada Lovelace").expect("a name"),
-            email: EmailAddress::parse(email).expect("an address"),
-            email_confirmed: true,
-            roles: vec![Role::User],
-            password_hash: self.hash.clone(),
-            disabled: false,
-            session_epoch: 0,
-            known_clients: Vec::new(),
-            totp_since: None,
-            passkeys: 0,
-            passkeys_since: None,
-            picture: PictureState::default(),
-            pending_email: None,
-            email_asked_at: None,
-            email_asked_by_sign_in_at: None,
-            former_emails: Vec::new(),
-            created_at,
-            updated_at: created_at,
-        }
+        let name = UserName::parse("Ada Lovelace").expect("a name");
+        let email = EmailAddress::parse(email).expect("an address");
+        User { email_confirmed: true, ..User::new(name, email, self.hash.clone(), created_at) }
     }
 
     /// An account in the table.

@@ -9,13 +9,11 @@ use axum::routing::post;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use shared::domain::email::EmailAddress;
-use shared::domain::id::UserId;
 use shared::domain::limit::Limit;
 use shared::domain::mail::{MailKind, OwedMail};
 use shared::domain::name::UserName;
 use shared::domain::password::{Known, NewPassword};
-use shared::domain::picture::PictureState;
-use shared::domain::user::{Role, User};
+use shared::domain::user::User;
 use shared::http::Route;
 use shared::http::answer::Answer;
 use shared::http::body::Json;
@@ -63,27 +61,7 @@ pub async fn handler(
     let owner = limit.admit_during(app.store.owner_of(&email.folded())).await?;
     let password_hash = app.hasher.hash(&password).await?;
     let now = app.clock.now();
-    let user = User {
-        id: UserId::new(now),
-        name,
-        email: email.clone(),
-        email_confirmed: false,
-        roles: vec![Role::User],
-        password_hash,
-        disabled: false,
-        session_epoch: 0,
-        known_clients: Vec::new(),
-        totp_since: None,
-        passkeys: 0,
-        passkeys_since: None,
-        picture: PictureState::default(),
-        pending_email: None,
-        email_asked_at: None,
-        email_asked_by_sign_in_at: None,
-        former_emails: Vec::new(),
-        created_at: now,
-        updated_at: now,
-    };
+    let user = User::new(name, email.clone(), password_hash, now);
 
     let confirmation = OwedMail::new(email.folded(), MailKind::ConfirmAddress { user: user.id }, now);
     let mail = match owner {

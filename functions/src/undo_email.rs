@@ -14,7 +14,7 @@ use shared::domain::email::EmailAddress;
 use shared::domain::link::LinkPurpose;
 use shared::domain::mail::{MailKind, OwedMail};
 use shared::domain::passkey::Passkey;
-use shared::domain::user::User;
+use shared::domain::user::{TrustedFactors, User};
 use shared::error::Code;
 use shared::http::body::JsonOrForm;
 use shared::http::caller::WantsHtml;
@@ -84,7 +84,8 @@ async fn undo(app: &App, token: &str) -> Result<EmailRestored> {
         let mail = OwedMail::new(address, MailKind::AddressRestored { user: user.id }, now);
         if app.store.restore_address(&user, (factors.recovery.as_ref(), &passkeys), &to, &link, &mail, now).await? {
             Event::AddressChangeUndone { user: user.id }.record();
-            record_removals(&user, &to, &passkeys);
+            let left = user.trusted_factors(&to.folded(), factors.recovery.as_ref(), &passkeys);
+            record_removals(&user, &left, &passkeys);
             app.tell_emailer(&mail).await;
             return Ok(EmailRestored { status: "email_restored" });
         }
@@ -95,9 +96,8 @@ async fn undo(app: &App, token: &str) -> Result<EmailRestored> {
 }
 
 /// Of the factors that went with the change.
-fn record_removals(user: &User, restored: &EmailAddress, passkeys: &[Passkey]) {
+fn record_removals(user: &User, left: &TrustedFactors<'_>, passkeys: &[Passkey]) {
     const METHOD: &str = "undo";
-    let left = user.trusted_factors(user.distrusted_from(&restored.folded()), passkeys);
     if user.totp_since.is_some() && !left.totp {
         Event::SecondFactorRemoved { user: user.id, method: METHOD }.record();
     }

@@ -11,6 +11,7 @@ use super::id::UserId;
 use super::name::UserName;
 use super::passkey::{Passkey, PasskeyId};
 use super::picture::PictureState;
+use super::recovery::RecoverySet;
 use crate::clock::Timestamp;
 use crate::config::{CONFIRMATION_LIFE, UNDO_LIFE};
 use crate::hashing::PasswordHash;
@@ -83,6 +84,32 @@ pub enum Role {
 }
 
 impl User {
+    /// An account as it is when somebody registers: its address is still to be confirmed.
+    #[must_use]
+    pub fn new(name: UserName, email: EmailAddress, password_hash: PasswordHash, now: Timestamp) -> Self {
+        Self {
+            id: UserId::new(now),
+            name,
+            email,
+            email_confirmed: false,
+            roles: vec![Role::User],
+            password_hash,
+            disabled: false,
+            session_epoch: 0,
+            known_clients: Vec::new(),
+            totp_since: None,
+            passkeys: 0,
+            passkeys_since: None,
+            picture: PictureState::default(),
+            pending_email: None,
+            email_asked_at: None,
+            email_asked_by_sign_in_at: None,
+            former_emails: Vec::new(),
+            created_at: now,
+            updated_at: now,
+        }
+    }
+
     #[must_use]
     pub fn is_admin(&self) -> bool {
         self.roles.contains(&Role::Admin)
@@ -128,27 +155,29 @@ impl User {
         self.kept_emails(now).filter(|former| former.address != *to).cloned().chain([left]).collect()
     }
 
-    /// From when on a second factor is not the owner's beyond doubt, for whoever takes a change back to this address; `None`
-    /// when all are. A thief may sign in again between adding one and moving, so it is a week before that sign-in: within a
-    /// week an owner may not have read the mail about it.
+    /// What of the account's second factors is its owner's beyond doubt, for whoever takes a change back to this address.
     #[must_use]
-    pub fn distrusted_from(&self, address: &FoldedAddress) -> Option<Timestamp> {
-        let left = self.former_emails.iter().find(|former| former.address == *address)?;
-        left.left_by_sign_in_at.map(|at| at.minus(UNDO_LIFE))
+    pub fn trusted_factors<'a>(
+        &self,
+        address: &FoldedAddress,
+        recovery: Option<&RecoverySet>,
+        passkeys: &'a [Passkey],
+    ) -> TrustedFactors<'a> {
+        let from = self.distrusted_from(address);
+        let trusted = |at: Timestamp| from.is_none_or(|from| at < from);
+        let totp = self.totp_since.is_some_and(trusted);
+        let passkeys: Vec<_> =
+            passkeys.iter().filter(|passkey| trusted(passkey.created_at)).map(|passkey| &passkey.id).collect();
+        // Without a factor they stand in for nothing.
+        let recovery = (totp || !passkeys.is_empty()) && recovery.is_some_and(|set| trusted(set.created_at));
+        TrustedFactors { totp, passkeys, recovery }
     }
 
-    /// The factors from before `from`, among them those of its `passkeys`.
-    #[must_use]
-    pub fn trusted_factors<'a>(&self, from: Option<Timestamp>, passkeys: &'a [Passkey]) -> TrustedFactors<'a> {
-        let trusted = |at: Timestamp| from.is_none_or(|from| at < from);
-        TrustedFactors {
-            totp: self.totp_since.is_some_and(trusted),
-            passkeys: passkeys
-                .iter()
-                .filter(|passkey| trusted(passkey.created_at))
-                .map(|passkey| &passkey.id)
-                .collect(),
-        }
+    /// From when on second factors are in doubt; `None` when none is. A thief may sign in again between adding one and
+    /// moving, so it is a week before that sign-in: within a week an owner may not have read the mail about it.
+    fn distrusted_from(&self, address: &FoldedAddress) -> Option<Timestamp> {
+        let left = self.former_emails.iter().find(|former| former.address == *address)?;
+        left.left_by_sign_in_at.map(|at| at.minus(UNDO_LIFE))
     }
 
     fn kept_emails(&self, now: Timestamp) -> impl Iterator<Item = &FormerEmail> {
@@ -156,19 +185,12 @@ impl User {
     }
 }
 
-/// What an account has of second factors that are its owner's beyond doubt.
+/// Those of an account's second factors that are its owner's beyond doubt.
 #[derive(Debug)]
 pub struct TrustedFactors<'a> {
     pub totp: bool,
     pub passkeys: Vec<&'a PasskeyId>,
-}
-
-impl TrustedFactors<'_> {
-    /// Without any, recovery codes stand in for nothing.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        !self.totp && self.passkeys.is_empty()
-    }
+    pub recovery: bool,
 }
 
 /// The part of an account that lists show: what the list index carries.

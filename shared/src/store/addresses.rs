@@ -210,8 +210,7 @@ impl Store {
         now: Timestamp,
     ) -> Result<bool> {
         let address = to.folded();
-        let distrusted_from = user.distrusted_from(&address);
-        let left = user.trusted_factors(distrusted_from, passkeys);
+        let left = user.trusted_factors(&address, recovery, passkeys);
         let mut remove = vec!["pending_email", "former_emails"];
         if !left.totp {
             remove.push("totp_since");
@@ -251,7 +250,7 @@ impl Store {
             update(same_factors(profile, user))?,
             self.put_new(Self::mail_item(mail)?)?,
         ];
-        items.extend(self.drop_distrusted(user, distrusted_from, recovery, passkeys)?);
+        items.extend(self.drop_distrusted(user, &left, recovery, passkeys)?);
         if !self.transact(items).await? {
             return Ok(false);
         }

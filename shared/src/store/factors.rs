@@ -19,7 +19,7 @@ use crate::domain::passkey::{Ceremony, CeremonyState, Passkey, PasskeyId};
 use crate::domain::recovery::RecoverySet;
 use crate::domain::session::Session;
 use crate::domain::totp::Step;
-use crate::domain::user::User;
+use crate::domain::user::{TrustedFactors, User};
 use crate::error::{Error, Result};
 
 const TOTP: &str = "FACTOR#TOTP";
@@ -241,19 +241,17 @@ impl Store {
         self.transact(items).await
     }
 
-    /// For a transaction that takes a change of the address back: takes away the factors that came at `from` or later, and what
-    /// is of no use without them. With [`same_factors`] it fails if factors came meanwhile that `user`, `recovery` and `passkeys`
-    /// do not show.
+    /// For a transaction that takes a change of the address back: takes away the factors that are not among those `left`. With
+    /// [`same_factors`] it fails if factors came meanwhile that `user`, `recovery` and `passkeys` do not show.
     pub(super) fn drop_distrusted(
         &self,
         user: &User,
-        from: Option<Timestamp>,
+        left: &TrustedFactors<'_>,
         recovery: Option<&RecoverySet>,
         passkeys: &[Passkey],
     ) -> Result<Vec<TransactWriteItem>> {
         const SAME: &str = "created_at = :created_at";
         let pk = user_key(user.id);
-        let left = user.trusted_factors(from, passkeys);
         let mut items = Vec::new();
         if user.totp_since.is_some() && !left.totp {
             items.push(delete(self.delete_of(&pk, TOTP))?);
@@ -273,8 +271,7 @@ impl Store {
         }
         if let Some(set) = recovery {
             let created_at = n(set.created_at.millis());
-            let stays = !left.is_empty() && from.is_none_or(|from| set.created_at < from);
-            items.push(if stays {
+            items.push(if left.recovery {
                 let codes = self.update(pk, RECOVERY).update_expression("SET created_at = :created_at");
                 update(codes.condition_expression(SAME).expression_attribute_values(":created_at", created_at))?
             } else {
