@@ -524,6 +524,26 @@ async fn both_factors_live_side_by_side_and_the_recovery_codes_go_with_the_last(
 }
 
 #[tokio::test]
+async fn an_app_beside_a_passkey_leaves_the_recovery_codes_that_there_are() {
+    let app = TestApp::start().await;
+    let ada = app.signed_in(ADA).await;
+    let mut key = authenticator(&app);
+    let passkey = added(&ada, &mut key).await;
+    let secret = text(&ada.post("/user/totp", &proof(&app, &mut key).await).await.json()["secret"]);
+    let confirmed = crate::factor::confirm(&app, &ada, &secret).await;
+    assert_eq!(confirmed.status, 200, "{}", confirmed.text);
+    assert_eq!(confirmed.json(), json!({}), "there are some");
+
+    let challenged = challenged(&app, ADA).await;
+    let code = &passkey["recovery_codes"][0];
+    let body = json!({ "challenge_token": challenged["challenge_token"], "recovery_code": code });
+    assert_eq!(app.post("/auth/login/verify", &body).await.status, 200);
+    let mails = app.mails_to(ADA, 4).await;
+    let told = mails.iter().find(|mail| text(&mail["subject"]).contains("authenticator app was added"));
+    assert!(text(&told.unwrap()["text"]).contains("so do your recovery codes"), "{told:?}");
+}
+
+#[tokio::test]
 async fn a_new_password_leaves_passkeys_and_a_deleted_account_none() {
     let app = TestApp::start().await;
     let ada = app.signed_in(ADA).await;

@@ -1,6 +1,7 @@
 //! Puts an authenticator app in force.
 //!
-//! `POST /user/totp/confirm` with its first code, within 15 minutes of `start_totp`. Answers with ten recovery codes, once.
+//! `POST /user/totp/confirm` with its first code, within 15 minutes of `start_totp`. The first second factor of an account
+//! comes with ten recovery codes, shown once; one beside passkeys leaves those that the account has.
 //! No recent sign-in is asked for here: who knows the secret got it after one.
 
 use axum::extract::State;
@@ -42,17 +43,12 @@ pub struct ConfirmTotp {
 }
 
 #[derive(Serialize, ToSchema)]
-pub struct RecoveryCodesMade {
-    /// Ten; each signs in once in place of the app. They are not shown again.
+pub struct TotpConfirmed {
+    /// Ten, with the first second factor of the account; each signs in once in place of it, with the password. They are not
+    /// shown again.
+    #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(min_items = 10, max_items = 10, example = json!(["7QK4-0R2M-XV9T-B3HD-51NW-ZC8P"]))]
-    recovery_codes: Vec<String>,
-}
-
-impl RecoveryCodesMade {
-    #[must_use]
-    pub fn show(codes: &[RecoveryCode]) -> Self {
-        Self { recovery_codes: shown(codes) }
-    }
+    recovery_codes: Option<Vec<String>>,
 }
 
 /// Recovery codes as their owner sees them.
@@ -64,13 +60,13 @@ pub fn shown(codes: &[RecoveryCode]) -> Vec<String> {
 #[utoipa::path(
     post, path = "/user/totp/confirm", tag = "factor", operation_id = "confirm_totp",
     summary = "Put an authenticator app in force", request_body = ConfirmTotp, security(("access_token" = [])),
-    responses((status = 200, description = "In force; the recovery codes, shown once", body = RecoveryCodesMade))
+    responses((status = 200, description = "In force; with the first second factor the recovery codes, shown once", body = TotpConfirmed))
 )]
 pub async fn handler(
     caller: CurrentUser,
     State(app): State<App>,
     Json(body): Json<ConfirmTotp>,
-) -> Result<Answer<RecoveryCodesMade>> {
+) -> Result<Answer<TotpConfirmed>> {
     let mut fields = Fields::default();
     let code = fields.required("code", body.code, |text| TotpCode::parse(&text));
     let code = fields.finish(code)?;
@@ -86,9 +82,10 @@ pub async fn handler(
     let secret = app.keys.totp().await?.open(&totp.secret, user.id)?;
     let step = secret.accept(&code, None, now).ok_or_else(|| second_factor::refuse(user.id, Method::Totp))?;
 
+    let first = !user.has_second_factor();
     let (set, codes) = RecoverySet::new(now);
-    let mail = OwedMail::of_factor(&user, FactorChange::Added, now);
-    if !app.store.confirm_totp(&user, (&totp.secret, step), &set, &mail, now).await? {
+    let mail = OwedMail::of_factor(&user, FactorChange::Added { first }, now);
+    if !app.store.confirm_totp(&user, (&totp.secret, step), first.then_some(&set), &mail, now).await? {
         let now = app.store.user(user.id).await?.ok_or(Error::InvalidToken)?;
         // Every session was ended meanwhile; or else it was confirmed, or started again, by another request,
         // which may also have added or removed a passkey.
@@ -97,5 +94,5 @@ pub async fn handler(
     }
     Event::SecondFactorAdded { user: user.id }.record();
     app.tell_emailer(&mail).await;
-    Ok(Answer::ok(RecoveryCodesMade::show(&codes)))
+    Ok(Answer::ok(TotpConfirmed { recovery_codes: first.then(|| shown(&codes)) }))
 }

@@ -5,6 +5,7 @@
 
 use axum::extract::State;
 use axum::routing::post;
+use serde::Serialize;
 use shared::domain::mail::{FactorChange, OwedMail};
 use shared::domain::recovery::RecoverySet;
 use shared::error::Code;
@@ -14,8 +15,9 @@ use shared::http::body::Json;
 use shared::http::caller::RecentlySignedIn;
 use shared::telemetry::audit::Event;
 use shared::{App, Result};
+use utoipa::ToSchema;
 
-use crate::confirm_totp::RecoveryCodesMade;
+use crate::confirm_totp::shown;
 use crate::second_factor::{self, StepUp};
 
 pub const ROUTE: Route = Route::new("renew_recovery_codes", &["POST"], &["/user/recovery-codes"], || post(handler))
@@ -29,6 +31,13 @@ pub const ROUTE: Route = Route::new("renew_recovery_codes", &["POST"], &["/user/
         Code::TotpNotFound,
         Code::TooManyAttempts,
     ]);
+
+#[derive(Serialize, ToSchema)]
+pub struct RecoveryCodesMade {
+    /// Ten; each signs in once in place of the second factor, with the password. They are not shown again.
+    #[schema(min_items = 10, max_items = 10, example = json!(["7QK4-0R2M-XV9T-B3HD-51NW-ZC8P"]))]
+    recovery_codes: Vec<String>,
+}
 
 #[utoipa::path(
     post, path = "/user/recovery-codes", tag = "factor", operation_id = "renew_recovery_codes",
@@ -51,5 +60,5 @@ pub async fn handler(
     }
     Event::RecoveryCodesRenewed { user: user.id }.record();
     app.tell_emailer(&mail).await;
-    Ok(Answer::ok(RecoveryCodesMade::show(&codes)))
+    Ok(Answer::ok(RecoveryCodesMade { recovery_codes: shown(&codes) }))
 }

@@ -529,9 +529,9 @@ async fn an_app_whose_confirmation_was_under_way_when_a_change_was_taken_back_is
     let secret = store.factors(id, None).await.unwrap().totp.unwrap().secret;
     assert_eq!(undo(&app, &back).await.status, 200);
     let now = app.clock.now();
-    let mail = OwedMail::of_factor(&read, FactorChange::Added, now);
+    let mail = OwedMail::of_factor(&read, FactorChange::Added { first: true }, now);
     let (codes, _) = RecoverySet::new(now);
-    assert!(!store.confirm_totp(&read, (&secret, Step::at(now)), &codes, &mail, now).await.unwrap());
+    assert!(!store.confirm_totp(&read, (&secret, Step::at(now)), Some(&codes), &mail, now).await.unwrap());
     assert_eq!(app.login(OLD, PASSWORD).await.status, 200);
 }
 

@@ -1,6 +1,7 @@
 //! `GET /users`
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
 use serde_json::Value;
@@ -13,15 +14,18 @@ use tests::{SignedIn, TestApp, text};
 
 /// Makes accounts without going through HTTP: `names` are what stands before the `@`.
 async fn make_accounts(app: &TestApp, template: &User, names: impl Iterator<Item = String>) {
-    let store = &app.app().store;
     let made = names.map(async |name| {
         let now = app.clock.now();
         let email = EmailAddress::parse(&format!("{name}@example.com")).unwrap();
-        let user = User { id: UserId::new(now), email: email.clone(), created_at: now, ..template.clone() };
-        let mail = OwedMail::new(email.folded(), MailKind::ConfirmAddress { user: user.id }, now);
-        assert_eq!(store.create_user(&user, &mail).await.unwrap(), Created::Yes);
+        let user = User { id: UserId::new(now), email, created_at: now, ..template.clone() };
+        keep(app, &user).await;
     });
     stream::iter(made).buffer_unordered(50).count().await;
+}
+
+async fn keep(app: &TestApp, user: &User) {
+    let mail = OwedMail::new(user.email.folded(), MailKind::ConfirmAddress { user: user.id }, user.created_at);
+    assert_eq!(app.app().store.create_user(user, &mail).await.unwrap(), Created::Yes);
 }
 
 async fn account(app: &TestApp, id: &str) -> User {
@@ -88,6 +92,30 @@ async fn limits_are_kept_to() {
     }
     for query in ["limit=1&limit=2", "offset=5", "page=2", "limit[]=1"] {
         assert_eq!(admin.get(&format!("/users?{query}")).await.code(), "invalid_request", "{query}");
+    }
+}
+
+#[tokio::test]
+async fn a_page_is_whole_and_in_order_however_unevenly_the_index_is_filled() {
+    let app = TestApp::start().await;
+    let admin = app.admin().await;
+    let template = account(&app, &admin.id).await;
+    // The last byte of an id says in which part of the index the account is listed.
+    let made = (0..300_u16).map(|number| {
+        app.clock.advance(Duration::from_millis(1));
+        let now = app.clock.now();
+        let mut id = *UserId::new(now).as_bytes();
+        id[15] = if number % 50 == 0 { 1 } else { 0 };
+        let email = EmailAddress::parse(&format!("user{number}@example.com")).unwrap();
+        User { id: UserId::from_bytes(id), email, created_at: now, ..template.clone() }
+    });
+    let made: Vec<User> = made.collect();
+    stream::iter(&made).for_each_concurrent(50, async |user| keep(&app, user).await).await;
+
+    let newest_first = made.iter().rev().map(|user| user.email.to_string());
+    let expected: Vec<String> = newest_first.chain(["admin@example.com".to_owned()]).collect();
+    for limit in [100, 7] {
+        assert_eq!(walk(&admin, limit, None).await, expected, "with a limit of {limit}");
     }
 }
 

@@ -62,7 +62,10 @@ pub enum MailKind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FactorChange {
-    Added,
+    /// `first` when there was none before.
+    Added {
+        first: bool,
+    },
     /// `last` when the password alone signs in from now on.
     Removed {
         last: bool,

@@ -164,7 +164,7 @@ fn fill_in(texts: &Texts, language: Language, brand: &Brand, message: &Message<'
         }
         Message::SecondFactorChanged { name, change } => {
             let mail = match change {
-                FactorChange::Added => &texts.second_factor_added,
+                FactorChange::Added { .. } => &texts.second_factor_added,
                 FactorChange::Removed { .. } => &texts.second_factor_removed,
                 FactorChange::PasskeyAdded { .. } => &texts.passkey_added,
                 FactorChange::PasskeyRemoved { .. } => &texts.passkey_removed,
@@ -187,7 +187,8 @@ fn fill_in(texts: &Texts, language: Language, brand: &Brand, message: &Message<'
     let alone = match *message {
         Message::SecondFactorChanged {
             change:
-                FactorChange::Removed { last: alone }
+                FactorChange::Added { first: alone }
+                | FactorChange::Removed { last: alone }
                 | FactorChange::PasskeyAdded { first: alone }
                 | FactorChange::PasskeyRemoved { last: alone },
             ..
@@ -338,7 +339,8 @@ mod tests {
             Message::ChangeAddress { name, link: LINK, valid_hours: 24 },
             Message::AddressChanged { name, link: LINK, valid_days: 7 },
             Message::AddressRestored { name, link: LINK, valid_minutes: 30 },
-            changed(FactorChange::Added),
+            changed(FactorChange::Added { first: true }),
+            changed(FactorChange::Added { first: false }),
             changed(FactorChange::Removed { last: true }),
             changed(FactorChange::Removed { last: false }),
             changed(FactorChange::PasskeyAdded { first: true }),

@@ -1,12 +1,12 @@
 //! Who has an address, and moving an account from one to another. An address that an account left is kept for it for a
 //! week, so that a thief cannot give it to somebody else while its owner may take the change back.
 
-use aws_sdk_dynamodb::types::{Delete, Put, TransactWriteItem};
+use aws_sdk_dynamodb::types::TransactWriteItem;
 use serde::{Deserialize, Serialize};
 
 use super::factors::same_factors;
 use super::users::{PROFILE, address_key, user_key};
-use super::{Item, Store, if_condition_held, n, s, to_item, update, value};
+use super::{Item, Store, delete, if_condition_held, n, put, s, to_item, update, value};
 use crate::clock::Timestamp;
 use crate::domain::email::{EmailAddress, FoldedAddress};
 use crate::domain::id::UserId;
@@ -49,46 +49,37 @@ impl Store {
         user: UserId,
         now: Timestamp,
     ) -> Result<TransactWriteItem> {
-        let put = Put::builder()
-            .table_name(&self.table)
-            .set_item(Some(owner_item(address, user)?))
+        let owner = self
+            .put_of(owner_item(address, user)?)
             .condition_expression(
                 "attribute_not_exists(pk) OR reserved_until <= :now OR (#user = :user AND attribute_exists(reserved_until))",
             )
             .expression_attribute_names("#user", "user")
             .expression_attribute_values(":user", value(&user)?)
-            .expression_attribute_values(":now", n(now.millis()))
-            .build()
-            .map_err(Error::internal)?;
-        Ok(TransactWriteItem::builder().put(put).build())
+            .expression_attribute_values(":now", n(now.millis()));
+        put(owner)
     }
 
     /// For a transaction: the account no longer has the address, and it is free at once.
     pub(super) fn leave_address(&self, address: &FoldedAddress, user: UserId) -> Result<TransactWriteItem> {
-        let delete = Delete::builder()
-            .table_name(&self.table)
-            .set_key(Some(owner_key(address)))
+        let owner = self
+            .delete_of(&address_key(address), OWNER)
             .condition_expression("#user = :user AND attribute_not_exists(reserved_until)")
             .expression_attribute_names("#user", "user")
-            .expression_attribute_values(":user", value(&user)?)
-            .build()
-            .map_err(Error::internal)?;
-        Ok(TransactWriteItem::builder().delete(delete).build())
+            .expression_attribute_values(":user", value(&user)?);
+        delete(owner)
     }
 
     /// For a transaction: the account no longer has the address, and it is kept for the account until then.
     fn keep_address(&self, address: &FoldedAddress, user: UserId, until: Timestamp) -> Result<TransactWriteItem> {
         let mut item = to_item(address_key(address), OWNER, &Owner { user, reserved_until: Some(until) })?;
         item.insert("ttl".into(), n(until.seconds()));
-        let put = Put::builder()
-            .table_name(&self.table)
-            .set_item(Some(item))
+        let owner = self
+            .put_of(item)
             .condition_expression("#user = :user AND attribute_not_exists(reserved_until)")
             .expression_attribute_names("#user", "user")
-            .expression_attribute_values(":user", value(&user)?)
-            .build()
-            .map_err(Error::internal)?;
-        Ok(TransactWriteItem::builder().put(put).build())
+            .expression_attribute_values(":user", value(&user)?);
+        put(owner)
     }
 
     /// Frees an address that is kept for the account, if it still is.
@@ -126,7 +117,7 @@ impl Store {
             "SET pending_email = :to, email_asked_at = :now, email_asked_by_sign_in_at = :sign_in, updated_at = :now",
         );
         let mut condition = String::from("attribute_exists(pk) AND session_epoch = :epoch");
-        let mut update = self
+        let mut change = self
             .update(user_key(user.id), PROFILE)
             .expression_attribute_values(":to", s(to.as_str()))
             .expression_attribute_values(":sign_in", n(signed_in_at.millis()))
@@ -134,18 +125,17 @@ impl Store {
             .expression_attribute_values(":now", n(now.millis()));
         if let Some(name) = name {
             set.push_str(", #name = :name");
-            update =
-                update.expression_attribute_names("#name", "name").expression_attribute_values(":name", value(name)?);
+            change =
+                change.expression_attribute_names("#name", "name").expression_attribute_values(":name", value(name)?);
         }
         if let Some(asked_at) = user.email_asked_at {
             condition.push_str(" AND email_asked_at = :asked_at");
-            update = update.expression_attribute_values(":asked_at", n(asked_at.millis()));
+            change = change.expression_attribute_values(":asked_at", n(asked_at.millis()));
         } else {
             condition.push_str(" AND attribute_not_exists(email_asked_at)");
         }
-        update = update.update_expression(set).condition_expression(condition);
-        let update = TransactWriteItem::builder().update(update.build().map_err(Error::internal)?).build();
-        self.transact(vec![update, self.put_new(Self::mail_item(mail)?)?]).await
+        change = change.update_expression(set).condition_expression(condition);
+        self.transact(vec![update(change)?, self.put_new(Self::mail_item(mail)?)?]).await
     }
 
     /// Uses a link and moves the account to the address it was mailed to; keeps the address before, and owes it a mail.
@@ -179,14 +169,12 @@ impl Store {
             .expression_attribute_values(":yes", value(&true)?)
             .expression_attribute_values(":roles", value(&roles)?)
             .expression_attribute_values(":former", value(&former)?)
-            .expression_attribute_values(":now", n(now.millis()))
-            .build()
-            .map_err(Error::internal)?;
+            .expression_attribute_values(":now", n(now.millis()));
         let items = vec![
             self.use_link(user.id, link, now)?,
             self.take_address(&to.folded(), user.id, now)?,
             self.keep_address(&user.email.folded(), user.id, until)?,
-            TransactWriteItem::builder().update(profile).build(),
+            update(profile)?,
             self.put_new(Self::mail_item(mail)?)?,
         ];
         self.transact(items).await
@@ -234,18 +222,15 @@ impl Store {
             .expression_attribute_values(":kept", n(kept))
             .expression_attribute_values(":yes", value(&true)?)
             .expression_attribute_values(":now", n(now.millis()));
-        let back = Put::builder()
-            .table_name(&self.table)
-            .set_item(Some(owner_item(&address, user.id)?))
+        let back = self
+            .put_of(owner_item(&address, user.id)?)
             .condition_expression("#user = :user AND reserved_until > :now")
             .expression_attribute_names("#user", "user")
             .expression_attribute_values(":user", value(&user.id)?)
-            .expression_attribute_values(":now", n(now.millis()))
-            .build()
-            .map_err(Error::internal)?;
+            .expression_attribute_values(":now", n(now.millis()));
         let mut items = vec![
             self.use_link(user.id, link, now)?,
-            TransactWriteItem::builder().put(back).build(),
+            put(back)?,
             self.leave_address(&user.email.folded(), user.id)?,
             update(same_factors(profile, user))?,
             self.put_new(Self::mail_item(mail)?)?,

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use aws_sdk_dynamodb::types::{DeleteRequest, PutRequest, WriteRequest};
+
 use super::addresses::{OWNER, Owner};
 use super::users::{PROFILE, address_key, user_key};
 use super::{Item, Store, from_item, if_condition_held, n, s, to_item};
@@ -10,7 +12,7 @@ use crate::domain::email::FoldedAddress;
 use crate::domain::id::{DeviceId, UserId};
 use crate::domain::lockout::{Attempts, Bucket};
 use crate::domain::user::User;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 pub(super) const ATTEMPTS: &str = "ATTEMPTS";
 /// Longer than the longest lock and the quiet that forgives.
@@ -90,12 +92,24 @@ impl Store {
         self.db.delete_item().table_name(&self.table).set_key(Some(attempts_key(bucket))).send().await?;
         Ok(())
     }
+
+    /// Writes an item after a right password, and forgets the attempts that it was counted among if they are counted, in one
+    /// round trip.
+    pub(super) async fn put_and_forget(&self, item: Item, counted: Option<Bucket<'_>>) -> Result<()> {
+        let put = PutRequest::builder().set_item(Some(item)).build().map_err(Error::internal)?;
+        let mut writes = vec![WriteRequest::builder().put_request(put).build()];
+        if let Some(bucket) = counted {
+            let forget = DeleteRequest::builder().set_key(Some(attempts_key(bucket))).build();
+            writes.push(WriteRequest::builder().delete_request(forget.map_err(Error::internal)?).build());
+        }
+        self.write_all(writes).await
+    }
 }
 
-fn attempts_of(device: Option<DeviceId>) -> String {
+pub(super) fn attempts_of(device: Option<DeviceId>) -> String {
     device.map_or_else(|| ATTEMPTS.to_owned(), |device| format!("{ATTEMPTS}#{device}"))
 }
 
-pub(super) fn attempts_key(bucket: Bucket<'_>) -> Item {
+fn attempts_key(bucket: Bucket<'_>) -> Item {
     Item::from([("pk".into(), s(address_key(bucket.address))), ("sk".into(), s(attempts_of(bucket.device)))])
 }

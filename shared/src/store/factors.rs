@@ -2,10 +2,9 @@
 
 use std::collections::HashMap;
 
+use aws_sdk_dynamodb::types::TransactWriteItem;
 use aws_sdk_dynamodb::types::builders::{DeleteBuilder, PutBuilder, UpdateBuilder};
-use aws_sdk_dynamodb::types::{Delete, DeleteRequest, Put, PutRequest, TransactWriteItem, WriteRequest};
 
-use super::attempts::attempts_key;
 use super::passkeys::passkey_key;
 use super::sessions::{NewClient, session_item};
 use super::users::{PROFILE, user_key};
@@ -20,7 +19,7 @@ use crate::domain::recovery::RecoverySet;
 use crate::domain::session::Session;
 use crate::domain::totp::Step;
 use crate::domain::user::{TrustedFactors, User};
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 const TOTP: &str = "FACTOR#TOTP";
 pub(super) const RECOVERY: &str = "FACTOR#RECOVERY";
@@ -139,8 +138,8 @@ impl Store {
         self.transact(items).await
     }
 
-    /// Puts the authenticator app in force that showed the code of `step`, with a set of recovery codes, and owes the owner
-    /// a mail. `false` when another one was put in its place or in force meanwhile, or the account's factors are not those of
+    /// Puts the authenticator app in force that showed the code of `step` and owes the owner a mail; with the first second
+    /// factor come recovery codes. `false` when another one was put in its place or in force meanwhile, or the account's factors are not those of
     /// `user` any more, or when all sessions were ended: an owner who gets the account back must not find the app of somebody
     /// whose request was under way.
     ///
@@ -150,7 +149,7 @@ impl Store {
         &self,
         user: &User,
         (secret, step): (&SealedSecret, Step),
-        recovery: &RecoverySet,
+        recovery: Option<&RecoverySet>,
         mail: &OwedMail,
         now: Timestamp,
     ) -> Result<bool> {
@@ -167,14 +166,15 @@ impl Store {
             .update(pk.clone(), PROFILE)
             .update_expression("SET totp_since = :now")
             .expression_attribute_values(":now", n(now.millis()));
-        let recovery = self.put_of(to_item(pk.clone(), RECOVERY, recovery)?);
-        let items = vec![
+        let mut items = vec![
             update(totp)?,
             update(same_factors(profile, user))?,
-            put(recovery)?,
             delete(self.delete_of(&pk, &attempts_of(None)))?,
             self.put_new(Self::mail_item(mail)?)?,
         ];
+        if let Some(recovery) = recovery {
+            items.push(put(self.put_of(to_item(pk, RECOVERY, recovery)?))?);
+        }
         self.transact(items).await
     }
 
@@ -296,13 +296,7 @@ impl Store {
         let asked = Asked { tries: 0, ceremony };
         let mut item = to_item(user_key(challenge.user), challenge_key(challenge.id), &asked)?;
         item.insert("ttl".into(), n(challenge.expires_at.seconds()));
-        let put = PutRequest::builder().set_item(Some(item)).build().map_err(Error::internal)?;
-        let mut writes = vec![WriteRequest::builder().put_request(put).build()];
-        if let Some(bucket) = counted {
-            let forget = DeleteRequest::builder().set_key(Some(attempts_key(bucket))).build();
-            writes.push(WriteRequest::builder().delete_request(forget.map_err(Error::internal)?).build());
-        }
-        self.write_all(writes).await
+        self.put_and_forget(item, counted).await
     }
 
     /// Takes one of the challenge's tries before its code is looked at. `false` when none is left or it was answered.
@@ -407,14 +401,6 @@ impl Store {
     fn hold(&self, pk: &str, sk: &str) -> Result<TransactWriteItem> {
         let same = self.update(pk.to_owned(), sk).update_expression("SET created_at = created_at");
         update(same.condition_expression("attribute_exists(pk)"))
-    }
-
-    pub(super) fn delete_of(&self, pk: &str, sk: &str) -> DeleteBuilder {
-        Delete::builder().table_name(&self.table).key("pk", s(pk)).key("sk", s(sk))
-    }
-
-    pub(super) fn put_of(&self, item: Item) -> PutBuilder {
-        Put::builder().table_name(&self.table).set_item(Some(item))
     }
 }
 

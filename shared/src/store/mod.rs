@@ -45,7 +45,9 @@ use std::time::Duration;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::types::builders::{DeleteBuilder, PutBuilder, UpdateBuilder};
-use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, TransactWriteItem, WriteRequest};
+use aws_sdk_dynamodb::types::{
+    AttributeValue, Delete, KeysAndAttributes, Put, TransactWriteItem, Update, WriteRequest,
+};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -158,6 +160,26 @@ impl Store {
             }
             None => Err(error.into()),
         }
+    }
+}
+
+/// Parts of transactions.
+impl Store {
+    fn update(&self, pk: String, sk: &str) -> UpdateBuilder {
+        Update::builder().table_name(&self.table).key("pk", s(pk)).key("sk", s(sk))
+    }
+
+    fn delete_of(&self, pk: &str, sk: &str) -> DeleteBuilder {
+        Delete::builder().table_name(&self.table).key("pk", s(pk)).key("sk", s(sk))
+    }
+
+    fn put_of(&self, item: Item) -> PutBuilder {
+        Put::builder().table_name(&self.table).set_item(Some(item))
+    }
+
+    /// On condition that nothing has its key.
+    fn put_new(&self, item: Item) -> Result<TransactWriteItem> {
+        put(self.put_of(item).condition_expression("attribute_not_exists(pk)"))
     }
 }
 

@@ -6,14 +6,14 @@ use aws_sdk_dynamodb::types::TransactWriteItem;
 use super::links::link_key;
 use super::sessions::session_key;
 use super::users::{PROFILE, user_key};
-use super::{Store, n, s, value};
+use super::{Store, n, s, update, value};
 use crate::clock::Timestamp;
 use crate::domain::id::UserId;
 use crate::domain::link::LinkHash;
 use crate::domain::mail::OwedMail;
 use crate::domain::session::Session;
 use crate::domain::user::{Role, User};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::hashing::PasswordHash;
 
 impl Store {
@@ -41,20 +41,14 @@ impl Store {
             .expression_attribute_values(":old", value(&user.password_hash)?)
             .expression_attribute_values(":epoch", n(user.session_epoch))
             .expression_attribute_values(":next", n(next))
-            .expression_attribute_values(":now", n(now.millis()))
-            .build()
-            .map_err(Error::internal)?;
+            .expression_attribute_values(":now", n(now.millis()));
         let session = self
             .update(user_key(user.id), &session_key(session.id))
             .update_expression("SET epoch = :next")
             .condition_expression("attribute_exists(pk) AND epoch = :epoch")
             .expression_attribute_values(":epoch", n(user.session_epoch))
-            .expression_attribute_values(":next", n(next))
-            .build()
-            .map_err(Error::internal)?;
-        let updates = [profile, session].map(|update| TransactWriteItem::builder().update(update).build());
-        let mut items = Vec::from(updates);
-        items.push(self.put_new(Self::mail_item(mail)?)?);
+            .expression_attribute_values(":next", n(next));
+        let items = vec![update(profile)?, update(session)?, self.put_new(Self::mail_item(mail)?)?];
         self.transact(items).await
     }
 
@@ -86,26 +80,18 @@ impl Store {
             .expression_attribute_values(":next", n(user.session_epoch.saturating_add(1)))
             .expression_attribute_values(":yes", value(&true)?)
             .expression_attribute_values(":roles", value(&roles)?)
-            .expression_attribute_values(":now", n(now.millis()))
-            .build()
-            .map_err(Error::internal)?;
-        let items = vec![
-            self.use_link(user.id, link, now)?,
-            TransactWriteItem::builder().update(profile).build(),
-            self.put_new(Self::mail_item(mail)?)?,
-        ];
+            .expression_attribute_values(":now", n(now.millis()));
+        let items = vec![self.use_link(user.id, link, now)?, update(profile)?, self.put_new(Self::mail_item(mail)?)?];
         self.transact(items).await
     }
 
     /// For a transaction that a link authorises: once, before it expires.
     pub(super) fn use_link(&self, user: UserId, link: &LinkHash, now: Timestamp) -> Result<TransactWriteItem> {
-        let update = self
+        let used = self
             .update(user_key(user), &link_key(link))
             .update_expression("SET used_at = :now")
             .condition_expression("attribute_exists(pk) AND attribute_not_exists(used_at) AND expires_at > :now")
-            .expression_attribute_values(":now", n(now.millis()))
-            .build()
-            .map_err(Error::internal)?;
-        Ok(TransactWriteItem::builder().update(update).build())
+            .expression_attribute_values(":now", n(now.millis()));
+        update(used)
     }
 }

@@ -1,10 +1,10 @@
 //! Sessions, in their owner's partition.
 
-use aws_sdk_dynamodb::types::{Delete, DeleteRequest, Put, PutRequest, ReturnValue, TransactWriteItem, WriteRequest};
+use aws_sdk_dynamodb::types::{ReturnValue, TransactWriteItem};
 
-use super::attempts::attempts_key;
-use super::users::{PROFILE, user_key};
-use super::{Item, Store, from_item, if_condition_held, n, s, to_item, value};
+use super::attempts::attempts_of;
+use super::users::{PROFILE, address_key, user_key};
+use super::{Item, Store, delete, from_item, if_condition_held, n, put, s, to_item, update, value};
 use crate::clock::Timestamp;
 use crate::domain::client::Fingerprint;
 use crate::domain::id::{SessionId, UserId};
@@ -12,7 +12,7 @@ use crate::domain::lockout::Bucket;
 use crate::domain::mail::OwedMail;
 use crate::domain::session::Session;
 use crate::domain::user::User;
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 pub(super) fn session_key(id: SessionId) -> String {
     format!("{SESSION}{id}")
@@ -42,13 +42,7 @@ impl Store {
     /// # Errors
     /// Only when the table cannot be written.
     pub async fn begin_session(&self, session: &Session, counted: Option<Bucket<'_>>) -> Result<()> {
-        let put = PutRequest::builder().set_item(Some(session_item(session)?)).build().map_err(Error::internal)?;
-        let mut writes = vec![WriteRequest::builder().put_request(put).build()];
-        if let Some(bucket) = counted {
-            let forget = DeleteRequest::builder().set_key(Some(attempts_key(bucket))).build();
-            writes.push(WriteRequest::builder().delete_request(forget.map_err(Error::internal)?).build());
-        }
-        self.write_all(writes).await
+        self.put_and_forget(session_item(session)?, counted).await
     }
 
     /// As [`Self::begin_session`], and remembers the client that it began with: all or nothing, with the mail that is owed
@@ -63,11 +57,9 @@ impl Store {
         client: &NewClient,
     ) -> Result<bool> {
         let mut items = self.remember(session.user, client)?;
-        let put = Put::builder().table_name(&self.table).set_item(Some(session_item(session)?));
-        items.push(TransactWriteItem::builder().put(put.build().map_err(Error::internal)?).build());
+        items.push(put(self.put_of(session_item(session)?))?);
         if let Some(bucket) = counted {
-            let forget = Delete::builder().table_name(&self.table).set_key(Some(attempts_key(bucket)));
-            items.push(TransactWriteItem::builder().delete(forget.build().map_err(Error::internal)?).build());
+            items.push(delete(self.delete_of(&address_key(bucket.address), &attempts_of(bucket.device)))?);
         }
         self.transact(items).await
     }
@@ -80,15 +72,13 @@ impl Store {
         } else {
             "known_clients = :before"
         };
-        let update = self
+        let profile = self
             .update(user_key(user), PROFILE)
             .update_expression("SET known_clients = :after")
             .condition_expression(format!("attribute_exists(pk) AND {same}"))
             .expression_attribute_values(":before", value(before)?)
-            .expression_attribute_values(":after", value(after)?)
-            .build()
-            .map_err(Error::internal)?;
-        let mut items = vec![TransactWriteItem::builder().update(update).build()];
+            .expression_attribute_values(":after", value(after)?);
+        let mut items = vec![update(profile)?];
         if let Some(mail) = mail {
             items.push(self.put_new(Self::mail_item(mail)?)?);
         }

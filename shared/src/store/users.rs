@@ -1,14 +1,16 @@
 //! Accounts and the addresses that belong to them.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::time::Duration;
 
-use aws_sdk_dynamodb::types::builders::UpdateBuilder;
-use aws_sdk_dynamodb::types::{AttributeValue, Delete, Put, ReturnValue, TransactWriteItem, Update};
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
 use futures_util::future::try_join_all;
 
 use super::addresses::owner_item;
-use super::{Erasure, Item, Store, from_item, if_condition_held, n, s, shard, shards, to_item, value};
+use super::{
+    Erasure, Item, SHARDS, Store, delete, from_item, if_condition_held, n, s, shard, shards, to_item, update, value,
+};
 use crate::clock::Timestamp;
 use crate::domain::email::FoldedAddress;
 use crate::domain::id::{UploadId, UserId};
@@ -17,7 +19,7 @@ use crate::domain::mail::{ASK_INTERVAL, OwedMail};
 use crate::domain::name::UserName;
 use crate::domain::picture::{Requested, Settled, Shown};
 use crate::domain::user::{ListedUser, Role, User};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::hashing::PasswordHash;
 
 /// What came of creating an account.
@@ -64,16 +66,6 @@ impl Store {
     /// Never: an account can be written.
     pub fn items_of(user: &User) -> Result<[Item; 2]> {
         Ok([profile_item(user)?, owner_item(&user.email.folded(), user.id)?])
-    }
-
-    pub(super) fn put_new(&self, item: Item) -> Result<TransactWriteItem> {
-        let put = Put::builder()
-            .table_name(&self.table)
-            .set_item(Some(item))
-            .condition_expression("attribute_not_exists(pk)")
-            .build()
-            .map_err(Error::internal)?;
-        Ok(TransactWriteItem::builder().put(put).build())
     }
 
     /// Owes a mail to an address that an account has. A transaction like [`Self::create_user`], so that registering takes
@@ -160,10 +152,8 @@ impl Store {
             .expression_attribute_values(":yes", value(&true)?)
             .expression_attribute_values(":no", value(&false)?)
             .expression_attribute_values(":roles", value(&roles)?)
-            .expression_attribute_values(":now", n(now.millis()))
-            .build()
-            .map_err(Error::internal)?;
-        self.transact(vec![self.use_link(id, link, now)?, TransactWriteItem::builder().update(profile).build()]).await
+            .expression_attribute_values(":now", n(now.millis()));
+        self.transact(vec![self.use_link(id, link, now)?, update(profile)?]).await
     }
 
     /// Whether a mail that anyone can ask for may go out: at most one of its [`Turn`] in [`ASK_INTERVAL`]. The
@@ -255,16 +245,12 @@ impl Store {
             sweeps: 0,
         };
         // An account that moved to another address since it was read would leave that one owned by nobody.
-        let profile = Delete::builder()
-            .table_name(&self.table)
-            .key("pk", s(user_key(user.id)))
-            .key("sk", s(PROFILE))
+        let profile = self
+            .delete_of(&user_key(user.id), PROFILE)
             .condition_expression("attribute_exists(pk) AND email = :email")
-            .expression_attribute_values(":email", s(user.email.as_str()))
-            .build()
-            .map_err(Error::internal)?;
+            .expression_attribute_values(":email", s(user.email.as_str()));
         let items = vec![
-            TransactWriteItem::builder().delete(profile).build(),
+            delete(profile)?,
             self.leave_address(&farewell.address, user.id)?,
             self.put_new(Self::mail_item(farewell)?)?,
             self.put_new(Self::erasure_item(&erasure, now)?)?,
@@ -272,34 +258,49 @@ impl Store {
         Ok(self.transact(items).await?.then_some(erasure))
     }
 
-    /// Accounts older than `before`, newest first, at most `limit`: each shard of the index is read at the same time.
+    /// Accounts older than `before`, newest first, at most `limit`. Every shard of the index is read at the same time, each for
+    /// its share and somewhat more; those that hold more of the list than that are read on.
     ///
     /// # Errors
     /// Only when the table cannot be read.
     pub async fn list_users(&self, limit: usize, before: Option<UserId>) -> Result<Vec<ListedUser>> {
-        let pages = try_join_all(shards("USERS").map(|shard| self.list_shard(shard, limit, before))).await?;
-        let mut users: Vec<ListedUser> = pages.into_iter().flatten().collect();
-        users.sort_unstable_by_key(|user| std::cmp::Reverse(user.id));
-        users.truncate(limit);
+        let share = share_of(limit);
+        let mut unread: Vec<Shard> = shards("USERS").map(|name| Shard { name, before }).collect();
+        let mut users: Vec<ListedUser> = Vec::new();
+        while !unread.is_empty() {
+            let pages = try_join_all(unread.into_iter().map(|shard| self.list_shard(shard, share))).await?;
+            let (found, rest): (Vec<_>, Vec<_>) = pages.into_iter().unzip();
+            users.extend(found.into_iter().flatten());
+            users.sort_unstable_by_key(|user| Reverse(user.id));
+            users.truncate(limit);
+            let oldest = users.last().filter(|_| users.len() == limit).map(|user| user.id);
+            // What is left of a shard is older than what was read of it.
+            unread = rest.into_iter().flatten().filter(|shard| oldest.is_none() || shard.before > oldest).collect();
+        }
         Ok(users)
     }
 
-    async fn list_shard(&self, shard: String, limit: usize, before: Option<UserId>) -> Result<Vec<ListedUser>> {
+    /// The next `share` accounts of a shard, and the shard again if it may hold more.
+    async fn list_shard(&self, shard: Shard, share: i32) -> Result<(Vec<ListedUser>, Option<Shard>)> {
         let mut query = self
             .db
             .query()
             .table_name(&self.table)
             .index_name("list")
             .key_condition_expression("list_shard = :shard")
-            .expression_attribute_values(":shard", s(shard))
+            .expression_attribute_values(":shard", s(&shard.name))
             .scan_index_forward(false)
-            .limit(i32::try_from(limit).unwrap_or(i32::MAX));
-        if let Some(before) = before {
+            .limit(share);
+        if let Some(before) = shard.before {
             query = query
                 .key_condition_expression("list_shard = :shard AND id < :before")
                 .expression_attribute_values(":before", s(before.to_string()));
         }
-        query.send().await?.items.unwrap_or_default().into_iter().map(from_item).collect()
+        let page = query.send().await?;
+        let users: Vec<ListedUser> =
+            page.items.unwrap_or_default().into_iter().map(from_item).collect::<Result<_>>()?;
+        let rest = page.last_evaluated_key.and(users.last()).map(|last| Shard { before: Some(last.id), ..shard });
+        Ok((users, rest))
     }
 
     /// One update of an account that exists; `None` when it does not, or when the change's own condition did not hold.
@@ -318,10 +319,23 @@ impl Store {
         let changed = if_condition_held(update.send().await)?;
         changed.and_then(|answer| answer.attributes).map(from_item).transpose()
     }
+}
 
-    pub(super) fn update(&self, pk: String, sk: &str) -> UpdateBuilder {
-        Update::builder().table_name(&self.table).key("pk", s(pk)).key("sk", s(sk))
-    }
+/// A shard of the list of accounts, from where it is still to be read.
+struct Shard {
+    name: String,
+    before: Option<UserId>,
+}
+
+/// How many accounts to ask of a shard for a list of `limit`: as many as a shard holds of it on average and three standard
+/// deviations of that (a binomial distribution, as the shard of an account is random), so that few lists need a second read.
+fn share_of(limit: usize) -> i32 {
+    let limit = i32::try_from(limit).unwrap_or(i32::MAX);
+    let mean = f64::from(limit) / f64::from(SHARDS);
+    let deviation = (mean * (1.0 - 1.0 / f64::from(SHARDS))).sqrt();
+    #[expect(clippy::cast_possible_truncation, reason = "at most the limit")]
+    let share = (mean + 3.0 * deviation).ceil() as i32;
+    share.clamp(1, limit.max(1))
 }
 
 fn profile_item(user: &User) -> Result<Item> {
