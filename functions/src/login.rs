@@ -92,8 +92,20 @@ pub struct SecondFactorRequired {
 pub async fn handler(State(app): State<App>, facts: Facts, limit: Limited, Json(body): Json<Login>) -> Result<Outcome> {
     let Attempt { email, password, device } = body.parse(&app).await?;
     let address = email.folded();
-    let (user, bucket, device) = admit(&app, &limit, &address, device).await?;
-    let verdict = app.hasher.verify(&password, user.as_ref().map(|user| &user.password_hash)).await?;
+    let Found { owner, user, bucket, device, earlier } = look_up(&app, &limit, &address, device).await?;
+    // Polled first: of a locked bucket no account is read, and no password compared.
+    let counted = count_attempt(&app, owner, bucket, earlier);
+    let compared = async {
+        let user = match user {
+            Some(user) => Some(user),
+            // An id that nobody has keeps the look-up of an unknown address as long as that of a known one.
+            None => app.store.user(owner.unwrap_or_else(|| UserId::new(app.clock.now()))).await?,
+        };
+        let verdict = app.hasher.verify(&password, user.as_ref().map(|user| &user.password_hash)).await?;
+        Ok((user, verdict))
+    };
+    // The password is compared while the count is on its way; of an attempt that is not counted nobody hears what came.
+    let ((), (user, verdict)) = tokio::try_join!(counted, compared)?;
     let user = recognise(user, verdict)?;
     if let Err(error) = admissible(&user) {
         // Whoever knows the password does not guess.
@@ -181,27 +193,35 @@ fn methods_of(user: &User) -> impl Iterator<Item = Method> {
     [totp, passkey, Some(Method::RecoveryCode)].into_iter().flatten()
 }
 
-/// Lets the attempt through, unless its origin has called too often or its bucket is locked. Returns the account that
-/// has the address, the bucket, and the device if it counts.
-async fn admit<'a>(
+/// What there is to know before a password is compared.
+struct Found<'a> {
+    owner: Option<UserId>,
+    /// The owner's account, where it was read along with its device.
+    user: Option<User>,
+    bucket: Bucket<'a>,
+    /// The device, if it counts.
+    device: Option<Device>,
+    /// What the bucket held.
+    earlier: Option<Attempts>,
+}
+
+/// Looks the address up, unless the origin has called too often.
+async fn look_up<'a>(
     app: &App,
     limit: &Limited,
     address: &'a FoldedAddress,
     device: Option<Device>,
-) -> Result<(Option<User>, Bucket<'a>, Option<Device>)> {
+) -> Result<Found<'a>> {
     let before = limit.admit_during(app.store.before_sign_in(address, device.as_ref())).await?;
     let BeforeSignIn { owner, by_anyone, by_device, user_of_device } = before;
 
     // A device counts apart only with the address of its own account; any other is a stranger.
-    let user_of_device = user_of_device.filter(|user| owner == Some(user.id));
-    let device = device.filter(|device| user_of_device.is_some_and(|user| device.belongs_to(&user, app.clock.now())));
+    let user = user_of_device.filter(|user| owner == Some(user.id));
+    let is_of = |user: &User| device.filter(|device| device.belongs_to(user, app.clock.now()));
+    let device = user.as_ref().and_then(is_of);
     let bucket = Bucket { address, device: device.map(|device| device.id) };
     let earlier = if device.is_some() { by_device } else { by_anyone };
-    // An id that nobody has keeps the look-up of an unknown address as long as that of a known one.
-    let user = app.store.user(owner.unwrap_or_else(|| UserId::new(app.clock.now())));
-    // Counted first: a locked attempt reads no account.
-    let ((), user) = tokio::try_join!(count_attempt(app, owner, bucket, earlier), user)?;
-    Ok((user, bucket, device))
+    Ok(Found { owner, user, bucket, device, earlier })
 }
 
 /// Counts the attempt, unless the bucket is locked.
