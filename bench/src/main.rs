@@ -39,7 +39,8 @@ const USAGE: &str = "usage: cargo run --release -p bench -- COMMAND
   pictures     the resizer against sharp and Pillow; bench/pictures gets what it needs
   peers        this service beside Flask, FastAPI Users and better-auth; bench/peers installs and builds what it needs";
 
-#[tokio::main]
+// As `cargo run` and every function do.
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     match std::env::args().nth(1).as_deref() {
         Some("reads") => reads::run().await,
