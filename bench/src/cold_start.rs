@@ -27,11 +27,12 @@ use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use zip::write::SimpleFileOptions;
 
-use crate::events::{every_function, stored};
+use crate::events::{Events, INTROSPECTION_CLIENTS, every_function};
 use crate::function::folder;
 use crate::report;
+use crate::requests::LIMITS;
 use crate::samples::{Samples, millis, ratio};
-use crate::service::{EMAIL, Running};
+use crate::service::Running;
 
 const STARTS: usize = 20;
 const COMMAND: &str = "bench/cold-start";
@@ -43,8 +44,6 @@ const NODE_FILES: &str = "bench/node/build";
 const AUTHORITIES: &str = "target/cold-start/authorities.pem";
 const CERTIFICATE: &str = "target/cold-start/server.pem";
 const PRIVATE_KEY: &str = "target/cold-start/server-key.pem";
-/// The local stack makes an administrator of it: its token opens every route.
-const ADMIN: &str = "admin@example.com";
 /// No start takes this long unless something hangs.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -58,7 +57,7 @@ pub async fn run(arguments: impl Iterator<Item = String>) {
         }
     }
     let all = chosen.is_empty();
-    let bench = Bench::start().await;
+    let mut bench = Bench::start().await;
     let everything = || every_function().into_iter().chain([NODE.to_owned()]).collect();
     let names: Vec<_> = if all { everything() } else { chosen };
     let mut rows: Vec<Row> = names.into_iter().map(Row::new).collect();
@@ -118,6 +117,7 @@ impl Starts {
 
 struct Bench {
     service: Running,
+    events: Events,
     emulator: OsString,
     /// Where the functions were built: beside this program.
     binaries: PathBuf,
@@ -128,29 +128,30 @@ struct Bench {
 impl Bench {
     async fn start() -> Self {
         let service = Running::start().await;
-        for email in [EMAIL, ADMIN] {
-            service.confirmed(email).await;
-        }
+        let events = Events::of(&service.stack.app).await;
         let config = &service.stack.app.config;
         let dynamodb = Door::before(config.aws.endpoints.dynamodb.as_deref().expect("an endpoint")).await;
         let mut environment = service.function_environment(&format!("https://{}", dynamodb.address));
+        environment.insert("INTROSPECTION_CLIENTS", INTROSPECTION_CLIENTS.to_owned());
+        environment.extend(LIMITS.map(|variable| (variable, "1000000/1h".to_owned())));
         // Where rustls and Node.js look for whom to trust, besides what they know.
         environment.extend([("SSL_CERT_FILE", absolute(AUTHORITIES)), ("NODE_EXTRA_CA_CERTS", absolute(AUTHORITIES))]);
         Self {
             emulator: std::env::var_os("RIE").unwrap_or_else(|| "aws-lambda-rie".into()),
             binaries: folder(),
             service,
+            events,
             dynamodb,
             environment,
         }
     }
 
     /// One cold start and one invocation.
-    async fn measure(&self, name: &str) -> Start {
+    async fn measure(&mut self, name: &str) -> Start {
         let event = match name {
             BARE => json!({}),
-            NODE => self.event("login").await,
-            name => self.event(name).await,
+            NODE => self.events.next("login").await,
+            name => self.events.next(name).await,
         };
         self.dynamodb.forget();
         let [emulator, api] = free_addresses().await;
@@ -209,20 +210,6 @@ impl Bench {
         if name == NODE { zipped(Path::new(NODE_FILES)) } else { zipped(&self.binaries.join(name)) }
     }
 
-    /// The function's stored event; a token in it becomes one that is valid now.
-    async fn event(&self, name: &str) -> Value {
-        let mut event = stored(name);
-        if event["headers"].get("authorization").is_some() {
-            let leaves = name == "delete_user";
-            if leaves {
-                self.service.confirmed(LEAVING).await;
-            }
-            let token = self.service.token(if leaves { LEAVING } else { ADMIN }).await;
-            event["headers"]["authorization"] = format!("Bearer {token}").into();
-        }
-        event
-    }
-
     async fn table(&self, rows: &[Row]) -> String {
         let mut text = String::new();
         text +=
@@ -250,9 +237,6 @@ impl Bench {
         text
     }
 }
-
-/// Whoever leaves; the account is made anew for every start.
-const LEAVING: &str = "leaving@example.com";
 
 impl Starts {
     fn all<'a>(starts: impl Iterator<Item = &'a Self>) -> Self {

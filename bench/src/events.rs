@@ -43,6 +43,7 @@ impl Events {
             let person = self.people.signed_in(&address, vec![Role::User]).await;
             return by(function, &person);
         }
+        self.people.renew(&mut self.admin).await;
         let mut event = by(function, &self.admin);
         match function {
             "register" => {
@@ -73,7 +74,7 @@ pub fn by(function: &str, person: &Person) -> Value {
 }
 
 /// `events/{function}.json`.
-pub fn stored(function: &str) -> Value {
+fn stored(function: &str) -> Value {
     let path = format!("events/{function}.json");
     let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
     serde_json::from_str(&text).unwrap_or_else(|error| panic!("{path}: {error}"))

@@ -19,9 +19,11 @@ const WARM_UP: u32 = 20;
 /// As DynamoDB takes on AWS, roughly: longer than a function takes from one of its calls at once to the other.
 const LATENCY: Duration = Duration::from_millis(3);
 /// What is counted as in production here, and never too many.
-pub const LIMITS: [&str; 6] = [
+pub const LIMITS: [&str; 8] = [
     "LIMIT_FORGOT_PER_IP",
     "LIMIT_LOGIN_PER_IP",
+    "LIMIT_PASSKEY_OPTIONS_PER_IP",
+    "LIMIT_PASSKEY_PER_IP",
     "LIMIT_REFRESH_PER_IP",
     "LIMIT_REGISTER_PER_IP",
     "LIMIT_SECOND_FACTOR_PER_IP",

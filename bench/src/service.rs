@@ -59,12 +59,7 @@ impl Running {
     /// An access token.
     pub async fn signed_in(&self) -> String {
         self.confirmed(EMAIL).await;
-        self.token(EMAIL).await
-    }
-
-    /// An access token of somebody who is confirmed already.
-    pub async fn token(&self, email: &str) -> String {
-        let answer = self.post("/auth/login", &json!({ "email": email, "password": PASSWORD })).await;
+        let answer = self.post("/auth/login", &json!({ "email": EMAIL, "password": PASSWORD })).await;
         let answer: Value = answer.json().await.expect("JSON");
         answer["access_token"].as_str().expect("a token").to_owned()
     }
