@@ -57,6 +57,17 @@ async fn a_guess_is_counted_once_however_often_its_count_met_a_conflict() {
 }
 
 #[tokio::test]
+async fn a_sign_in_that_cannot_be_counted_tells_nothing_of_its_password() {
+    let app = TestApp::start().await;
+    app.confirmed(ADA).await;
+    app.idle().await;
+    app.outage(Service::DynamoDb, LASTING).await;
+    let (right, wrong) = tokio::join!(app.login(ADA, PASSWORD), app.login(ADA, "not the password"));
+    assert_eq!((right.code(), wrong.code()), ("temporarily_unavailable".into(), "temporarily_unavailable".into()));
+    assert!(app.events("login_failed").await.is_empty());
+}
+
+#[tokio::test]
 async fn a_conflict_that_lasts_is_a_temporary_problem_that_has_changed_nothing() {
     let app = TestApp::start().await;
     let mut ada = app.signed_in(ADA).await;

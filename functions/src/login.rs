@@ -93,19 +93,15 @@ pub async fn handler(State(app): State<App>, facts: Facts, limit: Limited, Json(
     let Attempt { email, password, device } = body.parse(&app).await?;
     let address = email.folded();
     let Found { owner, user, bucket, device, earlier } = look_up(&app, &limit, &address, device).await?;
-    // Polled first: of a locked bucket no account is read, and no password compared.
+    // Of a locked bucket no account is read, and no password compared.
+    unless_locked(&app, owner, bucket, earlier)?;
     let counted = count_attempt(&app, owner, bucket, earlier);
-    let compared = async {
-        let user = match user {
-            Some(user) => Some(user),
-            // An id that nobody has keeps the look-up of an unknown address as long as that of a known one.
-            None => app.store.user(owner.unwrap_or_else(|| UserId::new(app.clock.now()))).await?,
-        };
-        let verdict = app.hasher.verify(&password, user.as_ref().map(|user| &user.password_hash)).await?;
-        Ok((user, verdict))
-    };
-    // The password is compared while the count is on its way; of an attempt that is not counted nobody hears what came.
-    let ((), (user, verdict)) = tokio::try_join!(counted, compared)?;
+    let compared = compare(&app, owner, user, &password);
+    // The password is compared while the count is on its way; of an attempt that is not counted nobody hears what came. Both
+    // are awaited, as a hash that has begun cannot be called off, and nothing outlives the answer.
+    let (counted, compared) = tokio::join!(counted, compared);
+    counted?;
+    let (user, verdict) = compared?;
     let user = recognise(user, verdict)?;
     if let Err(error) = admissible(&user) {
         // Whoever knows the password does not guess.
@@ -196,7 +192,7 @@ fn methods_of(user: &User) -> impl Iterator<Item = Method> {
 /// What there is to know before a password is compared.
 struct Found<'a> {
     owner: Option<UserId>,
-    /// The owner's account, where it was read along with its device.
+    /// The owner's account, where it was read along with a device that counts.
     user: Option<User>,
     bucket: Bucket<'a>,
     /// The device, if it counts.
@@ -216,12 +212,28 @@ async fn look_up<'a>(
     let BeforeSignIn { owner, by_anyone, by_device, user_of_device } = before;
 
     // A device counts apart only with the address of its own account; any other is a stranger.
-    let user = user_of_device.filter(|user| owner == Some(user.id));
-    let is_of = |user: &User| device.filter(|device| device.belongs_to(user, app.clock.now()));
-    let device = user.as_ref().and_then(is_of);
+    let counts = |user: &User| device.is_some_and(|device| device.belongs_to(user, app.clock.now()));
+    let user = user_of_device.filter(|user| owner == Some(user.id) && counts(user));
+    let device = device.filter(|_| user.is_some());
     let bucket = Bucket { address, device: device.map(|device| device.id) };
     let earlier = if device.is_some() { by_device } else { by_anyone };
     Ok(Found { owner, user, bucket, device, earlier })
+}
+
+/// Compares the password with that of the owner's account, which is read if it was not yet.
+async fn compare(
+    app: &App,
+    owner: Option<UserId>,
+    user: Option<User>,
+    password: &Password,
+) -> Result<(Option<User>, Verdict)> {
+    let user = match user {
+        Some(user) => Some(user),
+        // An id that nobody has keeps the look-up of an unknown address as long as that of a known one.
+        None => app.store.user(owner.unwrap_or_else(|| UserId::new(app.clock.now()))).await?,
+    };
+    let verdict = app.hasher.verify(password, user.as_ref().map(|user| &user.password_hash)).await?;
+    Ok((user, verdict))
 }
 
 /// Counts the attempt, unless the bucket is locked.
@@ -235,17 +247,26 @@ pub(crate) async fn count_attempt(
         return Ok(());
     }
     loop {
+        unless_locked(app, owner, bucket, earlier)?;
         let now = app.clock.now();
-        if let Some(retry_after) = lockout::wait(earlier, now) {
-            Event::LoginLocked { user: owner, device: bucket.device.is_some() }.record();
-            return Err(Error::TooManyAttempts { retry_after });
-        }
         // Each failed condition means that another attempt was counted, so this ends: at the latest when the lock does.
         if app.store.count_attempt(bucket, earlier, lockout::one_more(earlier, now)).await? {
             return Ok(());
         }
         earlier = app.store.attempts(bucket).await?;
     }
+}
+
+/// Refuses the attempt if the bucket is locked.
+fn unless_locked(app: &App, owner: Option<UserId>, bucket: Bucket<'_>, earlier: Option<Attempts>) -> Result<()> {
+    if !app.config.limits.on {
+        return Ok(());
+    }
+    let Some(retry_after) = lockout::wait(earlier, app.clock.now()) else {
+        return Ok(());
+    };
+    Event::LoginLocked { user: owner, device: bucket.device.is_some() }.record();
+    Err(Error::TooManyAttempts { retry_after })
 }
 
 /// The account whose password was right.

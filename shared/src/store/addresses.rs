@@ -91,7 +91,8 @@ impl Store {
             .db
             .delete_item()
             .table_name(&self.table)
-            .set_key(Some(owner_key(address)))
+            .key("pk", s(address_key(address)))
+            .key("sk", s(OWNER))
             .condition_expression("#user = :user AND attribute_exists(reserved_until)")
             .expression_attribute_names("#user", "user")
             .expression_attribute_values(":user", value(&user)?);
@@ -251,8 +252,4 @@ impl Store {
 /// The account has the address.
 pub(super) fn owner_item(address: &FoldedAddress, user: UserId) -> Result<Item> {
     to_item(address_key(address), OWNER, &Owner { user, reserved_until: None })
-}
-
-fn owner_key(address: &FoldedAddress) -> Item {
-    Item::from([("pk".into(), s(address_key(address))), ("sk".into(), s(OWNER))])
 }

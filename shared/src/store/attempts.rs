@@ -38,9 +38,9 @@ impl Store {
     /// Only when the table cannot be read.
     pub async fn before_sign_in(&self, address: &FoldedAddress, device: Option<&Device>) -> Result<BeforeSignIn> {
         let pk = address_key(address);
-        let mut keys = vec![(pk.clone(), OWNER.into()), (pk.clone(), attempts_of(None))];
+        let mut keys = vec![(pk.clone(), OWNER.into()), (pk.clone(), sign_in_attempts_of(None))];
         if let Some(device) = device {
-            keys.extend([(pk, attempts_of(Some(device.id))), (user_key(device.user), PROFILE.into())]);
+            keys.extend([(pk, sign_in_attempts_of(Some(device.id))), (user_key(device.user), PROFILE.into())]);
         }
         let mut found = self.get_each(&keys).await?.into_iter();
         let mut next = || found.next().flatten();
@@ -56,16 +56,16 @@ impl Store {
     /// # Errors
     /// Only when the table cannot be read.
     pub async fn attempts(&self, bucket: Bucket<'_>) -> Result<Option<Attempts>> {
-        self.get(address_key(bucket.address), &attempts_of(bucket.device)).await
+        self.get(address_key(bucket.address), &sign_in_attempts_of(bucket.device)).await
     }
 
-    /// Counts an attempt before its password is looked at, if nobody else counted one since `earlier` was read: so
+    /// Counts an attempt before what came of its password is told or acted on, if nobody else counted one since `earlier` was read: so
     /// many guesses at once cannot slip past the lock together. `false` when somebody did.
     ///
     /// # Errors
     /// Only when the table cannot be written.
     pub async fn count_attempt(&self, bucket: Bucket<'_>, earlier: Option<Attempts>, now: Attempts) -> Result<bool> {
-        let mut item = to_item(address_key(bucket.address), attempts_of(bucket.device), &now)?;
+        let mut item = to_item(address_key(bucket.address), sign_in_attempts_of(bucket.device), &now)?;
         item.insert("ttl".into(), n(now.last_at.plus(KEPT).seconds()));
         self.put_count(item, earlier).await
     }
@@ -106,10 +106,10 @@ impl Store {
     }
 }
 
-pub(super) fn attempts_of(device: Option<DeviceId>) -> String {
+pub(super) fn sign_in_attempts_of(device: Option<DeviceId>) -> String {
     device.map_or_else(|| ATTEMPTS.to_owned(), |device| format!("{ATTEMPTS}#{device}"))
 }
 
 fn attempts_key(bucket: Bucket<'_>) -> Item {
-    Item::from([("pk".into(), s(address_key(bucket.address))), ("sk".into(), s(attempts_of(bucket.device)))])
+    Item::from([("pk".into(), s(address_key(bucket.address))), ("sk".into(), s(sign_in_attempts_of(bucket.device)))])
 }

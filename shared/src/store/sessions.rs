@@ -2,7 +2,7 @@
 
 use aws_sdk_dynamodb::types::{ReturnValue, TransactWriteItem};
 
-use super::attempts::attempts_of;
+use super::attempts::sign_in_attempts_of;
 use super::users::{PROFILE, address_key, user_key};
 use super::{Item, Store, delete, from_item, if_condition_held, n, put, s, to_item, update, value};
 use crate::clock::Timestamp;
@@ -59,7 +59,7 @@ impl Store {
         let mut items = self.remember(session.user, client)?;
         items.push(put(self.put_of(session_item(session)?))?);
         if let Some(bucket) = counted {
-            items.push(delete(self.delete_of(&address_key(bucket.address), &attempts_of(bucket.device)))?);
+            items.push(delete(self.delete_of(&address_key(bucket.address), &sign_in_attempts_of(bucket.device)))?);
         }
         self.transact(items).await
     }
