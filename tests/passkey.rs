@@ -540,7 +540,25 @@ async fn an_app_beside_a_passkey_leaves_the_recovery_codes_that_there_are() {
     assert_eq!(app.post("/auth/login/verify", &body).await.status, 200);
     let mails = app.mails_to(ADA, 4).await;
     let told = mails.iter().find(|mail| text(&mail["subject"]).contains("authenticator app was added"));
-    assert!(text(&told.unwrap()["text"]).contains("so do your recovery codes"), "{told:?}");
+    assert!(text(&told.unwrap()["text"]).contains("Your other ways to sign in go on working."), "{told:?}");
+}
+
+#[tokio::test]
+async fn an_app_beside_a_passkey_comes_with_recovery_codes_when_none_are_left() {
+    let app = TestApp::start().await;
+    let ada = app.signed_in(ADA).await;
+    let mut key = authenticator(&app);
+    let passkey = added(&ada, &mut key).await;
+    for code in passkey["recovery_codes"].as_array().unwrap() {
+        let challenged = challenged(&app, ADA).await;
+        let body = json!({ "challenge_token": challenged["challenge_token"], "recovery_code": code });
+        assert_eq!(app.post("/auth/login/verify", &body).await.status, 200);
+    }
+    let secret = text(&ada.post("/user/totp", &proof(&app, &mut key).await).await.json()["secret"]);
+    let confirmed = crate::factor::confirm(&app, &ada, &secret).await;
+    assert_eq!(confirmed.status, 200, "{}", confirmed.text);
+    assert_eq!(confirmed.json()["recovery_codes"].as_array().unwrap().len(), 10);
+    assert_eq!(ada.get("/user/factors").await.json()["recovery_codes"]["left"], 10);
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! Puts an authenticator app in force.
 //!
 //! `POST /user/totp/confirm` with its first code, within 15 minutes of `start_totp`. The first second factor of an account
-//! comes with ten recovery codes, shown once; one beside passkeys leaves those that the account has.
+//! comes with ten recovery codes, shown once; one beside passkeys leaves those that are left, if any are.
 //! No recent sign-in is asked for here: who knows the secret got it after one.
 
 use axum::extract::State;
@@ -44,8 +44,8 @@ pub struct ConfirmTotp {
 
 #[derive(Serialize, ToSchema)]
 pub struct TotpConfirmed {
-    /// Ten, with the first second factor of the account; each signs in once in place of it, with the password. They are not
-    /// shown again.
+    /// Ten, where none were left: with the first second factor of the account, or once all were used. Each signs in once in
+    /// place of it, with the password. They are not shown again.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(min_items = 10, max_items = 10, example = json!(["7QK4-0R2M-XV9T-B3HD-51NW-ZC8P"]))]
     recovery_codes: Option<Vec<String>>,
@@ -60,7 +60,7 @@ pub fn shown(codes: &[RecoveryCode]) -> Vec<String> {
 #[utoipa::path(
     post, path = "/user/totp/confirm", tag = "factor", operation_id = "confirm_totp",
     summary = "Put an authenticator app in force", request_body = ConfirmTotp, security(("access_token" = [])),
-    responses((status = 200, description = "In force; with the first second factor the recovery codes, shown once", body = TotpConfirmed))
+    responses((status = 200, description = "In force; with recovery codes, shown once, if none were left", body = TotpConfirmed))
 )]
 pub async fn handler(
     caller: CurrentUser,
@@ -76,23 +76,25 @@ pub async fn handler(
     if factors.enrolled().is_some() {
         return Err(Error::TotpAlreadyEnrolled);
     }
+    let none_left = factors.recovery_codes_left() == 0;
     let totp = factors.totp.filter(|totp| totp.is_pending(now) && totp.may_be_added_to(&user));
     let totp = totp.ok_or(Error::TotpNotFound)?;
     second_factor::count(&app, user.id, None, factors.attempts).await?;
     let secret = app.keys.totp().await?.open(&totp.secret, user.id)?;
     let step = secret.accept(&code, None, now).ok_or_else(|| second_factor::refuse(user.id, Method::Totp))?;
 
-    let first = !user.has_second_factor();
+    let change = if user.has_second_factor() { FactorChange::AddedBeside } else { FactorChange::Added };
+    let mail = OwedMail::of_factor(&user, change, now);
     let (set, codes) = RecoverySet::new(now);
-    let mail = OwedMail::of_factor(&user, FactorChange::Added { first }, now);
-    if !app.store.confirm_totp(&user, (&totp.secret, step), first.then_some(&set), &mail, now).await? {
+    let recovery = none_left.then_some((factors.recovery.as_ref(), &set));
+    if !app.store.confirm_totp(&user, (&totp.secret, step), recovery, &mail, now).await? {
         let now = app.store.user(user.id).await?.ok_or(Error::InvalidToken)?;
         // Every session was ended meanwhile; or else it was confirmed, or started again, by another request,
-        // which may also have added or removed a passkey.
+        // which may also have added or removed a passkey, or made recovery codes.
         let over = now.session_epoch != user.session_epoch;
         return Err(if over { Error::InvalidToken } else { Error::TotpAlreadyEnrolled });
     }
     Event::SecondFactorAdded { user: user.id }.record();
     app.tell_emailer(&mail).await;
-    Ok(Answer::ok(TotpConfirmed { recovery_codes: first.then(|| shown(&codes)) }))
+    Ok(Answer::ok(TotpConfirmed { recovery_codes: none_left.then(|| shown(&codes)) }))
 }

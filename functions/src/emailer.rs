@@ -292,7 +292,9 @@ pub fn kind_name(kind: &MailKind) -> &'static str {
         MailKind::ChangeAddress { .. } => "change_address",
         MailKind::AddressChanged { .. } => "address_changed",
         MailKind::AddressRestored { .. } => "address_restored",
-        MailKind::SecondFactorChanged { change: FactorChange::Added { .. }, .. } => "second_factor_added",
+        MailKind::SecondFactorChanged { change: FactorChange::Added | FactorChange::AddedBeside, .. } => {
+            "second_factor_added"
+        }
         MailKind::SecondFactorChanged { change: FactorChange::Removed { .. }, .. } => "second_factor_removed",
         MailKind::SecondFactorChanged { change: FactorChange::PasskeyAdded { .. }, .. } => "passkey_added",
         MailKind::SecondFactorChanged { change: FactorChange::PasskeyRemoved { .. }, .. } => "passkey_removed",

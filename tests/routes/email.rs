@@ -529,9 +529,9 @@ async fn an_app_whose_confirmation_was_under_way_when_a_change_was_taken_back_is
     let secret = store.factors(id, None).await.unwrap().totp.unwrap().secret;
     assert_eq!(undo(&app, &back).await.status, 200);
     let now = app.clock.now();
-    let mail = OwedMail::of_factor(&read, FactorChange::Added { first: true }, now);
+    let mail = OwedMail::of_factor(&read, FactorChange::Added, now);
     let (codes, _) = RecoverySet::new(now);
-    assert!(!store.confirm_totp(&read, (&secret, Step::at(now)), Some(&codes), &mail, now).await.unwrap());
+    assert!(!store.confirm_totp(&read, (&secret, Step::at(now)), Some((None, &codes)), &mail, now).await.unwrap());
     assert_eq!(app.login(OLD, PASSWORD).await.status, 200);
 }
 
@@ -560,6 +560,8 @@ async fn taking_a_change_back_leaves_the_owners_app_and_takes_recovery_codes_tha
     assert_eq!(refused.code(), "invalid_code");
     let session = ada.sign_in().await;
     assert_eq!(left(&session).await, 0);
+    let removed = factor::remove(&session, &json!({ "code": ada.fresh_code() })).await;
+    assert_eq!(removed.status, 204, "{}", removed.text);
 }
 
 #[tokio::test]

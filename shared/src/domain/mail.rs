@@ -62,10 +62,10 @@ pub enum MailKind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FactorChange {
-    /// `first` when there was none before.
-    Added {
-        first: bool,
-    },
+    /// An authenticator app, as the first.
+    Added,
+    /// An authenticator app, beside passkeys.
+    AddedBeside,
     /// `last` when the password alone signs in from now on.
     Removed {
         last: bool,

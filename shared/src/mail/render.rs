@@ -164,7 +164,7 @@ fn fill_in(texts: &Texts, language: Language, brand: &Brand, message: &Message<'
         }
         Message::SecondFactorChanged { name, change } => {
             let mail = match change {
-                FactorChange::Added { .. } => &texts.second_factor_added,
+                FactorChange::Added | FactorChange::AddedBeside => &texts.second_factor_added,
                 FactorChange::Removed { .. } => &texts.second_factor_removed,
                 FactorChange::PasskeyAdded { .. } => &texts.passkey_added,
                 FactorChange::PasskeyRemoved { .. } => &texts.passkey_removed,
@@ -187,12 +187,12 @@ fn fill_in(texts: &Texts, language: Language, brand: &Brand, message: &Message<'
     let alone = match *message {
         Message::SecondFactorChanged {
             change:
-                FactorChange::Added { first: alone }
-                | FactorChange::Removed { last: alone }
+                FactorChange::Removed { last: alone }
                 | FactorChange::PasskeyAdded { first: alone }
                 | FactorChange::PasskeyRemoved { last: alone },
             ..
         } => alone,
+        Message::SecondFactorChanged { change: FactorChange::Added, .. } => true,
         _ => false,
     };
     let sign_in = match *message {
@@ -319,7 +319,7 @@ mod tests {
         }
     }
 
-    fn every_message(name: &str) -> [Message<'_>; 23] {
+    fn every_message(name: &str) -> [Message<'_>; 24] {
         let changed = |change| Message::SecondFactorChanged { name, change };
         [
             Message::ConfirmAddress { name, link: LINK, valid_hours: 24 },
@@ -339,8 +339,8 @@ mod tests {
             Message::ChangeAddress { name, link: LINK, valid_hours: 24 },
             Message::AddressChanged { name, link: LINK, valid_days: 7 },
             Message::AddressRestored { name, link: LINK, valid_minutes: 30 },
-            changed(FactorChange::Added { first: true }),
-            changed(FactorChange::Added { first: false }),
+            changed(FactorChange::Added),
+            changed(FactorChange::AddedBeside),
             changed(FactorChange::Removed { last: true }),
             changed(FactorChange::Removed { last: false }),
             changed(FactorChange::PasskeyAdded { first: true }),
@@ -372,7 +372,7 @@ mod tests {
     #[test]
     fn every_kind_says_the_same_in_text_and_html() {
         let texts: Texts = toml::from_str(ENGLISH).unwrap();
-        let headings = [
+        let headings: [&String; 24] = [
             &texts.confirm_address.heading,
             &texts.confirm_address.heading,
             &texts.already_registered.heading,
@@ -385,6 +385,7 @@ mod tests {
             &texts.change_address.heading,
             &texts.address_changed.heading,
             &texts.address_restored.heading,
+            &texts.second_factor_added.heading,
             &texts.second_factor_added.heading,
             &texts.second_factor_removed.heading,
             &texts.second_factor_removed.heading,

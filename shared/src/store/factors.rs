@@ -24,7 +24,7 @@ use crate::error::Result;
 const TOTP: &str = "FACTOR#TOTP";
 pub(super) const RECOVERY: &str = "FACTOR#RECOVERY";
 
-fn attempts_of(device: Option<DeviceId>) -> String {
+fn factor_attempts_of(device: Option<DeviceId>) -> String {
     device.map_or_else(|| "FACTOR#ATTEMPTS".to_owned(), |device| format!("FACTOR#ATTEMPTS#{device}"))
 }
 
@@ -138,10 +138,10 @@ impl Store {
         self.transact(items).await
     }
 
-    /// Puts the authenticator app in force that showed the code of `step` and owes the owner a mail; with the first second
-    /// factor come recovery codes. `false` when another one was put in its place or in force meanwhile, or the account's factors are not those of
-    /// `user` any more, or when all sessions were ended: an owner who gets the account back must not find the app of somebody
-    /// whose request was under way.
+    /// Puts the authenticator app in force that showed the code of `step` and owes the owner a mail. With it come recovery codes
+    /// where a set is given, in the place of those that were read, if any were. `false` when another app was put in its place or
+    /// in force meanwhile, or the account's factors are not those that were read any more, or when all sessions were ended: an
+    /// owner who gets the account back must not find the app of somebody whose request was under way.
     ///
     /// # Errors
     /// Only when the table cannot be written.
@@ -149,7 +149,7 @@ impl Store {
         &self,
         user: &User,
         (secret, step): (&SealedSecret, Step),
-        recovery: Option<&RecoverySet>,
+        recovery: Option<(Option<&RecoverySet>, &RecoverySet)>,
         mail: &OwedMail,
         now: Timestamp,
     ) -> Result<bool> {
@@ -169,11 +169,18 @@ impl Store {
         let mut items = vec![
             update(totp)?,
             update(same_factors(profile, user))?,
-            delete(self.delete_of(&pk, &attempts_of(None)))?,
+            delete(self.delete_of(&pk, &factor_attempts_of(None)))?,
             self.put_new(Self::mail_item(mail)?)?,
         ];
-        if let Some(recovery) = recovery {
-            items.push(put(self.put_of(to_item(pk, RECOVERY, recovery)?))?);
+        if let Some((read, set)) = recovery {
+            let set = to_item(pk, RECOVERY, set)?;
+            items.push(match read {
+                Some(read) => put(self
+                    .put_of(set)
+                    .condition_expression("created_at = :created_at")
+                    .expression_attribute_values(":created_at", n(read.created_at.millis())))?,
+                None => self.put_new(set)?,
+            });
         }
         self.transact(items).await
     }
@@ -202,7 +209,7 @@ impl Store {
         let unspent = Unspent::of(spent)?;
         let mut items = vec![
             update(same_factors(profile, user))?,
-            delete(self.delete_of(&pk, &attempts_of(None)))?,
+            delete(self.delete_of(&pk, &factor_attempts_of(None)))?,
             self.put_new(Self::mail_item(mail)?)?,
         ];
         // What is spent may be what goes: one item has one place in a transaction.
@@ -211,7 +218,14 @@ impl Store {
         }
         for sk in going {
             let gone = self.delete_of(&pk, &sk);
-            items.push(delete(if sk == unspent.sk { unspent.clone().on_delete(gone) } else { there(gone) })?);
+            items.push(delete(if sk == unspent.sk {
+                unspent.clone().on_delete(gone)
+            } else if sk == RECOVERY {
+                // An account may have none: they went when a change of the address was taken back.
+                gone
+            } else {
+                there(gone)
+            })?);
         }
         self.transact(items).await
     }
@@ -236,7 +250,7 @@ impl Store {
         };
         let profile = self.update(pk.clone(), PROFILE).update_expression("SET session_epoch = :epoch");
         items.push(update(same_factors(profile, user))?);
-        items.push(delete(self.delete_of(&pk, &attempts_of(None)))?);
+        items.push(delete(self.delete_of(&pk, &factor_attempts_of(None)))?);
         items.push(self.put_new(Self::mail_item(mail)?)?);
         self.transact(items).await
     }
@@ -267,7 +281,7 @@ impl Store {
         }
         if left.totp != user.totp_since.is_some() || left.passkeys.len() < passkeys.len() {
             // Nobody waits for what somebody else's guesses have locked.
-            items.push(delete(self.delete_of(&pk, &attempts_of(None)))?);
+            items.push(delete(self.delete_of(&pk, &factor_attempts_of(None)))?);
         }
         if let Some(set) = recovery {
             let created_at = n(set.created_at.millis());
@@ -355,7 +369,7 @@ impl Store {
     /// # Errors
     /// Only when the table cannot be read.
     pub async fn factor_attempts(&self, user: UserId, device: Option<DeviceId>) -> Result<Option<Attempts>> {
-        self.get(user_key(user), &attempts_of(device)).await
+        self.get(user_key(user), &factor_attempts_of(device)).await
     }
 
     /// Counts an attempt with a code before it is looked at, as [`Self::count_attempt`] does with a password. It stays
@@ -370,12 +384,12 @@ impl Store {
         earlier: Option<Attempts>,
         now: Attempts,
     ) -> Result<bool> {
-        self.put_count(to_item(user_key(user), attempts_of(device), &now)?, earlier).await
+        self.put_count(to_item(user_key(user), factor_attempts_of(device), &now)?, earlier).await
     }
 
     /// Marks as used what was right, if nobody used it before, and forgets the wrong ones.
     fn spend_and_forgive(&self, pk: &str, spent: &Spent, device: Option<DeviceId>) -> Result<Vec<TransactWriteItem>> {
-        Ok(vec![update(self.spend(pk, spent)?)?, delete(self.delete_of(pk, &attempts_of(device)))?])
+        Ok(vec![update(self.spend(pk, spent)?)?, delete(self.delete_of(pk, &factor_attempts_of(device)))?])
     }
 
     /// Marks as used what was right, if nobody used it before.
@@ -499,7 +513,7 @@ pub(super) fn same_factors(profile: UpdateBuilder, user: &User) -> UpdateBuilder
 
 /// Where the parts of [`Factors`] lie.
 fn factor_keys(user: UserId, device: Option<DeviceId>, passkey: Option<&PasskeyId>) -> Vec<(String, String)> {
-    let sks = [TOTP.to_owned(), RECOVERY.to_owned(), attempts_of(device)];
+    let sks = [TOTP.to_owned(), RECOVERY.to_owned(), factor_attempts_of(device)];
     sks.into_iter().chain(passkey.map(passkey_key)).map(|sk| (user_key(user), sk)).collect()
 }
 
