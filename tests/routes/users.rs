@@ -105,7 +105,7 @@ async fn a_page_is_whole_and_in_order_however_unevenly_the_index_is_filled() {
         app.clock.advance(Duration::from_millis(1));
         let now = app.clock.now();
         let mut id = *UserId::new(now).as_bytes();
-        id[15] = if number % 50 == 0 { 1 } else { 0 };
+        id[15] = u8::from(number % 50 == 0);
         let email = EmailAddress::parse(&format!("user{number}@example.com")).unwrap();
         User { id: UserId::from_bytes(id), email, created_at: now, ..template.clone() }
     });

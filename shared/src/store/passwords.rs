@@ -87,11 +87,11 @@ impl Store {
 
     /// For a transaction that a link authorises: once, before it expires.
     pub(super) fn use_link(&self, user: UserId, link: &LinkHash, now: Timestamp) -> Result<TransactWriteItem> {
-        let used = self
+        let once = self
             .update(user_key(user), &link_key(link))
             .update_expression("SET used_at = :now")
             .condition_expression("attribute_exists(pk) AND attribute_not_exists(used_at) AND expires_at > :now")
             .expression_attribute_values(":now", n(now.millis()));
-        update(used)
+        update(once)
     }
 }

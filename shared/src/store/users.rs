@@ -280,8 +280,8 @@ impl Store {
         Ok(users)
     }
 
-    /// The next `share` accounts of a shard, and the shard again if it may hold more.
-    async fn list_shard(&self, shard: Shard, share: i32) -> Result<(Vec<ListedUser>, Option<Shard>)> {
+    /// The next `limit` accounts of a shard, and the shard again if it may hold more.
+    async fn list_shard(&self, shard: Shard, limit: i32) -> Result<(Vec<ListedUser>, Option<Shard>)> {
         let mut query = self
             .db
             .query()
@@ -290,7 +290,7 @@ impl Store {
             .key_condition_expression("list_shard = :shard")
             .expression_attribute_values(":shard", s(&shard.name))
             .scan_index_forward(false)
-            .limit(share);
+            .limit(limit);
         if let Some(before) = shard.before {
             query = query
                 .key_condition_expression("list_shard = :shard AND id < :before")
