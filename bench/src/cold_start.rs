@@ -27,10 +27,9 @@ use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use zip::write::SimpleFileOptions;
 
-use crate::events::{Events, INTROSPECTION_CLIENTS, every_function};
+use crate::events::{Events, every_function};
 use crate::function::folder;
 use crate::report;
-use crate::requests::LIMITS;
 use crate::samples::{Samples, millis, ratio};
 use crate::service::Running;
 
@@ -132,8 +131,6 @@ impl Bench {
         let config = &service.stack.app.config;
         let dynamodb = Door::before(config.aws.endpoints.dynamodb.as_deref().expect("an endpoint")).await;
         let mut environment = service.function_environment(&format!("https://{}", dynamodb.address));
-        environment.insert("INTROSPECTION_CLIENTS", INTROSPECTION_CLIENTS.to_owned());
-        environment.extend(LIMITS.map(|variable| (variable, "1000000/1h".to_owned())));
         // Where rustls and Node.js look for whom to trust, besides what they know.
         environment.extend([("SSL_CERT_FILE", absolute(AUTHORITIES)), ("NODE_EXTRA_CA_CERTS", absolute(AUTHORITIES))]);
         Self {

@@ -13,7 +13,6 @@ use crate::events::{Events, by};
 use crate::function::Function;
 use crate::meter::{Meter, Usage};
 use crate::report;
-use crate::requests::LIMITS;
 use crate::samples::{Samples, millis};
 use crate::service::Running;
 use crate::table::Table;
@@ -79,8 +78,7 @@ impl Bench {
         .await;
         // Without latency, as the time is of interest here.
         let meter = Meter::before(&table.endpoint, Duration::ZERO).await;
-        let mut environment = service.function_environment(&meter.endpoint);
-        environment.extend(LIMITS.map(|variable| (variable, "1000000/1h".to_owned())));
+        let environment = service.function_environment(&meter.endpoint);
         let events = Events::of(&service.stack.app).await;
         let mut functions = HashMap::new();
         for name in FUNCTIONS {

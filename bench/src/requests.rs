@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use crate::events::{Events, INTROSPECTION_CLIENTS, every_function};
+use crate::events::{Events, every_function};
 use crate::function::{Cpu, Function};
 use crate::meter::{Meter, Usage};
 use crate::report;
@@ -18,18 +18,6 @@ const COMMAND: &str = "bench/with-functions requests";
 const WARM_UP: u32 = 20;
 /// As DynamoDB takes on AWS, roughly: longer than a function takes from one of its calls at once to the other.
 const LATENCY: Duration = Duration::from_millis(3);
-/// What is counted as in production here, and never too many.
-pub const LIMITS: [&str; 8] = [
-    "LIMIT_FORGOT_PER_IP",
-    "LIMIT_LOGIN_PER_IP",
-    "LIMIT_PASSKEY_OPTIONS_PER_IP",
-    "LIMIT_PASSKEY_PER_IP",
-    "LIMIT_REFRESH_PER_IP",
-    "LIMIT_REGISTER_PER_IP",
-    "LIMIT_SECOND_FACTOR_PER_IP",
-    "LIMIT_SEND_PER_IP",
-];
-
 /// Measures the functions that `arguments` name, all of them by default; a number among them is how many requests each
 /// gets.
 pub async fn run(arguments: impl Iterator<Item = String>) {
@@ -90,9 +78,7 @@ impl Bench {
         let service = Running::start().await;
         let dynamodb = service.stack.app.config.aws.endpoints.dynamodb.clone().expect("an endpoint");
         let meter = Meter::before(&dynamodb, LATENCY).await;
-        let mut environment = service.function_environment(&meter.endpoint);
-        environment.insert("INTROSPECTION_CLIENTS", INTROSPECTION_CLIENTS.to_owned());
-        environment.extend(LIMITS.map(|variable| (variable, "1000000/1h".to_owned())));
+        let environment = service.function_environment(&meter.endpoint);
         let events = Events::of(&service.stack.app).await;
         Self { service, meter, events, environment }
     }

@@ -9,10 +9,22 @@ use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use shared::domain::password::{NewPassword, Password};
 
+use crate::events::INTROSPECTION_CLIENTS;
 use crate::samples::Samples;
 
 pub const EMAIL: &str = "ada@example.com";
 pub const PASSWORD: &str = "correct horse battery";
+/// What a function counts as in production here, and never too many.
+const LIMITS: [&str; 8] = [
+    "LIMIT_FORGOT_PER_IP",
+    "LIMIT_LOGIN_PER_IP",
+    "LIMIT_PASSKEY_OPTIONS_PER_IP",
+    "LIMIT_PASSKEY_PER_IP",
+    "LIMIT_REFRESH_PER_IP",
+    "LIMIT_REGISTER_PER_IP",
+    "LIMIT_SECOND_FACTOR_PER_IP",
+    "LIMIT_SEND_PER_IP",
+];
 
 pub struct Running {
     pub stack: Stack,
@@ -69,7 +81,7 @@ impl Running {
     pub fn function_environment(&self, dynamodb: &str) -> HashMap<&'static str, String> {
         let config = &self.stack.app.config;
         let endpoint = |url: &Option<String>| url.clone().expect("an endpoint");
-        HashMap::from([
+        let mut environment = HashMap::from([
             ("AWS_REGION", config.aws.region.clone()),
             ("AWS_ACCESS_KEY_ID", config.aws.access_key_id.clone()),
             ("AWS_SECRET_ACCESS_KEY", config.aws.secret_access_key.expose_secret().to_owned()),
@@ -87,7 +99,10 @@ impl Running {
             ("MAIL_FROM", config.mail.from.clone()),
             ("PRODUCT_NAME", config.mail.product_name.clone()),
             ("LOG_STREAM", "logs".to_owned()),
-        ])
+            ("INTROSPECTION_CLIENTS", INTROSPECTION_CLIENTS.to_owned()),
+        ]);
+        environment.extend(LIMITS.map(|variable| (variable, "1000000/1h".to_owned())));
+        environment
     }
 
     /// One argon2 verification at the default cost, alone: what signing in is compared with.
