@@ -82,6 +82,21 @@ async fn challenged(app: &TestApp, email: &str) -> Value {
     answer.json()
 }
 
+/// Adds an authenticator app, with a passkey as the proof; what is answered.
+async fn app_beside(app: &TestApp, session: &SignedIn<'_>, key: &mut Authenticator) -> Value {
+    let secret = text(&session.post("/user/totp", &proof(app, key).await).await.json()["secret"]);
+    let confirmed = crate::factor::confirm(app, session, &secret).await;
+    assert_eq!(confirmed.status, 200, "{}", confirmed.text);
+    confirmed.json()
+}
+
+/// Signs in with the password and a recovery code.
+async fn recover(app: &TestApp, code: &Value) {
+    let challenged = challenged(app, ADA).await;
+    let body = json!({ "challenge_token": challenged["challenge_token"], "recovery_code": code });
+    assert_eq!(app.post("/auth/login/verify", &body).await.status, 200);
+}
+
 #[tokio::test]
 async fn a_sign_in_too_many_does_not_use_up_what_was_asked() {
     let app = TestApp::start_with(&[("LIMIT_PASSKEY_PER_IP", "1/1m")]).await;
@@ -529,15 +544,10 @@ async fn an_app_beside_a_passkey_leaves_the_recovery_codes_that_there_are() {
     let ada = app.signed_in(ADA).await;
     let mut key = authenticator(&app);
     let passkey = added(&ada, &mut key).await;
-    let secret = text(&ada.post("/user/totp", &proof(&app, &mut key).await).await.json()["secret"]);
-    let confirmed = crate::factor::confirm(&app, &ada, &secret).await;
-    assert_eq!(confirmed.status, 200, "{}", confirmed.text);
-    assert_eq!(confirmed.json(), json!({}), "there are some");
+    let confirmed = app_beside(&app, &ada, &mut key).await;
+    assert_eq!(confirmed, json!({}), "there are some");
 
-    let challenged = challenged(&app, ADA).await;
-    let code = &passkey["recovery_codes"][0];
-    let body = json!({ "challenge_token": challenged["challenge_token"], "recovery_code": code });
-    assert_eq!(app.post("/auth/login/verify", &body).await.status, 200);
+    recover(&app, &passkey["recovery_codes"][0]).await;
     let mails = app.mails_to(ADA, 4).await;
     let told = mails.iter().find(|mail| text(&mail["subject"]).contains("authenticator app was added"));
     assert!(text(&told.unwrap()["text"]).contains("Your other ways to sign in go on working."), "{told:?}");
@@ -550,14 +560,10 @@ async fn an_app_beside_a_passkey_comes_with_recovery_codes_when_none_are_left() 
     let mut key = authenticator(&app);
     let passkey = added(&ada, &mut key).await;
     for code in passkey["recovery_codes"].as_array().unwrap() {
-        let challenged = challenged(&app, ADA).await;
-        let body = json!({ "challenge_token": challenged["challenge_token"], "recovery_code": code });
-        assert_eq!(app.post("/auth/login/verify", &body).await.status, 200);
+        recover(&app, code).await;
     }
-    let secret = text(&ada.post("/user/totp", &proof(&app, &mut key).await).await.json()["secret"]);
-    let confirmed = crate::factor::confirm(&app, &ada, &secret).await;
-    assert_eq!(confirmed.status, 200, "{}", confirmed.text);
-    assert_eq!(confirmed.json()["recovery_codes"].as_array().unwrap().len(), 10);
+    let confirmed = app_beside(&app, &ada, &mut key).await;
+    assert_eq!(confirmed["recovery_codes"].as_array().unwrap().len(), 10);
     assert_eq!(ada.get("/user/factors").await.json()["recovery_codes"]["left"], 10);
 }
 

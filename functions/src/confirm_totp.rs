@@ -86,8 +86,7 @@ pub async fn handler(
     let change = if user.has_second_factor() { FactorChange::AddedBeside } else { FactorChange::Added };
     let mail = OwedMail::of_factor(&user, change, now);
     let (set, codes) = RecoverySet::new(now);
-    let recovery = none_left.then_some((factors.recovery.as_ref(), &set));
-    if !app.store.confirm_totp(&user, (&totp.secret, step), recovery, &mail, now).await? {
+    if !app.store.confirm_totp(&user, (&totp.secret, step), none_left.then_some(&set), &mail, now).await? {
         let now = app.store.user(user.id).await?.ok_or(Error::InvalidToken)?;
         // Every session was ended meanwhile; or else it was confirmed, or started again, by another request,
         // which may also have added or removed a passkey, or made recovery codes.

@@ -531,7 +531,7 @@ async fn an_app_whose_confirmation_was_under_way_when_a_change_was_taken_back_is
     let now = app.clock.now();
     let mail = OwedMail::of_factor(&read, FactorChange::Added, now);
     let (codes, _) = RecoverySet::new(now);
-    assert!(!store.confirm_totp(&read, (&secret, Step::at(now)), Some((None, &codes)), &mail, now).await.unwrap());
+    assert!(!store.confirm_totp(&read, (&secret, Step::at(now)), Some(&codes), &mail, now).await.unwrap());
     assert_eq!(app.login(OLD, PASSWORD).await.status, 200);
 }
 

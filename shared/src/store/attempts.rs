@@ -59,8 +59,8 @@ impl Store {
         self.get(address_key(bucket.address), &sign_in_attempts_of(bucket.device)).await
     }
 
-    /// Counts an attempt before what came of its password is told or acted on, if nobody else counted one since `earlier` was read: so
-    /// many guesses at once cannot slip past the lock together. `false` when somebody did.
+    /// Counts an attempt before what came of its password is told or acted on, if nobody else counted one since `earlier` was
+    /// read: so many guesses at once cannot slip past the lock together. `false` when somebody did.
     ///
     /// # Errors
     /// Only when the table cannot be written.

@@ -139,9 +139,9 @@ impl Store {
     }
 
     /// Puts the authenticator app in force that showed the code of `step` and owes the owner a mail. With it come recovery codes
-    /// where a set is given, in the place of those that were read, if any were. `false` when another app was put in its place or
-    /// in force meanwhile, or the account's factors are not those that were read any more, or when all sessions were ended: an
-    /// owner who gets the account back must not find the app of somebody whose request was under way.
+    /// where a set is given and none are left. `false` when some are, or another app was put in its place or in force meanwhile,
+    /// or the account's factors are not those of `user` any more, or when all sessions were ended: an owner who gets the account
+    /// back must not find the app of somebody whose request was under way.
     ///
     /// # Errors
     /// Only when the table cannot be written.
@@ -149,7 +149,7 @@ impl Store {
         &self,
         user: &User,
         (secret, step): (&SealedSecret, Step),
-        recovery: Option<(Option<&RecoverySet>, &RecoverySet)>,
+        recovery: Option<&RecoverySet>,
         mail: &OwedMail,
         now: Timestamp,
     ) -> Result<bool> {
@@ -172,15 +172,10 @@ impl Store {
             delete(self.delete_of(&pk, &factor_attempts_of(None)))?,
             self.put_new(Self::mail_item(mail)?)?,
         ];
-        if let Some((read, set)) = recovery {
-            let set = to_item(pk, RECOVERY, set)?;
-            items.push(match read {
-                Some(read) => put(self
-                    .put_of(set)
-                    .condition_expression("created_at = :created_at")
-                    .expression_attribute_values(":created_at", n(read.created_at.millis())))?,
-                None => self.put_new(set)?,
-            });
+        if let Some(recovery) = recovery {
+            let none_left = "attribute_not_exists(pk) OR size(codes) = :none";
+            let recovery = self.put_of(to_item(pk, RECOVERY, recovery)?).condition_expression(none_left);
+            items.push(put(recovery.expression_attribute_values(":none", n(0)))?);
         }
         self.transact(items).await
     }
