@@ -2,15 +2,12 @@
 //!
 //! `GET /openapi.json`, `GET /apidocs`. The page is Swagger UI, served from here with all it needs.
 
-use std::sync::{Arc, LazyLock};
-
 use axum::extract::{OriginalUri, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use shared::http::{BASE_PATH, Route};
+use shared::http::Route;
 use shared::{App, Error, Result};
-use utoipa_swagger_ui::Config;
 
 use crate::documentation::openapi::document;
 
@@ -30,10 +27,23 @@ const POLICY: HeaderValue = HeaderValue::from_static(
 );
 const CACHEABLE: HeaderValue = HeaderValue::from_static("public, max-age=300");
 
-static UI: LazyLock<Arc<Config<'static>>> = LazyLock::new(|| {
-    let config = Config::from(format!("{BASE_PATH}{DOCUMENT}")).persist_authorization(false).try_it_out_enabled(true);
-    Arc::new(config)
-});
+/// A name under the page, its type and its content.
+type Asset = (&'static str, HeaderValue, &'static [u8]);
+
+macro_rules! of_swagger_ui {
+    ($name:literal, $content_type:literal) => {
+        ($name, HeaderValue::from_static($content_type), include_bytes!(concat!(env!("OUT_DIR"), "/", $name)))
+    };
+}
+
+const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
+const START: &[u8] = include_bytes!("documentation/start.js");
+const ASSETS: [Asset; 4] = [
+    of_swagger_ui!("favicon-32x32.png", "image/png"),
+    of_swagger_ui!("swagger-ui-bundle.js", "text/javascript; charset=utf-8"),
+    of_swagger_ui!("swagger-ui.css", "text/css; charset=utf-8"),
+    ("start.js", HeaderValue::from_static("text/javascript; charset=utf-8"), START),
+];
 
 async fn either(OriginalUri(uri): OriginalUri, State(app): State<App>) -> Result<Response> {
     let path = uri.path();
@@ -41,8 +51,8 @@ async fn either(OriginalUri(uri): OriginalUri, State(app): State<App>) -> Result
         return openapi_json(&app);
     }
     match path.split_once("/apidocs/") {
-        Some((_, asset)) => asset_of_page(asset),
-        None => page(),
+        Some((_, name)) => asset(name),
+        None => Ok(page()),
     }
 }
 
@@ -60,23 +70,14 @@ pub fn openapi_json(app: &App) -> Result<Response> {
     get, path = "/apidocs", tag = "service", operation_id = "apidocs", summary = "A page to try the API from",
     responses((status = 200, description = "The page", body = String, content_type = "text/html"))
 )]
-fn page() -> Result<Response> {
-    let (content_type, html) = file("index.html")?;
-    // The page's own links are relative to the path with a slash at its end.
-    let html = String::from_utf8_lossy(&html).replacen("<head>", "<head><base href=\"apidocs/\">", 1);
-    Ok((headers(content_type), html).into_response())
+fn page() -> Response {
+    (headers(HTML), include_str!("documentation/page.html")).into_response()
 }
 
-fn asset_of_page(asset: &str) -> Result<Response> {
-    let (content_type, bytes) = file(asset)?;
-    Ok((headers(content_type), bytes).into_response())
-}
-
-fn file(name: &str) -> Result<(HeaderValue, Vec<u8>)> {
-    let file = utoipa_swagger_ui::serve(name, Arc::clone(&UI)).map_err(|error| Error::internal(error.to_string()))?;
-    let file = file.ok_or(Error::NotFound)?;
-    let content_type = HeaderValue::from_str(&file.content_type).map_err(Error::internal)?;
-    Ok((content_type, file.bytes.into_owned()))
+fn asset(name: &str) -> Result<Response> {
+    let asset = ASSETS.into_iter().find(|(asset, ..)| *asset == name);
+    let (_, content_type, content) = asset.ok_or(Error::NotFound)?;
+    Ok((headers(content_type), content).into_response())
 }
 
 fn headers(content_type: HeaderValue) -> [(HeaderName, HeaderValue); 3] {

@@ -48,6 +48,7 @@ pub mod update_user;
 pub mod upload_picture;
 pub mod verify_login;
 
+use shared::error::Code;
 use shared::http::Route;
 
 /// Every route of the contract.
@@ -90,21 +91,31 @@ pub const ROUTES: [Route; 36] = [
     keys::ROUTE,
 ];
 
-/// Where each route is served, without its handler: what `not_found` needs to know of the others, so that its binary
-/// does not carry them all.
-pub const PATHS: [Served; ROUTES.len()] = {
-    let mut paths = [Served { paths: &[], methods: &[], at_root: false }; ROUTES.len()];
-    let mut at = 0;
+/// What there is to know of each route without its handler, so that a binary that tells of all does not carry them all.
+pub const OUTLINES: [Outline; ROUTES.len()] = {
+    let mut outlines = [Outline::of(&ROUTES[0]); ROUTES.len()];
+    let mut at = 1;
     while at < ROUTES.len() {
-        paths[at] = Served { paths: ROUTES[at].paths, methods: ROUTES[at].methods, at_root: ROUTES[at].at_root };
+        outlines[at] = Outline::of(&ROUTES[at]);
         at += 1;
     }
-    paths
+    outlines
 };
 
+/// A [`Route`] without its handler; its fields are described there.
 #[derive(Debug, Clone, Copy)]
-pub struct Served {
+pub struct Outline {
     pub paths: &'static [&'static str],
     pub methods: &'static [&'static str],
     pub at_root: bool,
+    pub errors: &'static [Code],
+    pub uses_table: bool,
+    pub limited: bool,
+}
+
+impl Outline {
+    const fn of(route: &Route) -> Self {
+        let Route { paths, methods, at_root, errors, uses_table, limit, .. } = *route;
+        Self { paths, methods, at_root, errors, uses_table, limited: limit.is_some() }
+    }
 }

@@ -8,7 +8,7 @@ use shared::http::path::fits;
 use shared::http::{BASE_PATH, Route};
 use shared::{App, Error};
 
-use crate::PATHS;
+use crate::OUTLINES;
 
 /// Not in [`crate::ROUTES`]: it is no route of the contract, it is what is left.
 pub const ROUTE: Route = Route::new("not_found", &[], &["/", "/{*rest}"], routes).also_at_root().without_table();
@@ -23,13 +23,13 @@ fn routes() -> MethodRouter<App> {
 /// The methods that a path takes; none when it is no path of ours.
 fn allowed(path: &str) -> Vec<&'static str> {
     let based = path.strip_prefix(BASE_PATH);
-    PATHS
+    OUTLINES
         .iter()
-        .filter(|served| {
-            let serves = |path| served.paths.iter().any(|pattern| fits(pattern, path));
-            (served.at_root && serves(path)) || based.is_some_and(serves)
+        .filter(|route| {
+            let serves = |path| route.paths.iter().any(|pattern| fits(pattern, path));
+            (route.at_root && serves(path)) || based.is_some_and(serves)
         })
-        .flat_map(|served| served.methods.iter().copied())
+        .flat_map(|route| route.methods.iter().copied())
         .collect()
 }
 

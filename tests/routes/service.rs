@@ -221,9 +221,9 @@ async fn the_page_of_the_documentation_needs_nothing_from_elsewhere() {
             assert!(content_type.contains(kind), "{link}: {content_type}");
         }
     }
-    let initializer = app.get("/apidocs/swagger-initializer.js").await;
-    assert!(initializer.text.contains("/api/v1/openapi.json"), "{}", initializer.text);
-    assert!(!initializer.text.contains("http"), "{}", initializer.text);
+    let start = app.get("/apidocs/start.js").await;
+    assert!(start.text.contains(r#""/api/v1/openapi.json""#), "{}", start.text);
+    assert!(!start.text.contains("http"), "{}", start.text);
 }
 
 #[tokio::test]

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 use shared::error::{Code, FieldError};
+use shared::http::BASE_PATH;
 use shared::http::answer::Problem;
-use shared::http::{BASE_PATH, Route};
 use utoipa::openapi::header::{Header, HeaderBuilder};
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::schema::{Object, Type};
@@ -17,11 +17,11 @@ use utoipa::openapi::{
 use utoipa::{Modify, OpenApi};
 
 use crate::{
-    ROUTES, add_passkey, change_password, confirm, confirm_email, confirm_totp, delete_passkey, delete_picture,
-    delete_totp, delete_user, documentation, end_session, forgot_password, get_factors, get_user, health, introspect,
-    keys, list_sessions, list_users, login, logout, passkey_login, password_page, refresh, register, rename_passkey,
-    renew_recovery_codes, reset_password, send, start_passkey, start_passkey_login, start_totp, undo_email,
-    update_user, upload_picture, verify_login,
+    OUTLINES, Outline, add_passkey, change_password, confirm, confirm_email, confirm_totp, delete_passkey,
+    delete_picture, delete_totp, delete_user, documentation, end_session, forgot_password, get_factors, get_user,
+    health, introspect, keys, list_sessions, list_users, login, logout, passkey_login, password_page, refresh,
+    register, rename_passkey, renew_recovery_codes, reset_password, send, start_passkey, start_passkey_login,
+    start_totp, undo_email, update_user, upload_picture, verify_login,
 };
 
 #[derive(OpenApi)]
@@ -91,8 +91,9 @@ impl Modify for Failures {
     fn modify(&self, document: &mut Document) {
         for (path, item) in &mut document.paths.paths {
             for (method, operation) in operations(item) {
-                let route =
-                    ROUTES.iter().find(|route| route.paths.contains(&path.as_str()) && route.methods.contains(&method));
+                let route = OUTLINES
+                    .iter()
+                    .find(|route| route.paths.contains(&path.as_str()) && route.methods.contains(&method));
                 add_failures(operation, route);
             }
         }
@@ -107,7 +108,7 @@ pub fn operations(item: &mut PathItem) -> impl Iterator<Item = (&'static str, &m
         .filter_map(|(method, operation)| Some((method, operation.as_mut()?)))
 }
 
-fn add_failures(operation: &mut Operation, route: Option<&Route>) {
+fn add_failures(operation: &mut Operation, route: Option<&Outline>) {
     let mut codes = vec![Code::InternalError, Code::MethodNotAllowed, Code::PayloadTooLarge];
     if operation.request_body.is_some() {
         codes.extend([Code::InvalidRequest, Code::UnsupportedMediaType]);
@@ -118,7 +119,7 @@ fn add_failures(operation: &mut Operation, route: Option<&Route>) {
     if route.is_some_and(|route| route.uses_table) {
         codes.push(Code::TemporarilyUnavailable);
     }
-    let limited = route.is_some_and(|route| route.limit.is_some());
+    let limited = route.is_some_and(|route| route.limited);
     if limited {
         codes.push(Code::RateLimited);
     }
