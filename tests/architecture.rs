@@ -103,6 +103,14 @@ fn every_route_has_one_file_and_one_binary_of_its_name() {
 }
 
 #[test]
+fn a_route_that_hashes_says_so_and_no_other_does() {
+    for route in ROUTES {
+        let code = std::fs::read_to_string(root().join(format!("functions/src/{}.rs", route.name))).unwrap();
+        assert_eq!(route.hashes, code.contains("app.hasher."), "{}", route.name);
+    }
+}
+
+#[test]
 fn a_main_decides_nothing() {
     for (path, code) in sources("functions/src/bin") {
         let name = path.file_stem().unwrap().to_str().unwrap();

@@ -24,12 +24,9 @@ use utoipa::ToSchema;
 
 use crate::login::count_attempt;
 
-pub const ROUTE: Route = Route::new("change_password", &["PUT"], &["/user/password"], || put(handler)).fails_with(&[
-    Code::Unauthenticated,
-    Code::InvalidToken,
-    Code::WrongPassword,
-    Code::TooManyAttempts,
-]);
+pub const ROUTE: Route = Route::new("change_password", &["PUT"], &["/user/password"], || put(handler))
+    .fails_with(&[Code::Unauthenticated, Code::InvalidToken, Code::WrongPassword, Code::TooManyAttempts])
+    .hashing();
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

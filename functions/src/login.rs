@@ -39,6 +39,7 @@ use utoipa::ToSchema;
 
 pub const ROUTE: Route = Route::new("login", &["POST"], &["/auth/login"], || post(handler))
     .fails_with(&[Code::InvalidCredentials, Code::EmailNotConfirmed, Code::AccountDisabled, Code::TooManyAttempts])
+    .hashing()
     .limited_by(Limit::Login);
 
 #[derive(Deserialize, ToSchema)]
@@ -97,9 +98,10 @@ pub async fn handler(State(app): State<App>, facts: Facts, limit: Limited, Json(
     unless_locked(&app, owner, bucket, earlier)?;
     let counted = count_attempt(&app, owner, bucket, earlier);
     let compared = compare(&app, owner, user, &password);
-    // The password is compared while the count is on its way; of an attempt that is not counted nobody hears what came. Both
+    let keys = app.keys.prepare(app.clock.now());
+    // The password is compared while the count is on its way; of an attempt that is not counted nobody hears what came. All
     // are awaited, as a hash that has begun cannot be called off, and nothing outlives the answer.
-    let (counted, compared) = tokio::join!(counted, compared);
+    let (counted, compared, ()) = tokio::join!(counted, compared, keys);
     counted?;
     let (user, verdict) = compared?;
     let user = recognise(user, verdict)?;

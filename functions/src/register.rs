@@ -25,7 +25,7 @@ use shared::{App, Result};
 use utoipa::ToSchema;
 
 pub const ROUTE: Route =
-    Route::new("register", &["POST"], &["/auth/register"], || post(handler)).limited_by(Limit::Register);
+    Route::new("register", &["POST"], &["/auth/register"], || post(handler)).hashing().limited_by(Limit::Register);
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

@@ -31,7 +31,8 @@ use crate::links::{self, Found, Outcomes};
 
 pub const ROUTE: Route =
     Route::new("reset_password", &["GET", "POST"], &["/auth/password/reset"], || get(open).post(handler))
-        .fails_with(&[Code::LinkInvalid, Code::LinkExpired, Code::LinkUsed]);
+        .fails_with(&[Code::LinkInvalid, Code::LinkExpired, Code::LinkUsed])
+        .hashing();
 
 const OUTCOMES: Outcomes =
     Outcomes { done: Outcome::PasswordReset, used: Outcome::ResetUsed, expired: Outcome::ResetExpired };

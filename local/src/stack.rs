@@ -67,8 +67,8 @@ pub enum StartError {
     Config(#[from] ConfigError),
     #[error(transparent)]
     Environment(#[from] environment::WriteError),
-    #[error("the cost of the password hash cannot be used: {0}")]
-    PasswordHash(String),
+    #[error(transparent)]
+    App(#[from] shared::app::StartError),
     #[error("the tables, queues and buckets could not be made: {0}; --fresh starts empty")]
     Provision(#[from] provision::ProvisionError),
 }
@@ -106,7 +106,7 @@ impl Stack {
         if let Some(folder) = &kept_in {
             environment.write_to(folder)?;
         }
-        let app = App::new(config, clock.clone()).map_err(|error| StartError::PasswordHash(error.to_string()))?;
+        let app = App::new(config, clock.clone())?;
         provision::provision(&app, visibility).await?;
         embedded.resend_notifications().await;
         embedded.send_test_events();

@@ -5,13 +5,11 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use aws_credential_types::Credentials;
+use aws_http::Trust;
 use aws_sdk_dynamodb::config::retry::{RetryConfig, RetryPartition};
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
-use aws_sdk_dynamodb::config::{BehaviorVersion, Region, SharedCredentialsProvider};
+use aws_sdk_dynamodb::config::{BehaviorVersion, Region, SharedCredentialsProvider, StalledStreamProtectionConfig};
 use aws_sdk_s3::config::RequestChecksumCalculation;
-use aws_smithy_http_client::Builder as HttpClient;
-use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
-use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
 use aws_types::SdkConfig;
 use secrecy::ExposeSecret;
 
@@ -24,10 +22,6 @@ use crate::tokens::keys::Keys;
 
 /// How long one attempt at a call to AWS may take until the answer begins; the SDK tries again after that.
 pub(crate) const ATTEMPT: Duration = Duration::from_secs(3);
-
-/// The certificate authorities of <https://www.amazontrust.com/repository/>, which every endpoint of AWS is certified by.
-/// Amazon announces a new one years before it is needed.
-const AMAZON_ROOTS: &str = include_str!("amazon-roots.pem");
 
 /// Cheap to clone: all clones are one.
 #[derive(Clone)]
@@ -54,17 +48,26 @@ impl Deref for App {
     }
 }
 
+/// Why a function cannot begin.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error("the cost of the password hash cannot be used: {0}")]
+    PasswordHash(argon2::Error),
+    #[error("the certificate authorities cannot be used: {0}")]
+    Authorities(#[from] aws_http::Error),
+}
+
 impl App {
     /// # Errors
-    /// When argon2 does not take the configured cost.
-    pub fn new(config: Config, clock: Clock) -> Result<Self, argon2::Error> {
-        let aws = sdk_config(&config.aws);
+    /// When argon2 does not take the configured cost, or TLS the certificate authorities.
+    pub fn new(config: Config, clock: Clock) -> Result<Self, StartError> {
+        let aws = sdk_config(&config.aws)?;
         let db = dynamodb(&at(&aws, config.aws.endpoints.dynamodb.as_ref()));
         let store = Store::new(db.clone(), config.tables.main.clone());
         let private = KeyStore::new(db, config.tables.keys.clone());
         Ok(Self(Arc::new(Inner {
             keys: Keys::new(store.clone(), private, config.tokens.algorithm),
-            hasher: Hasher::new(&config.password_hash)?,
+            hasher: Hasher::new(&config.password_hash).map_err(StartError::PasswordHash)?,
             store,
             clock,
             config,
@@ -94,6 +97,7 @@ impl Inner {
             // Buckets become host names on AWS only; another endpoint has no such names.
             let config = aws_sdk_s3::config::Builder::from(&at(&self.aws, endpoint))
                 .force_path_style(endpoint.is_some())
+                .stalled_stream_protection(StalledStreamProtectionConfig::enabled().build())
                 // A checksum that the SDK would add to a presigned upload is one that no browser sends.
                 .request_checksum_calculation(RequestChecksumCalculation::WhenRequired);
             aws_sdk_s3::Client::from_conf(config.build())
@@ -138,17 +142,13 @@ fn at(aws: &SdkConfig, endpoint: Option<&String>) -> SdkConfig {
     aws.build()
 }
 
-/// What all clients have in common: one HTTP client, so one pool of connections. Credentials are those in the environment, which last as long as a Lambda environment does.
-fn sdk_config(aws: &Aws) -> SdkConfig {
+/// What all clients have in common: one HTTP client, so one pool of connections. Credentials are those in the environment,
+/// which last as long as a Lambda environment does.
+fn sdk_config(aws: &Aws) -> Result<SdkConfig, StartError> {
     let endpoints = &aws.endpoints;
     let all = [&endpoints.dynamodb, &endpoints.firehose, &endpoints.s3, &endpoints.ses, &endpoints.sqs];
-    let plain = all.iter().all(|endpoint| endpoint.as_ref().is_some_and(|url| url.starts_with("http://")));
-    let http_client = if plain {
-        HttpClient::new().build_http()
-    } else {
-        let tls = HttpClient::new().tls_provider(Provider::Rustls(CryptoMode::AwsLc));
-        tls.tls_context(trust(&all)).build_https()
-    };
+    let elsewhere = all.iter().any(|endpoint| endpoint.as_ref().is_some_and(|url| url.starts_with("https://")));
+    let http_client = aws_http::client(if elsewhere { Trust::Machine } else { Trust::Amazon })?;
     let credentials = Credentials::new(
         &aws.access_key_id,
         aws.secret_access_key.expose_secret(),
@@ -156,23 +156,17 @@ fn sdk_config(aws: &Aws) -> SdkConfig {
         None,
         "environment",
     );
-    SdkConfig::builder()
+    let config = SdkConfig::builder()
         .behavior_version(BehaviorVersion::v2026_01_12())
         .region(Region::new(aws.region.clone()))
         .credentials_provider(SharedCredentialsProvider::new(credentials))
         .http_client(http_client)
         // A connection that died while the function was frozen must not hold a request until the gateway gives up on it.
         .timeout_config(TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT).build())
-        .build()
-}
-
-/// Whom a TLS server has to be certified by. AWS needs Amazon's own authorities alone: no other can vouch for it then, and
-/// a cold start does not read and parse the hundred and more that a machine trusts. Another server's certificate
-/// may come from anywhere, so an `https` endpoint of one brings the machine's authorities back.
-fn trust(endpoints: &[&Option<String>]) -> TlsContext {
-    let elsewhere = endpoints.iter().any(|endpoint| endpoint.as_ref().is_some_and(|url| url.starts_with("https://")));
-    let store = if elsewhere { TrustStore::default() } else { TrustStore::empty().with_pem_certificate(AMAZON_ROOTS) };
-    TlsContext::builder().with_trust_store(store).build().expect("nothing that could fail")
+        // That timeout holds for the whole answer, but for a picture, which comes as a stream.
+        .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+        .build();
+    Ok(config)
 }
 
 impl App {
@@ -182,36 +176,5 @@ impl App {
         if let Err(error) = self.keys.verifying("", self.clock.now()).await {
             tracing::warn!(error.message = %Causes(&error), "the first read failed");
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use aws_lc_rs::digest::{SHA256, digest};
-    use base64::Engine;
-    use base64::engine::general_purpose::STANDARD;
-
-    use super::*;
-
-    /// The fingerprints that <https://www.amazontrust.com/repository/> shows.
-    const PUBLISHED: [&str; 5] = [
-        "8ecde6884f3d87b1125ba31ac3fcb13d7016de7f57cc904fe1cb97c6ae98196e",
-        "1ba5b2aa8c65401a82960118f80bec4f62304d83cec4713a19c39c011ea46db4",
-        "18ce6cfe7bf14e60b2e347b8dfe868cb31d02ebb3ada271569f50343b46db3a4",
-        "e35d28419ed02025cfa69038cd623962458da5c695fbdea3c22b0bfb25897092",
-        "568d6905a2c88708a4b3025190edcfedb1974a606a13c6e5290fcb2ae63edab5",
-    ];
-
-    #[test]
-    fn amazons_authorities_are_those_that_it_publishes() {
-        let certificates = AMAZON_ROOTS.split("-----BEGIN CERTIFICATE-----").skip(1);
-        let fingerprints: Vec<_> = certificates
-            .map(|text| {
-                let (body, _) = text.split_once("-----END CERTIFICATE-----").unwrap();
-                let der = STANDARD.decode(body.replace('\n', "")).unwrap();
-                digest(&SHA256, &der).as_ref().iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat()
-            })
-            .collect();
-        assert_eq!(fingerprints, PUBLISHED);
     }
 }

@@ -92,6 +92,13 @@ impl Hasher {
         with_memory(&self.idle_memory, |memory| verify(&self.argon2, password, stored, memory))
     }
 
+    /// Makes the memory for one hash ready, which takes half as long as the hash, so that the first does not wait for it. A
+    /// failure is left for the first to meet.
+    pub async fn prepare(&self) {
+        let blocks = self.argon2.params().block_count();
+        let _ = self.off_thread(move |memory| grow(memory, blocks)).await;
+    }
+
     async fn off_thread<T: Send + 'static>(&self, work: impl FnOnce(&mut Memory) -> T + Send + 'static) -> Result<T> {
         let permit = Arc::clone(&self.permits).acquire_owned().await.map_err(Error::internal)?;
         let idle = Arc::clone(&self.idle_memory);
@@ -141,14 +148,20 @@ fn verify(argon2: &Argon2<'_>, password: &Password, stored: &PasswordHash, memor
 }
 
 fn output(argon2: &Argon2<'_>, password: &Password, salt: &[u8], memory: &mut Memory) -> Result<Output> {
-    let missing = argon2.params().block_count().saturating_sub(memory.len());
-    memory.try_reserve_exact(missing).map_err(Error::internal)?;
-    memory.resize(memory.len() + missing, Block::default());
+    grow(memory, argon2.params().block_count())?;
     let length = argon2.params().output_len().unwrap_or(Params::DEFAULT_OUTPUT_LEN);
     let mut buffer = [0; Output::MAX_LENGTH];
     let out = buffer.get_mut(..length).ok_or_else(|| Error::internal("a stored hash is too long"))?;
     argon2.hash_password_into_with_memory(password.as_bytes(), salt, out, memory).map_err(Error::internal)?;
     Output::new(out).map_err(Error::internal)
+}
+
+/// To as many blocks, if there are fewer.
+fn grow(memory: &mut Memory, blocks: usize) -> Result<()> {
+    let missing = blocks.saturating_sub(memory.len());
+    memory.try_reserve_exact(missing).map_err(Error::internal)?;
+    memory.resize(memory.len() + missing, Block::default());
+    Ok(())
 }
 
 /// Today's cost with a salt and an output of zeros: made without hashing, and without randomness, whose source takes tens
@@ -215,6 +228,19 @@ mod tests {
                 "{password}"
             );
         }
+    }
+
+    #[tokio::test]
+    async fn the_first_hash_takes_the_memory_that_was_made_ready() {
+        let hasher = hasher(1);
+        hasher.prepare().await;
+        let ready = |hasher: &Hasher| {
+            hasher.idle_memory.lock().unwrap().iter().map(|memory| (memory.as_ptr(), memory.len())).collect::<Vec<_>>()
+        };
+        let before = ready(&hasher);
+        assert!(matches!(before[..], [(_, 64)]));
+        hasher.hash(&new_password("correct horse")).await.unwrap();
+        assert_eq!(ready(&hasher), before);
     }
 
     #[tokio::test]

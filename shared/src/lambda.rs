@@ -16,7 +16,7 @@ use crate::telemetry::{self, Finished, Records, Shipper};
 /// Serves a route as a Lambda function behind an HTTP API.
 #[must_use]
 pub fn serve(route: &Route) -> ExitCode {
-    start(route.uses_table, async |app: App, finished| {
+    start(route.uses_table, route.hashes, async |app: App, finished| {
         let service = route.service(app);
         let service = tower::service_fn(move |request| {
             let (mut service, guard) = (service.clone(), finished.as_ref().map(|finished| finished()));
@@ -38,7 +38,7 @@ where
     A: Serialize,
     F: Future<Output = Result<A, crate::Error>> + Send + 'static,
 {
-    start(true, async |app: App, finished| {
+    start(true, false, async |app: App, finished| {
         lambda_runtime::run(lambda_runtime::service_fn(move |event: LambdaEvent<E>| {
             let (answer, guard) = (handler(app.clone(), event.payload), finished.as_ref().map(|finished| finished()));
             async move {
@@ -55,6 +55,7 @@ type MakeGuard = Box<dyn Fn() -> Finished + Send + Sync>;
 
 fn start(
     uses_table: bool,
+    hashes: bool,
     run: impl AsyncFnOnce(App, Option<std::sync::Arc<MakeGuard>>) -> Result<(), Error>,
 ) -> ExitCode {
     let outcome =
@@ -63,10 +64,15 @@ fn start(
                 let clock = Clock::default();
                 let records = Records::default();
                 tracing::subscriber::set_global_default(telemetry::subscriber(clock.clone(), records.clone(), true))?;
-                let app = App::new(Config::from_env()?, clock).map_err(|error| Error::from(error.to_string()))?;
+                let app = App::new(Config::from_env()?, clock)?;
                 let warm = async {
                     if uses_table {
                         app.warm().await;
+                    }
+                };
+                let prepare = async {
+                    if hashes {
+                        app.hasher.prepare().await;
                     }
                 };
                 let register = async {
@@ -76,8 +82,8 @@ fn start(
                     let make = telemetry::ship_after_each_answer(Shipper::new(app.clone(), records)).await?;
                     Ok::<_, Error>(Some(std::sync::Arc::new(Box::new(make) as MakeGuard)))
                 };
-                // Neither needs the other, so neither waits for it.
-                let ((), finished) = tokio::join!(warm, register);
+                // None needs another, so none waits for it.
+                let ((), (), finished) = tokio::join!(warm, prepare, register);
                 run(app.clone(), finished?).await
             })
         });

@@ -38,6 +38,7 @@ impl Aws {
 
     fn of(embedded: Embedded) -> Self {
         let at = embedded.endpoints();
+        let http = aws_http::client(aws_http::Trust::Amazon).unwrap();
         // The clients are of different types with the same builder.
         macro_rules! client {
             ($sdk:ident, $endpoint:expr $(, $set:ident($value:expr))*) => {{
@@ -46,6 +47,7 @@ impl Aws {
                     .region(Region::new("eu-central-1"))
                     .credentials_provider(Credentials::from_keys("EMBEDDED", "embedded-secret", None))
                     .retry_config($sdk::config::retry::RetryConfig::disabled())
+                    .http_client(http.clone())
                     .endpoint_url($endpoint)
                     $(.$set($value))*;
                 $sdk::Client::from_conf(config.build())

@@ -33,6 +33,8 @@ pub struct Route {
     pub errors: &'static [Code],
     /// Whether it reads or writes the table. One that does not is up while the table is not, and starts without it.
     pub uses_table: bool,
+    /// Whether it hashes a password: the memory for that is made ready while a cold start waits for its first connection.
+    pub hashes: bool,
     /// How often one origin may call it: its handler takes [`limit::Limited`].
     pub limit: Option<Limit>,
     pub handler: fn() -> MethodRouter<App>,
@@ -46,7 +48,17 @@ impl Route {
         paths: &'static [&'static str],
         handler: fn() -> MethodRouter<App>,
     ) -> Self {
-        Self { name, paths, methods, at_root: false, errors: &[], uses_table: true, limit: None, handler }
+        Self {
+            name,
+            paths,
+            methods,
+            at_root: false,
+            errors: &[],
+            uses_table: true,
+            hashes: false,
+            limit: None,
+            handler,
+        }
     }
 
     #[must_use]
@@ -62,6 +74,11 @@ impl Route {
     #[must_use]
     pub const fn without_table(self) -> Self {
         Self { uses_table: false, ..self }
+    }
+
+    #[must_use]
+    pub const fn hashing(self) -> Self {
+        Self { hashes: true, ..self }
     }
 
     #[must_use]

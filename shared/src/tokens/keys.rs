@@ -177,6 +177,13 @@ impl Keys {
         Ok(signing)
     }
 
+    /// Reads what a pair of tokens is made with, while a password's hash takes its time. A failure is left for the making to
+    /// meet.
+    pub async fn prepare(&self, now: Timestamp) {
+        let _ = self.signing(now).await;
+        let _ = self.refresh_mac().await;
+    }
+
     /// All keys, told apart by whether they may be trusted.
     async fn halves(&self) -> Result<Halves> {
         let private = self.private.signing_keys().await?;
