@@ -5,13 +5,24 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 use shared::App;
+use shared::domain::email::EmailAddress;
+use shared::domain::link::LinkPurpose;
 use shared::domain::user::Role;
 
 use crate::people::{People, Person};
 use crate::service::{EMAIL, PASSWORD};
 
-/// Functions whose request leaves nothing behind that it could be sent for again: each gets somebody of its own.
-const ONCE: [&str; 5] = ["change_password", "delete_user", "end_session", "logout", "refresh"];
+/// Signed-in functions whose request leaves nothing behind that it could be sent for again: each gets somebody of its own.
+const ONCE: [&str; 8] = [
+    "change_password",
+    "confirm_totp",
+    "delete_totp",
+    "delete_user",
+    "end_session",
+    "logout",
+    "refresh",
+    "renew_recovery_codes",
+];
 
 /// SHA-256 of the secret of `orders` in `events/introspect.json`.
 pub const INTROSPECTION_CLIENTS: &str = "orders:ed24bc0bb03d0e89e8bacafb1545ee4ed6a2b273f3db69199787632b32545179";
@@ -41,7 +52,23 @@ impl Events {
         let address = format!("{function}{:06}@example.com", self.made);
         if ONCE.contains(&function) {
             let person = self.people.signed_in(&address, vec![Role::User]).await;
-            return by(function, &person);
+            let mut event = by(function, &person);
+            let code = match function {
+                "confirm_totp" => self.people.adding_app(&person.user).await,
+                "delete_totp" | "renew_recovery_codes" => self.people.with_app(&person.user).await,
+                _ => return event,
+            };
+            event["body"] = json!({ "code": code }).to_string().into();
+            return event;
+        }
+        if let Some(body) = self.once_by_token(function, &address).await {
+            let mut event = stored(function);
+            if function == "confirm" {
+                event["rawQueryString"] = format!("token={}", body["token"].as_str().expect("a token")).into();
+            } else {
+                event["body"] = body.to_string().into();
+            }
+            return event;
         }
         self.people.renew(&mut self.admin).await;
         let mut event = by(function, &self.admin);
@@ -54,6 +81,29 @@ impl Events {
             _ => {}
         }
         event
+    }
+}
+
+impl Events {
+    /// What is sent to functions that go by a token in a mail or of a sign-in, which is good for one request.
+    async fn once_by_token(&self, function: &str, address: &str) -> Option<Value> {
+        let to = EmailAddress::parse(&format!("new.{address}")).expect("an address");
+        Some(match function {
+            "confirm" => json!({ "token": self.people.unconfirmed(address).await }),
+            "confirm_email" => json!({ "token": self.people.moving(address, &to).await.1 }),
+            "undo_email" => json!({ "token": self.people.moved(address, &to).await }),
+            "reset_password" => {
+                let user = self.people.registered(address, vec![Role::User]).await;
+                let purpose = LinkPurpose::ResetPassword { email: user.email.clone(), epoch: user.session_epoch };
+                json!({ "token": self.people.link(&user, purpose).await, "password": "quiet lantern harbour" })
+            }
+            "verify_login" => {
+                let user = self.people.registered(address, vec![Role::User]).await;
+                let code = self.people.with_app(&user).await;
+                json!({ "challenge_token": self.people.challenge(&user).await, "code": code })
+            }
+            _ => return None,
+        })
     }
 }
 

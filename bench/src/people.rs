@@ -1,18 +1,25 @@
 //! Accounts made by the service's own types and its own store, without the hash, the mail and the round trips that
 //! registering takes: for measurements that need many, or a new one for each request.
 
+use std::time::Duration;
+
+use secrecy::ExposeSecret;
 use serde_json::Value;
 use shared::App;
 use shared::clock::Timestamp;
 use shared::domain::email::EmailAddress;
-use shared::domain::mail::{MailKind, OwedMail};
+use shared::domain::factor::{Challenge, Totp};
+use shared::domain::link::{Link, LinkPurpose, LinkToken};
+use shared::domain::mail::{FactorChange, MailKind, OwedMail};
 use shared::domain::name::UserName;
 use shared::domain::password::{NewPassword, Password};
+use shared::domain::recovery::RecoverySet;
 use shared::domain::session::Session;
+use shared::domain::totp::{Step, TotpSecret};
 use shared::domain::user::{Role, User};
 use shared::hashing::PasswordHash;
 use shared::store::Created;
-use shared::tokens::TokenPair;
+use shared::tokens::{TokenPair, challenge};
 
 use crate::service::PASSWORD;
 
@@ -45,12 +52,100 @@ impl People {
 
     /// An account in the table.
     pub async fn registered(&self, email: &str, roles: Vec<Role>) -> User {
-        let now = self.app.clock.now();
-        let user = User { roles, ..self.account(email, now) };
+        self.stored(User { roles, ..self.account(email, self.app.clock.now()) }).await
+    }
+
+    /// An account in the table whose address is still to be confirmed, and the token of the link that does.
+    pub async fn unconfirmed(&self, email: &str) -> String {
+        let user = User { email_confirmed: false, ..self.account(email, self.app.clock.now()) };
+        let user = self.stored(user).await;
+        self.link(&user, LinkPurpose::ConfirmAddress).await
+    }
+
+    async fn stored(&self, user: User) -> User {
+        let (email, now) = (user.email.folded(), self.app.clock.now());
         // Nobody tells the emailer, so this mail is never sent.
         let mail = OwedMail::new(user.email.folded(), MailKind::ConfirmAddress { user: user.id }, now);
-        assert_eq!(self.app.store.create_user(&user, &mail).await.expect("a table"), Created::Yes, "{email}");
+        assert_eq!(self.app.store.create_user(&user, &mail).await.expect("a table"), Created::Yes, "{email:?}");
         user
+    }
+
+    /// The token of a link, as it stands in a mail.
+    pub async fn link(&self, user: &User, purpose: LinkPurpose) -> String {
+        let token = LinkToken::new(user.id);
+        let link = Link { purpose, expires_at: self.app.clock.now().plus(Duration::from_hours(1)), used_at: None };
+        self.app.store.put_link(user.id, &token.hash(), &link).await.expect("a table");
+        token.encode().expose_secret().to_owned()
+    }
+
+    /// The account as the table has it now.
+    async fn again(&self, user: &User) -> User {
+        self.app.store.user(user.id).await.expect("a table").expect("the account")
+    }
+
+    /// Somebody who wants another address, and the token of the link that was mailed to it.
+    pub async fn moving(&self, email: &str, to: &EmailAddress) -> (User, String) {
+        let (user, now) = (self.registered(email, vec![Role::User]).await, self.app.clock.now());
+        let mail = OwedMail::new(to.folded(), MailKind::ConfirmAddress { user: user.id }, now);
+        assert!(self.app.store.request_address(&user, now, to, None, &mail, now).await.expect("a table"), "{email}");
+        let (email, epoch) = (to.clone(), user.session_epoch);
+        let token = self.link(&user, LinkPurpose::ChangeAddress { email, epoch }).await;
+        (self.again(&user).await, token)
+    }
+
+    /// Somebody who has moved to another address, and the token of the link that takes that back.
+    pub async fn moved(&self, email: &str, to: &EmailAddress) -> String {
+        let (user, token) = self.moving(email, to).await;
+        let (link, now) = (LinkToken::decode(&token).expect("a token").hash(), self.app.clock.now());
+        let mail = OwedMail::new(user.email.folded(), MailKind::ConfirmAddress { user: user.id }, now);
+        let moved = self.app.store.move_address(&user, to, &link, &user.roles, &mail, now).await;
+        assert!(moved.expect("a table"), "{email}");
+        self.link(&user, LinkPurpose::UndoAddressChange { email: user.email.clone() }).await
+    }
+
+    /// Starts adding an authenticator app, and shows the code that puts it in force.
+    pub async fn adding_app(&self, user: &User) -> String {
+        let (secret, _) = self.start_totp(user).await;
+        self.code(&secret)
+    }
+
+    /// Puts an authenticator app in force, and shows its code.
+    pub async fn with_app(&self, user: &User) -> String {
+        let (secret, totp) = self.start_totp(user).await;
+        let now = self.app.clock.now();
+        let mail = OwedMail::of_factor(user, FactorChange::Added, now);
+        // With a code of some time ago, as one that was used is not taken again.
+        let step = Step::at(now.minus(Duration::from_mins(5)));
+        let (recovery, _) = RecoverySet::new(now);
+        let confirmed = self.app.store.confirm_totp(user, (&totp.secret, step), Some(&recovery), &mail, now).await;
+        assert!(confirmed.expect("a table"), "{}", user.email);
+        self.code(&secret)
+    }
+
+    async fn start_totp(&self, user: &User) -> (TotpSecret, Totp) {
+        let (secret, now) = (TotpSecret::new(), self.app.clock.now());
+        let totp = Totp {
+            secret: self.app.keys.totp().await.expect("a key").seal(&secret, user.id).expect("a seal"),
+            created_at: now,
+            expires_at: now.plus(Duration::from_mins(15)),
+            confirmed_at: None,
+            last_step: None,
+            stepped_up: false,
+        };
+        assert!(self.app.store.start_totp(user.id, &totp, None).await.expect("a table"), "{}", user.email);
+        (secret, totp)
+    }
+
+    fn code(&self, secret: &TotpSecret) -> String {
+        secret.code(Step::at(self.app.clock.now())).map(char::from).iter().collect()
+    }
+
+    /// The token of a sign-in that waits for its second factor.
+    pub async fn challenge(&self, user: &User) -> String {
+        let user = self.again(user).await;
+        let challenge = Challenge::new(&user, None, self.app.clock.now());
+        self.app.store.begin_challenge(&challenge, None, None).await.expect("a table");
+        challenge::encode(&challenge, self.app.keys.challenge_mac().await.expect("a key")).expose_secret().to_owned()
     }
 
     /// An account in the table with a session.
