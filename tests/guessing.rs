@@ -69,11 +69,6 @@ async fn limited_to(rate: &str) -> TestApp {
     TestApp::start_with(&variables).await
 }
 
-/// The same function in another place: its own clients and keys, the same tables.
-fn another_instance(app: &TestApp) -> App {
-    App::new(app.app().config.clone(), app.clock.clone()).unwrap()
-}
-
 async fn sign_in(app: &TestApp, email: &str, password: &str, device_token: &str) -> Answer {
     app.post("/auth/login", &json!({ "email": email, "password": password, "device_token": device_token })).await
 }
@@ -188,7 +183,7 @@ async fn every_limited_route_refuses_the_request_after_the_last_and_does_nothing
 #[tokio::test]
 async fn of_sixteen_at_once_through_two_instances_no_more_pass_than_the_limit() {
     let app = limited_to("5/1d").await;
-    let (one, other) = (app.app().clone(), another_instance(&app));
+    let (one, other) = (app.app().clone(), app.another_instance());
     for route in limited_routes() {
         let requests = (0..16).map(|at| {
             let (instance, route) = (if at % 2 == 0 { &one } else { &other }, &route);
@@ -207,7 +202,7 @@ async fn of_sixteen_at_once_through_two_instances_no_more_pass_than_the_limit() 
 #[tokio::test]
 async fn a_limit_that_is_used_up_at_one_instance_is_used_up_at_the_next() {
     let app = limited_to("3/1d").await;
-    let other = another_instance(&app);
+    let other = app.another_instance();
     for _ in 0..3 {
         assert_eq!(guess_from(app.app(), "203.0.113.9", "eve@example.com").await.code(), "invalid_credentials");
     }

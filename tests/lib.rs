@@ -83,6 +83,11 @@ impl TestApp {
         &self.stack.app
     }
 
+    /// The same function in another place: its own clients and keys, the same tables.
+    pub fn another_instance(&self) -> App {
+        App::new(self.app().config.clone(), self.clock.clone()).expect("the same configuration")
+    }
+
     pub fn url(&self, path: &str) -> String {
         if path.starts_with("http") { path.to_owned() } else { format!("{}/api/v1{path}", self.stack.url()) }
     }

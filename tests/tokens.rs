@@ -8,9 +8,13 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use functions::ROUTES;
 use jsonwebtoken::jwk::{Jwk, ThumbprintHash};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Validation};
+use local::{Outage, Service};
 use reqwest::Method;
 use serde_json::{Value, json};
+use shared::domain::email::EmailAddress;
+use shared::domain::session::Session;
 use shared::error::Code;
+use shared::tokens::TokenPair;
 use tests::{Answer, PASSWORD, TestApp, text};
 
 const DAY: Duration = Duration::from_hours(24);
@@ -631,4 +635,20 @@ async fn a_refresh_within_the_quarter_of_an_hour_keeps_the_sign_in_recent() {
     ada.refresh().await;
     app.clock.advance(MINUTE * 5);
     assert_eq!(ada.delete("/user").await.status, 204);
+}
+
+#[tokio::test]
+async fn keys_that_were_read_ahead_make_tokens_when_the_table_is_down() {
+    let app = TestApp::start().await;
+    app.signed_in("ada@example.com").await;
+    let (ready, unready) = (app.another_instance(), app.another_instance());
+    let address = EmailAddress::parse("ada@example.com").unwrap().folded();
+    let owner = ready.store.owner_of(&address).await.unwrap().unwrap();
+    let user = ready.store.user(owner).await.unwrap().unwrap();
+    let session = Session::begin(&user, None, None, ready.clock.now());
+
+    ready.keys.read_ahead(ready.clock.now()).await.unwrap();
+    app.outage(Service::DynamoDb, Outage::Unavailable).await;
+    assert!(TokenPair::issue(&ready, &user, &session).await.is_ok());
+    assert!(TokenPair::issue(&unready, &user, &session).await.is_err());
 }

@@ -66,7 +66,7 @@ pub async fn run(mut arguments: impl Iterator<Item = String>) {
 
 const SIZES_HEAD: &str = "By memory: the time of a warm answer, and the dollars of Lambda's time for a million. The \
     cheapest that answers within its target is **bold**; the template's is marked by a *.\n\n\
-    | function | target | 128 MB | 256 MB | 512 MB | 1024 MB | 1769 MB | 3008 MB |\n|---|---|---|---|---|---|---|---|---|\n";
+    | function | said | target | 128 MB | 256 MB | 512 MB | 1024 MB | 1769 MB | 3008 MB |\n|---|---|---|---|---|---|---|---|---|\n";
 
 /// What one request takes, whatever runs it.
 struct Request {
@@ -254,6 +254,14 @@ mod tests {
             let request = Request { peak_memory, ..REQUEST };
             assert_eq!(request.cheapest_within(target, &list), best, "{target} ms, {peak_memory} MB");
         }
+    }
+
+    #[test]
+    fn every_line_of_the_table_by_memory_has_as_many_cells() {
+        let row = REQUEST.sizes("login", 1769, Some(50.0), &PriceList::parse(LIST));
+        let cells: Vec<_> =
+            SIZES_HEAD.lines().skip(2).chain([row.trim_end()]).map(|line| line.matches('|').count()).collect();
+        assert_eq!(cells, [10, 10, 10]);
     }
 
     #[test]

@@ -18,6 +18,9 @@ const COMMAND: &str = "bench/with-functions requests";
 const WARM_UP: u32 = 20;
 /// As DynamoDB takes on AWS, roughly: longer than a function takes from one of its calls at once to the other.
 const LATENCY: Duration = Duration::from_millis(3);
+/// What they are about takes an authenticator to make, and `not_found` has nothing else to say.
+const REFUSED: [&str; 5] = ["add_passkey", "delete_passkey", "not_found", "passkey_login", "rename_passkey"];
+
 /// Measures the functions that `arguments` name, all of them by default; a number among them is how many requests each
 /// gets.
 pub async fn run(arguments: impl Iterator<Item = String>) {
@@ -97,6 +100,8 @@ impl Bench {
             assert!(request == 0 || status == said, "{name} said {said}, then {answer}");
             said = status;
         }
+        let refused = said.starts_with(['4', '5']);
+        assert_eq!(refused, REFUSED.contains(&name), "{name} said {said}");
         let measured = Measured {
             name: name.to_owned(),
             requests,

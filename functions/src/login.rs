@@ -5,10 +5,13 @@
 //! `device_token` is locked out by its own failures only. Where the account has a second factor, the right password is
 //! answered with a challenge instead of tokens, for `verify_login` to complete.
 
+use std::pin::pin;
+
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
+use futures_util::future::{Either, select};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -98,10 +101,9 @@ pub async fn handler(State(app): State<App>, facts: Facts, limit: Limited, Json(
     unless_locked(&app, owner, bucket, earlier)?;
     let counted = count_attempt(&app, owner, bucket, earlier);
     let compared = compare(&app, owner, user, &password);
-    let keys = app.keys.prepare(app.clock.now());
-    // The password is compared while the count is on its way; of an attempt that is not counted nobody hears what came. All
+    // The password is compared while the count is on its way; of an attempt that is not counted nobody hears what came. Both
     // are awaited, as a hash that has begun cannot be called off, and nothing outlives the answer.
-    let (counted, compared, ()) = tokio::join!(counted, compared, keys);
+    let (counted, compared) = meanwhile_read_keys(&app, Box::pin(async { tokio::join!(counted, compared) })).await;
     counted?;
     let (user, verdict) = compared?;
     let user = recognise(user, verdict)?;
@@ -269,6 +271,15 @@ fn unless_locked(app: &App, owner: Option<UserId>, bucket: Bucket<'_>, earlier: 
     };
     Event::LoginLocked { user: owner, device: bucket.device.is_some() }.record();
     Err(Error::TooManyAttempts { retry_after })
+}
+
+/// Waits for `work`, and for nothing else: what tokens are made with is read meanwhile, as far as that comes. Where it fails,
+/// the making of the tokens meets it again.
+async fn meanwhile_read_keys<T>(app: &App, work: impl Future<Output = T>) -> T {
+    match select(pin!(work), Box::pin(app.keys.read_ahead(app.clock.now()))).await {
+        Either::Left((done, _)) => done,
+        Either::Right((_, work)) => work.await,
+    }
 }
 
 /// The account whose password was right.

@@ -4,8 +4,8 @@ use std::ops::Deref;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use aws_connector::Trust;
 use aws_credential_types::Credentials;
-use aws_http::Trust;
 use aws_sdk_dynamodb::config::retry::{RetryConfig, RetryPartition};
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Region, SharedCredentialsProvider, StalledStreamProtectionConfig};
@@ -20,8 +20,10 @@ use crate::hashing::Hasher;
 use crate::store::{KeyStore, RetryConflicts, Store};
 use crate::tokens::keys::Keys;
 
-/// How long one attempt at a call to AWS may take until the answer begins; the SDK tries again after that.
+/// How long one attempt at a call to AWS may take, of a picture until it begins to come; the SDK tries again after that.
 pub(crate) const ATTEMPT: Duration = Duration::from_secs(3);
+/// How long a picture may stop coming.
+const STALLED: Duration = Duration::from_secs(5);
 
 /// Cheap to clone: all clones are one.
 #[derive(Clone)]
@@ -48,13 +50,19 @@ impl Deref for App {
     }
 }
 
+/// Amazon's authorities, unless another server than AWS is called over TLS.
+fn trust(endpoints: &[&Option<String>]) -> Trust {
+    let elsewhere = endpoints.iter().any(|endpoint| endpoint.as_ref().is_some_and(|url| url.starts_with("https://")));
+    if elsewhere { Trust::Machine } else { Trust::Amazon }
+}
+
 /// Why a function cannot begin.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     #[error("the cost of the password hash cannot be used: {0}")]
     PasswordHash(argon2::Error),
     #[error("the certificate authorities cannot be used: {0}")]
-    Authorities(#[from] aws_http::Error),
+    Authorities(#[from] aws_connector::Error),
 }
 
 impl App {
@@ -97,7 +105,7 @@ impl Inner {
             // Buckets become host names on AWS only; another endpoint has no such names.
             let config = aws_sdk_s3::config::Builder::from(&at(&self.aws, endpoint))
                 .force_path_style(endpoint.is_some())
-                .stalled_stream_protection(StalledStreamProtectionConfig::enabled().build())
+                .stalled_stream_protection(StalledStreamProtectionConfig::enabled().grace_period(STALLED).build())
                 // A checksum that the SDK would add to a presigned upload is one that no browser sends.
                 .request_checksum_calculation(RequestChecksumCalculation::WhenRequired);
             aws_sdk_s3::Client::from_conf(config.build())
@@ -147,8 +155,7 @@ fn at(aws: &SdkConfig, endpoint: Option<&String>) -> SdkConfig {
 fn sdk_config(aws: &Aws) -> Result<SdkConfig, StartError> {
     let endpoints = &aws.endpoints;
     let all = [&endpoints.dynamodb, &endpoints.firehose, &endpoints.s3, &endpoints.ses, &endpoints.sqs];
-    let elsewhere = all.iter().any(|endpoint| endpoint.as_ref().is_some_and(|url| url.starts_with("https://")));
-    let http_client = aws_http::client(if elsewhere { Trust::Machine } else { Trust::Amazon })?;
+    let http_client = aws_connector::client(trust(&all))?;
     let credentials = Credentials::new(
         &aws.access_key_id,
         aws.secret_access_key.expose_secret(),
@@ -175,6 +182,24 @@ impl App {
     pub async fn warm(&self) {
         if let Err(error) = self.keys.verifying("", self.clock.now()).await {
             tracing::warn!(error.message = %Causes(&error), "the first read failed");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn amazon_alone_is_trusted_until_another_server_is_called_over_tls() {
+        let (aws, plain, tls) = (None, Some("http://127.0.0.1:1".to_owned()), Some("https://127.0.0.1:1".to_owned()));
+        for (endpoints, trusted) in [
+            ([&aws, &aws], Trust::Amazon),
+            ([&aws, &plain], Trust::Amazon),
+            ([&plain, &plain], Trust::Amazon),
+            ([&aws, &tls], Trust::Machine),
+        ] {
+            assert_eq!(trust(&endpoints), trusted, "{endpoints:?}");
         }
     }
 }

@@ -38,7 +38,7 @@ impl Aws {
 
     fn of(embedded: Embedded) -> Self {
         let at = embedded.endpoints();
-        let http = aws_http::client(aws_http::Trust::Amazon).unwrap();
+        let http = aws_connector::client(aws_connector::Trust::Amazon).unwrap();
         // The clients are of different types with the same builder.
         macro_rules! client {
             ($sdk:ident, $endpoint:expr $(, $set:ident($value:expr))*) => {{

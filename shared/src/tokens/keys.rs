@@ -156,16 +156,20 @@ impl Keys {
     /// # Errors
     /// When the keys cannot be read or the first one cannot be written.
     pub async fn signing(&self, now: Timestamp) -> Result<Arc<SigningKey>> {
-        let held = self.signing.read().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some(loaded) = held.filter(|loaded| now.since(loaded.at) < FRESH) {
-            return Ok(loaded.value);
+        if let Some(key) = self.held_signing(now) {
+            return Ok(key);
         }
-        let mut key = active(self.halves().await?.trusted, now);
-        if key.is_none() {
-            self.make(now, now).await?;
-            key = active(self.halves().await?.trusted, now);
+        if let Some(key) = self.load_signing(now).await? {
+            return Ok(key);
         }
-        let key = key.ok_or_else(|| Error::internal("no signing key is active"))?;
+        self.make(now, now).await?;
+        self.load_signing(now).await?.ok_or_else(|| Error::internal("no signing key is active"))
+    }
+
+    async fn load_signing(&self, now: Timestamp) -> Result<Option<Arc<SigningKey>>> {
+        let Some(key) = active(self.halves().await?.trusted, now) else {
+            return Ok(None);
+        };
         let pkcs8 = STANDARD.decode(key.pkcs8.expose_secret()).map_err(Error::internal)?;
         let signing = Arc::new(SigningKey {
             kid: key.kid,
@@ -174,14 +178,25 @@ impl Keys {
         });
         let loaded = Loaded { value: Arc::clone(&signing), at: now };
         *self.signing.write().unwrap_or_else(PoisonError::into_inner) = Some(loaded);
-        Ok(signing)
+        Ok(Some(signing))
     }
 
-    /// Reads what a pair of tokens is made with, while a password's hash takes its time. A failure is left for the making to
-    /// meet.
-    pub async fn prepare(&self, now: Timestamp) {
-        let _ = self.signing(now).await;
-        let _ = self.refresh_mac().await;
+    /// Reads what a pair of tokens is made with, unless it is here, so that making one finds it. Reads only: it may be given up
+    /// halfway, and what is not there yet is made by whoever needs it.
+    ///
+    /// # Errors
+    /// When the keys cannot be read.
+    pub async fn read_ahead(&self, now: Timestamp) -> Result<()> {
+        if self.held_signing(now).is_none() {
+            self.load_signing(now).await?;
+        }
+        self.known_refresh_mac().await?;
+        Ok(())
+    }
+
+    fn held_signing(&self, now: Timestamp) -> Option<Arc<SigningKey>> {
+        let held = self.signing.read().unwrap_or_else(PoisonError::into_inner);
+        held.as_ref().filter(|loaded| now.since(loaded.at) < FRESH).map(|loaded| Arc::clone(&loaded.value))
     }
 
     /// All keys, told apart by whether they may be trusted.

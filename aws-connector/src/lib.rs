@@ -24,15 +24,16 @@ use rustls::{ClientConfig, RootCertStore};
 
 pub use rustls::Error;
 
-/// Shared among all addresses of a host: of some that are dead, another is found before an attempt is over.
-const CONNECT: Duration = Duration::from_secs(1);
+/// For TCP, shared among all addresses of a host, so that of some that are dead another is found; an only one has the time to
+/// send again what was lost. How long the whole of an attempt takes, with DNS and TLS, is up to the client.
+const CONNECT: Duration = Duration::from_millis(2500);
 
 /// The certificate authorities of <https://www.amazontrust.com/repository/>, which every endpoint of AWS is certified by.
 /// Amazon announces a new one years before it is needed.
 const AMAZON_ROOTS: &[u8] = include_bytes!("amazon-roots.pem");
 
 /// Whom a TLS server has to be certified by.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Trust {
     /// AWS alone is called: no other authority can vouch for it, and a cold start does not read and parse the hundred and
     /// more that a machine trusts.
@@ -41,14 +42,19 @@ pub enum Trust {
     Machine,
 }
 
-/// All that is made of one client has one pool of connections.
+/// All that is made of one client has one pool of connections. Of a client's timeouts those for operations and attempts hold;
+/// those for connecting and reading, which the SDK leaves to its HTTP client, do not.
 ///
 /// # Errors
-/// When the authorities cannot be used, or the build lacks a cipher that TLS asks for.
+/// When the authorities cannot be used, or there are none.
 pub fn client(trust: Trust) -> Result<SharedHttpClient, Error> {
+    trusting(authorities(trust)?)
+}
+
+fn trusting(authorities: RootCertStore) -> Result<SharedHttpClient, Error> {
     let tls = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()?
-        .with_root_certificates(authorities(trust)?)
+        .with_root_certificates(authorities)
         .with_no_client_auth();
     let mut tcp = TcpConnector::new();
     // Which schemes are allowed is the business of the TLS around it.
@@ -72,6 +78,9 @@ fn authorities(trust: Trust) -> Result<RootCertStore, Error> {
         }
         // What of the machine's cannot be read is left out, as every TLS client does: a server that needs it is refused.
         Trust::Machine => drop(store.add_parsable_certificates(rustls_native_certs::load_native_certs().certs)),
+    }
+    if store.is_empty() {
+        return Err(Error::General("this machine trusts none".into()));
     }
     Ok(store)
 }
@@ -106,13 +115,15 @@ fn metadata(connection: &CaptureConnection) -> ConnectionMetadata {
     ConnectionMetadata::builder().proxied(false).poison_fn(poison).build()
 }
 
-/// A request that could not be written down will never work; whatever else fails on the way may work the next time.
+/// A request that could not be written down will never work, and what does not speak HTTP will not learn it; whatever else fails
+/// on the way may work the next time.
 fn classified(error: ClientError) -> ConnectorError {
     let cause = std::error::Error::source(&error).and_then(|cause| cause.downcast_ref::<hyper::Error>());
-    if cause.is_some_and(hyper::Error::is_user) {
-        return ConnectorError::user(error.into());
+    match cause {
+        Some(cause) if cause.is_user() => ConnectorError::user(error.into()),
+        Some(cause) if cause.is_parse() => ConnectorError::other(error.into(), None),
+        _ => ConnectorError::io(error.into()),
     }
-    ConnectorError::io(error.into())
 }
 
 #[cfg(test)]
@@ -121,66 +132,143 @@ mod tests {
 
     use ::aws_lc_rs::digest::{SHA256, digest};
     use aws_credential_types::Credentials;
+    use aws_sdk_dynamodb::Client as DynamoDb;
     use aws_sdk_dynamodb::config::retry::RetryConfig;
     use aws_sdk_dynamodb::config::{BehaviorVersion, Region};
+    use aws_sdk_dynamodb::error::SdkError;
     use http_body_util::Full;
     use hyper::Response;
     use hyper::body::Bytes;
     use hyper::server::conn::http1;
     use hyper::service::service_fn;
     use hyper_util::rt::TokioIo;
+    use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+    use rustls::ServerConfig;
+    use rustls::pki_types::PrivateKeyDer;
+    use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
     use tokio::net::TcpListener;
+    use tokio_rustls::TlsAcceptor;
 
     use super::*;
 
-    /// Answers every request with the status that its connection has: the first connection the first, and so on.
-    async fn server(statuses: &'static [u16]) -> (String, Arc<AtomicUsize>) {
+    async fn listener() -> (TcpListener, String) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        let requests = Arc::<AtomicUsize>::default();
-        let counted = Arc::clone(&requests);
-        tokio::spawn(async move {
-            for status in statuses {
-                let (stream, _) = listener.accept().await.unwrap();
-                let counted = Arc::clone(&counted);
-                let service = service_fn(move |_| {
-                    counted.fetch_add(1, Ordering::Relaxed);
-                    async { Response::builder().status(*status).body(Full::new(Bytes::from_static(b"{}"))) }
-                });
-                tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
-            }
-        });
-        (url, requests)
+        let address = listener.local_addr().unwrap().to_string();
+        (listener, address)
     }
 
-    fn dynamodb(url: &str) -> aws_sdk_dynamodb::Client {
+    /// Answers every request of a connection with this status, and counts them.
+    fn serve(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, status: u16, requests: &Arc<AtomicUsize>) {
+        let requests = Arc::clone(requests);
+        let service = service_fn(move |_| {
+            requests.fetch_add(1, Ordering::Relaxed);
+            async move { Response::builder().status(status).body(Full::new(Bytes::from_static(b"{}"))) }
+        });
+        tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
+    }
+
+    fn dynamodb(http: SharedHttpClient, url: String) -> DynamoDb {
         let config = aws_sdk_dynamodb::Config::builder()
             .behavior_version(BehaviorVersion::v2026_01_12())
             .region(Region::new("eu-central-1"))
             .credentials_provider(Credentials::new("id", "secret", None, None, "test"))
             .retry_config(RetryConfig::standard().with_initial_backoff(Duration::from_millis(1)))
-            .http_client(client(Trust::Amazon).unwrap())
+            .http_client(http)
             .endpoint_url(url);
-        aws_sdk_dynamodb::Client::from_conf(config.build())
+        DynamoDb::from_conf(config.build())
     }
 
     #[tokio::test]
     async fn a_server_that_failed_is_asked_again_on_another_connection_which_is_kept() {
-        let (url, requests) = server(&[500, 200]).await;
-        let client = dynamodb(&url);
+        let (listener, address) = listener().await;
+        let requests = Arc::<AtomicUsize>::default();
+        let counted = Arc::clone(&requests);
+        tokio::spawn(async move {
+            for status in [500, 200] {
+                serve(listener.accept().await.unwrap().0, status, &counted);
+            }
+        });
+        let client = dynamodb(client(Trust::Amazon).unwrap(), format!("http://{address}"));
         for _ in 0..3 {
             client.list_tables().send().await.unwrap();
         }
         assert_eq!(requests.load(Ordering::Relaxed), 4);
     }
 
+    /// Says this to each connection and closes it: how often one call tried, and how it failed.
+    async fn tried(answer: &'static [u8]) -> (usize, ErrorOf) {
+        let (listener, address) = listener().await;
+        let accepted = Arc::<AtomicUsize>::default();
+        let counted = Arc::clone(&accepted);
+        tokio::spawn(async move {
+            loop {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                counted.fetch_add(1, Ordering::Relaxed);
+                let _ = stream.read(&mut [0; 4096]).await;
+                let _ = stream.write_all(answer).await;
+            }
+        });
+        let error = failure(&dynamodb(client(Trust::Amazon).unwrap(), format!("http://{address}"))).await;
+        (accepted.load(Ordering::Relaxed), error)
+    }
+
+    #[derive(Debug, PartialEq)]
+    enum ErrorOf {
+        Io,
+        Other,
+    }
+
+    async fn failure(client: &DynamoDb) -> ErrorOf {
+        match client.list_tables().send().await {
+            Err(SdkError::DispatchFailure(failure)) if failure.is_io() => ErrorOf::Io,
+            Err(SdkError::DispatchFailure(failure)) if failure.is_other() => ErrorOf::Other,
+            answer => panic!("{answer:?}"),
+        }
+    }
+
     #[tokio::test]
-    async fn a_server_that_is_not_there_is_tried_again_and_then_said_to_be_out_of_reach() {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        drop(listener);
-        let error = dynamodb(&url).list_tables().send().await.unwrap_err();
-        assert!(matches!(error, aws_sdk_dynamodb::error::SdkError::DispatchFailure(failure) if failure.is_io()));
+    async fn a_connection_that_breaks_is_tried_again_and_what_speaks_no_http_is_not() {
+        assert_eq!(tried(b"").await, (3, ErrorOf::Io));
+        assert_eq!(tried(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n").await.0, 3);
+        assert_eq!(tried(b"220 mail.example.com ESMTP\r\n").await, (1, ErrorOf::Other));
+    }
+
+    /// An authority that nobody knows, and what a server shows that it certified.
+    fn authority() -> (CertificateDer<'static>, ServerConfig) {
+        let mut params = CertificateParams::new([]).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
+        let key = KeyPair::generate().unwrap();
+        let certificate =
+            CertificateParams::new(["127.0.0.1".to_owned()]).unwrap().signed_by(&key, &authority).unwrap();
+        let server = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate.der().clone()], PrivateKeyDer::Pkcs8(key.serialize_der().into()));
+        (authority.der().clone(), server.unwrap())
+    }
+
+    #[tokio::test]
+    async fn a_server_is_taken_over_tls_if_a_trusted_authority_certified_it_and_no_other() {
+        let (authority, server) = authority();
+        let (listener, address) = listener().await;
+        let requests = Arc::<AtomicUsize>::default();
+        let counted = Arc::clone(&requests);
+        tokio::spawn(async move {
+            let tls = TlsAcceptor::from(Arc::new(server));
+            loop {
+                if let Ok(stream) = tls.accept(listener.accept().await.unwrap().0).await {
+                    serve(stream, 200, &counted);
+                }
+            }
+        });
+        let mut trusted = RootCertStore::empty();
+        trusted.add(authority).unwrap();
+        let url = format!("https://{address}");
+        dynamodb(trusting(trusted).unwrap(), url.clone()).list_tables().send().await.unwrap();
+        assert_eq!(failure(&dynamodb(client(Trust::Amazon).unwrap(), url)).await, ErrorOf::Io);
+        assert_eq!(requests.load(Ordering::Relaxed), 1);
     }
 
     /// The fingerprints that <https://www.amazontrust.com/repository/> shows.
@@ -198,5 +286,6 @@ mod tests {
             .map(|certificate| data_encoding::HEXLOWER.encode(digest(&SHA256, &certificate.unwrap()).as_ref()))
             .collect();
         assert_eq!(fingerprints, PUBLISHED);
+        assert_eq!(authorities(Trust::Amazon).unwrap().len(), PUBLISHED.len());
     }
 }
