@@ -82,9 +82,7 @@ impl Events {
         }
         event
     }
-}
 
-impl Events {
     /// What is sent to functions that go by a token in a mail or of a sign-in, which is good for one request.
     async fn once_by_token(&self, function: &str, address: &str) -> Option<Value> {
         let to = EmailAddress::parse(&format!("new.{address}")).expect("an address");

@@ -63,10 +63,10 @@ impl People {
     }
 
     async fn stored(&self, user: User) -> User {
-        let (email, now) = (user.email.folded(), self.app.clock.now());
+        let now = self.app.clock.now();
         // Nobody tells the emailer, so this mail is never sent.
         let mail = OwedMail::new(user.email.folded(), MailKind::ConfirmAddress { user: user.id }, now);
-        assert_eq!(self.app.store.create_user(&user, &mail).await.expect("a table"), Created::Yes, "{email:?}");
+        assert_eq!(self.app.store.create_user(&user, &mail).await.expect("a table"), Created::Yes, "{}", user.email);
         user
     }
 

@@ -5,8 +5,6 @@
 //! `device_token` is locked out by its own failures only. Where the account has a second factor, the right password is
 //! answered with a challenge instead of tokens, for `verify_login` to complete.
 
-use std::pin::pin;
-
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -275,8 +273,8 @@ fn unless_locked(app: &App, owner: Option<UserId>, bucket: Bucket<'_>, earlier: 
 
 /// Waits for `work`, and for nothing else: what tokens are made with is read meanwhile, as far as that comes. Where it fails,
 /// the making of the tokens meets it again.
-async fn meanwhile_read_keys<T>(app: &App, work: impl Future<Output = T>) -> T {
-    match select(pin!(work), Box::pin(app.keys.read_ahead(app.clock.now()))).await {
+async fn meanwhile_read_keys<T>(app: &App, work: impl Future<Output = T> + Unpin) -> T {
+    match select(work, Box::pin(app.keys.read_ahead(app.clock.now()))).await {
         Either::Left((done, _)) => done,
         Either::Right((_, work)) => work.await,
     }

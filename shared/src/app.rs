@@ -50,12 +50,6 @@ impl Deref for App {
     }
 }
 
-/// Amazon's authorities, unless another server than AWS is called over TLS.
-fn trust(endpoints: &[&Option<String>]) -> Trust {
-    let elsewhere = endpoints.iter().any(|endpoint| endpoint.as_ref().is_some_and(|url| url.starts_with("https://")));
-    if elsewhere { Trust::Machine } else { Trust::Amazon }
-}
-
 /// Why a function cannot begin.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
@@ -174,6 +168,12 @@ fn sdk_config(aws: &Aws) -> Result<SdkConfig, StartError> {
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
         .build();
     Ok(config)
+}
+
+/// Amazon's authorities, unless another server than AWS is called over TLS.
+fn trust(endpoints: &[&Option<String>]) -> Trust {
+    let elsewhere = endpoints.iter().any(|endpoint| endpoint.as_ref().is_some_and(|url| url.starts_with("https://")));
+    if elsewhere { Trust::Machine } else { Trust::Amazon }
 }
 
 impl App {
