@@ -24,7 +24,7 @@ use shared::domain::password::{NewPassword, Password};
 use shared::domain::session::Session;
 use shared::domain::user::User;
 use shared::error::Code;
-use shared::hashing::Verdict;
+use shared::hashing::{HashParameters, Verdict};
 use shared::http::Route;
 use shared::http::answer::{Answer, Facts};
 use shared::http::body::Json;
@@ -94,11 +94,11 @@ pub struct SecondFactorRequired {
 pub async fn handler(State(app): State<App>, facts: Facts, limit: Limited, Json(body): Json<Login>) -> Result<Outcome> {
     let Attempt { email, password, device } = body.parse(&app).await?;
     let address = email.folded();
-    let Found { owner, user, bucket, device, earlier } = look_up(&app, &limit, &address, device).await?;
+    let Found { owner, parameters, user, bucket, device, earlier } = look_up(&app, &limit, &address, device).await?;
     // Of a locked bucket no account is read, and no password compared.
     unless_locked(&app, owner, bucket, earlier)?;
     let counted = count_attempt(&app, owner, bucket, earlier);
-    let compared = compare(&app, owner, user, &password);
+    let compared = compare(&app, owner, parameters, user, &password);
     // The password is compared while the count is on its way; of an attempt that is not counted nobody hears what came. Both
     // are awaited, as a hash that has begun cannot be called off, and nothing outlives the answer.
     let (counted, compared) = meanwhile_read_keys(&app, Box::pin(async { tokio::join!(counted, compared) })).await;
@@ -194,6 +194,8 @@ fn methods_of(user: &User) -> impl Iterator<Item = Method> {
 /// What there is to know before a password is compared.
 struct Found<'a> {
     owner: Option<UserId>,
+    /// What the hash of the owner's password was made with.
+    parameters: Option<HashParameters>,
     /// The owner's account, where it was read along with a device that counts.
     user: Option<User>,
     bucket: Bucket<'a>,
@@ -211,7 +213,7 @@ async fn look_up<'a>(
     device: Option<Device>,
 ) -> Result<Found<'a>> {
     let before = limit.admit_during(app.store.before_sign_in(address, device.as_ref())).await?;
-    let BeforeSignIn { owner, by_anyone, by_device, user_of_device } = before;
+    let BeforeSignIn { owner, parameters, by_anyone, by_device, user_of_device } = before;
 
     // A device counts apart only with the address of its own account; any other is a stranger.
     let counts = |user: &User| device.is_some_and(|device| device.belongs_to(user, app.clock.now()));
@@ -219,22 +221,27 @@ async fn look_up<'a>(
     let device = device.filter(|_| user.is_some());
     let bucket = Bucket { address, device: device.map(|device| device.id) };
     let earlier = if device.is_some() { by_device } else { by_anyone };
-    Ok(Found { owner, user, bucket, device, earlier })
+    Ok(Found { owner, parameters, user, bucket, device, earlier })
 }
 
-/// Compares the password with that of the owner's account, which is read if it was not yet.
+/// Compares the password with that of the owner's account, which is read meanwhile if it was not yet.
 async fn compare(
     app: &App,
     owner: Option<UserId>,
+    parameters: Option<HashParameters>,
     user: Option<User>,
     password: &Password,
 ) -> Result<(Option<User>, Verdict)> {
-    let user = match user {
-        Some(user) => Some(user),
-        // An id that nobody has keeps the look-up of an unknown address as long as that of a known one.
-        None => app.store.user(owner.unwrap_or_else(|| UserId::new(app.clock.now()))).await?,
-    };
-    let verdict = app.hasher.verify(password, user.as_ref().map(|user| &user.password_hash)).await?;
+    if let Some(user) = user {
+        let verdict = app.hasher.verify(password, Some(&user.password_hash)).await?;
+        return Ok((Some(user), verdict));
+    }
+    // For an unknown address as much is read and computed as for a known one: an id that nobody has, nobody's hash.
+    let read = app.store.user(owner.unwrap_or_else(|| UserId::new(app.clock.now())));
+    let (user, computed) = tokio::join!(read, app.hasher.compute(password, parameters));
+    let (user, computed) = (user?, computed?);
+    let stored = user.as_ref().map(|user| &user.password_hash);
+    let verdict = app.hasher.verify_computed(computed, password, stored).await?;
     Ok((user, verdict))
 }
 
@@ -307,7 +314,7 @@ fn admissible(user: &User) -> Result<()> {
 /// Replaces a hash of another cost than today's, while the password is at hand.
 async fn rehash(app: &App, user: &User, password: Password) -> Result<()> {
     let hash = app.hasher.hash(&NewPassword::known(password)).await?;
-    app.store.replace_password_hash(user.id, &user.password_hash, &hash).await
+    app.store.replace_password_hash(user, &hash).await
 }
 
 /// A request whose fields could be taken.

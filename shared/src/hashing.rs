@@ -25,6 +25,26 @@ impl Serialize for PasswordHash {
     }
 }
 
+impl PasswordHash {
+    /// All of it but the output.
+    #[must_use]
+    pub fn parameters(&self) -> HashParameters {
+        let text = self.0.expose_secret();
+        HashParameters(text.rsplit_once('$').map_or(text, |(parameters, _)| parameters).to_owned())
+    }
+}
+
+/// What goes into a hash beside the password: algorithm, version, cost and salt, as a PHC string without its output. No secret.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct HashParameters(String);
+
+/// The output for a password, made before there was a stored hash to compare it with.
+pub struct Computed {
+    parameters: HashParameters,
+    output: Output,
+}
+
 /// What came of comparing a password with a stored hash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
@@ -84,6 +104,42 @@ impl Hasher {
         Ok(if known { verdict } else { Verdict::Wrong })
     }
 
+    /// The work of [`Self::verify`] for a hash that is still to be read, but whose parameters are known. Without parameters those
+    /// of nobody's hash are taken.
+    ///
+    /// # Errors
+    /// When the parameters are not a PHC string, or as [`Self::hash`].
+    pub async fn compute(&self, password: &Password, parameters: Option<HashParameters>) -> Result<Computed> {
+        let parameters = parameters.unwrap_or_else(|| self.nobody.parameters());
+        let password = password.clone();
+        self.off_thread(move |memory| {
+            let phc = phc::PasswordHash::new(&parameters.0).map_err(Error::internal)?;
+            let output = output_like(&phc, &password, memory)?;
+            Ok(Computed { parameters, output })
+        })
+        .await?
+    }
+
+    /// What [`Self::verify`] says, without its work, if that was done with the parameters of `stored`.
+    ///
+    /// # Errors
+    /// As [`Self::verify`].
+    pub async fn verify_computed(
+        &self,
+        computed: Computed,
+        password: &Password,
+        stored: Option<&PasswordHash>,
+    ) -> Result<Verdict> {
+        match stored {
+            None => Ok(Verdict::Wrong),
+            Some(stored) if stored.parameters() == computed.parameters => {
+                verdict(&self.argon2, &parse(stored)?, &computed.output)
+            }
+            // There is another hash since the parameters were read.
+            Some(stored) => self.verify(password, Some(stored)).await,
+        }
+    }
+
     /// The cost of one verification alone, for measuring; everything else a login does is compared with it.
     ///
     /// # Errors
@@ -132,15 +188,27 @@ fn hash(argon2: &Argon2<'_>, password: &Password, memory: &mut Memory) -> Result
 }
 
 fn verify(argon2: &Argon2<'_>, password: &Password, stored: &PasswordHash, memory: &mut Memory) -> Result<Verdict> {
-    let stored = phc::PasswordHash::new(stored.0.expose_secret()).map_err(Error::internal)?;
-    let (Some(salt), Some(expected)) = (&stored.salt, &stored.hash) else {
-        return Err(Error::internal("a stored hash has no salt or no output"));
-    };
-    let algorithm = Algorithm::try_from(stored.algorithm.as_str()).map_err(Error::internal)?;
-    let version = stored.version.map_or(Ok(Version::default()), Version::try_from).map_err(Error::internal)?;
-    let params = Params::try_from(&stored).map_err(Error::internal)?;
+    let stored = parse(stored)?;
+    verdict(argon2, &stored, &output_like(&stored, password, memory)?)
+}
+
+fn parse(stored: &PasswordHash) -> Result<phc::PasswordHash> {
+    phc::PasswordHash::new(stored.0.expose_secret()).map_err(Error::internal)
+}
+
+/// The output for a password with the parameters of `phc`.
+fn output_like(phc: &phc::PasswordHash, password: &Password, memory: &mut Memory) -> Result<Output> {
+    let salt = phc.salt.as_ref().ok_or_else(|| Error::internal("a stored hash has no salt"))?;
+    let algorithm = Algorithm::try_from(phc.algorithm.as_str()).map_err(Error::internal)?;
+    let version = phc.version.map_or(Ok(Version::default()), Version::try_from).map_err(Error::internal)?;
+    let params = Params::try_from(phc).map_err(Error::internal)?;
+    output(&Argon2::new(algorithm, version, params), password, salt, memory)
+}
+
+fn verdict(argon2: &Argon2<'_>, stored: &phc::PasswordHash, output: &Output) -> Result<Verdict> {
+    let expected = stored.hash.as_ref().ok_or_else(|| Error::internal("a stored hash has no output"))?;
     // Outputs are compared in constant time.
-    if output(&Argon2::new(algorithm, version, params), password, salt, memory)? != *expected {
+    if output != expected {
         return Ok(Verdict::Wrong);
     }
     let today = ParamsString::try_from(argon2.params()).map_err(Error::internal)?;
@@ -206,6 +274,26 @@ mod tests {
         let hash = hasher(1).hash(&new_password("correct horse")).await.unwrap();
         let verdict = hasher(2).verify(&Password::new(&"correct horse".into()), Some(&hash)).await.unwrap();
         assert_eq!(verdict, Verdict::RightButOutdated);
+    }
+
+    #[tokio::test]
+    async fn what_was_computed_beforehand_says_what_a_comparison_says() {
+        let hasher = hasher(1);
+        let hash = async || hasher.hash(&new_password("correct horse")).await.unwrap();
+        let (stored, replaced) = (hash().await, hash().await);
+        for (password, parameters, stored, verdict) in [
+            ("correct horse", Some(&stored), Some(&stored), Verdict::Right),
+            ("incorrect horse", Some(&stored), Some(&stored), Verdict::Wrong),
+            ("correct horse", Some(&replaced), Some(&stored), Verdict::Right),
+            ("incorrect horse", Some(&replaced), Some(&stored), Verdict::Wrong),
+            ("correct horse", None, Some(&stored), Verdict::Right),
+            ("correct horse", Some(&stored), None, Verdict::Wrong),
+            ("correct horse", None, None, Verdict::Wrong),
+        ] {
+            let password = Password::new(&password.into());
+            let computed = hasher.compute(&password, parameters.map(PasswordHash::parameters)).await.unwrap();
+            assert_eq!(hasher.verify_computed(computed, &password, stored).await.unwrap(), verdict);
+        }
     }
 
     /// From the reference implementation's own tests

@@ -5,6 +5,7 @@ use std::time::Duration;
 use aws_sdk_dynamodb::types::AttributeValue;
 use futures_util::future::join_all;
 use serde_json::json;
+use shared::domain::email::EmailAddress;
 use tests::{Answer, PASSWORD, TestApp, text};
 
 const WRONG: &str = "not the password";
@@ -22,6 +23,15 @@ async fn stored_hash(app: &TestApp, id: &str) -> String {
     let get = get.key("pk", AttributeValue::S(format!("USER#{id}"))).key("sk", AttributeValue::S("PROFILE".into()));
     let item = get.consistent_read(true).send().await.unwrap().item.unwrap();
     item["password_hash"].as_s().unwrap().clone()
+}
+
+/// Whether a sign-in with the address computes with what its account's hash was made with, before it has read that.
+async fn foreseen(app: &TestApp, email: &str) -> bool {
+    let store = &app.app().store;
+    let address = EmailAddress::parse(email).unwrap().folded();
+    let before = store.before_sign_in(&address, None).await.unwrap();
+    let user = store.user(before.owner.unwrap()).await.unwrap().unwrap();
+    before.parameters == Some(user.password_hash.parameters())
 }
 
 fn outcome(answer: &Answer) -> (u16, String) {
@@ -302,10 +312,55 @@ async fn a_hash_of_another_cost_is_replaced_at_the_next_login() {
     assert_eq!(app.login("ada@example.com", PASSWORD).await.status, 200);
     let dear = stored_hash(&app, &id).await;
     assert!(dear.starts_with("$argon2id$v=19$m=8,t=2,p=1$"), "{dear}");
+    assert!(foreseen(&app, "ada@example.com").await);
     assert_eq!(app.login("ada@example.com", PASSWORD).await.status, 200);
     assert_eq!(app.login("ada@example.com", WRONG).await.status, 401);
     assert_eq!(stored_hash(&app, &id).await, dear);
     app.stack.stop().await;
+}
+
+#[tokio::test]
+async fn whatever_sets_a_password_or_moves_an_account_tells_the_next_sign_in_what_to_compute_with() {
+    let app = TestApp::start().await;
+    let mut ada = app.signed_in("ada@example.com").await;
+    assert!(foreseen(&app, "ada@example.com").await, "registered");
+
+    let change = json!({ "current_password": PASSWORD, "new_password": "quiet lantern harbour" });
+    assert_eq!(ada.put("/user/password", &change).await.status, 204);
+    assert!(foreseen(&app, "ada@example.com").await, "changed");
+
+    assert_eq!(app.post("/auth/password/forgot", &json!({ "email": "ada@example.com" })).await.status, 202);
+    app.idle().await;
+    let token = app.mailed_token("ada@example.com", "/auth/password/reset").await;
+    let reset = json!({ "token": token, "password": PASSWORD });
+    assert_eq!(app.post("/auth/password/reset", &reset).await.status, 200);
+    assert!(foreseen(&app, "ada@example.com").await, "reset");
+
+    ada = app.sign_in("ada@example.com").await;
+    assert_eq!(ada.put("/user", &json!({ "email": "lovelace@example.com" })).await.status, 200);
+    let token = app.mailed_token("lovelace@example.com", "/auth/email/confirm").await;
+    assert_eq!(app.post("/auth/email/confirm", &json!({ "token": token })).await.status, 200);
+    assert!(foreseen(&app, "lovelace@example.com").await, "moved");
+
+    let token = app.mailed_token("ada@example.com", "/auth/email/undo").await;
+    assert_eq!(app.post("/auth/email/undo", &json!({ "token": token })).await.status, 200);
+    assert!(foreseen(&app, "ada@example.com").await, "moved back");
+}
+
+#[tokio::test]
+async fn a_sign_in_that_a_new_password_overtakes_is_judged_by_the_new_one() {
+    let app = TestApp::start().await;
+    app.confirmed("ada@example.com").await;
+    // As if the address had been looked up before the account got the hash that it has.
+    let update = app.app().dynamodb().update_item().table_name("users");
+    let update = update.key("pk", AttributeValue::S("EMAIL#ada@example.com".into()));
+    let update =
+        update.key("sk", AttributeValue::S("OWNER".into())).update_expression("SET hash_parameters = :earlier");
+    let earlier = AttributeValue::S("$argon2id$v=19$m=8,t=1,p=1$AAAAAAAAAAAAAAAAAAAAAA".into());
+    update.expression_attribute_values(":earlier", earlier).send().await.unwrap();
+
+    assert_eq!(outcome(&app.login("ada@example.com", WRONG).await), refused(401, "invalid_credentials"));
+    assert_eq!(app.login("ada@example.com", PASSWORD).await.status, 200);
 }
 
 #[tokio::test]

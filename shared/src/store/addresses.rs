@@ -17,6 +17,7 @@ use crate::domain::passkey::Passkey;
 use crate::domain::recovery::RecoverySet;
 use crate::domain::user::{Role, User};
 use crate::error::{Error, Result};
+use crate::hashing::{HashParameters, PasswordHash};
 
 pub(super) const OWNER: &str = "OWNER";
 
@@ -26,11 +27,15 @@ pub(super) struct Owner {
     /// The account has left the address; until then nobody else gets it.
     #[serde(default)]
     pub reserved_until: Option<Timestamp>,
+    /// Of the account's hash, for a sign-in to compute with while it reads the account. Whatever writes a hash writes these in the
+    /// same transaction.
+    #[serde(default)]
+    pub hash_parameters: Option<HashParameters>,
 }
 
 impl Owner {
     /// The account that has the address now.
-    pub fn account(self) -> Option<UserId> {
+    pub fn account(&self) -> Option<UserId> {
         self.reserved_until.is_none().then_some(self.user)
     }
 }
@@ -39,24 +44,40 @@ impl Store {
     /// # Errors
     /// Only when the table cannot be read.
     pub async fn owner_of(&self, address: &FoldedAddress) -> Result<Option<UserId>> {
-        Ok(self.get(address_key(address), OWNER).await?.and_then(Owner::account))
+        let owner: Option<Owner> = self.get(address_key(address), OWNER).await?;
+        Ok(owner.and_then(|owner| owner.account()))
     }
 
     /// For a transaction: the address becomes the account's, if nobody has it and it is kept for nobody else.
     pub(super) fn take_address(
         &self,
         address: &FoldedAddress,
-        user: UserId,
+        user: &User,
         now: Timestamp,
     ) -> Result<TransactWriteItem> {
         let owner = self
-            .put_of(owner_item(address, user)?)
+            .put_of(owner_item(address, user.id, &user.password_hash)?)
             .condition_expression(
                 "attribute_not_exists(pk) OR reserved_until <= :now OR (#user = :user AND attribute_exists(reserved_until))",
             )
             .expression_attribute_names("#user", "user")
-            .expression_attribute_values(":user", value(&user)?)
+            .expression_attribute_values(":user", value(&user.id)?)
             .expression_attribute_values(":now", n(now.millis()));
+        put(owner)
+    }
+
+    /// For a transaction that gives the account another hash, if it has the address.
+    pub(super) fn keep_parameters(
+        &self,
+        address: &FoldedAddress,
+        user: UserId,
+        hash: &PasswordHash,
+    ) -> Result<TransactWriteItem> {
+        let owner = self
+            .put_of(owner_item(address, user, hash)?)
+            .condition_expression("#user = :user AND attribute_not_exists(reserved_until)")
+            .expression_attribute_names("#user", "user")
+            .expression_attribute_values(":user", value(&user)?);
         put(owner)
     }
 
@@ -72,7 +93,8 @@ impl Store {
 
     /// For a transaction: the account no longer has the address, and it is kept for the account until then.
     fn keep_address(&self, address: &FoldedAddress, user: UserId, until: Timestamp) -> Result<TransactWriteItem> {
-        let mut item = to_item(address_key(address), OWNER, &Owner { user, reserved_until: Some(until) })?;
+        let mut item =
+            to_item(address_key(address), OWNER, &Owner { user, reserved_until: Some(until), hash_parameters: None })?;
         item.insert("ttl".into(), n(until.seconds()));
         let owner = self
             .put_of(item)
@@ -162,8 +184,11 @@ impl Store {
                 "SET email = :to, email_confirmed = :yes, #roles = :roles, former_emails = :former, updated_at = :now \
                  REMOVE pending_email",
             )
-            .condition_expression("email = :from AND pending_email = :to AND session_epoch = :epoch")
+            .condition_expression(
+                "email = :from AND pending_email = :to AND session_epoch = :epoch AND password_hash = :hash",
+            )
             .expression_attribute_names("#roles", "roles")
+            .expression_attribute_values(":hash", value(&user.password_hash)?)
             .expression_attribute_values(":from", s(user.email.as_str()))
             .expression_attribute_values(":to", s(to.as_str()))
             .expression_attribute_values(":epoch", n(user.session_epoch))
@@ -173,7 +198,7 @@ impl Store {
             .expression_attribute_values(":now", n(now.millis()));
         let items = vec![
             self.use_link(user.id, link, now)?,
-            self.take_address(&to.folded(), user.id, now)?,
+            self.take_address(&to.folded(), user, now)?,
             self.keep_address(&user.email.folded(), user.id, until)?,
             update(profile)?,
             self.put_new(Self::mail_item(mail)?)?,
@@ -215,7 +240,8 @@ impl Store {
                  REMOVE {}",
                 remove.join(", ")
             ))
-            .condition_expression("email = :from AND former_emails = :former")
+            .condition_expression("email = :from AND former_emails = :former AND password_hash = :hash")
+            .expression_attribute_values(":hash", value(&user.password_hash)?)
             .expression_attribute_values(":from", s(user.email.as_str()))
             .expression_attribute_values(":to", s(to.as_str()))
             .expression_attribute_values(":former", value(&user.former_emails)?)
@@ -224,7 +250,7 @@ impl Store {
             .expression_attribute_values(":yes", value(&true)?)
             .expression_attribute_values(":now", n(now.millis()));
         let back = self
-            .put_of(owner_item(&address, user.id)?)
+            .put_of(owner_item(&address, user.id, &user.password_hash)?)
             .condition_expression("#user = :user AND reserved_until > :now")
             .expression_attribute_names("#user", "user")
             .expression_attribute_values(":user", value(&user.id)?)
@@ -250,6 +276,7 @@ impl Store {
 }
 
 /// The account has the address.
-pub(super) fn owner_item(address: &FoldedAddress, user: UserId) -> Result<Item> {
-    to_item(address_key(address), OWNER, &Owner { user, reserved_until: None })
+pub(super) fn owner_item(address: &FoldedAddress, user: UserId, hash: &PasswordHash) -> Result<Item> {
+    let owner = Owner { user, reserved_until: None, hash_parameters: Some(hash.parameters()) };
+    to_item(address_key(address), OWNER, &owner)
 }

@@ -13,6 +13,7 @@ use crate::domain::id::{DeviceId, UserId};
 use crate::domain::lockout::{Attempts, Bucket};
 use crate::domain::user::User;
 use crate::error::{Error, Result};
+use crate::hashing::HashParameters;
 
 pub(super) const ATTEMPTS: &str = "ATTEMPTS";
 /// Longer than the longest lock and the quiet that forgives.
@@ -23,6 +24,8 @@ const KEPT: Duration = Duration::from_hours(1);
 pub struct BeforeSignIn {
     /// Who has the address.
     pub owner: Option<UserId>,
+    /// Of the hash of the owner's password, unless it was written before they were kept.
+    pub parameters: Option<HashParameters>,
     /// Attempts of everyone.
     pub by_anyone: Option<Attempts>,
     /// Attempts of the device that was asked about.
@@ -46,7 +49,8 @@ impl Store {
         let mut next = || found.next().flatten();
         let owner: Option<Owner> = next().map(from_item).transpose()?;
         Ok(BeforeSignIn {
-            owner: owner.and_then(Owner::account),
+            owner: owner.as_ref().and_then(Owner::account),
+            parameters: owner.and_then(|owner| owner.hash_parameters),
             by_anyone: next().map(from_item).transpose()?,
             by_device: next().map(from_item).transpose()?,
             user_of_device: next().map(from_item).transpose()?,

@@ -1,5 +1,5 @@
-//! Changing and resetting passwords: the hash, the sessions that end with it and the mail that tells of it, in one
-//! transaction.
+//! Changing and resetting passwords: the hash, what a sign-in knows of it beforehand, the sessions that end with it and the mail
+//! that tells of it, in one transaction.
 
 use aws_sdk_dynamodb::types::TransactWriteItem;
 
@@ -48,8 +48,28 @@ impl Store {
             .condition_expression("attribute_exists(pk) AND epoch = :epoch")
             .expression_attribute_values(":epoch", n(user.session_epoch))
             .expression_attribute_values(":next", n(next));
-        let items = vec![update(profile)?, update(session)?, self.put_new(Self::mail_item(mail)?)?];
+        let items = vec![
+            update(profile)?,
+            self.keep_parameters(&user.email.folded(), user.id, new)?,
+            update(session)?,
+            self.put_new(Self::mail_item(mail)?)?,
+        ];
         self.transact(items).await
+    }
+
+    /// Replaces a hash of another cost than today's, unless the password or address was changed in the meantime.
+    ///
+    /// # Errors
+    /// Only when the table cannot be written.
+    pub async fn replace_password_hash(&self, user: &User, new: &PasswordHash) -> Result<()> {
+        let profile = self
+            .update(user_key(user.id), PROFILE)
+            .update_expression("SET password_hash = :new")
+            .condition_expression("password_hash = :old")
+            .expression_attribute_values(":new", value(new)?)
+            .expression_attribute_values(":old", value(&user.password_hash)?);
+        let items = vec![update(profile)?, self.keep_parameters(&user.email.folded(), user.id, new)?];
+        self.transact(items).await.map(|_| ())
     }
 
     /// Uses a link and sets a new password: all sessions end, and the address counts as confirmed, for the link was mailed
@@ -81,7 +101,12 @@ impl Store {
             .expression_attribute_values(":yes", value(&true)?)
             .expression_attribute_values(":roles", value(&roles)?)
             .expression_attribute_values(":now", n(now.millis()));
-        let items = vec![self.use_link(user.id, link, now)?, update(profile)?, self.put_new(Self::mail_item(mail)?)?];
+        let items = vec![
+            self.use_link(user.id, link, now)?,
+            update(profile)?,
+            self.keep_parameters(&user.email.folded(), user.id, new)?,
+            self.put_new(Self::mail_item(mail)?)?,
+        ];
         self.transact(items).await
     }
 

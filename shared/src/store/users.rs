@@ -20,7 +20,6 @@ use crate::domain::name::UserName;
 use crate::domain::picture::{Requested, Settled, Shown};
 use crate::domain::user::{ListedUser, Role, User};
 use crate::error::Result;
-use crate::hashing::PasswordHash;
 
 /// What came of creating an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,7 +53,7 @@ impl Store {
     /// # Errors
     /// Only when the table cannot be written.
     pub async fn create_user(&self, user: &User, mail: &OwedMail) -> Result<Created> {
-        let owner = self.take_address(&user.email.folded(), user.id, user.created_at)?;
+        let owner = self.take_address(&user.email.folded(), user, user.created_at)?;
         let items = vec![self.put_new(profile_item(user)?)?, owner, self.put_new(Self::mail_item(mail)?)?];
         Ok(if self.transact(items).await? { Created::Yes } else { Created::AddressTaken })
     }
@@ -65,7 +64,7 @@ impl Store {
     /// # Errors
     /// Never: an account can be written.
     pub fn items_of(user: &User) -> Result<[Item; 2]> {
-        Ok([profile_item(user)?, owner_item(&user.email.folded(), user.id)?])
+        Ok([profile_item(user)?, owner_item(&user.email.folded(), user.id, &user.password_hash)?])
     }
 
     /// Owes a mail to an address that an account has. A transaction like [`Self::create_user`], so that registering takes
@@ -111,18 +110,6 @@ impl Store {
             None => Change::new("SET updated_at = :now REMOVE pending_email"),
         };
         self.change_user(id, change.value(":now", n(now.millis()))).await
-    }
-
-    /// Replaces a hash of an older cost, unless the password was changed in the meantime.
-    ///
-    /// # Errors
-    /// Only when the table cannot be written.
-    pub async fn replace_password_hash(&self, id: UserId, old: &PasswordHash, new: &PasswordHash) -> Result<()> {
-        let change = Change::new("SET password_hash = :new")
-            .only_if("password_hash = :old")
-            .value(":new", value(new)?)
-            .value(":old", value(old)?);
-        self.change_user(id, change).await.map(|_| ())
     }
 
     /// Ends every session of the account with one write, and with them the links that were mailed to choose a password or
