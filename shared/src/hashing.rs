@@ -1,12 +1,14 @@
 //! Hashing of passwords with argon2id, off the async threads and never more at once than there are cores.
 
+use std::num::NonZero;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use argon2::password_hash::phc::{self, Output, ParamsString, Salt};
 use argon2::{ARGON2ID_IDENT, Algorithm, Argon2, Block, Params, Version};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize, Serializer};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinHandle;
 
 use crate::config;
 use crate::domain::password::{NewPassword, Password};
@@ -59,6 +61,8 @@ pub struct Hasher {
     argon2: Argon2<'static>,
     /// What an unknown address is compared with, so that it takes as long as a known one. No password has this hash.
     nobody: PasswordHash,
+    /// How many hashes at most, which is how many permits there are.
+    at_once: u32,
     permits: Arc<Semaphore>,
     /// What is not in use of argon2's working memory. Memory fresh from the system costs a page fault for every 4 KiB,
     /// which together take half as long as the hash itself; so it is kept, never more than there are permits.
@@ -75,10 +79,12 @@ impl Hasher {
     /// When argon2 does not take the configured cost.
     pub fn new(cost: &config::PasswordHash) -> std::result::Result<Self, argon2::Error> {
         let params = Params::new(cost.memory_kib, cost.iterations, cost.parallelism, None)?;
-        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+        let at_once = u32::try_from(cores).unwrap_or(u32::MAX);
         Ok(Self {
             nobody: hash_of_nobody(&params)?,
             argon2: Argon2::from(params),
+            at_once,
             permits: Arc::new(Semaphore::new(cores)),
             idle_memory: Arc::default(),
         })
@@ -148,22 +154,34 @@ impl Hasher {
         with_memory(&self.idle_memory, |memory| verify(&self.argon2, password, stored, memory))
     }
 
-    /// Makes the memory for one hash ready, which takes half as long as the hash, so that the first does not wait for it. A
-    /// failure is left for the first to meet.
-    pub async fn prepare(&self) {
+    /// Begins to make the memory for one hash ready, which takes half as long as the hash, so that the first does not wait for
+    /// all of it. A hash that comes meanwhile waits, or it would ask the system for as much again. A failure is left for the first
+    /// to meet.
+    ///
+    /// # Panics
+    /// Outside a Tokio runtime.
+    pub fn prepare(&self) {
+        // Where hashes are under way already, they have memory.
+        let Ok(permits) = Arc::clone(&self.permits).try_acquire_many_owned(self.at_once) else { return };
         let blocks = self.argon2.params().block_count();
-        let _ = self.off_thread(move |memory| grow(memory, blocks)).await;
+        self.spawn(permits, move |memory| grow(memory, blocks));
     }
 
     async fn off_thread<T: Send + 'static>(&self, work: impl FnOnce(&mut Memory) -> T + Send + 'static) -> Result<T> {
         let permit = Arc::clone(&self.permits).acquire_owned().await.map_err(Error::internal)?;
+        self.spawn(permit, work).await.map_err(Error::internal)
+    }
+
+    fn spawn<T: Send + 'static>(
+        &self,
+        permits: OwnedSemaphorePermit,
+        work: impl FnOnce(&mut Memory) -> T + Send + 'static,
+    ) -> JoinHandle<T> {
         let idle = Arc::clone(&self.idle_memory);
         tokio::task::spawn_blocking(move || {
-            let _permit = permit;
+            let _permits = permits;
             with_memory(&idle, work)
         })
-        .await
-        .map_err(Error::internal)
     }
 }
 
@@ -319,14 +337,22 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_first_hash_takes_the_memory_that_was_made_ready() {
+    async fn the_first_hash_waits_for_the_memory_that_is_made_ready_and_takes_it() {
         let hasher = hasher(1);
-        hasher.prepare().await;
         let ready = |hasher: &Hasher| {
             hasher.idle_memory.lock().unwrap().iter().map(|memory| (memory.as_ptr(), memory.len())).collect::<Vec<_>>()
         };
+        // Held here, so that the memory is made only when the hash has come.
+        let idle = Arc::clone(&hasher.idle_memory);
+        let held = idle.lock().unwrap();
+        hasher.prepare();
+        assert_eq!(hasher.permits.available_permits(), 0, "no hash begins meanwhile");
+        drop(held);
+        hasher.hash(&new_password("correct horse")).await.unwrap();
+        assert!(matches!(ready(&hasher)[..], [(_, 64)]));
+
         let before = ready(&hasher);
-        assert!(matches!(before[..], [(_, 64)]));
+        hasher.prepare();
         hasher.hash(&new_password("correct horse")).await.unwrap();
         assert_eq!(ready(&hasher), before);
     }

@@ -33,7 +33,7 @@ pub struct Route {
     pub errors: &'static [Code],
     /// Whether it reads or writes the table. One that does not is up while the table is not, and starts without it.
     pub uses_table: bool,
-    /// Whether it hashes a password: the memory for that is made ready while a cold start waits for its first connection.
+    /// Whether it hashes a password: the memory for that is made ready while a cold start does the rest.
     pub hashes: bool,
     /// How often one origin may call it: its handler takes [`limit::Limited`].
     pub limit: Option<Limit>,
