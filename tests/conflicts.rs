@@ -29,6 +29,19 @@ async fn signing_in_refreshing_and_signing_out_survive_conflicts() {
 }
 
 #[tokio::test]
+async fn a_sign_in_succeeds_though_its_hash_cannot_be_replaced() {
+    let data = tempfile::tempdir().unwrap();
+    let app = TestApp::start_in(Some(data.path()), &[("LIMITS", "off"), ("PASSWORD_HASH_ITERATIONS", "1")]).await;
+    app.signed_in(ADA).await;
+    app.stack.stop().await;
+    let app = TestApp::start_in(Some(data.path()), &[("LIMITS", "off"), ("PASSWORD_HASH_ITERATIONS", "2")]).await;
+    app.idle().await;
+    app.outage(Service::DynamoDb, LASTING).await;
+    assert_eq!(app.login(ADA, PASSWORD).await.status, 200);
+    app.stack.stop().await;
+}
+
+#[tokio::test]
 async fn a_second_factor_is_added_proved_and_removed_in_spite_of_conflicts() {
     let app = TestApp::start().await;
     let session = app.signed_in(ADA).await;

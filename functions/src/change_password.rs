@@ -11,9 +11,10 @@ use serde::Deserialize;
 use shared::domain::lockout::Bucket;
 use shared::domain::mail::{MailKind, OwedMail};
 use shared::domain::password::{Known, NewPassword, Password};
+use shared::domain::session::Session;
 use shared::domain::user::User;
 use shared::error::{Causes, Code};
-use shared::hashing::Verdict;
+use shared::hashing::{PasswordHash, Verdict};
 use shared::http::Route;
 use shared::http::body::Json;
 use shared::http::caller::CurrentUser;
@@ -57,17 +58,33 @@ pub async fn handler(
     }
 
     let hash = app.hasher.hash(&new).await?;
-    let now = app.clock.now();
-    let kind = MailKind::PasswordChanged { to: user.email.clone(), name: user.name.clone() };
-    let mail = OwedMail::new(user.email.folded(), kind, now);
-    if !app.store.change_password(&user, &session, &hash, &mail, now).await? {
-        // Changed since it was compared: what was the current password is it no more.
-        return Err(Error::WrongPassword);
-    }
+    let (user, mail) = change(&app, user, &session, &hash).await?;
     Event::PasswordChanged { user: user.id, session: session.id }.record();
     app.tell_emailer(&mail).await;
     forgive(&app, &user).await;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Sets the password, and once more where the account only has another address or a fresh hash of the same password since it was
+/// read. Returns it as it was before, and the mail that is owed.
+async fn change(app: &App, mut user: User, session: &Session, new: &PasswordHash) -> Result<(User, OwedMail)> {
+    for _ in 0..2 {
+        let now = app.clock.now();
+        let kind = MailKind::PasswordChanged { to: user.email.clone(), name: user.name.clone() };
+        let mail = OwedMail::new(user.email.folded(), kind, now);
+        if app.store.change_password(&user, session, new, &mail, now).await? {
+            return Ok((user, mail));
+        }
+        let (again, session) = app.store.user_and_session(user.id, session.id).await?;
+        let again = again.filter(|again| session.is_some_and(|session| session.is_live(again, now)));
+        let again = again.ok_or(Error::InvalidToken)?;
+        if again.session_epoch != user.session_epoch {
+            // Changed by this very session since it was compared: what was the current password is it no more.
+            return Err(Error::WrongPassword);
+        }
+        user = again;
+    }
+    Err(Error::TemporarilyUnavailable("the account was changed again and again".into()))
 }
 
 /// Forgets the attempts to sign in. The new password is set whatever becomes of this, and a lock ends by itself.

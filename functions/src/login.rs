@@ -23,7 +23,7 @@ use shared::domain::lockout::{self, Attempts, Bucket};
 use shared::domain::password::{NewPassword, Password};
 use shared::domain::session::Session;
 use shared::domain::user::User;
-use shared::error::Code;
+use shared::error::{Causes, Code};
 use shared::hashing::{HashParameters, Verdict};
 use shared::http::Route;
 use shared::http::answer::{Answer, Facts};
@@ -98,22 +98,23 @@ pub async fn handler(State(app): State<App>, facts: Facts, limit: Limited, Json(
     // Of a locked bucket no account is read, and no password compared.
     unless_locked(&app, owner, bucket, earlier)?;
     let counted = count_attempt(&app, owner, bucket, earlier);
-    let compared = compare(&app, owner, parameters, user, &password);
+    let compared = compare(&app, owner, parameters.clone(), user, &password);
     // The password is compared while the count is on its way; of an attempt that is not counted nobody hears what came. Both
     // are awaited, as a hash that has begun cannot be called off, and nothing outlives the answer.
     let (counted, compared) = meanwhile_read_keys(&app, Box::pin(async { tokio::join!(counted, compared) })).await;
     counted?;
     let (user, verdict) = compared?;
     let user = recognise(user, verdict)?;
+    // Another hash also where the next sign-in would not know what to compute with.
+    if verdict == Verdict::RightButOutdated || parameters != Some(user.password_hash.parameters()) {
+        rehash(&app, &user, password).await;
+    }
     if let Err(error) = admissible(&user) {
         // Whoever knows the password does not guess.
         app.store.forget_attempts(bucket).await?;
         return Err(error);
     }
 
-    if verdict == Verdict::RightButOutdated {
-        rehash(&app, &user, password).await?;
-    }
     let now = app.clock.now();
     if user.has_second_factor() {
         return challenge(&app, &user, bucket, device).await.map(Outcome::SecondFactorRequired);
@@ -232,6 +233,11 @@ async fn compare(
     user: Option<User>,
     password: &Password,
 ) -> Result<(Option<User>, Verdict)> {
+    let user = match (user, owner, &parameters) {
+        // An account from before parameters were kept: rather a read beforehand than a second hash afterwards.
+        (None, Some(owner), None) => app.store.user(owner).await?,
+        (user, ..) => user,
+    };
     if let Some(user) = user {
         let verdict = app.hasher.verify(password, Some(&user.password_hash)).await?;
         return Ok((Some(user), verdict));
@@ -239,9 +245,13 @@ async fn compare(
     // For an unknown address as much is read and computed as for a known one: an id that nobody has, nobody's hash.
     let read = app.store.user(owner.unwrap_or_else(|| UserId::new(app.clock.now())));
     let (user, computed) = tokio::join!(read, app.hasher.compute(password, parameters));
-    let (user, computed) = (user?, computed?);
+    let user = user?;
     let stored = user.as_ref().map(|user| &user.password_hash);
-    let verdict = app.hasher.verify_computed(computed, password, stored).await?;
+    let verdict = match computed {
+        Ok(computed) => app.hasher.verify_computed(&computed, stored).await?,
+        // What lies beside an address decides nothing, also where nothing can be computed with it.
+        Err(_) => app.hasher.verify(password, stored).await?,
+    };
     Ok((user, verdict))
 }
 
@@ -311,10 +321,15 @@ fn admissible(user: &User) -> Result<()> {
     Err(error)
 }
 
-/// Replaces a hash of another cost than today's, while the password is at hand.
-async fn rehash(app: &App, user: &User, password: Password) -> Result<()> {
-    let hash = app.hasher.hash(&NewPassword::known(password)).await?;
-    app.store.replace_password_hash(user, &hash).await
+/// Replaces the hash while the password is at hand. The sign-in does not fail with it: the next one tries again.
+async fn rehash(app: &App, user: &User, password: Password) {
+    let replaced = async {
+        let hash = app.hasher.hash(&NewPassword::known(password)).await?;
+        app.store.replace_password_hash(user, &hash).await
+    };
+    if let Err(error) = replaced.await {
+        tracing::error!(error.message = %Causes(&error), "a hash could not be replaced");
+    }
 }
 
 /// A request whose fields could be taken.

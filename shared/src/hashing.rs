@@ -41,8 +41,9 @@ impl PasswordHash {
 #[serde(transparent)]
 pub struct HashParameters(String);
 
-/// The output for a password, made before there was a stored hash to compare it with.
+/// A password and its output, made before there was a stored hash to compare it with.
 pub struct Computed {
+    password: Password,
     parameters: HashParameters,
     output: Output,
 }
@@ -121,29 +122,24 @@ impl Hasher {
         self.off_thread(move |memory| {
             let phc = phc::PasswordHash::new(&parameters.0).map_err(Error::internal)?;
             let output = output_like(&phc, &password, memory)?;
-            Ok(Computed { parameters, output })
+            Ok(Computed { password, parameters, output })
         })
         .await?
     }
 
-    /// What [`Self::verify`] says, without its work, if that was done with the parameters of `stored`.
+    /// What [`Self::verify`] says; without its work, if `stored` is a hash of the parameters that were computed with.
     ///
     /// # Errors
     /// As [`Self::verify`].
-    pub async fn verify_computed(
-        &self,
-        computed: Computed,
-        password: &Password,
-        stored: Option<&PasswordHash>,
-    ) -> Result<Verdict> {
-        match stored {
-            None => Ok(Verdict::Wrong),
-            Some(stored) if stored.parameters() == computed.parameters => {
-                verdict(&self.argon2, &parse(stored)?, &computed.output)
-            }
-            // There is another hash since the parameters were read.
-            Some(stored) => self.verify(password, Some(stored)).await,
+    pub async fn verify_computed(&self, computed: &Computed, stored: Option<&PasswordHash>) -> Result<Verdict> {
+        let Some(stored) = stored else { return Ok(Verdict::Wrong) };
+        let phc = parse(stored)?;
+        // The length of the output is no parameter of a PHC string, but of argon2 it is.
+        let alike = phc.hash.as_ref().is_some_and(|expected| expected.len() == computed.output.len());
+        if alike && stored.parameters() == computed.parameters {
+            return verdict(&self.argon2, &phc, &computed.output);
         }
+        self.verify(&computed.password, Some(stored)).await
     }
 
     /// The cost of one verification alone, for measuring; everything else a login does is compared with it.
@@ -229,8 +225,10 @@ fn verdict(argon2: &Argon2<'_>, stored: &phc::PasswordHash, output: &Output) -> 
     if output != expected {
         return Ok(Verdict::Wrong);
     }
-    let today = ParamsString::try_from(argon2.params()).map_err(Error::internal)?;
-    Ok(if stored.params == today { Verdict::Right } else { Verdict::RightButOutdated })
+    let params = argon2.params();
+    let length = params.output_len().unwrap_or(Params::DEFAULT_OUTPUT_LEN);
+    let today = ParamsString::try_from(params).map_err(Error::internal)?;
+    Ok(if stored.params == today && expected.len() == length { Verdict::Right } else { Verdict::RightButOutdated })
 }
 
 fn output(argon2: &Argon2<'_>, password: &Password, salt: &[u8], memory: &mut Memory) -> Result<Output> {
@@ -267,6 +265,8 @@ fn hash_of_nobody(params: &Params) -> std::result::Result<PasswordHash, argon2::
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt;
+
     use super::*;
     use crate::domain::password::Known;
 
@@ -299,18 +299,29 @@ mod tests {
         let hasher = hasher(1);
         let hash = async || hasher.hash(&new_password("correct horse")).await.unwrap();
         let (stored, replaced) = (hash().await, hash().await);
-        for (password, parameters, stored, verdict) in [
-            ("correct horse", Some(&stored), Some(&stored), Verdict::Right),
-            ("incorrect horse", Some(&stored), Some(&stored), Verdict::Wrong),
-            ("correct horse", Some(&replaced), Some(&stored), Verdict::Right),
-            ("incorrect horse", Some(&replaced), Some(&stored), Verdict::Wrong),
-            ("correct horse", None, Some(&stored), Verdict::Right),
-            ("correct horse", Some(&stored), None, Verdict::Wrong),
-            ("correct horse", None, None, Verdict::Wrong),
+        // As another program may have made it.
+        let long = Params::new(64, 1, 1, Some(64)).unwrap();
+        let long =
+            super::hash(&Argon2::from(long), &Password::new(&"correct horse".into()), &mut Memory::new()).unwrap();
+        for (password, parameters, stored, verdict, at_once) in [
+            ("correct horse", Some(&stored), Some(&stored), Verdict::Right, true),
+            ("incorrect horse", Some(&stored), Some(&stored), Verdict::Wrong, true),
+            ("correct horse", Some(&replaced), Some(&stored), Verdict::Right, false),
+            ("incorrect horse", Some(&replaced), Some(&stored), Verdict::Wrong, false),
+            ("correct horse", Some(&long), Some(&long), Verdict::RightButOutdated, false),
+            ("incorrect horse", Some(&long), Some(&long), Verdict::Wrong, false),
+            ("correct horse", None, Some(&stored), Verdict::Right, false),
+            ("correct horse", Some(&stored), None, Verdict::Wrong, true),
+            ("correct horse", None, None, Verdict::Wrong, true),
         ] {
             let password = Password::new(&password.into());
             let computed = hasher.compute(&password, parameters.map(PasswordHash::parameters)).await.unwrap();
-            assert_eq!(hasher.verify_computed(computed, &password, stored).await.unwrap(), verdict);
+            // While no hash can begin, only what needs none has an answer.
+            let permits = hasher.permits.acquire_many(hasher.at_once).await.unwrap();
+            let said = hasher.verify_computed(&computed, stored).now_or_never();
+            assert_eq!(said.map(Result::unwrap), at_once.then_some(verdict));
+            drop(permits);
+            assert_eq!(hasher.verify_computed(&computed, stored).await.unwrap(), verdict);
         }
     }
 
@@ -342,7 +353,7 @@ mod tests {
         let ready = |hasher: &Hasher| {
             hasher.idle_memory.lock().unwrap().iter().map(|memory| (memory.as_ptr(), memory.len())).collect::<Vec<_>>()
         };
-        // Held here, so that the memory is made only when the hash has come.
+        // Held here, so that the memory is not ready before the permits are counted.
         let idle = Arc::clone(&hasher.idle_memory);
         let held = idle.lock().unwrap();
         hasher.prepare();

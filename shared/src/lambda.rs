@@ -65,13 +65,15 @@ fn start(
                 let records = Records::default();
                 tracing::subscriber::set_global_default(telemetry::subscriber(clock.clone(), records.clone(), true))?;
                 let app = App::new(Config::from_env()?, clock)?;
-                if hashes {
-                    // Nothing waits for it but the first hash.
-                    app.hasher.prepare();
-                }
                 let warm = async {
                     if uses_table {
                         app.warm().await;
+                    }
+                };
+                // Once the connection is on its way; nothing waits for it but the first hash.
+                let prepare = async {
+                    if hashes {
+                        app.hasher.prepare();
                     }
                 };
                 let register = async {
@@ -81,8 +83,8 @@ fn start(
                     let make = telemetry::ship_after_each_answer(Shipper::new(app.clone(), records)).await?;
                     Ok::<_, Error>(Some(std::sync::Arc::new(Box::new(make) as MakeGuard)))
                 };
-                // Neither needs the other, so neither waits for it.
-                let ((), finished) = tokio::join!(warm, register);
+                // None needs another, so none waits for it.
+                let ((), (), finished) = tokio::join!(warm, prepare, register);
                 run(app.clone(), finished?).await
             })
         });

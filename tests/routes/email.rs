@@ -9,6 +9,7 @@ use shared::domain::email::EmailAddress;
 use shared::domain::link::LinkToken;
 use shared::domain::mail::{FactorChange, MailKind, OwedMail};
 use shared::domain::passkey::{Credential, Passkey, PasskeyId, PasskeyName};
+use shared::domain::password::{NewPassword, Password};
 use shared::domain::recovery::RecoverySet;
 use shared::domain::totp::Step;
 use tests::{Answer, PASSWORD, SignedIn, TestApp, text};
@@ -424,6 +425,35 @@ async fn taking_a_change_back_wins_over_another_change_at_the_same_time() {
         }
         assert_eq!(thief.get("/user").await.code(), "invalid_token");
     }
+}
+
+#[tokio::test]
+async fn a_hash_for_an_account_that_has_moved_meanwhile_is_not_written_and_the_old_address_stays_kept() {
+    let app = TestApp::start().await;
+    let ada = app.signed_in(OLD).await;
+    let store = &app.app().store;
+    let before = store.user(ada.id.parse().unwrap()).await.unwrap().unwrap();
+    moved(&app, &ada, OLD, NEW).await;
+
+    let hash = app.app().hasher.hash(&NewPassword::known(Password::new(&PASSWORD.into()))).await.unwrap();
+    store.replace_password_hash(&before, &hash).await.unwrap();
+    let after = store.user(before.id).await.unwrap().unwrap();
+    assert_eq!(after.password_hash.parameters(), before.password_hash.parameters());
+    assert_eq!(store.owner_of(&before.email.folded()).await.unwrap(), None);
+    assert_eq!(store.owner_of(&after.email.folded()).await.unwrap(), Some(before.id));
+}
+
+#[tokio::test]
+async fn an_address_that_is_kept_for_another_account_is_not_moved_to() {
+    let app = TestApp::start().await;
+    let ada = app.signed_in(OLD).await;
+    moved(&app, &ada, OLD, NEW).await;
+    app.clock.advance(MINUTE);
+    let bob = app.signed_in("bob@example.com").await;
+    let token = asked(&app, &bob, OLD).await;
+    let answer = confirm(&app, &token).await;
+    assert_eq!((answer.status.as_u16(), answer.code().as_str()), (410, "link_used"));
+    assert_eq!(bob.get("/user").await.json()["email"], "bob@example.com");
 }
 
 /// Sudhodanan and Paverd, "Pre-hijacked accounts" (USENIX Security 2022): the unexpired email change attack.

@@ -347,20 +347,49 @@ async fn whatever_sets_a_password_or_moves_an_account_tells_the_next_sign_in_wha
     assert!(foreseen(&app, "ada@example.com").await, "moved back");
 }
 
-#[tokio::test]
-async fn a_sign_in_that_a_new_password_overtakes_is_judged_by_the_new_one() {
-    let app = TestApp::start().await;
-    app.confirmed("ada@example.com").await;
-    // As if the address had been looked up before the account got the hash that it has.
+/// Changes what lies beside an address for a sign-in to compute with.
+async fn set_parameters(app: &TestApp, email: &str, parameters: Option<&str>) {
     let update = app.app().dynamodb().update_item().table_name("users");
-    let update = update.key("pk", AttributeValue::S("EMAIL#ada@example.com".into()));
-    let update =
-        update.key("sk", AttributeValue::S("OWNER".into())).update_expression("SET hash_parameters = :earlier");
-    let earlier = AttributeValue::S("$argon2id$v=19$m=8,t=1,p=1$AAAAAAAAAAAAAAAAAAAAAA".into());
-    update.expression_attribute_values(":earlier", earlier).send().await.unwrap();
+    let update = update.key("pk", AttributeValue::S(format!("EMAIL#{email}")));
+    let update = update.key("sk", AttributeValue::S("OWNER".into()));
+    let update = match parameters {
+        Some(parameters) => update
+            .update_expression("SET hash_parameters = :parameters")
+            .expression_attribute_values(":parameters", AttributeValue::S(parameters.into())),
+        None => update.update_expression("REMOVE hash_parameters"),
+    };
+    update.send().await.unwrap();
+    assert!(!foreseen(app, email).await);
+}
 
-    assert_eq!(outcome(&app.login("ada@example.com", WRONG).await), refused(401, "invalid_credentials"));
+/// Of another hash, of none as an earlier version left it, and of what nobody can compute with.
+const OTHER_PARAMETERS: [Option<&str>; 3] =
+    [Some("$argon2id$v=19$m=8,t=1,p=1$AAAAAAAAAAAAAAAAAAAAAA"), None, Some("nonsense")];
+
+#[tokio::test]
+async fn what_lies_beside_an_address_never_decides_and_a_right_password_mends_it() {
+    let app = TestApp::start().await;
+    let ada = app.signed_in("ada@example.com").await;
+    let device = app.login("ada@example.com", PASSWORD).await.json()["device_token"].clone();
+    for parameters in OTHER_PARAMETERS {
+        set_parameters(&app, "ada@example.com", parameters).await;
+        assert_eq!(outcome(&app.login("ada@example.com", WRONG).await), refused(401, "invalid_credentials"));
+        assert!(!foreseen(&app, "ada@example.com").await, "{parameters:?}");
+        assert_eq!(app.login("ada@example.com", PASSWORD).await.status, 200, "{parameters:?}");
+        assert!(foreseen(&app, "ada@example.com").await, "{parameters:?}");
+
+        set_parameters(&app, "ada@example.com", parameters).await;
+        let body = json!({ "email": "ada@example.com", "password": PASSWORD, "device_token": device });
+        assert_eq!(app.post("/auth/login", &body).await.status, 200, "{parameters:?}");
+        assert!(foreseen(&app, "ada@example.com").await, "{parameters:?}, from a known device");
+    }
+    let mended = stored_hash(&app, &ada.id).await;
     assert_eq!(app.login("ada@example.com", PASSWORD).await.status, 200);
+    assert_eq!(stored_hash(&app, &ada.id).await, mended);
+    disable(&app, &ada.id).await;
+    set_parameters(&app, "ada@example.com", None).await;
+    assert_eq!(outcome(&app.login("ada@example.com", PASSWORD).await), refused(403, "account_disabled"));
+    assert!(foreseen(&app, "ada@example.com").await, "disabled");
 }
 
 #[tokio::test]

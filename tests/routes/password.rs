@@ -3,10 +3,16 @@
 
 use std::time::Duration;
 
-use futures_util::future::join_all;
+use axum::extract::State;
+use axum::http::StatusCode;
+use functions::change_password;
+use futures_util::future::{BoxFuture, join_all};
 use local::{Outage, Service};
 use reqwest::Method;
 use serde_json::json;
+use shared::domain::password::{NewPassword, Password};
+use shared::http::body::Json;
+use shared::http::caller::CurrentUser;
 use shared::http::pages::CONTENT_SECURITY_POLICY;
 use tests::{Answer, PASSWORD, SignedIn, TestApp, text};
 
@@ -109,6 +115,60 @@ async fn of_many_changes_at_once_one_wins() {
     assert_eq!(app.login(ADA, &passwords[won[0]]).await.status, 200);
     assert_eq!(ada.get("/user").await.status, 200);
     assert_eq!(subjects(&app, ADA).await.iter().filter(|subject| *subject == CHANGED).count(), 1);
+}
+
+/// A request of the newest session to change the password that was let in, and is about to compare.
+async fn let_in(app: &TestApp, session: &SignedIn<'_>) -> BoxFuture<'static, Result<StatusCode, String>> {
+    let store = &app.app().store;
+    let user = store.user(session.id.parse().unwrap()).await.unwrap().unwrap();
+    let session = store.sessions(user.id).await.unwrap().remove(0);
+    let caller = CurrentUser { user, session, signed_in_at: app.app().clock.now() };
+    let body = serde_json::from_value(json!({ "current_password": PASSWORD, "new_password": NEW })).unwrap();
+    let changing = change_password::handler(caller, State(app.app().clone()), Json(body));
+    Box::pin(async { changing.await.map_err(|error| error.code().as_str().to_owned()) })
+}
+
+#[tokio::test]
+async fn a_password_that_is_changed_while_the_account_moves_is_not_called_wrong() {
+    let app = TestApp::start().await;
+    let ada = app.signed_in(ADA).await;
+    let changing = let_in(&app, &ada).await;
+    assert_eq!(ada.put("/user", &json!({ "email": "lovelace@example.com" })).await.status, 200);
+    let token = app.mailed_token("lovelace@example.com", "/auth/email/confirm").await;
+    assert_eq!(app.post("/auth/email/confirm", &json!({ "token": token })).await.status, 200);
+
+    assert_eq!(changing.await, Ok(StatusCode::NO_CONTENT));
+    assert_eq!(app.login("lovelace@example.com", NEW).await.status, 200);
+    assert_eq!(subjects(&app, "lovelace@example.com").await.iter().filter(|subject| *subject == CHANGED).count(), 1);
+}
+
+#[tokio::test]
+async fn a_password_that_is_changed_while_a_sign_in_replaces_its_hash_is_not_called_wrong() {
+    let app = TestApp::start().await;
+    let ada = app.signed_in(ADA).await;
+    let changing = let_in(&app, &ada).await;
+    let user = app.app().store.user(ada.id.parse().unwrap()).await.unwrap().unwrap();
+    let fresh = app.app().hasher.hash(&NewPassword::known(Password::new(&PASSWORD.into()))).await.unwrap();
+    app.app().store.replace_password_hash(&user, &fresh).await.unwrap();
+
+    assert_eq!(changing.await, Ok(StatusCode::NO_CONTENT));
+    assert_eq!(app.login(ADA, NEW).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_session_that_ends_while_it_changes_the_password_changes_nothing() {
+    let app = TestApp::start().await;
+    app.confirmed(ADA).await;
+    for everywhere in [false, true] {
+        let elsewhere = app.sign_in(ADA).await;
+        app.clock.advance(MINUTE);
+        let ada = app.sign_in(ADA).await;
+        let changing = let_in(&app, &ada).await;
+        let ending = if everywhere { elsewhere } else { ada };
+        assert_eq!(ending.post("/auth/logout", &json!({ "everywhere": everywhere })).await.status, 204);
+        assert_eq!(changing.await, Err("invalid_token".into()), "everywhere: {everywhere}");
+        assert_eq!(app.login(ADA, PASSWORD).await.status, 200);
+    }
 }
 
 #[tokio::test]

@@ -28,7 +28,7 @@ pub(super) struct Owner {
     #[serde(default)]
     pub reserved_until: Option<Timestamp>,
     /// Of the account's hash, for a sign-in to compute with while it reads the account. Whatever writes a hash writes these in the
-    /// same transaction.
+    /// same transaction; where they are of another hash all the same, the next right password mends them.
     #[serde(default)]
     pub hash_parameters: Option<HashParameters>,
 }
@@ -66,8 +66,9 @@ impl Store {
         put(owner)
     }
 
-    /// For a transaction that gives the account another hash, if it has the address.
-    pub(super) fn keep_parameters(
+    /// For a transaction that gives the account another hash: what a sign-in computes with, if the account has the address. The
+    /// item is written whole, so it has to be all that an owner's is.
+    pub(super) fn write_parameters(
         &self,
         address: &FoldedAddress,
         user: UserId,
@@ -184,11 +185,8 @@ impl Store {
                 "SET email = :to, email_confirmed = :yes, #roles = :roles, former_emails = :former, updated_at = :now \
                  REMOVE pending_email",
             )
-            .condition_expression(
-                "email = :from AND pending_email = :to AND session_epoch = :epoch AND password_hash = :hash",
-            )
+            .condition_expression("email = :from AND pending_email = :to AND session_epoch = :epoch")
             .expression_attribute_names("#roles", "roles")
-            .expression_attribute_values(":hash", value(&user.password_hash)?)
             .expression_attribute_values(":from", s(user.email.as_str()))
             .expression_attribute_values(":to", s(to.as_str()))
             .expression_attribute_values(":epoch", n(user.session_epoch))
@@ -240,8 +238,7 @@ impl Store {
                  REMOVE {}",
                 remove.join(", ")
             ))
-            .condition_expression("email = :from AND former_emails = :former AND password_hash = :hash")
-            .expression_attribute_values(":hash", value(&user.password_hash)?)
+            .condition_expression("email = :from AND former_emails = :former")
             .expression_attribute_values(":from", s(user.email.as_str()))
             .expression_attribute_values(":to", s(to.as_str()))
             .expression_attribute_values(":former", value(&user.former_emails)?)

@@ -24,7 +24,7 @@ const KEPT: Duration = Duration::from_hours(1);
 pub struct BeforeSignIn {
     /// Who has the address.
     pub owner: Option<UserId>,
-    /// Of the hash of the owner's password, unless it was written before they were kept.
+    /// Of the hash of the owner's password, unless that was written before they were kept.
     pub parameters: Option<HashParameters>,
     /// Attempts of everyone.
     pub by_anyone: Option<Attempts>,

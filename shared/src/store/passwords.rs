@@ -18,7 +18,7 @@ use crate::hashing::PasswordHash;
 
 impl Store {
     /// Sets a new password, begins a new epoch, which ends every session, and takes this one session along. `false` when
-    /// the password was changed or the session ended in the meantime.
+    /// password or address were changed or the session ended in the meantime.
     ///
     /// # Errors
     /// Only when the table cannot be written.
@@ -50,14 +50,14 @@ impl Store {
             .expression_attribute_values(":next", n(next));
         let items = vec![
             update(profile)?,
-            self.keep_parameters(&user.email.folded(), user.id, new)?,
+            self.write_parameters(&user.email.folded(), user.id, new)?,
             update(session)?,
             self.put_new(Self::mail_item(mail)?)?,
         ];
         self.transact(items).await
     }
 
-    /// Replaces a hash of another cost than today's, unless the password or address was changed in the meantime.
+    /// Replaces a hash by a fresh one of the same password, unless password or address were changed in the meantime.
     ///
     /// # Errors
     /// Only when the table cannot be written.
@@ -68,7 +68,7 @@ impl Store {
             .condition_expression("password_hash = :old")
             .expression_attribute_values(":new", value(new)?)
             .expression_attribute_values(":old", value(&user.password_hash)?);
-        let items = vec![update(profile)?, self.keep_parameters(&user.email.folded(), user.id, new)?];
+        let items = vec![update(profile)?, self.write_parameters(&user.email.folded(), user.id, new)?];
         self.transact(items).await.map(|_| ())
     }
 
@@ -104,7 +104,7 @@ impl Store {
         let items = vec![
             self.use_link(user.id, link, now)?,
             update(profile)?,
-            self.keep_parameters(&user.email.folded(), user.id, new)?,
+            self.write_parameters(&user.email.folded(), user.id, new)?,
             self.put_new(Self::mail_item(mail)?)?,
         ];
         self.transact(items).await
