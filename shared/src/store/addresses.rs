@@ -74,12 +74,7 @@ impl Store {
         user: UserId,
         hash: &PasswordHash,
     ) -> Result<TransactWriteItem> {
-        let owner = self
-            .put_of(owner_item(address, user, hash)?)
-            .condition_expression("#user = :user AND attribute_not_exists(reserved_until)")
-            .expression_attribute_names("#user", "user")
-            .expression_attribute_values(":user", value(&user)?);
-        put(owner)
+        self.put_over_owner(owner_item(address, user, hash)?, user)
     }
 
     /// For a transaction: the account no longer has the address, and it is free at once.
@@ -97,6 +92,11 @@ impl Store {
         let mut item =
             to_item(address_key(address), OWNER, &Owner { user, reserved_until: Some(until), hash_parameters: None })?;
         item.insert("ttl".into(), n(until.seconds()));
+        self.put_over_owner(item, user)
+    }
+
+    /// For a transaction: in place of what says that the account has the address, if that stands.
+    fn put_over_owner(&self, item: Item, user: UserId) -> Result<TransactWriteItem> {
         let owner = self
             .put_of(item)
             .condition_expression("#user = :user AND attribute_not_exists(reserved_until)")
