@@ -1,6 +1,7 @@
 //! A function as a process of its own, against Lambda's runtime and extensions API
 //! (<https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>).
 
+use std::io::Read;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -8,7 +9,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::http::{HeaderName, HeaderValue};
+use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use futures_util::stream;
@@ -92,14 +93,17 @@ impl Runtime {
         (headers, body).into_response()
     }
 
-    async fn tell(&self) -> String {
+    async fn tell(&self) -> Response {
         self.asked.fetch_add(1, Ordering::Relaxed);
-        self.events.acquire().await.unwrap().forget();
+        let Ok(event) = self.events.acquire().await else {
+            return (StatusCode::INTERNAL_SERVER_ERROR, "no events").into_response();
+        };
+        event.forget();
         let event = json!({
             "eventType": "INVOKE", "deadlineMs": 99_999_999_999_999_u64, "requestId": "r1", "invokedFunctionArn": "arn",
             "tracing": { "type": "X-Amzn-Trace-Id", "value": "t" },
         });
-        event.to_string()
+        event.to_string().into_response()
     }
 }
 
@@ -180,6 +184,34 @@ async fn lines_about_shipping_the_log_do_not_keep_the_invocation_from_its_end() 
     .await;
     assert!(app.stack.logs().await.iter().any(|line| line["message"] == "answered"));
     function.end(&runtime).await;
+}
+
+#[tokio::test]
+async fn a_function_ends_that_can_no_longer_say_when_an_invocation_is_over() {
+    let app = TestApp::start().await;
+    let (runtime, address) = Runtime::start(HEALTH).await;
+    let mut function = Function(command(&app, &address, "").stderr(Stdio::piped()).spawn().unwrap());
+    eventually("an answer", async || runtime.answer.lock().unwrap().clone()).await;
+    runtime.events.close();
+    let status = eventually("the end of the function", async || function.0.try_wait().unwrap()).await;
+    assert_eq!(status.code(), Some(1));
+    let mut said = String::new();
+    function.0.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    assert!(said.contains("Lambda answered its extension with 500 Internal Server Error: no events"), "{said}");
+}
+
+#[tokio::test]
+async fn a_function_whose_extension_lambda_does_not_take_does_not_start() {
+    let app = TestApp::start().await;
+    let nowhere = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().to_string();
+    // Its first call waits for ever; nothing waits for that.
+    let table = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut command = command(&app, &nowhere, "");
+    command.env("AWS_LAMBDA_FUNCTION_NAME", "login").stderr(Stdio::piped());
+    command.env("AWS_ENDPOINT_URL_DYNAMODB", format!("http://{}", table.local_addr().unwrap()));
+    let mut function = Function(command.spawn().unwrap());
+    let status = eventually("the end of the function", async || function.0.try_wait().unwrap()).await;
+    assert_eq!(status.code(), Some(1));
 }
 
 #[tokio::test]

@@ -31,6 +31,7 @@ pub mod logout;
 pub mod not_found;
 pub mod passkey_login;
 pub mod password_page;
+pub mod presign;
 pub mod qr;
 pub mod refresh;
 pub mod register;

@@ -3,7 +3,8 @@
 //! `POST /user/picture`. The URL is bound to the user, the content type and the length; what arrives is resized by the
 //! `image` function.
 
-use aws_sdk_s3::presigning::PresigningConfig;
+use std::time::SystemTime;
+
 use axum::extract::State;
 use axum::routing::post;
 use serde::{Deserialize, Serialize};
@@ -20,6 +21,8 @@ use shared::http::fields::Fields;
 use shared::telemetry::audit::Event;
 use shared::{App, Error, Result};
 use utoipa::ToSchema;
+
+use crate::presign::Put;
 
 pub const ROUTE: Route = Route::new("upload_picture", &["POST"], &["/user/picture"], || post(handler))
     .fails_with(&[Code::Unauthenticated, Code::InvalidToken]);
@@ -69,24 +72,21 @@ pub async fn handler(
     let (content_type, content_length) = body.parse()?;
     let now = app.clock.now();
     let requested = Requested { upload: UploadId::new(now), at: now };
-    let upload = app
-        .s3()
-        .put_object()
-        .bucket(&app.config.pictures.uploads_bucket)
-        .key(upload_key(caller.user.id, requested.upload))
-        .content_type(&content_type)
-        .content_length(i64::try_from(content_length).map_err(Error::internal)?)
-        .presigned(PresigningConfig::expires_in(UPLOAD_LIFE).map_err(Error::internal)?)
-        .await?;
+    let headers = UploadHeaders { content_type, content_length: content_length.to_string() };
+    let put = Put {
+        region: &app.config.aws.region,
+        endpoint: app.config.aws.endpoints.s3.as_deref(),
+        bucket: &app.config.pictures.uploads_bucket,
+        key: &upload_key(caller.user.id, requested.upload),
+        headers: &[("content-length", &headers.content_length), ("content-type", &headers.content_type)],
+        expires_in: UPLOAD_LIFE,
+    };
+    // By the clock that S3 goes by.
+    let upload_url = put.presigned(app.credentials(), SystemTime::now()).await?;
 
     app.store.request_upload(caller.user.id, &requested).await?.ok_or(Error::InvalidToken)?;
     Event::PictureRequested { user: caller.user.id }.record();
-    Ok(Answer::ok(PresignedUpload {
-        upload_url: upload.uri().to_owned(),
-        method: "PUT",
-        headers: UploadHeaders { content_type, content_length: content_length.to_string() },
-        expires_in: UPLOAD_LIFE.as_secs(),
-    }))
+    Ok(Answer::ok(PresignedUpload { upload_url, method: "PUT", headers, expires_in: UPLOAD_LIFE.as_secs() }))
 }
 
 impl UploadPicture {

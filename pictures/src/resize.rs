@@ -1,7 +1,8 @@
 //! Resizing, with filters that fit the direction.
 
-use fast_image_resize::images::{Image, ImageRef};
-use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
+use fast_image_resize::images::{TypedImage, TypedImageRef};
+use fast_image_resize::pixels::{U8, U8x3, U8x4};
+use fast_image_resize::{FilterType, PixelTrait, ResizeAlg, ResizeOptions, Resizer};
 
 use crate::Rejected;
 use crate::colour;
@@ -21,7 +22,7 @@ pub(crate) fn at_most(pixels: Pixels, largest: u32) -> Result<Raster, Rejected> 
             let planes = planes
                 .into_iter()
                 .map(|Plane { width, height, samples, window }| {
-                    resample(&mut resizer, &samples, (width, height), window, side, PixelType::U8)
+                    resample::<U8>(&mut resizer, &samples, (width, height), window, side)
                 })
                 .collect::<Result<Vec<_>, _>>()?;
             colour::join(model, &planes, side)
@@ -34,14 +35,14 @@ pub(crate) fn exactly(square: &Raster, size: u32) -> Result<Raster, Rejected> {
     if square.side == size {
         return Ok(square.clone());
     }
-    let pixel = match square.layout {
-        Layout::Gray => PixelType::U8,
-        Layout::Rgb => PixelType::U8x3,
-        Layout::Premultiplied | Layout::Cmyk => PixelType::U8x4,
+    let resample = match square.layout {
+        Layout::Gray => resample::<U8>,
+        Layout::Rgb => resample::<U8x3>,
+        Layout::Premultiplied | Layout::Cmyk => resample::<U8x4>,
     };
     let width = f64::from(square.side);
     let whole = Window { left: 0.0, top: 0.0, width, height: width };
-    let mut samples = resample(&mut Resizer::new(), &square.samples, (square.side, square.side), whole, size, pixel)?;
+    let mut samples = resample(&mut Resizer::new(), &square.samples, (square.side, square.side), whole, size)?;
     if square.layout == Layout::Premultiplied {
         limit_to_alpha(&mut samples);
     }
@@ -60,13 +61,14 @@ fn limit_to_alpha(rgba: &mut [u8]) {
 
 /// Lanczos keeps the most detail when it averages many samples into one; drawn large, its ripples around
 /// edges would be seen, so enlarging uses the gentler Catmull-Rom.
-fn resample(
+///
+/// The type of a pixel is known where this is called, so that the code for others is not carried along.
+fn resample<P: PixelTrait>(
     resizer: &mut Resizer,
     samples: &[u8],
     (width, height): (u32, u32),
     window: Window,
     size: u32,
-    pixel: PixelType,
 ) -> Result<Vec<u8>, Rejected> {
     let filter =
         if window.width.min(window.height) > f64::from(size) { FilterType::Lanczos3 } else { FilterType::CatmullRom };
@@ -74,9 +76,10 @@ fn resample(
         .resize_alg(ResizeAlg::Convolution(filter))
         .crop(window.left, window.top, window.width, window.height)
         .use_alpha(false);
-    let mut smaller = Image::new(size, size, pixel);
+    let mut smaller = vec![0; size as usize * size as usize * P::size()];
     // The sizes were made to fit; that they would not is a broken picture at worst, and no reason to stop.
-    let source = ImageRef::new(width, height, samples, pixel).map_err(|_| Rejected::Damaged)?;
-    resizer.resize(&source, &mut smaller, &options).map_err(|_| Rejected::Damaged)?;
-    Ok(smaller.into_vec())
+    let source = TypedImageRef::<P>::from_buffer(width, height, samples).map_err(|_| Rejected::Damaged)?;
+    let mut target = TypedImage::<P>::from_buffer(size, size, &mut smaller).map_err(|_| Rejected::Damaged)?;
+    resizer.resize_typed(&source, &mut target, &options).map_err(|_| Rejected::Damaged)?;
+    Ok(smaller)
 }

@@ -84,6 +84,11 @@ impl App {
 
 /// Each client is made when it is first asked for, so a function carries only the clients that it uses.
 impl Inner {
+    /// Those in the environment, which last as long as a Lambda environment does.
+    pub fn credentials(&self) -> Credentials {
+        credentials(&self.config.aws)
+    }
+
     pub fn dynamodb(&self) -> &aws_sdk_dynamodb::Client {
         self.store.client()
     }
@@ -144,23 +149,20 @@ fn at(aws: &SdkConfig, endpoint: Option<&String>) -> SdkConfig {
     aws.build()
 }
 
-/// What all clients have in common: one HTTP client, so one pool of connections. Credentials are those in the environment,
-/// which last as long as a Lambda environment does.
+fn credentials(aws: &Aws) -> Credentials {
+    let token = aws.session_token.as_ref().map(|token| token.expose_secret().to_owned());
+    Credentials::new(&aws.access_key_id, aws.secret_access_key.expose_secret(), token, None, "environment")
+}
+
+/// What all clients have in common: one HTTP client, so one pool of connections.
 fn sdk_config(aws: &Aws) -> Result<SdkConfig, StartError> {
     let endpoints = &aws.endpoints;
     let all = [&endpoints.dynamodb, &endpoints.firehose, &endpoints.s3, &endpoints.ses, &endpoints.sqs];
     let http_client = aws_connector::client(trust(&all))?;
-    let credentials = Credentials::new(
-        &aws.access_key_id,
-        aws.secret_access_key.expose_secret(),
-        aws.session_token.as_ref().map(|token| token.expose_secret().to_owned()),
-        None,
-        "environment",
-    );
     let config = SdkConfig::builder()
         .behavior_version(BehaviorVersion::v2026_01_12())
         .region(Region::new(aws.region.clone()))
-        .credentials_provider(SharedCredentialsProvider::new(credentials))
+        .credentials_provider(SharedCredentialsProvider::new(credentials(aws)))
         .http_client(http_client)
         // A connection that died while the function was frozen must not hold a request until the gateway gives up on it.
         .timeout_config(TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT).build())

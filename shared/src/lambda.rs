@@ -11,15 +11,15 @@ use crate::App;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::http::Route;
-use crate::telemetry::{self, Finished, Records, Shipper};
+use crate::telemetry::{self, Extension, Invocations, Records, Shipper};
 
 /// Serves a route as a Lambda function behind an HTTP API.
 #[must_use]
 pub fn serve(route: &Route) -> ExitCode {
-    start(route.uses_table, route.hashes, async |app: App, finished| {
+    start(route.uses_table, route.hashes, async |app: App, invocations: Option<Invocations>| {
         let service = route.service(app);
         let service = tower::service_fn(move |request| {
-            let (mut service, guard) = (service.clone(), finished.as_ref().map(|finished| finished()));
+            let (mut service, guard) = (service.clone(), invocations.as_ref().map(Invocations::begin));
             async move {
                 let answer = tower::Service::call(&mut service, request).await;
                 drop(guard);
@@ -38,9 +38,9 @@ where
     A: Serialize,
     F: Future<Output = Result<A, crate::Error>> + Send + 'static,
 {
-    start(true, false, async |app: App, finished| {
+    start(true, false, async |app: App, invocations: Option<Invocations>| {
         lambda_runtime::run(lambda_runtime::service_fn(move |event: LambdaEvent<E>| {
-            let (answer, guard) = (handler(app.clone(), event.payload), finished.as_ref().map(|finished| finished()));
+            let (answer, guard) = (handler(app.clone(), event.payload), invocations.as_ref().map(Invocations::begin));
             async move {
                 let answer = answer.await;
                 drop(guard);
@@ -51,12 +51,10 @@ where
     })
 }
 
-type MakeGuard = Box<dyn Fn() -> Finished + Send + Sync>;
-
 fn start(
     uses_table: bool,
     hashes: bool,
-    run: impl AsyncFnOnce(App, Option<std::sync::Arc<MakeGuard>>) -> Result<(), Error>,
+    run: impl AsyncFnOnce(App, Option<Invocations>) -> Result<(), Error>,
 ) -> ExitCode {
     let outcome =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Error::from).and_then(|runtime| {
@@ -64,28 +62,34 @@ fn start(
                 let clock = Clock::default();
                 let records = Records::default();
                 tracing::subscriber::set_global_default(telemetry::subscriber(clock.clone(), records.clone(), true))?;
-                let app = App::new(Config::from_env()?, clock)?;
-                let warm = async {
-                    if uses_table {
-                        app.warm().await;
-                    }
+                let config = Config::from_env()?;
+                let ships = config.log_stream.is_some();
+                let register = async { if ships { Extension::register().await.map(Some) } else { Ok(None) } };
+                let begin = async {
+                    let app = App::new(config, clock)?;
+                    let warm = async {
+                        if uses_table {
+                            app.warm().await;
+                        }
+                    };
+                    // Once the connection is on its way; nothing waits for it but the first hash.
+                    let prepare = async {
+                        if hashes {
+                            app.hasher.prepare();
+                        }
+                    };
+                    tokio::join!(warm, prepare);
+                    Ok(app)
                 };
-                // Once the connection is on its way; nothing waits for it but the first hash.
-                let prepare = async {
-                    if hashes {
-                        app.hasher.prepare();
-                    }
-                };
-                let register = async {
-                    if app.config.log_stream.is_none() {
-                        return Ok(None);
-                    }
-                    let make = telemetry::ship_after_each_answer(Shipper::new(app.clone(), records)).await?;
-                    Ok::<_, Error>(Some(std::sync::Arc::new(Box::new(make) as MakeGuard)))
-                };
-                // None needs another, so none waits for it.
-                let ((), (), finished) = tokio::join!(warm, prepare, register);
-                run(app.clone(), finished?).await
+                // Neither needs the other, so neither waits for it.
+                let (extension, app) = tokio::try_join!(register, begin)?;
+                let Some(extension) = extension else { return run(app, None).await };
+                let invocations = Invocations::default();
+                let ship = tokio::spawn(extension.run(invocations.clone(), Shipper::new(app.clone(), records)));
+                tokio::select! {
+                    outcome = run(app, Some(invocations)) => outcome,
+                    failure = ship => match failure?? {},
+                }
             })
         });
     match outcome {

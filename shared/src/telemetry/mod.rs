@@ -6,7 +6,7 @@ mod extension;
 mod shipper;
 
 pub use ecs::Ecs;
-pub use extension::{Finished, ship_after_each_answer};
+pub use extension::{Extension, Invocations};
 pub use shipper::{Records, Shipper};
 
 use tracing::Subscriber;

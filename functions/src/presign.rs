@@ -1,0 +1,120 @@
+//! A presigned `PUT` to S3 (<https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html>): what the SDK's
+//! own operation makes, from the SDK's resolver of endpoints and its signer. The operation itself would bring checksums,
+//! which no presigned upload has and which are an eighth of the function.
+
+use std::time::{Duration, SystemTime};
+
+use aws_credential_types::Credentials;
+use aws_sdk_s3::config::endpoint::{DefaultResolver, Params, ResolveEndpoint};
+use aws_sigv4::http_request::{
+    PercentEncodingMode, SignableBody, SignableRequest, SignatureLocation, SigningSettings, UriPathNormalizationMode,
+    sign,
+};
+use aws_sigv4::sign::v4;
+use axum::http::Request;
+use shared::{Error, Result};
+
+/// Where an object may be put, and as what.
+pub struct Put<'a> {
+    pub region: &'a str,
+    /// Other than AWS's own.
+    pub endpoint: Option<&'a str>,
+    pub bucket: &'a str,
+    /// Of characters that a URL takes as they are.
+    pub key: &'a str,
+    /// Headers that the request has to have, in lower case.
+    pub headers: &'a [(&'a str, &'a str)],
+    pub expires_in: Duration,
+}
+
+impl Put<'_> {
+    /// The URL, which works until `now` and `expires_in`, or until the credentials expire.
+    ///
+    /// # Errors
+    /// When region or endpoint are none.
+    pub async fn presigned(&self, credentials: Credentials, now: SystemTime) -> Result<String> {
+        let mut settings = SigningSettings::default();
+        settings.signature_location = SignatureLocation::QueryParams;
+        settings.expires_in = Some(self.expires_in);
+        // S3 signs paths as they are.
+        settings.percent_encoding_mode = PercentEncodingMode::Single;
+        settings.uri_path_normalization_mode = UriPathNormalizationMode::Disabled;
+        let identity = credentials.into();
+        let params = v4::SigningParams::builder()
+            .identity(&identity)
+            .region(self.region)
+            .name("s3")
+            .time(now)
+            .settings(settings)
+            .build()
+            .map_err(Error::internal)?
+            .into();
+        let mut request = Request::put(self.url().await?).body(()).map_err(Error::internal)?;
+        let (headers, body) = (self.headers.iter().copied(), SignableBody::UnsignedPayload);
+        let signable =
+            SignableRequest::new("PUT", request.uri().to_string(), headers, body).map_err(Error::internal)?;
+        let (signature, _) = sign(signable, &params).map_err(Error::internal)?.into_parts();
+        signature.apply_to_request_http1x(&mut request);
+        Ok(request.uri().to_string())
+    }
+
+    async fn url(&self) -> Result<String> {
+        let params = Params::builder()
+            .region(self.region)
+            .bucket(self.bucket)
+            .key(self.key)
+            .set_endpoint(self.endpoint.map(str::to_owned))
+            // As the client of S3 does it (`shared::App`).
+            .force_path_style(self.endpoint.is_some())
+            .build()
+            .map_err(Error::internal)?;
+        let endpoint = DefaultResolver::new().resolve_endpoint(&params).await.map_err(Error::internal)?;
+        Ok(format!("{}/{}?x-id=PutObject", endpoint.url(), self.key))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_s3::Client;
+    use aws_sdk_s3::config::{BehaviorVersion, Builder, Region, RequestChecksumCalculation};
+    use aws_sdk_s3::presigning::PresigningConfig;
+
+    use super::*;
+
+    const LIFE: Duration = Duration::from_mins(5);
+
+    #[tokio::test]
+    async fn a_presigned_put_is_what_the_sdk_makes() {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_790_000_000);
+        let (bucket, key) =
+            ("uploads-1a2b", "0199c1f0-0000-7000-8000-000000000000/0199c1f0-0000-7000-8000-000000000001");
+        for (region, endpoint, token) in [
+            ("eu-central-1", None, Some("to/ken+of=a session")),
+            ("us-east-1", None, None),
+            ("cn-north-1", None, Some("t")),
+            ("us-east-1", Some("http://127.0.0.1:9000"), None),
+        ] {
+            let credentials = Credentials::new("AKIDEXAMPLE", "secret", token.map(str::to_owned), None, "test");
+            let mut config = Builder::new()
+                .behavior_version(BehaviorVersion::v2026_01_12())
+                .region(Region::new(region))
+                .credentials_provider(credentials.clone())
+                .force_path_style(endpoint.is_some())
+                .request_checksum_calculation(RequestChecksumCalculation::WhenRequired);
+            config.set_endpoint_url(endpoint.map(str::to_owned));
+            let presigning = PresigningConfig::builder().start_time(now).expires_in(LIFE).build().unwrap();
+            let theirs = Client::from_conf(config.build())
+                .put_object()
+                .bucket(bucket)
+                .key(key)
+                .content_type("image/png")
+                .content_length(68)
+                .presigned(presigning)
+                .await
+                .unwrap();
+            let headers: Vec<(&str, &str)> = theirs.headers().collect();
+            let put = Put { region, endpoint, bucket, key, headers: &headers, expires_in: LIFE };
+            assert_eq!(put.presigned(credentials, now).await.unwrap(), theirs.uri(), "{headers:?}");
+        }
+    }
+}
