@@ -2,7 +2,7 @@
 //! own operation makes, from the SDK's resolver of endpoints and its signer. The operation itself would bring checksums,
 //! which no presigned upload has and which are an eighth of the function.
 
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, UNIX_EPOCH};
 
 use aws_credential_types::Credentials;
 use aws_sdk_s3::config::endpoint::{DefaultResolver, Params, ResolveEndpoint};
@@ -12,6 +12,7 @@ use aws_sigv4::http_request::{
 };
 use aws_sigv4::sign::v4;
 use axum::http::Request;
+use shared::clock::Timestamp;
 use shared::{Error, Result};
 
 /// Where an object may be put, and as what.
@@ -32,7 +33,7 @@ impl Put<'_> {
     ///
     /// # Errors
     /// When region or endpoint are none.
-    pub async fn presigned(&self, credentials: Credentials, now: SystemTime) -> Result<String> {
+    pub async fn presigned(&self, credentials: Credentials, now: Timestamp) -> Result<String> {
         let mut settings = SigningSettings::default();
         settings.signature_location = SignatureLocation::QueryParams;
         settings.expires_in = Some(self.expires_in);
@@ -44,7 +45,7 @@ impl Put<'_> {
             .identity(&identity)
             .region(self.region)
             .name("s3")
-            .time(now)
+            .time(UNIX_EPOCH + now.since(Timestamp::from_millis(0)))
             .settings(settings)
             .build()
             .map_err(Error::internal)?
@@ -85,7 +86,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_presigned_put_is_what_the_sdk_makes() {
-        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_790_000_000);
+        let now = Timestamp::from_seconds(1_790_000_000);
+        let start = UNIX_EPOCH + Duration::from_secs(1_790_000_000);
         let (bucket, key) =
             ("uploads-1a2b", "0199c1f0-0000-7000-8000-000000000000/0199c1f0-0000-7000-8000-000000000001");
         for (region, endpoint, token) in [
@@ -102,7 +104,7 @@ mod tests {
                 .force_path_style(endpoint.is_some())
                 .request_checksum_calculation(RequestChecksumCalculation::WhenRequired);
             config.set_endpoint_url(endpoint.map(str::to_owned));
-            let presigning = PresigningConfig::builder().start_time(now).expires_in(LIFE).build().unwrap();
+            let presigning = PresigningConfig::builder().start_time(start).expires_in(LIFE).build().unwrap();
             let theirs = Client::from_conf(config.build())
                 .put_object()
                 .bucket(bucket)

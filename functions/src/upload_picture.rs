@@ -3,8 +3,6 @@
 //! `POST /user/picture`. The URL is bound to the user, the content type and the length; what arrives is resized by the
 //! `image` function.
 
-use std::time::SystemTime;
-
 use axum::extract::State;
 use axum::routing::post;
 use serde::{Deserialize, Serialize};
@@ -81,8 +79,7 @@ pub async fn handler(
         headers: &[("content-length", &headers.content_length), ("content-type", &headers.content_type)],
         expires_in: UPLOAD_LIFE,
     };
-    // By the clock that S3 goes by.
-    let upload_url = put.presigned(app.credentials(), SystemTime::now()).await?;
+    let upload_url = put.presigned(app.credentials(), now).await?;
 
     app.store.request_upload(caller.user.id, &requested).await?.ok_or(Error::InvalidToken)?;
     Event::PictureRequested { user: caller.user.id }.record();
