@@ -40,8 +40,20 @@ impl Function {
     /// is killed instead writes no coverage.
     async fn end(mut self, runtime: &Runtime) {
         runtime.invocations.close();
+        self.failed().await;
+    }
+
+    async fn failed(&mut self) {
         let status = eventually("the end of the function", async || self.0.try_wait().unwrap()).await;
         assert_eq!(status.code(), Some(1));
+    }
+
+    /// What it says on standard error before it ends by itself.
+    async fn last_words(mut self) -> String {
+        self.failed().await;
+        let mut said = String::new();
+        self.0.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+        said
     }
 }
 
@@ -68,10 +80,7 @@ impl Runtime {
                 post(async || ([(header("lambda-extension-identifier"), "e")], REGISTERED)),
             )
             .route("/2020-01-01/extension/event/next", get(async move || told.tell().await));
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap().to_string();
-        tokio::spawn(async move { axum::serve(listener, router).await });
-        (runtime, address)
+        (runtime, serve(router).await)
     }
 
     async fn invoke(&self) -> Response {
@@ -105,6 +114,13 @@ impl Runtime {
         });
         event.to_string().into_response()
     }
+}
+
+async fn serve(router: Router) -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    address
 }
 
 fn header(name: &'static str) -> HeaderName {
@@ -190,28 +206,22 @@ async fn lines_about_shipping_the_log_do_not_keep_the_invocation_from_its_end() 
 async fn a_function_ends_that_can_no_longer_say_when_an_invocation_is_over() {
     let app = TestApp::start().await;
     let (runtime, address) = Runtime::start(HEALTH).await;
-    let mut function = Function(command(&app, &address, "").stderr(Stdio::piped()).spawn().unwrap());
+    let function = Function(command(&app, &address, "").stderr(Stdio::piped()).spawn().unwrap());
     eventually("an answer", async || runtime.answer.lock().unwrap().clone()).await;
     runtime.events.close();
-    let status = eventually("the end of the function", async || function.0.try_wait().unwrap()).await;
-    assert_eq!(status.code(), Some(1));
-    let mut said = String::new();
-    function.0.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    let said = function.last_words().await;
     assert!(said.contains("Lambda answered its extension with 500 Internal Server Error: no events"), "{said}");
 }
 
 #[tokio::test]
 async fn a_function_whose_extension_lambda_does_not_take_does_not_start() {
     let app = TestApp::start().await;
-    let nowhere = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().to_string();
-    // Its first call waits for ever; nothing waits for that.
-    let table = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let mut command = command(&app, &nowhere, "");
-    command.env("AWS_LAMBDA_FUNCTION_NAME", "login").stderr(Stdio::piped());
-    command.env("AWS_ENDPOINT_URL_DYNAMODB", format!("http://{}", table.local_addr().unwrap()));
-    let mut function = Function(command.spawn().unwrap());
-    let status = eventually("the end of the function", async || function.0.try_wait().unwrap()).await;
-    assert_eq!(status.code(), Some(1));
+    let router = Router::new()
+        .route("/2020-01-01/extension/register", post(async || (StatusCode::FORBIDDEN, "too many extensions")));
+    let address = serve(router).await;
+    let function = Function(command(&app, &address, "").stderr(Stdio::piped()).spawn().unwrap());
+    let said = function.last_words().await;
+    assert!(said.contains("Lambda answered its extension with 403 Forbidden: too many extensions"), "{said}");
 }
 
 #[tokio::test]

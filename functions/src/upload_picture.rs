@@ -72,14 +72,13 @@ pub async fn handler(
     let requested = Requested { upload: UploadId::new(now), at: now };
     let headers = UploadHeaders { content_type, content_length: content_length.to_string() };
     let put = Put {
-        region: &app.config.aws.region,
-        endpoint: app.config.aws.endpoints.s3.as_deref(),
+        aws: &app.config.aws,
         bucket: &app.config.pictures.uploads_bucket,
         key: &upload_key(caller.user.id, requested.upload),
         headers: &[("content-length", &headers.content_length), ("content-type", &headers.content_type)],
         expires_in: UPLOAD_LIFE,
     };
-    let upload_url = put.presigned(app.credentials(), now).await?;
+    let upload_url = put.presigned(now).await?;
 
     app.store.request_upload(caller.user.id, &requested).await?.ok_or(Error::InvalidToken)?;
     Event::PictureRequested { user: caller.user.id }.record();

@@ -5,13 +5,10 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use aws_connector::Trust;
-use aws_credential_types::Credentials;
 use aws_sdk_dynamodb::config::retry::{RetryConfig, RetryPartition};
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Region, SharedCredentialsProvider, StalledStreamProtectionConfig};
-use aws_sdk_s3::config::RequestChecksumCalculation;
 use aws_types::SdkConfig;
-use secrecy::ExposeSecret;
 
 use crate::clock::Clock;
 use crate::config::{Aws, Config};
@@ -84,11 +81,6 @@ impl App {
 
 /// Each client is made when it is first asked for, so a function carries only the clients that it uses.
 impl Inner {
-    /// Those in the environment, which last as long as a Lambda environment does.
-    pub fn credentials(&self) -> Credentials {
-        credentials(&self.config.aws)
-    }
-
     pub fn dynamodb(&self) -> &aws_sdk_dynamodb::Client {
         self.store.client()
     }
@@ -100,13 +92,10 @@ impl Inner {
 
     pub fn s3(&self) -> &aws_sdk_s3::Client {
         self.s3.get_or_init(|| {
-            let endpoint = self.config.aws.endpoints.s3.as_ref();
-            // Buckets become host names on AWS only; another endpoint has no such names.
-            let config = aws_sdk_s3::config::Builder::from(&at(&self.aws, endpoint))
-                .force_path_style(endpoint.is_some())
-                .stalled_stream_protection(StalledStreamProtectionConfig::enabled().grace_period(STALLED).build())
-                // A checksum that the SDK would add to a presigned upload is one that no browser sends.
-                .request_checksum_calculation(RequestChecksumCalculation::WhenRequired);
+            let endpoints = &self.config.aws.endpoints;
+            let config = aws_sdk_s3::config::Builder::from(&at(&self.aws, endpoints.s3.as_ref()))
+                .force_path_style(endpoints.s3_path_style())
+                .stalled_stream_protection(StalledStreamProtectionConfig::enabled().grace_period(STALLED).build());
             aws_sdk_s3::Client::from_conf(config.build())
         })
     }
@@ -149,11 +138,6 @@ fn at(aws: &SdkConfig, endpoint: Option<&String>) -> SdkConfig {
     aws.build()
 }
 
-fn credentials(aws: &Aws) -> Credentials {
-    let token = aws.session_token.as_ref().map(|token| token.expose_secret().to_owned());
-    Credentials::new(&aws.access_key_id, aws.secret_access_key.expose_secret(), token, None, "environment")
-}
-
 /// What all clients have in common: one HTTP client, so one pool of connections.
 fn sdk_config(aws: &Aws) -> Result<SdkConfig, StartError> {
     let endpoints = &aws.endpoints;
@@ -162,7 +146,7 @@ fn sdk_config(aws: &Aws) -> Result<SdkConfig, StartError> {
     let config = SdkConfig::builder()
         .behavior_version(BehaviorVersion::v2026_01_12())
         .region(Region::new(aws.region.clone()))
-        .credentials_provider(SharedCredentialsProvider::new(credentials(aws)))
+        .credentials_provider(SharedCredentialsProvider::new(aws.credentials()))
         .http_client(http_client)
         // A connection that died while the function was frozen must not hold a request until the gateway gives up on it.
         .timeout_config(TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT).build())

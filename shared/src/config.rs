@@ -5,9 +5,10 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use aws_credential_types::Credentials;
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::digest::{SHA256, digest};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
 use crate::domain::email::EmailAddress;
@@ -45,6 +46,15 @@ pub struct Aws {
     pub endpoints: Endpoints,
 }
 
+impl Aws {
+    /// They last as long as a Lambda environment does.
+    #[must_use]
+    pub fn credentials(&self) -> Credentials {
+        let token = self.session_token.as_ref().map(|token| token.expose_secret().to_owned());
+        Credentials::new(&self.access_key_id, self.secret_access_key.expose_secret(), token, None, "environment")
+    }
+}
+
 /// Endpoints other than AWS's own, by the variables that every AWS SDK reads; `AWS_ENDPOINT_URL` sets all at once.
 #[derive(Debug, Clone, Default)]
 pub struct Endpoints {
@@ -58,6 +68,14 @@ pub struct Endpoints {
     pub ses: Option<String>,
     /// `AWS_ENDPOINT_URL_SQS`
     pub sqs: Option<String>,
+}
+
+impl Endpoints {
+    /// Whether a bucket stands in the path of a URL. It becomes a host name on AWS only; another endpoint has no such names.
+    #[must_use]
+    pub const fn s3_path_style(&self) -> bool {
+        self.s3.is_some()
+    }
 }
 
 #[derive(Debug, Clone)]

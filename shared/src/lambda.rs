@@ -3,23 +3,25 @@
 use std::process::ExitCode;
 
 use lambda_http::lambda_runtime::{self, LambdaEvent};
-use lambda_http::{Error, tower};
+use lambda_http::{Context, Error, Request, RequestExt, tower};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::App;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::error::Causes;
 use crate::http::Route;
-use crate::telemetry::{self, Extension, Invocations, Records, Shipper};
+use crate::telemetry::{self, Extension, Finished, Invocations, Records, Shipper};
 
 /// Serves a route as a Lambda function behind an HTTP API.
 #[must_use]
 pub fn serve(route: &Route) -> ExitCode {
     start(route.uses_table, route.hashes, async |app: App, invocations: Option<Invocations>| {
         let service = route.service(app);
-        let service = tower::service_fn(move |request| {
-            let (mut service, guard) = (service.clone(), invocations.as_ref().map(Invocations::begin));
+        let service = tower::service_fn(move |request: Request| {
+            let mut service = service.clone();
+            let guard = begin(invocations.as_ref(), request.lambda_context_ref());
             async move {
                 let answer = tower::Service::call(&mut service, request).await;
                 drop(guard);
@@ -40,7 +42,8 @@ where
 {
     start(true, false, async |app: App, invocations: Option<Invocations>| {
         lambda_runtime::run(lambda_runtime::service_fn(move |event: LambdaEvent<E>| {
-            let (answer, guard) = (handler(app.clone(), event.payload), invocations.as_ref().map(Invocations::begin));
+            let guard = begin(invocations.as_ref(), Some(&event.context));
+            let answer = handler(app.clone(), event.payload);
             async move {
                 let answer = answer.await;
                 drop(guard);
@@ -49,6 +52,11 @@ where
         }))
         .await
     })
+}
+
+/// A guard of the invocation, if anybody waits for its end.
+fn begin(invocations: Option<&Invocations>, context: Option<&Context>) -> Option<Finished> {
+    invocations.zip(context).map(|(invocations, context)| invocations.begin(context))
 }
 
 fn start(
@@ -95,8 +103,9 @@ fn start(
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // The subscriber may not stand yet; Lambda shows standard error as the reason the function did not start.
-            eprintln!("{error}");
+            // The subscriber may not stand yet; Lambda shows standard error as the reason that the function did not start or
+            // did not go on.
+            eprintln!("{}", Causes(&*error));
             ExitCode::FAILURE
         }
     }

@@ -6,47 +6,59 @@
 //! server for Lambda's telemetry, which nothing here listens to, into every function.
 
 use std::convert::Infallible;
-use std::sync::Arc;
 
 use axum::body::Bytes;
 use http_body_util::BodyExt;
-use lambda_http::Error;
 use lambda_http::http::header::CONTENT_TYPE;
 use lambda_http::http::{HeaderValue, Method, request};
+use lambda_http::{Context, Error};
 use lambda_runtime_api_client::body::Body;
 use lambda_runtime_api_client::{PooledClient, build_request};
 use serde::Deserialize;
-use tokio::sync::Semaphore;
+use tokio::sync::watch;
 
 use super::Shipper;
+use crate::error::Causes;
 
 const NAME: (&str, &str) = ("lambda-extension-name", "logs");
 const IDENTIFIER: &str = "lambda-extension-identifier";
 
-/// Tells the extension when an invocation is over.
+/// Tells the extension which invocation is over: Lambda gives an environment one at a time.
 #[derive(Clone)]
-pub struct Invocations(Arc<Semaphore>);
+pub struct Invocations(watch::Sender<Option<String>>);
 
 /// Dropped when an invocation is over, however it ends: the extension waits for it. Were it not signalled on some
 /// path, the function would hang until its timeout.
-pub struct Finished(Arc<Semaphore>);
+pub struct Finished {
+    request_id: String,
+    finished: watch::Sender<Option<String>>,
+}
 
 impl Default for Invocations {
     fn default() -> Self {
-        Self(Arc::new(Semaphore::new(0)))
+        Self(watch::Sender::new(None))
     }
 }
 
 impl Invocations {
     #[must_use]
-    pub fn begin(&self) -> Finished {
-        Finished(Arc::clone(&self.0))
+    pub fn begin(&self, context: &Context) -> Finished {
+        Finished { request_id: context.request_id.clone(), finished: self.0.clone() }
+    }
+
+    /// Waits for the end of an invocation, and forgets it: a second try of an event has the id of the first.
+    async fn finished(&self, request_id: &str) {
+        let ended = |finished: &Option<String>| finished.as_deref() == Some(request_id);
+        // It fails when nobody can tell any more, which this very sender can.
+        if self.0.subscribe().wait_for(ended).await.is_ok() {
+            self.0.send_replace(None);
+        }
     }
 }
 
 impl Drop for Finished {
     fn drop(&mut self) {
-        self.0.add_permits(1);
+        self.finished.send_replace(Some(std::mem::take(&mut self.request_id)));
     }
 }
 
@@ -58,10 +70,11 @@ pub struct Extension {
 
 /// What the extension is told of an invocation.
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Invocation {
-    /// Milliseconds since the epoch.
-    #[serde(rename = "deadlineMs")]
-    deadline: u64,
+    request_id: String,
+    /// Since the epoch.
+    deadline_ms: u64,
 }
 
 impl Extension {
@@ -92,11 +105,9 @@ impl Extension {
                 .uri("/2020-01-01/extension/event/next")
                 .header(IDENTIFIER, &self.identifier);
             let (_, event) = call(&self.api, request, Body::empty()).await?;
-            let Invocation { deadline } = serde_json::from_slice(&event)?;
+            let Invocation { request_id, deadline_ms } = serde_json::from_slice(&event)?;
             // An invocation that never reached the handler signals nothing; it must not cost the whole timeout.
-            if let Ok(finished) = tokio::time::timeout(shipper.until(deadline), invocations.0.acquire()).await {
-                finished?.forget();
-            }
+            let _ = tokio::time::timeout(shipper.until(deadline_ms), invocations.finished(&request_id)).await;
             shipper.ship().await;
         }
     }
@@ -108,11 +119,37 @@ async fn call(
     request: request::Builder,
     body: Body,
 ) -> Result<(Option<HeaderValue>, Bytes), Error> {
-    let answer = api.call(request.body(body)?).await?;
+    let sent = api.call(request.body(body)?).await;
+    let answer = sent.map_err(|error| format!("Lambda did not answer its extension: {}", Causes(&*error)))?;
     let (status, identifier) = (answer.status(), answer.headers().get(IDENTIFIER).cloned());
     let body = answer.into_body().collect().await?.to_bytes();
     if !status.is_success() {
         return Err(format!("Lambda answered its extension with {status}: {}", String::from_utf8_lossy(&body)).into());
     }
     Ok((identifier, body))
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+
+    use super::*;
+
+    fn context(request_id: &str) -> Context {
+        let mut context = Context::default();
+        context.request_id = request_id.into();
+        context
+    }
+
+    #[test]
+    fn the_end_of_an_invocation_counts_for_that_one_and_once() {
+        let invocations = Invocations::default();
+        let late = invocations.begin(&context("1"));
+        assert!(invocations.finished("1").now_or_never().is_none(), "it runs");
+        drop(late);
+        assert!(invocations.finished("2").now_or_never().is_none(), "another ended");
+        drop(invocations.begin(&context("2")));
+        assert!(invocations.finished("2").now_or_never().is_some());
+        assert!(invocations.finished("2").now_or_never().is_none(), "it is tried again");
+    }
 }

@@ -6,7 +6,7 @@ mod extension;
 mod shipper;
 
 pub use ecs::Ecs;
-pub use extension::{Extension, Invocations};
+pub use extension::{Extension, Finished, Invocations};
 pub use shipper::{Records, Shipper};
 
 use tracing::Subscriber;
