@@ -222,6 +222,10 @@ async fn a_function_whose_extension_lambda_does_not_take_does_not_start() {
     let function = Function(command(&app, &address, "").stderr(Stdio::piped()).spawn().unwrap());
     let said = function.last_words().await;
     assert!(said.contains("Lambda answered its extension with 403 Forbidden: too many extensions"), "{said}");
+    // Nobody listens on the first port.
+    let function = Function(command(&app, "127.0.0.1:1", "").stderr(Stdio::piped()).spawn().unwrap());
+    let said = function.last_words().await;
+    assert!(said.contains("Lambda did not answer its extension: client error (Connect): "), "{said}");
 }
 
 #[tokio::test]

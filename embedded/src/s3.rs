@@ -157,10 +157,11 @@ impl S3 for Api {
     }
 
     async fn delete_object(&self, request: S3Request<DeleteObjectInput>) -> S3Result<S3Response<DeleteObjectOutput>> {
-        let gone = self.0.root.join(&request.input.bucket).join(request.input.key.trim_start_matches('/'));
+        self.0.check_bucket(&request.input.bucket)?;
+        let object = self.0.root.join(&request.input.bucket).join(request.input.key.trim_start_matches('/'));
         match self.0.files.delete_object(request).await {
             // Somebody else was faster.
-            Err(_) if !gone.exists() => Ok(S3Response::new(DeleteObjectOutput::default())),
+            Err(_) if matches!(object.try_exists(), Ok(false)) => Ok(S3Response::new(DeleteObjectOutput::default())),
             answer => answer,
         }
     }

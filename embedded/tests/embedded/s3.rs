@@ -177,6 +177,8 @@ async fn what_does_not_exist_is_said_by_its_name() {
     assert_eq!(error.code(), Some("NoSuchBucket"));
     let error = aws.s3.put_object().bucket("nowhere").key("key").send().await.unwrap_err();
     assert_eq!(error.code(), Some("NoSuchBucket"));
+    let error = aws.s3.delete_object().bucket("nowhere").key("key").send().await.unwrap_err();
+    assert_eq!(error.code(), Some("NoSuchBucket"));
 }
 
 #[tokio::test]

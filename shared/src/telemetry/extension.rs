@@ -28,7 +28,7 @@ const IDENTIFIER: &str = "lambda-extension-identifier";
 pub struct Invocations(watch::Sender<Option<String>>);
 
 /// Dropped when an invocation is over, however it ends: the extension waits for it. Were it not signalled on some
-/// path, the function would hang until its timeout.
+/// path, the function would hang until shortly before its timeout.
 pub struct Finished {
     request_id: String,
     finished: watch::Sender<Option<String>>,
