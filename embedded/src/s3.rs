@@ -8,7 +8,7 @@
 //! in base64, so it is at most about 150 bytes long; a body with a wrong checksum is refused but has
 //! already replaced the object.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::Router;
@@ -107,9 +107,12 @@ impl Store {
 
     fn check_object(&self, bucket: &str, key: &str) -> S3Result<()> {
         self.check_bucket(bucket)?;
-        // Joined as a relative path, so that a key with a leading slash stays inside.
-        let path = self.root.join(bucket).join(Path::new(key.trim_start_matches('/')));
-        if path.is_dir() { Err(s3_error!(NoSuchKey)) } else { Ok(()) }
+        if self.path(bucket, key).is_dir() { Err(s3_error!(NoSuchKey)) } else { Ok(()) }
+    }
+
+    /// Where an object lies. Joined as a relative path, so that a key with a leading slash stays inside.
+    fn path(&self, bucket: &str, key: &str) -> PathBuf {
+        self.root.join(bucket).join(key.trim_start_matches('/'))
     }
 }
 
@@ -158,7 +161,7 @@ impl S3 for Api {
 
     async fn delete_object(&self, request: S3Request<DeleteObjectInput>) -> S3Result<S3Response<DeleteObjectOutput>> {
         self.0.check_bucket(&request.input.bucket)?;
-        let object = self.0.root.join(&request.input.bucket).join(request.input.key.trim_start_matches('/'));
+        let object = self.0.path(&request.input.bucket, &request.input.key);
         match self.0.files.delete_object(request).await {
             // Somebody else was faster.
             Err(_) if matches!(object.try_exists(), Ok(false)) => Ok(S3Response::new(DeleteObjectOutput::default())),

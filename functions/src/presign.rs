@@ -76,7 +76,6 @@ mod tests {
     use aws_sdk_s3::Client;
     use aws_sdk_s3::config::{BehaviorVersion, Builder, Region, RequestChecksumCalculation};
     use aws_sdk_s3::presigning::PresigningConfig;
-
     use shared::config::Endpoints;
 
     use super::*;

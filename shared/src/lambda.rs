@@ -64,42 +64,9 @@ fn start(
     hashes: bool,
     run: impl AsyncFnOnce(App, Option<Invocations>) -> Result<(), Error>,
 ) -> ExitCode {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let outcome =
-        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Error::from).and_then(|runtime| {
-            runtime.block_on(async {
-                let clock = Clock::default();
-                let records = Records::default();
-                tracing::subscriber::set_global_default(telemetry::subscriber(clock.clone(), records.clone(), true))?;
-                let config = Config::from_env()?;
-                let ships = config.log_stream.is_some();
-                let register = async { if ships { Extension::register().await.map(Some) } else { Ok(None) } };
-                let begin = async {
-                    let app = App::new(config, clock)?;
-                    let warm = async {
-                        if uses_table {
-                            app.warm().await;
-                        }
-                    };
-                    // Once the connection is on its way; nothing waits for it but the first hash.
-                    let prepare = async {
-                        if hashes {
-                            app.hasher.prepare();
-                        }
-                    };
-                    tokio::join!(warm, prepare);
-                    Ok(app)
-                };
-                // Neither needs the other, so neither waits for it.
-                let (extension, app) = tokio::try_join!(register, begin)?;
-                let Some(extension) = extension else { return run(app, None).await };
-                let invocations = Invocations::default();
-                let ship = tokio::spawn(extension.run(invocations.clone(), Shipper::new(app.clone(), records)));
-                tokio::select! {
-                    outcome = run(app, Some(invocations)) => outcome,
-                    failure = ship => match failure?? {},
-                }
-            })
-        });
+        runtime.map_err(Error::from).and_then(|runtime| runtime.block_on(start_and_run(uses_table, hashes, run)));
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -108,5 +75,43 @@ fn start(
             eprintln!("{}", Causes(&*error));
             ExitCode::FAILURE
         }
+    }
+}
+
+async fn start_and_run(
+    uses_table: bool,
+    hashes: bool,
+    run: impl AsyncFnOnce(App, Option<Invocations>) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let clock = Clock::default();
+    let records = Records::default();
+    tracing::subscriber::set_global_default(telemetry::subscriber(clock.clone(), records.clone(), true))?;
+    let config = Config::from_env()?;
+    let ships = config.log_stream.is_some();
+    let register = async { if ships { Extension::register().await.map(Some) } else { Ok(None) } };
+    let make_app = async {
+        let app = App::new(config, clock)?;
+        let warm = async {
+            if uses_table {
+                app.warm().await;
+            }
+        };
+        // Once the connection is on its way; nothing waits for it but the first hash.
+        let prepare = async {
+            if hashes {
+                app.hasher.prepare();
+            }
+        };
+        tokio::join!(warm, prepare);
+        Ok(app)
+    };
+    // Neither needs the other, so neither waits for it.
+    let (extension, app) = tokio::try_join!(register, make_app)?;
+    let Some(extension) = extension else { return run(app, None).await };
+    let invocations = Invocations::default();
+    let ship = tokio::spawn(extension.run(invocations.clone(), Shipper::new(app.clone(), records)));
+    tokio::select! {
+        outcome = run(app, Some(invocations)) => outcome,
+        failure = ship => match failure?? {},
     }
 }
