@@ -15,7 +15,7 @@ const ADA: &str = "ada@example.com";
 /// Every mail that is owed.
 async fn owed(app: &TestApp) -> Vec<OwedMail> {
     let far = app.clock.now().plus(Duration::from_hours(1000));
-    let due = app.app().store.due(100, far).await.unwrap();
+    let due = app.app().store().due(100, far).await.unwrap();
     due.into_iter()
         .filter_map(|pending| match pending {
             Pending::Mail(mail) => Some(mail),
@@ -62,10 +62,10 @@ async fn a_message_that_comes_many_times_sends_one_mail() {
 async fn a_mail_whose_emailer_died_goes_out_once_when_its_claim_has_run_out() {
     let app = TestApp::start().await;
     let mail = register_unnoticed(&app, ADA).await;
-    let claim = app.app().store.claim_mail(&mail.address, mail.id, app.clock.now()).await.unwrap();
+    let claim = app.app().store().claim_mail(&mail.address, mail.id, app.clock.now()).await.unwrap();
     assert!(matches!(claim, Claim::Taken(_)), "{claim:?}");
     // Nobody hears of that emailer again.
-    let again = app.app().store.claim_mail(&mail.address, mail.id, app.clock.now()).await.unwrap();
+    let again = app.app().store().claim_mail(&mail.address, mail.id, app.clock.now()).await.unwrap();
     assert!(matches!(again, Claim::Held), "{again:?}");
     assert!(app.mails(ADA).await.is_empty());
 
@@ -82,7 +82,7 @@ async fn a_mail_whose_emailer_died_goes_out_once_when_its_claim_has_run_out() {
 async fn a_mail_that_another_emailer_holds_is_not_sent_beside_it() {
     let app = TestApp::start().await;
     let mail = register_unnoticed(&app, ADA).await;
-    app.app().store.claim_mail(&mail.address, mail.id, app.clock.now()).await.unwrap();
+    app.app().store().claim_mail(&mail.address, mail.id, app.clock.now()).await.unwrap();
     app.enqueue("mail", &message(&mail)).await;
     eventually("the message to be given up", async || (app.queued("mail-dead-letters").await == 1).then_some(())).await;
     assert!(app.mails(ADA).await.is_empty());
@@ -96,7 +96,7 @@ async fn a_mail_that_another_emailer_holds_is_not_sent_beside_it() {
 async fn an_emailer_that_was_slow_does_not_strike_off_what_another_took_up() {
     let app = TestApp::start().await;
     let mail = register_unnoticed(&app, ADA).await;
-    let store = &app.app().store;
+    let store = app.app().store();
     let Claim::Taken(slow) = store.claim_mail(&mail.address, mail.id, app.clock.now()).await.unwrap() else {
         panic!("not taken")
     };

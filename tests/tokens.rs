@@ -643,11 +643,11 @@ async fn keys_that_were_read_ahead_make_tokens_when_the_table_is_down() {
     app.signed_in("ada@example.com").await;
     let (ready, unready) = (app.another_instance(), app.another_instance());
     let address = EmailAddress::parse("ada@example.com").unwrap().folded();
-    let owner = ready.store.owner_of(&address).await.unwrap().unwrap();
-    let user = ready.store.user(owner).await.unwrap().unwrap();
+    let owner = ready.store().owner_of(&address).await.unwrap().unwrap();
+    let user = ready.store().user(owner).await.unwrap().unwrap();
     let session = Session::begin(&user, None, None, ready.clock.now());
 
-    ready.keys.read_ahead(ready.clock.now()).await.unwrap();
+    ready.keys().read_ahead(ready.clock.now()).await.unwrap();
     app.outage(Service::DynamoDb, Outage::Unavailable).await;
     assert!(TokenPair::issue(&ready, &user, &session).await.is_ok());
     assert!(TokenPair::issue(&unready, &user, &session).await.is_err());

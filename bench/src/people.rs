@@ -66,7 +66,7 @@ impl People {
         let now = self.app.clock.now();
         // Nobody tells the emailer, so this mail is never sent.
         let mail = OwedMail::new(user.email.folded(), MailKind::ConfirmAddress { user: user.id }, now);
-        assert_eq!(self.app.store.create_user(&user, &mail).await.expect("a table"), Created::Yes, "{}", user.email);
+        assert_eq!(self.app.store().create_user(&user, &mail).await.expect("a table"), Created::Yes, "{}", user.email);
         user
     }
 
@@ -74,20 +74,20 @@ impl People {
     pub async fn link(&self, user: &User, purpose: LinkPurpose) -> String {
         let token = LinkToken::new(user.id);
         let link = Link { purpose, expires_at: self.app.clock.now().plus(Duration::from_hours(1)), used_at: None };
-        self.app.store.put_link(user.id, &token.hash(), &link).await.expect("a table");
+        self.app.store().put_link(user.id, &token.hash(), &link).await.expect("a table");
         token.encode().expose_secret().to_owned()
     }
 
     /// The account as the table has it now.
     async fn again(&self, user: &User) -> User {
-        self.app.store.user(user.id).await.expect("a table").expect("the account")
+        self.app.store().user(user.id).await.expect("a table").expect("the account")
     }
 
     /// Somebody who wants another address, and the token of the link that was mailed to it.
     pub async fn moving(&self, email: &str, to: &EmailAddress) -> (User, String) {
         let (user, now) = (self.registered(email, vec![Role::User]).await, self.app.clock.now());
         let mail = OwedMail::new(to.folded(), MailKind::ConfirmAddress { user: user.id }, now);
-        assert!(self.app.store.request_address(&user, now, to, None, &mail, now).await.expect("a table"), "{email}");
+        assert!(self.app.store().request_address(&user, now, to, None, &mail, now).await.expect("a table"), "{email}");
         let (email, epoch) = (to.clone(), user.session_epoch);
         let token = self.link(&user, LinkPurpose::ChangeAddress { email, epoch }).await;
         (self.again(&user).await, token)
@@ -98,7 +98,7 @@ impl People {
         let (user, token) = self.moving(email, to).await;
         let (link, now) = (LinkToken::decode(&token).expect("a token").hash(), self.app.clock.now());
         let mail = OwedMail::new(user.email.folded(), MailKind::ConfirmAddress { user: user.id }, now);
-        let moved = self.app.store.move_address(&user, to, &link, &user.roles, &mail, now).await;
+        let moved = self.app.store().move_address(&user, to, &link, &user.roles, &mail, now).await;
         assert!(moved.expect("a table"), "{email}");
         self.link(&user, LinkPurpose::UndoAddressChange { email: user.email.clone() }).await
     }
@@ -117,7 +117,7 @@ impl People {
         // With a code of some time ago, as one that was used is not taken again.
         let step = Step::at(now.minus(Duration::from_mins(5)));
         let (recovery, _) = RecoverySet::new(now);
-        let confirmed = self.app.store.confirm_totp(user, (&totp.secret, step), Some(&recovery), &mail, now).await;
+        let confirmed = self.app.store().confirm_totp(user, (&totp.secret, step), Some(&recovery), &mail, now).await;
         assert!(confirmed.expect("a table"), "{}", user.email);
         self.code(&secret)
     }
@@ -125,14 +125,14 @@ impl People {
     async fn start_totp(&self, user: &User) -> (TotpSecret, Totp) {
         let (secret, now) = (TotpSecret::new(), self.app.clock.now());
         let totp = Totp {
-            secret: self.app.keys.totp().await.expect("a key").seal(&secret, user.id).expect("a seal"),
+            secret: self.app.keys().totp().await.expect("a key").seal(&secret, user.id).expect("a seal"),
             created_at: now,
             expires_at: now.plus(Duration::from_mins(15)),
             confirmed_at: None,
             last_step: None,
             stepped_up: false,
         };
-        assert!(self.app.store.start_totp(user.id, &totp, None).await.expect("a table"), "{}", user.email);
+        assert!(self.app.store().start_totp(user.id, &totp, None).await.expect("a table"), "{}", user.email);
         (secret, totp)
     }
 
@@ -144,8 +144,8 @@ impl People {
     pub async fn challenge(&self, user: &User) -> String {
         let user = self.again(user).await;
         let challenge = Challenge::new(&user, None, self.app.clock.now());
-        self.app.store.begin_challenge(&challenge, None, None).await.expect("a table");
-        challenge::encode(&challenge, self.app.keys.challenge_mac().await.expect("a key")).expose_secret().to_owned()
+        self.app.store().begin_challenge(&challenge, None, None).await.expect("a table");
+        challenge::encode(&challenge, self.app.keys().challenge_mac().await.expect("a key")).expose_secret().to_owned()
     }
 
     /// An account in the table with a session.
@@ -165,7 +165,7 @@ impl People {
     pub async fn session(&self, user: &User) -> Session {
         let (ip, agent) = ("203.0.113.7".to_owned(), "curl/8.14.1".to_owned());
         let session = Session::begin(user, Some(ip), Some(agent), self.app.clock.now());
-        self.app.store.begin_session(&session, None).await.expect("a table");
+        self.app.store().begin_session(&session, None).await.expect("a table");
         session
     }
 }

@@ -77,7 +77,7 @@ pub async fn handler(
     let (id, name, attestation) = body.parse()?;
     let (user, now) = (caller.user, app.clock.now());
     // Taken before it is looked at: of many answers at once one is.
-    let ceremony = app.store.take_ceremony(Some(user.id), id, now).await?;
+    let ceremony = app.store().take_ceremony(Some(user.id), id, now).await?;
     let ceremony = ceremony.filter(|ceremony| ceremony.may_add_to(&user)).ok_or_else(|| {
         Event::PasskeyRefused { user: user.id, reason: "unknown_challenge" }.record();
         Error::InvalidChallenge
@@ -109,11 +109,11 @@ async fn add(
         let first = !user.has_second_factor();
         let (set, codes) = RecoverySet::new(now);
         let mail = OwedMail::of_factor(&user, FactorChange::PasskeyAdded { first }, now);
-        if app.store.add_passkey(&user, passkey, first.then_some(&set), &mail).await? {
+        if app.store().add_passkey(&user, passkey, first.then_some(&set), &mail).await? {
             Event::PasskeyAdded { user: user.id, passkey: &passkey.id }.record();
             return Ok((mail, first.then_some(codes)));
         }
-        let (now_is, same) = app.store.user_and_passkey(user.id, &passkey.id).await?;
+        let (now_is, same) = app.store().user_and_passkey(user.id, &passkey.id).await?;
         if same.is_some() {
             return Err(Error::PasskeyAlreadyAdded);
         }

@@ -72,10 +72,10 @@ async fn change(app: &App, mut user: User, session: &Session, new: &PasswordHash
         let now = app.clock.now();
         let kind = MailKind::PasswordChanged { to: user.email.clone(), name: user.name.clone() };
         let mail = OwedMail::new(user.email.folded(), kind, now);
-        if app.store.change_password(&user, session, new, &mail, now).await? {
+        if app.store().change_password(&user, session, new, &mail, now).await? {
             return Ok((user, mail));
         }
-        let (again, session) = app.store.user_and_session(user.id, session.id).await?;
+        let (again, session) = app.store().user_and_session(user.id, session.id).await?;
         let again = again.filter(|again| session.is_some_and(|session| session.is_live(again, now)));
         let again = again.ok_or(Error::InvalidToken)?;
         if again.session_epoch != user.session_epoch {
@@ -90,7 +90,7 @@ async fn change(app: &App, mut user: User, session: &Session, new: &PasswordHash
 /// Forgets the attempts to sign in. The new password is set whatever becomes of this, and a lock ends by itself.
 pub async fn forgive(app: &App, user: &User) {
     let bucket = Bucket { address: &user.email.folded(), device: None };
-    if let Err(error) = app.store.forget_attempts(bucket).await {
+    if let Err(error) = app.store().forget_attempts(bucket).await {
         tracing::warn!(error.message = %Causes(&error), "attempts to sign in could not be forgotten");
     }
 }
@@ -99,7 +99,7 @@ pub async fn forgive(app: &App, user: &User) {
 /// anybody else.
 async fn admit(app: &App, user: &User) -> Result<()> {
     let bucket = Bucket { address: &user.email.folded(), device: None };
-    count_attempt(app, Some(user.id), bucket, app.store.attempts(bucket).await?).await
+    count_attempt(app, Some(user.id), bucket, app.store().attempts(bucket).await?).await
 }
 
 impl ChangePassword {

@@ -86,7 +86,7 @@ pub async fn handler(
 async fn confirm(app: &App, token: &str) -> Result<Confirmation> {
     let token = LinkToken::decode(token).ok_or(Error::LinkInvalid)?;
     let now = app.clock.now();
-    let (user, link) = app.store.user_and_link(token.user, &token.hash()).await?;
+    let (user, link) = app.store().user_and_link(token.user, &token.hash()).await?;
     let (Some(user), Some(link)) = (user, link) else {
         return Err(Error::LinkInvalid);
     };
@@ -97,7 +97,7 @@ async fn confirm(app: &App, token: &str) -> Result<Confirmation> {
         return Err(Error::LinkExpired);
     }
     let roles = roles_once_confirmed(app, &user, &user.email);
-    if user.email_confirmed || !app.store.confirm_address(user.id, &token.hash(), &roles, now).await? {
+    if user.email_confirmed || !app.store().confirm_address(user.id, &token.hash(), &roles, now).await? {
         return Ok(Confirmation::AlreadyConfirmed);
     }
     Event::AddressConfirmed { user: user.id, admin: roles.contains(&Role::Admin) }.record();

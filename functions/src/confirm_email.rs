@@ -84,9 +84,9 @@ async fn change(app: &App, token: &str) -> Result<EmailChanged> {
         undo_until: now.plus(UNDO_LIFE),
     };
     let mail = OwedMail::new(user.email.folded(), kind, now);
-    if !app.store.move_address(&user, &to, &link, &roles, &mail, now).await? {
+    if !app.store().move_address(&user, &to, &link, &roles, &mail, now).await? {
         // Only for the answer: whoever holds the link reads the mailbox, and may know that an account has the address.
-        let owner = app.store.owner_of(&to.folded()).await?;
+        let owner = app.store().owner_of(&to.folded()).await?;
         return Err(if owner.is_some_and(|owner| owner != user.id) { Error::AddressTaken } else { Error::LinkUsed });
     }
     Event::AddressChanged { user: user.id, admin: roles.contains(&Role::Admin) }.record();

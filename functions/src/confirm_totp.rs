@@ -72,7 +72,7 @@ pub async fn handler(
     let code = fields.finish(code)?;
 
     let (user, now) = (caller.user, app.clock.now());
-    let factors = app.store.factors(user.id, None).await?;
+    let factors = app.store().factors(user.id, None).await?;
     if factors.enrolled().is_some() {
         return Err(Error::TotpAlreadyEnrolled);
     }
@@ -80,14 +80,14 @@ pub async fn handler(
     let totp = factors.totp.filter(|totp| totp.is_pending(now) && totp.may_be_added_to(&user));
     let totp = totp.ok_or(Error::TotpNotFound)?;
     second_factor::count(&app, user.id, None, factors.attempts).await?;
-    let secret = app.keys.totp().await?.open(&totp.secret, user.id)?;
+    let secret = app.keys().totp().await?.open(&totp.secret, user.id)?;
     let step = secret.accept(&code, None, now).ok_or_else(|| second_factor::refuse(user.id, Method::Totp))?;
 
     let change = if user.has_second_factor() { FactorChange::AddedBeside } else { FactorChange::Added };
     let mail = OwedMail::of_factor(&user, change, now);
     let (set, codes) = RecoverySet::new(now);
-    if !app.store.confirm_totp(&user, (&totp.secret, step), none_left.then_some(&set), &mail, now).await? {
-        let now = app.store.user(user.id).await?.ok_or(Error::InvalidToken)?;
+    if !app.store().confirm_totp(&user, (&totp.secret, step), none_left.then_some(&set), &mail, now).await? {
+        let now = app.store().user(user.id).await?.ok_or(Error::InvalidToken)?;
         // Every session was ended meanwhile; or else it was confirmed, or started again, by another request,
         // which may also have added or removed a passkey, or made recovery codes.
         let over = now.session_epoch != user.session_epoch;

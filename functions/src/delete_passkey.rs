@@ -47,14 +47,14 @@ pub async fn handler(
     let proof = body.parse()?;
     let (user, id) = (caller.user, id.ok_or(Error::PasskeyNotFound)?);
     // Looked at before the proof, which would be used up for nothing.
-    if app.store.passkey(user.id, &id).await?.is_none() {
+    if app.store().passkey(user.id, &id).await?.is_none() {
         return Err(Error::PasskeyNotFound);
     }
     let spent = second_factor::step_up(&app, &user, &proof).await?;
     let factor = Factor::Passkey(id.clone());
     let change = FactorChange::PasskeyRemoved { last: factor.is_last_of(&user) };
     let mail = OwedMail::of_factor(&user, change, app.clock.now());
-    if !app.store.remove_factor(&user, &factor, &spent, &mail).await? {
+    if !app.store().remove_factor(&user, &factor, &spent, &mail).await? {
         // Another request used the proof first, or changed what there is to remove.
         return Err(second_factor::refuse(user.id, spent.method()));
     }

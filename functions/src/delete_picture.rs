@@ -29,7 +29,7 @@ pub async fn handler(caller: CurrentUser, State(app): State<App>) -> Result<Stat
         delete_objects(&app, bucket, &shown.prefix(id), None).await?;
     }
     // Nothing to take away when a later request was faster: it removed the picture or brought a newer one.
-    if let Some(before) = app.store.remove_picture(id, app.clock.now()).await? {
+    if let Some(before) = app.store().remove_picture(id, app.clock.now()).await? {
         Event::PictureDeleted { user: id }.record();
         if let Some(newer) = before.picture.shown.filter(|shown| Some(shown) != seen.as_ref()) {
             delete_objects(&app, bucket, &newer.prefix(id), None).await?;

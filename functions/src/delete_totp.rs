@@ -46,7 +46,7 @@ pub async fn handler(
     let spent = second_factor::step_up(&app, &user, &proof).await?;
     let change = FactorChange::Removed { last: Factor::Totp.is_last_of(&user) };
     let mail = OwedMail::of_factor(&user, change, app.clock.now());
-    if !app.store.remove_factor(&user, &Factor::Totp, &spent, &mail).await? {
+    if !app.store().remove_factor(&user, &Factor::Totp, &spent, &mail).await? {
         // Another request used the proof first, or changed what there is to remove.
         return Err(second_factor::refuse(user.id, spent.method()));
     }

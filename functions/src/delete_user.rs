@@ -41,7 +41,7 @@ pub async fn handler(
             if !caller.user.is_admin() {
                 return Err(Error::Forbidden);
             }
-            app.store.user(id).await?.ok_or(Error::UserNotFound)?
+            app.store().user(id).await?.ok_or(Error::UserNotFound)?
         }
         _ => caller.user,
     };
@@ -50,11 +50,11 @@ pub async fn handler(
     let (farewell, erasure) = loop {
         let kind = MailKind::AccountDeleted { to: user.email.clone(), name: user.name.clone() };
         let farewell = OwedMail::new(user.email.folded(), kind, now);
-        if let Some(erasure) = app.store.delete_user(&user, &farewell, now).await? {
+        if let Some(erasure) = app.store().delete_user(&user, &farewell, now).await? {
             break (farewell, erasure);
         }
         // Gone, or moved to another address since it was read.
-        let moved = app.store.user(user.id).await?.filter(|now| now.email != user.email);
+        let moved = app.store().user(user.id).await?.filter(|now| now.email != user.email);
         user = moved.ok_or(Error::UserNotFound)?;
     };
     Event::UserDeleted { user: user.id, by }.record();

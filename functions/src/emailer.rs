@@ -45,13 +45,13 @@ pub async fn handler(app: App, event: SqsEvent) -> Result<SqsBatchResponse> {
 async fn take(app: &App, message: &SqsMessage) -> Result<()> {
     let message: MailMessage =
         serde_json::from_str(message.body.as_deref().unwrap_or_default()).map_err(Error::internal)?;
-    match app.store.claim_mail(&message.address, message.mail, app.clock.now()).await? {
+    match app.store().claim_mail(&message.address, message.mail, app.clock.now()).await? {
         Claim::Gone => Ok(()),
         Claim::Held => Err(Error::internal("another emailer holds the mail")),
         Claim::Taken(mail) => match deliver(app, &mail).await {
-            Ok(()) => app.store.settle_mail(&mail).await,
+            Ok(()) => app.store().settle_mail(&mail).await,
             Err(error) => {
-                app.store.release_mail(&mail).await?;
+                app.store().release_mail(&mail).await?;
                 Err(error)
             }
         },
@@ -101,9 +101,9 @@ async fn prepare(app: &App, mail: &OwedMail) -> Result<Prepared> {
         }
         _ => {}
     }
-    let owner = app.store.owner_of(&mail.address).await?;
+    let owner = app.store().owner_of(&mail.address).await?;
     let user = match owner {
-        Some(owner) => app.store.user(owner).await?,
+        Some(owner) => app.store().user(owner).await?,
         None => None,
     };
     let Some(user) = user else {
@@ -134,7 +134,7 @@ async fn prepare(app: &App, mail: &OwedMail) -> Result<Prepared> {
 }
 
 async fn may_go_out(app: &App, user: &User, turn: Turn, mail: &OwedMail) -> Result<bool> {
-    Ok(!app.config.limits.on || app.store.take_mail_turn(user.id, turn, mail, app.clock.now()).await?)
+    Ok(!app.config.limits.on || app.store().take_mail_turn(user.id, turn, mail, app.clock.now()).await?)
 }
 
 async fn confirmation(app: &App, user: &User) -> Result<Prepared> {
@@ -154,12 +154,12 @@ async fn reset(app: &App, user: &User) -> Result<Prepared> {
 /// To the address that the account is to have; where another account has it, that one is told as if somebody had
 /// registered with its address.
 async fn change_of_address(app: &App, mail: &OwedMail, user: UserId, to: &EmailAddress) -> Result<Prepared> {
-    let (user, owner) = tokio::try_join!(app.store.user(user), app.store.owner_of(&mail.address))?;
+    let (user, owner) = tokio::try_join!(app.store().user(user), app.store().owner_of(&mail.address))?;
     let Some(user) = user.filter(|user| user.pending_email.as_ref() == Some(to)) else {
         return Ok(Prepared::Dropped("no_longer_wanted"));
     };
     let owner = match owner {
-        Some(owner) => app.store.user(owner).await?,
+        Some(owner) => app.store().user(owner).await?,
         None => None,
     };
     if let Some(owner) = owner {
@@ -182,7 +182,7 @@ async fn address_changed(
     name: &UserName,
     undo_until: Timestamp,
 ) -> Result<Prepared> {
-    if app.store.user(user).await?.is_none() {
+    if app.store().user(user).await?.is_none() {
         return Ok(Prepared::Dropped("no_account"));
     }
     let purpose = LinkPurpose::UndoAddressChange { email: to.clone() };
@@ -226,7 +226,7 @@ async fn reset_link(app: &App, user: &User) -> Result<String> {
 async fn link(app: &App, user: UserId, path: &str, purpose: LinkPurpose, expires_at: Timestamp) -> Result<String> {
     let token = LinkToken::new(user);
     let link = Link { purpose, expires_at, used_at: None };
-    app.store.put_link(user, &token.hash(), &link).await?;
+    app.store().put_link(user, &token.hash(), &link).await?;
     let base = &app.config.mail.link_base_url;
     Ok(format!("{base}{BASE_PATH}{path}?token={}", token.encode().expose_secret()))
 }

@@ -35,7 +35,7 @@ pub struct Which {
 pub async fn handler(caller: CurrentUser, State(app): State<App>, PathId(id): PathId<SessionId>) -> Result<StatusCode> {
     let (user, session) = (caller.user.id, id.ok_or(Error::SessionNotFound)?);
     // The key begins with the caller's own id, so nobody else's session can be meant.
-    if !app.store.end_session(user, session).await? {
+    if !app.store().end_session(user, session).await? {
         return Err(Error::SessionNotFound);
     }
     Event::SessionEnded { user, session, by: caller.session.id }.record();

@@ -27,11 +27,11 @@ pub async fn erase_now(app: &App, erasure: &Erasure) {
 /// Erases again and strikes the note off.
 pub async fn finish(app: &App, erasure: &Erasure) -> Result<()> {
     erase(app, erasure).await?;
-    app.store.finish_erasure(erasure.user).await
+    app.store().finish_erasure(erasure.user).await
 }
 
 async fn erase(app: &App, erasure: &Erasure) -> Result<()> {
-    app.store.erase(erasure).await?;
+    app.store().erase(erasure).await?;
     let prefix = format!("{}/", erasure.user);
     delete_objects(app, &app.config.pictures.uploads_bucket, &prefix, None).await?;
     delete_objects(app, &app.config.pictures.pictures_bucket, &prefix, None).await

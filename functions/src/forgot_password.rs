@@ -54,7 +54,7 @@ pub async fn handler(
     limit.admit().await?;
 
     let mail = OwedMail::new(email.folded(), MailKind::ResetRequested, app.clock.now());
-    app.store.owe_mail(&mail).await?;
+    app.store().owe_mail(&mail).await?;
     Event::PasswordResetRequested.record();
     app.tell_emailer(&mail).await;
     let answer = ResetRequested { status: "reset_requested", email: email.to_string() };

@@ -77,7 +77,7 @@ impl PasskeyView {
 )]
 pub async fn handler(caller: CurrentUser, State(app): State<App>) -> Result<Answer<FactorsView>> {
     let user = caller.user.id;
-    let (factors, mut passkeys) = tokio::try_join!(app.store.factors(user, None), app.store.passkeys(user))?;
+    let (factors, mut passkeys) = tokio::try_join!(app.store().factors(user, None), app.store().passkeys(user))?;
     passkeys.sort_by_key(|passkey| passkey.created_at);
     let enrolled_at = factors.enrolled().and_then(|totp| totp.confirmed_at);
     let recovery_codes = RecoveryCodesView {

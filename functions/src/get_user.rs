@@ -46,7 +46,7 @@ pub async fn handler(
             if !caller.user.is_admin() {
                 return Err(Error::Forbidden);
             }
-            UserView::listed(app.store.user(id).await?.ok_or(Error::UserNotFound)?.into(), &app)
+            UserView::listed(app.store().user(id).await?.ok_or(Error::UserNotFound)?.into(), &app)
         }
         _ => UserView::of(caller.user, &app),
     };

@@ -113,9 +113,9 @@ async fn show(app: &App, user: UserId, upload: UploadId, thumbnails: Thumbnails)
     .await?;
 
     let settled = Settled { upload, rejected: None };
-    if app.store.settle_picture(user, &settled, Some(&shown), app.clock.now()).await?.is_some() {
+    if app.store().settle_picture(user, &settled, Some(&shown), app.clock.now()).await?.is_some() {
         Event::PictureReady { user }.record();
-    } else if app.store.user(user).await?.and_then(|user| user.picture.shown).as_ref() != Some(&shown) {
+    } else if app.store().user(user).await?.and_then(|user| user.picture.shown).as_ref() != Some(&shown) {
         return delete_objects(app, bucket, &shown.prefix(user), None).await;
     }
     // Pictures of older uploads are never shown again. A delivery that was cut short here finds its own shown above, and
@@ -125,7 +125,7 @@ async fn show(app: &App, user: UserId, upload: UploadId, thumbnails: Thumbnails)
 
 async fn reject(app: &App, user: UserId, upload: UploadId, rejected: &Rejected) -> Result<()> {
     let settled = Settled { upload, rejected: Some(rejected.to_string()) };
-    if app.store.settle_picture(user, &settled, None, app.clock.now()).await?.is_some() {
+    if app.store().settle_picture(user, &settled, None, app.clock.now()).await?.is_some() {
         Event::PictureRejected { user, reason: rejected.code() }.record();
     }
     Ok(())

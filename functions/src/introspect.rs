@@ -104,7 +104,7 @@ async fn standing(app: &App, token: &str) -> Result<Option<(Claims, User)>> {
         // Nobody can tell: that is no "inactive".
         Err(error) => return Err(error),
     };
-    let (user, session) = app.store.user_and_session(claims.sub, claims.sid).await?;
+    let (user, session) = app.store().user_and_session(claims.sub, claims.sid).await?;
     let live = user.zip(session).filter(|(user, session)| session.is_live(user, now));
     Ok(live.map(|(user, _)| (claims, user)))
 }

@@ -63,7 +63,7 @@ async fn either(uri: OriginalUri, app: State<App>) -> Result<Response> {
     responses((status = 200, description = "The keys", body = KeySet))
 )]
 pub async fn jwks(State(app): State<App>) -> Result<impl IntoResponse> {
-    let keys = app.store.trusted_keys().await?;
+    let keys = app.store().trusted_keys().await?;
     let keys =
         keys.iter().map(|key| serde_json::from_str(&key.jwk)).collect::<Result<_, _>>().map_err(Error::internal)?;
     Ok((HEADERS, Answer::ok(KeySet { keys })))
@@ -74,7 +74,7 @@ pub async fn jwks(State(app): State<App>) -> Result<impl IntoResponse> {
     responses((status = 200, description = "The metadata", body = Metadata))
 )]
 pub async fn metadata(State(app): State<App>) -> Result<impl IntoResponse> {
-    let mut algorithms: Vec<Algorithm> = app.store.trusted_keys().await?.iter().map(|key| key.algorithm).collect();
+    let mut algorithms: Vec<Algorithm> = app.store().trusted_keys().await?.iter().map(|key| key.algorithm).collect();
     algorithms.dedup();
     let issuer = &app.config.tokens.issuer;
     let metadata = Metadata {

@@ -24,7 +24,7 @@ pub struct Found<T> {
 pub async fn find<T>(app: &App, token: &str, wanted: fn(LinkPurpose) -> Option<T>) -> Result<Found<T>> {
     let token = LinkToken::decode(token).ok_or(Error::LinkInvalid)?;
     let hash = token.hash();
-    let (user, link) = app.store.user_and_link(token.user, &hash).await?;
+    let (user, link) = app.store().user_and_link(token.user, &hash).await?;
     let (Some(user), Some(link)) = (user, link) else {
         return Err(Error::LinkInvalid);
     };

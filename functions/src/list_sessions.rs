@@ -53,7 +53,7 @@ pub struct SessionView {
 )]
 pub async fn handler(caller: CurrentUser, State(app): State<App>) -> Result<Answer<Sessions>> {
     let now = app.clock.now();
-    let sessions = app.store.sessions(caller.user.id).await?;
+    let sessions = app.store().sessions(caller.user.id).await?;
     let live = sessions.into_iter().filter(|session| session.is_live(&caller.user, now)).take(AT_MOST);
     let sessions = live.map(|session| SessionView::of(session, caller.session.id)).collect();
     Ok(Answer::ok(Sessions { sessions }))

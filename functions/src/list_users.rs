@@ -51,7 +51,7 @@ pub struct Users {
     responses((status = 200, description = "A page of users", body = Users))
 )]
 pub async fn handler(_: Admin, State(app): State<App>, Query(page): Query<Page>) -> Result<Answer<Users>> {
-    let mac = app.keys.cursor_mac().await?;
+    let mac = app.keys().cursor_mac().await?;
     let mut fields = Fields::default();
     let limit = fields.optional("limit", page.limit, |limit| match limit.parse() {
         Ok(limit @ 1..=MAX_LIMIT) => Ok(limit),
@@ -64,7 +64,7 @@ pub async fn handler(_: Admin, State(app): State<App>, Query(page): Query<Page>)
 
     // One more than asked for tells whether there is another page.
     let limit = limit.unwrap_or(DEFAULT_LIMIT);
-    let mut users = app.store.list_users(limit + 1, before).await?;
+    let mut users = app.store().list_users(limit + 1, before).await?;
     let more = users.len() > limit;
     users.truncate(limit);
     let next_cursor = users.last().filter(|_| more).map(|last| cursor::encode(last.id, mac));

@@ -111,7 +111,7 @@ pub async fn handler(State(app): State<App>, facts: Facts, limit: Limited, Json(
     }
     if let Err(error) = admissible(&user) {
         // Whoever knows the password does not guess.
-        app.store.forget_attempts(bucket).await?;
+        app.store().forget_attempts(bucket).await?;
         return Err(error);
     }
 
@@ -155,7 +155,7 @@ impl SignedIn {
         device: Option<DeviceId>,
     ) -> Result<Self> {
         let device = Device::signed_in(device, &user, app.clock.now());
-        let device_token = device::encode(&device, app.keys.device_mac().await?).expose_secret().to_owned();
+        let device_token = device::encode(&device, app.keys().device_mac().await?).expose_secret().to_owned();
         Event::LoginSucceeded { user: user.id, session: session.id }.record();
         Ok(Self { tokens, device_token, user: UserView::of(user, app) })
     }
@@ -165,16 +165,16 @@ impl SignedIn {
 async fn challenge(app: &App, user: &User, bucket: Bucket<'_>, device: Option<Device>) -> Result<SecondFactorRequired> {
     let device = device.filter(|device| device.proved_second_factor(user)).map(|device| device.id);
     let challenge = Challenge::new(user, device, app.clock.now());
-    let token = challenge::encode(&challenge, app.keys.challenge_mac().await?);
+    let token = challenge::encode(&challenge, app.keys().challenge_mac().await?);
     let (passkey_options, ceremony) = match user.passkeys {
         0 => (None, None),
         _ => {
-            let passkeys = app.store.passkeys(user.id).await?;
+            let passkeys = app.store().passkeys(user.id).await?;
             let (options, state) = RelyingParty::new(&app.config)?.begin_assertion(&passkeys)?;
             (Some(options), Some(state))
         }
     };
-    app.store.begin_challenge(&challenge, ceremony, app.config.limits.on.then_some(bucket)).await?;
+    app.store().begin_challenge(&challenge, ceremony, app.config.limits.on.then_some(bucket)).await?;
     Event::SecondFactorRequired { user: user.id }.record();
     Ok(SecondFactorRequired {
         status: "second_factor_required",
@@ -213,7 +213,7 @@ async fn look_up<'a>(
     address: &'a FoldedAddress,
     device: Option<Device>,
 ) -> Result<Found<'a>> {
-    let before = limit.admit_during(app.store.before_sign_in(address, device.as_ref())).await?;
+    let before = limit.admit_during(app.store().before_sign_in(address, device.as_ref())).await?;
     let BeforeSignIn { owner, parameters, by_anyone, by_device, user_of_device } = before;
 
     // A device counts apart only with the address of its own account; any other is a stranger.
@@ -235,7 +235,7 @@ async fn compare(
 ) -> Result<(Option<User>, Verdict)> {
     let user = match (user, owner, &parameters) {
         // An account from before parameters were kept: rather a read beforehand than a second hash afterwards.
-        (None, Some(owner), None) => app.store.user(owner).await?,
+        (None, Some(owner), None) => app.store().user(owner).await?,
         (user, ..) => user,
     };
     if let Some(user) = user {
@@ -243,7 +243,7 @@ async fn compare(
         return Ok((Some(user), verdict));
     }
     // For an unknown address as much is read and computed as for a known one: an id that nobody has, nobody's hash.
-    let read = app.store.user(owner.unwrap_or_else(|| UserId::new(app.clock.now())));
+    let read = app.store().user(owner.unwrap_or_else(|| UserId::new(app.clock.now())));
     let (user, computed) = tokio::join!(read, app.hasher.compute(password, parameters));
     let user = user?;
     let stored = user.as_ref().map(|user| &user.password_hash);
@@ -269,10 +269,10 @@ pub(crate) async fn count_attempt(
         unless_locked(app, owner, bucket, earlier)?;
         let now = app.clock.now();
         // Each failed condition means that another attempt was counted, so this ends: at the latest when the lock does.
-        if app.store.count_attempt(bucket, earlier, lockout::one_more(earlier, now)).await? {
+        if app.store().count_attempt(bucket, earlier, lockout::one_more(earlier, now)).await? {
             return Ok(());
         }
-        earlier = app.store.attempts(bucket).await?;
+        earlier = app.store().attempts(bucket).await?;
     }
 }
 
@@ -291,7 +291,7 @@ fn unless_locked(app: &App, owner: Option<UserId>, bucket: Bucket<'_>, earlier: 
 /// Waits for `work`, and for nothing else: what tokens are made with is read meanwhile, as far as that comes. Where it fails,
 /// the making of the tokens meets it again.
 async fn meanwhile_read_keys<T>(app: &App, work: impl Future<Output = T> + Unpin) -> T {
-    match select(work, Box::pin(app.keys.read_ahead(app.clock.now()))).await {
+    match select(work, Box::pin(app.keys().read_ahead(app.clock.now()))).await {
         Either::Left((done, _)) => done,
         Either::Right((_, work)) => work.await,
     }
@@ -325,7 +325,7 @@ fn admissible(user: &User) -> Result<()> {
 async fn rehash(app: &App, user: &User, password: Password) {
     let replaced = async {
         let hash = app.hasher.hash(&NewPassword::known(password)).await?;
-        app.store.replace_password_hash(user, &hash).await
+        app.store().replace_password_hash(user, &hash).await
     };
     if let Err(error) = replaced.await {
         tracing::error!(error.message = %Causes(&error), "a hash could not be replaced");
@@ -347,7 +347,7 @@ impl Login {
         let (email, password) = fields.finish(email.zip(password))?;
         let device = match self.device_token {
             // One that is not ours is as good as none: it is nobody's business which it was.
-            Some(token) => device::decode(token.expose_secret(), app.keys.device_mac().await?),
+            Some(token) => device::decode(token.expose_secret(), app.keys().device_mac().await?),
             None => None,
         };
         Ok(Attempt { email, password, device })

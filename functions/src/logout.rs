@@ -39,9 +39,9 @@ pub async fn handler(
     let Logout { everywhere } = body.unwrap_or_default();
     let (user, session) = (caller.user.id, caller.session.id);
     if everywhere {
-        app.store.end_all_sessions(user).await?;
+        app.store().end_all_sessions(user).await?;
     }
-    app.store.end_session(user, session).await?;
+    app.store().end_session(user, session).await?;
     Event::LoggedOut { user, session, everywhere }.record();
     Ok(StatusCode::NO_CONTENT)
 }

@@ -64,15 +64,15 @@ pub async fn handler(
     let reads = async {
         tokio::try_join!(
             // An id that nobody has keeps the look-up of nobody's passkey as long as that of somebody's.
-            app.store.user_and_passkey(owner.unwrap_or_else(|| UserId::new(now)), &passkey),
+            app.store().user_and_passkey(owner.unwrap_or_else(|| UserId::new(now)), &passkey),
             // At hand before the passkey is used, as in `verify_login`.
-            app.keys.signing(now),
+            app.keys().signing(now),
         )
     };
     let (found, _) = Box::pin(limit.admit_during(reads)).await?;
     // Taken before it is looked at, so that of many answers at once one is; and after the limit, so that a request too many
     // uses up nothing.
-    let ceremony = app.store.take_ceremony(None, id, now).await?.ok_or_else(|| {
+    let ceremony = app.store().take_ceremony(None, id, now).await?.ok_or_else(|| {
         Event::LoginFailed { user: None, reason: LoginFailure::UnknownChallenge }.record();
         Error::InvalidChallenge
     })?;
@@ -130,7 +130,7 @@ async fn device_of(app: &App, token: Option<SecretString>, user: &User) -> Resul
     let Some(token) = token else {
         return Ok(None);
     };
-    let device = device::decode(token.expose_secret(), app.keys.device_mac().await?);
+    let device = device::decode(token.expose_secret(), app.keys().device_mac().await?);
     Ok(device.filter(|device| device.belongs_to(user, app.clock.now())).map(|device| device.id))
 }
 

@@ -61,17 +61,17 @@ pub async fn handler(State(app): State<App>, limit: Limited, Json(body): Json<Re
 }
 
 async fn exchange(app: &App, limit: &Limited, token: &str) -> Result<TokenPair> {
-    let token = app.keys.known_refresh_mac().await?.and_then(|mac| refresh::decode(token, mac));
+    let token = app.keys().known_refresh_mac().await?.and_then(|mac| refresh::decode(token, mac));
     let Some(token) = token else {
         // A forged token counts as any other, so a flood of them ends as well.
         limit.admit().await?;
         return Err(Error::InvalidRefreshToken);
     };
     // The signing key is at hand before the token is used up: a failure to get it must not cost the session.
-    let reads = async { tokio::try_join!(live(app, &token), app.keys.signing(app.clock.now())) };
+    let reads = async { tokio::try_join!(live(app, &token), app.keys().signing(app.clock.now())) };
     let ((user, session), _) = limit.admit_during(reads).await?;
     let session = match session.rotation_of(token.rotation, app.clock.now()) {
-        Rotation::Rotate => match app.store.rotate_session(&session, app.clock.now()).await? {
+        Rotation::Rotate => match app.store().rotate_session(&session, app.clock.now()).await? {
             Some(rotated) => rotated,
             // Another request with the same token was faster: this one is now a step behind, or the session is over.
             None => {
@@ -91,14 +91,14 @@ async fn exchange(app: &App, limit: &Limited, token: &str) -> Result<TokenPair> 
 
 /// The token's account and session, if the session is not over.
 async fn live(app: &App, token: &RefreshToken) -> Result<(User, Session)> {
-    let (user, session) = app.store.user_and_session(token.user, token.session).await?;
+    let (user, session) = app.store().user_and_session(token.user, token.session).await?;
     let live = user.zip(session).filter(|(user, session)| session.is_live(user, app.clock.now()));
     live.ok_or(Error::InvalidRefreshToken)
 }
 
 /// The thief or the owner holds an old token, and there is no telling which: nobody goes on with this session.
 async fn end(app: &App, session: &Session) -> Result<TokenPair> {
-    app.store.end_session(session.user, session.id).await?;
+    app.store().end_session(session.user, session.id).await?;
     Event::SessionReuseDetected { user: session.user, session: session.id }.record();
     Err(Error::InvalidRefreshToken)
 }

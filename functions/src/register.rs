@@ -58,14 +58,14 @@ pub async fn handler(
     Json(body): Json<Register>,
 ) -> Result<Answer<ConfirmationRequired>> {
     let (name, email, password) = body.parse(&app)?;
-    let owner = limit.admit_during(app.store.owner_of(&email.folded())).await?;
+    let owner = limit.admit_during(app.store().owner_of(&email.folded())).await?;
     let password_hash = app.hasher.hash(&password).await?;
     let now = app.clock.now();
     let user = User::new(name, email.clone(), password_hash, now);
 
     let confirmation = OwedMail::new(email.folded(), MailKind::ConfirmAddress { user: user.id }, now);
     let mail = match owner {
-        None if app.store.create_user(&user, &confirmation).await? == Created::Yes => {
+        None if app.store().create_user(&user, &confirmation).await? == Created::Yes => {
             Event::UserRegistered { user: user.id }.record();
             confirmation
         }
@@ -80,7 +80,7 @@ pub async fn handler(
 /// Owes the owner of a taken address a mail that says what happened. The emailer finds out who that is by then.
 async fn tell_owner(app: &App, email: &EmailAddress) -> Result<OwedMail> {
     let mail = OwedMail::new(email.folded(), MailKind::AlreadyRegistered, app.clock.now());
-    app.store.owe_mail_to_owner(&mail).await?;
+    app.store().owe_mail_to_owner(&mail).await?;
     Event::AddressTaken.record();
     Ok(mail)
 }

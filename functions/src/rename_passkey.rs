@@ -54,7 +54,7 @@ pub async fn handler(
     let name = fields.finish(name)?;
     let (user, id) = (caller.user.id, id.ok_or(Error::PasskeyNotFound)?);
     // The key begins with the caller's own id, so nobody else's passkey can be meant.
-    let passkey = app.store.rename_passkey(user, &id, &name).await?.ok_or(Error::PasskeyNotFound)?;
+    let passkey = app.store().rename_passkey(user, &id, &name).await?.ok_or(Error::PasskeyNotFound)?;
     Event::PasskeyRenamed { user, passkey: &id }.record();
     Ok(Answer::ok(PasskeyView::of(passkey)))
 }

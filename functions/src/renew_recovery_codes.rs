@@ -54,7 +54,7 @@ pub async fn handler(
     let spent = second_factor::step_up(&app, &user, &proof).await?;
     let (set, codes) = RecoverySet::new(now);
     let mail = OwedMail::of_factor(&user, FactorChange::RecoveryCodesRenewed, now);
-    if !app.store.renew_recovery_codes(&user, &spent, &set, &mail).await? {
+    if !app.store().renew_recovery_codes(&user, &spent, &set, &mail).await? {
         // Another request used the proof first, or changed the factors.
         return Err(second_factor::refuse(user.id, spent.method()));
     }

@@ -114,7 +114,7 @@ async fn reset(app: &App, token: &str, password: &SecretString) -> Result<Passwo
     let mail = OwedMail::new(user.email.folded(), kind, now);
     // Only whoever confirms the address by this becomes what the address makes them.
     let roles = if user.email_confirmed { user.roles.clone() } else { roles_once_confirmed(app, &user, &user.email) };
-    if !app.store.reset_password(&user, &link, &hash, &roles, &mail, now).await? {
+    if !app.store().reset_password(&user, &link, &hash, &roles, &mail, now).await? {
         return Err(Error::LinkUsed);
     }
     Event::PasswordReset { user: user.id }.record();

@@ -133,11 +133,11 @@ pub async fn step_up(app: &App, user: &User, SteppedUp { proof, ceremony }: &Ste
     if !user.has_second_factor() {
         return Err(Error::TotpNotFound);
     }
-    let factors = app.store.factors(user.id, proof.passkey().as_ref()).await?;
+    let factors = app.store().factors(user.id, proof.passkey().as_ref()).await?;
     count(app, user.id, None, factors.attempts).await?;
     let asked = match ceremony {
         Some(id) => {
-            let ceremony = app.store.take_ceremony(None, *id, app.clock.now()).await?;
+            let ceremony = app.store().take_ceremony(None, *id, app.clock.now()).await?;
             let ceremony = ceremony.ok_or_else(|| {
                 Event::SecondFactorFailed { user: user.id, method: Method::Passkey.as_str() }.record();
                 Error::InvalidChallenge
@@ -170,10 +170,10 @@ pub async fn count(app: &App, user: UserId, device: Option<DeviceId>, mut earlie
             return Err(Error::TooManyAttempts { retry_after });
         }
         // Ends as the loop in `login` does: each failed condition is another attempt that was counted.
-        if app.store.count_factor_attempt(user, device, earlier, lockout::one_more_for_good(earlier, now)).await? {
+        if app.store().count_factor_attempt(user, device, earlier, lockout::one_more_for_good(earlier, now)).await? {
             return Ok(());
         }
-        earlier = app.store.factor_attempts(user, device).await?;
+        earlier = app.store().factor_attempts(user, device).await?;
     }
 }
 
@@ -187,7 +187,7 @@ pub async fn check(
     let spent = match proof {
         Proof::Totp(code) => match factors.enrolled() {
             Some(totp) => {
-                let secret = app.keys.totp().await?.open(&totp.secret, user)?;
+                let secret = app.keys().totp().await?.open(&totp.secret, user)?;
                 let step = secret.accept(code, totp.last_step, app.clock.now());
                 step.map(|step| Spent::Step { secret: totp.secret.clone(), step })
             }

@@ -45,7 +45,7 @@ pub async fn handler(
 
     limit.admit().await?;
     let mail = OwedMail::new(email.folded(), MailKind::ConfirmationRequested, app.clock.now());
-    app.store.owe_mail(&mail).await?;
+    app.store().owe_mail(&mail).await?;
     app.tell_emailer(&mail).await;
     let answer = ConfirmationRequired { status: "confirmation_required", email: email.to_string() };
     Ok(Answer(StatusCode::ACCEPTED, answer))

@@ -64,19 +64,19 @@ pub async fn handler(
         return Err(Error::TooManyPasskeys);
     }
     let spent = second_factor::step_up_to_add(&app, &user, body.unwrap_or_default()).await?;
-    let others = app.store.passkeys(user.id).await?;
+    let others = app.store().passkeys(user.id).await?;
     let (options, state) = RelyingParty::new(&app.config)?.begin_registration(&user, &others)?;
 
     let now = app.clock.now();
     let (id, ceremony) = (CeremonyId::new(now), Ceremony::begin(state, spent.is_some(), now));
     match spent {
         Some(spent) => {
-            if !app.store.begin_ceremony_with(user.id, id, &ceremony, &spent).await? {
+            if !app.store().begin_ceremony_with(user.id, id, &ceremony, &spent).await? {
                 // Another request used the proof first.
                 return Err(second_factor::refuse(user.id, spent.method()));
             }
         }
-        None => app.store.begin_ceremony(Some(user.id), id, &ceremony).await?,
+        None => app.store().begin_ceremony(Some(user.id), id, &ceremony).await?,
     }
     Event::PasskeyRequested { user: user.id }.record();
     Ok(Answer::ok(PasskeyStarted { challenge_token: id, expires_in: CHALLENGE_LIFE.as_secs(), options }))

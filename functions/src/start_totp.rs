@@ -70,11 +70,11 @@ pub async fn handler(
     let spent = second_factor::step_up_to_add(&app, &user, body.unwrap_or_default()).await?;
     let now = app.clock.now();
     let secret = TotpSecret::new();
-    let sealed = app.keys.totp().await?.seal(&secret, user.id)?;
+    let sealed = app.keys().totp().await?.seal(&secret, user.id)?;
     let expires_at = now.plus(ENROLMENT_LIFE);
     let stepped_up = spent.is_some();
     let totp = Totp { secret: sealed, created_at: now, expires_at, confirmed_at: None, last_step: None, stepped_up };
-    if !app.store.start_totp(user.id, &totp, spent.as_ref()).await? {
+    if !app.store().start_totp(user.id, &totp, spent.as_ref()).await? {
         // Confirmed by another request meanwhile, or one that used the same proof was faster.
         return Err(spent.map_or(Error::TotpAlreadyEnrolled, |spent| second_factor::refuse(user.id, spent.method())));
     }

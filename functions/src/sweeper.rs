@@ -27,7 +27,7 @@ const CONCURRENT: usize = 8;
 pub async fn handler(app: App, _: EventBridgeEvent<Value>) -> Result<()> {
     let now = app.clock.now();
     // The keys first: nothing that is stuck below may keep them from being made in time.
-    let Rotation { made, retired, revoked } = app.keys.rotate(now).await?;
+    let Rotation { made, retired, revoked } = app.keys().rotate(now).await?;
     if let Some(kid) = &made {
         Event::KeyCreated { kid }.record();
     }
@@ -37,14 +37,14 @@ pub async fn handler(app: App, _: EventBridgeEvent<Value>) -> Result<()> {
     for kid in &revoked {
         Event::KeyRevoked { kid }.record();
     }
-    let due = app.store.due(AT_ONCE, now).await?;
+    let due = app.store().due(AT_ONCE, now).await?;
     stream::iter(due).for_each_concurrent(CONCURRENT, |pending| take_up(&app, pending, now)).await;
     Ok(())
 }
 
 /// One that fails holds up none of the others, and is due again later.
 async fn take_up(app: &App, pending: Pending, now: Timestamp) {
-    let outcome = match app.store.put_off(&pending, now).await {
+    let outcome = match app.store().put_off(&pending, now).await {
         // Of several sweepers at once, one takes it up.
         Ok(false) => Ok(()),
         Ok(true) => match pending {
@@ -64,5 +64,5 @@ async fn look_after(app: &App, mail: &OwedMail, now: Timestamp) -> Result<()> {
         return Ok(());
     }
     Event::MailFailed { kind: kind_name(&mail.kind), reason: "given_up" }.record();
-    app.store.settle_mail(mail).await
+    app.store().settle_mail(mail).await
 }

@@ -80,9 +80,9 @@ async fn undo(app: &App, token: &str) -> Result<EmailRestored> {
             return Err(Error::LinkUsed);
         }
         // After the account: a factor that is added between the two fails the write.
-        let (factors, passkeys) = tokio::try_join!(app.store.factors(user.id, None), app.store.passkeys(user.id))?;
+        let (factors, passkeys) = tokio::try_join!(app.store().factors(user.id, None), app.store().passkeys(user.id))?;
         let mail = OwedMail::new(address, MailKind::AddressRestored { user: user.id }, now);
-        if app.store.restore_address(&user, (factors.recovery.as_ref(), &passkeys), &to, &link, &mail, now).await? {
+        if app.store().restore_address(&user, (factors.recovery.as_ref(), &passkeys), &to, &link, &mail, now).await? {
             Event::AddressChangeUndone { user: user.id }.record();
             let left = user.trusted_factors(&to.folded(), factors.recovery.as_ref(), &passkeys);
             record_removals(&user, &left, &passkeys);

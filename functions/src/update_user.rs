@@ -52,11 +52,11 @@ pub async fn handler(
     let now = app.clock.now();
     let id = caller.user.id;
     let user = match change.parse()? {
-        Change::Name(name) => app.store.rename(id, &name, now).await?,
+        Change::Name(name) => app.store().rename(id, &name, now).await?,
         Change::Email(email, name) => {
             caller.must_have_signed_in_recently(now)?;
             if email.folded() == caller.user.email.folded() {
-                app.store.keep_address_as_it_is(id, name.as_ref(), now).await?
+                app.store().keep_address_as_it_is(id, name.as_ref(), now).await?
             } else {
                 request_address(&app, caller, &email, name.as_ref()).await?
             }
@@ -82,13 +82,13 @@ async fn request_address(
             return Err(Error::TooManyAttempts { retry_after });
         }
         let mail = OwedMail::new(to.folded(), MailKind::ChangeAddress { user: user.id, to: to.clone() }, now);
-        let requested = app.store.request_address(&user, signed_in_at, to, name, &mail, now).await?;
+        let requested = app.store().request_address(&user, signed_in_at, to, name, &mail, now).await?;
         if requested {
             Event::AddressChangeRequested { user: user.id }.record();
             app.tell_emailer(&mail).await;
         }
         // As it is now: with the wish, or with what was in its way.
-        match app.store.user(user.id).await?.filter(|user| user.session_epoch == epoch) {
+        match app.store().user(user.id).await?.filter(|user| user.session_epoch == epoch) {
             Some(now) if !requested => user = now,
             user => return Ok(user),
         }

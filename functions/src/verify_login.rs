@@ -61,7 +61,7 @@ pub async fn handler(
     Json(body): Json<VerifyLogin>,
 ) -> Result<Answer<SignedIn>> {
     let (token, proof) = body.parse()?;
-    let key = app.keys.known_challenge_mac().await?;
+    let key = app.keys().known_challenge_mac().await?;
     let Some(challenge) = key.and_then(|key| challenge::decode(token.expose_secret(), key)) else {
         // A forged token counts as any other, so a flood of them ends as well.
         limit.admit().await?;
@@ -70,15 +70,15 @@ pub async fn handler(
     let now = app.clock.now();
     // The signing key is at hand before the code is used up: a failure to get it must cost nobody a recovery code.
     let passkey = proof.passkey();
-    let before = app.store.before_verification(&challenge, passkey.as_ref());
-    let reads = async { tokio::try_join!(before, app.keys.signing(now)) };
+    let before = app.store().before_verification(&challenge, passkey.as_ref());
+    let reads = async { tokio::try_join!(before, app.keys().signing(now)) };
     let (before, _) = Box::pin(limit.admit_during(reads)).await?;
     let BeforeVerification { user, tries, ceremony, factors } = before;
     let user = user.filter(|user| challenge.stands(user, now) && tries.is_some_and(|tries| tries < TRIES));
     let user = user.ok_or(Error::InvalidChallenge)?;
 
     second_factor::count(&app, user.id, challenge.device, factors.attempts).await?;
-    if !app.store.take_try(&challenge).await? {
+    if !app.store().take_try(&challenge).await? {
         return Err(Error::InvalidChallenge);
     }
     let spent = second_factor::check(&app, user.id, &factors, (&proof, ceremony.as_ref())).await?;

@@ -1,4 +1,4 @@
-//! What a function holds while it runs: configuration, clock and clients, made once at cold start.
+//! What a function holds while it runs: configuration, clock and clients.
 
 use std::ops::Deref;
 use std::sync::{Arc, OnceLock};
@@ -29,10 +29,10 @@ pub struct App(Arc<Inner>);
 pub struct Inner {
     pub config: Config,
     pub clock: Clock,
-    pub store: Store,
-    pub keys: Keys,
     pub hasher: Hasher,
     aws: SdkConfig,
+    store: OnceLock<Store>,
+    keys: OnceLock<Keys>,
     firehose: OnceLock<aws_sdk_firehose::Client>,
     s3: OnceLock<aws_sdk_s3::Client>,
     ses: OnceLock<aws_sdk_sesv2::Client>,
@@ -60,17 +60,13 @@ impl App {
     /// # Errors
     /// When argon2 does not take the configured cost, or TLS the certificate authorities.
     pub fn new(config: Config, clock: Clock) -> Result<Self, StartError> {
-        let aws = sdk_config(&config.aws)?;
-        let db = dynamodb(&at(&aws, config.aws.endpoints.dynamodb.as_ref()));
-        let store = Store::new(db.clone(), config.tables.main.clone());
-        let private = KeyStore::new(db, config.tables.keys.clone());
         Ok(Self(Arc::new(Inner {
-            keys: Keys::new(store.clone(), private, config.tokens.algorithm),
             hasher: Hasher::new(&config.password_hash).map_err(StartError::PasswordHash)?,
-            store,
+            aws: sdk_config(&config.aws)?,
             clock,
             config,
-            aws,
+            store: OnceLock::new(),
+            keys: OnceLock::new(),
             firehose: OnceLock::new(),
             s3: OnceLock::new(),
             ses: OnceLock::new(),
@@ -79,10 +75,24 @@ impl App {
     }
 }
 
-/// Each client is made when it is first asked for, so a function carries only the clients that it uses.
+/// Each is made when it is first asked for, so a function carries only the clients that it uses.
 impl Inner {
+    pub fn store(&self) -> &Store {
+        self.store.get_or_init(|| {
+            let db = dynamodb(&at(&self.aws, self.config.aws.endpoints.dynamodb.as_ref()));
+            Store::new(db, self.config.tables.main.clone())
+        })
+    }
+
+    pub fn keys(&self) -> &Keys {
+        self.keys.get_or_init(|| {
+            let private = KeyStore::new(self.dynamodb().clone(), self.config.tables.keys.clone());
+            Keys::new(self.store().clone(), private, self.config.tokens.algorithm)
+        })
+    }
+
     pub fn dynamodb(&self) -> &aws_sdk_dynamodb::Client {
-        self.store.client()
+        self.store().client()
     }
 
     pub fn firehose(&self) -> &aws_sdk_firehose::Client {
@@ -166,7 +176,7 @@ impl App {
     /// Reads the public keys, so that the first request finds the connection open and the keys there. A failure is
     /// left for the first request to meet.
     pub async fn warm(&self) {
-        if let Err(error) = self.keys.verifying("", self.clock.now()).await {
+        if let Err(error) = self.keys().verifying("", self.clock.now()).await {
             tracing::warn!(error.message = %Causes(&error), "the first read failed");
         }
     }

@@ -22,14 +22,14 @@ impl App {
         let mut known = user.known_clients.clone();
         loop {
             let Some(client) = new_client(user, session, known) else {
-                return self.store.begin_session(session, counted).await;
+                return self.store().begin_session(session, counted).await;
             };
-            if self.store.begin_session_of_client(session, counted, &client).await? {
+            if self.store().begin_session_of_client(session, counted, &client).await? {
                 self.tell_of_client(session, &client).await;
                 return Ok(());
             }
             // Another sign-in was remembered since the account was read: look again, so that of many at once one is told of.
-            let user = self.store.user(user.id).await?.ok_or(Error::InvalidCredentials)?;
+            let user = self.store().user(user.id).await?.ok_or(Error::InvalidCredentials)?;
             known = user.known_clients;
         }
     }
@@ -49,7 +49,7 @@ impl App {
         let mut known = user.known_clients.clone();
         loop {
             let client = new_client(user, session, known);
-            if self.store.complete_sign_in(challenge, spent, session, client.as_ref(), mail).await? {
+            if self.store().complete_sign_in(challenge, spent, session, client.as_ref(), mail).await? {
                 if let Some(client) = &client {
                     self.tell_of_client(session, client).await;
                 }
@@ -58,7 +58,7 @@ impl App {
             let Some(client) = client else {
                 return Ok(false);
             };
-            let user = self.store.user(user.id).await?.ok_or(Error::InvalidChallenge)?;
+            let user = self.store().user(user.id).await?.ok_or(Error::InvalidChallenge)?;
             if user.known_clients == client.before {
                 return Ok(false);
             }

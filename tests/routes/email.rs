@@ -431,7 +431,7 @@ async fn taking_a_change_back_wins_over_another_change_at_the_same_time() {
 async fn a_hash_for_an_account_that_has_moved_meanwhile_is_not_written_and_the_old_address_stays_kept() {
     let app = TestApp::start().await;
     let ada = app.signed_in(OLD).await;
-    let store = &app.app().store;
+    let store = app.app().store();
     let before = store.user(ada.id.parse().unwrap()).await.unwrap().unwrap();
     moved(&app, &ada, OLD, NEW).await;
 
@@ -509,7 +509,7 @@ async fn taking_a_change_back_takes_away_a_passkey_that_came_with_it_and_leaves_
 #[tokio::test]
 async fn a_passkey_whose_adding_was_under_way_when_a_change_was_taken_back_is_not_added() {
     let app = TestApp::start().await;
-    let store = &app.app().store;
+    let store = app.app().store();
     let thief = app.signed_in(OLD).await;
     let back = moved(&app, &thief, OLD, NEW).await;
     let read = store.user(thief.id.parse().unwrap()).await.unwrap().unwrap();
@@ -533,7 +533,7 @@ async fn a_passkey_whose_adding_was_under_way_when_a_change_was_taken_back_is_no
 #[tokio::test]
 async fn a_change_is_not_taken_back_without_a_look_at_an_app_that_is_added_meanwhile() {
     let app = TestApp::start().await;
-    let store = &app.app().store;
+    let store = app.app().store();
     let thief = app.signed_in(OLD).await;
     let back = moved(&app, &thief, OLD, NEW).await;
     let read = store.user(thief.id.parse().unwrap()).await.unwrap().unwrap();
@@ -550,7 +550,7 @@ async fn a_change_is_not_taken_back_without_a_look_at_an_app_that_is_added_meanw
 #[tokio::test]
 async fn an_app_whose_confirmation_was_under_way_when_a_change_was_taken_back_is_not_added() {
     let app = TestApp::start().await;
-    let store = &app.app().store;
+    let store = app.app().store();
     let thief = app.signed_in(OLD).await;
     let back = moved(&app, &thief, OLD, NEW).await;
     factor::start(&thief).await;

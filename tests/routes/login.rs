@@ -27,7 +27,7 @@ async fn stored_hash(app: &TestApp, id: &str) -> String {
 
 /// Whether a sign-in with the address computes with what its account's hash was made with, before it has read that.
 async fn foreseen(app: &TestApp, email: &str) -> bool {
-    let store = &app.app().store;
+    let store = app.app().store();
     let address = EmailAddress::parse(email).unwrap().folded();
     let before = store.before_sign_in(&address, None).await.unwrap();
     let user = store.user(before.owner.unwrap()).await.unwrap().unwrap();

@@ -119,7 +119,7 @@ async fn of_many_changes_at_once_one_wins() {
 
 /// A request of the newest session to change the password that was let in, and is about to compare.
 async fn let_in(app: &TestApp, session: &SignedIn<'_>) -> BoxFuture<'static, Result<StatusCode, String>> {
-    let store = &app.app().store;
+    let store = app.app().store();
     let user = store.user(session.id.parse().unwrap()).await.unwrap().unwrap();
     let session = store.sessions(user.id).await.unwrap().remove(0);
     let caller = CurrentUser { user, session, signed_in_at: app.app().clock.now() };
@@ -147,9 +147,9 @@ async fn a_password_that_is_changed_while_a_sign_in_replaces_its_hash_is_not_cal
     let app = TestApp::start().await;
     let ada = app.signed_in(ADA).await;
     let changing = let_in(&app, &ada).await;
-    let user = app.app().store.user(ada.id.parse().unwrap()).await.unwrap().unwrap();
+    let user = app.app().store().user(ada.id.parse().unwrap()).await.unwrap().unwrap();
     let fresh = app.app().hasher.hash(&NewPassword::known(Password::new(&PASSWORD.into()))).await.unwrap();
-    app.app().store.replace_password_hash(&user, &fresh).await.unwrap();
+    app.app().store().replace_password_hash(&user, &fresh).await.unwrap();
 
     assert_eq!(changing.await, Ok(StatusCode::NO_CONTENT));
     assert_eq!(app.login(ADA, NEW).await.status, 200);

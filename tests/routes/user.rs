@@ -274,7 +274,7 @@ async fn what_could_not_be_erased_while_s3_was_down_is_erased_by_the_sweeper() {
     app.idle().await;
     assert_eq!(app.items_with(&ada.id).await, [""; 0]);
     assert_eq!(app.items_with("ada@example.com").await, [""; 0]);
-    assert!(app.app().store.due(100, app.clock.now().plus(2000 * MINUTE)).await.unwrap().is_empty());
+    assert!(app.app().store().due(100, app.clock.now().plus(2000 * MINUTE)).await.unwrap().is_empty());
 }
 
 #[tokio::test]
@@ -312,7 +312,7 @@ async fn the_farewell_is_owed_even_when_the_queue_is_down() {
     app.outage(Service::Sqs, Outage::Unavailable).await;
     assert_eq!(ada.delete("/user").await.status, 204);
     app.outage(Service::Sqs, Outage::None).await;
-    let owed = app.app().store.due(100, app.clock.now().plus(2 * MINUTE)).await.unwrap();
+    let owed = app.app().store().due(100, app.clock.now().plus(2 * MINUTE)).await.unwrap();
     assert!(owed.iter().any(|pending| matches!(pending, Pending::Mail(_))), "{owed:?}");
     app.later(2 * MINUTE).await;
     app.mails_to("ada@example.com", 2).await;
@@ -342,10 +342,10 @@ async fn when_the_table_is_down_the_answer_is_a_failure_of_ours_that_tells_nothi
 async fn a_session_that_began_while_its_account_was_deleted_is_erased_a_minute_later() {
     let app = TestApp::start().await;
     let ada = app.signed_in("ada@example.com").await;
-    let user = app.app().store.user(ada.id.parse().unwrap()).await.unwrap().unwrap();
+    let user = app.app().store().user(ada.id.parse().unwrap()).await.unwrap().unwrap();
     assert_eq!(ada.delete("/user").await.status, 204);
     let late = Session::begin(&user, None, None, app.clock.now());
-    app.app().store.begin_session(&late, None).await.unwrap();
+    app.app().store().begin_session(&late, None).await.unwrap();
     app.idle().await;
     app.later(2 * MINUTE).await;
     assert_eq!(app.items_with(&ada.id).await, [""; 0]);

@@ -25,11 +25,11 @@ async fn make_accounts(app: &TestApp, template: &User, names: impl Iterator<Item
 
 async fn keep(app: &TestApp, user: &User) {
     let mail = OwedMail::new(user.email.folded(), MailKind::ConfirmAddress { user: user.id }, user.created_at);
-    assert_eq!(app.app().store.create_user(user, &mail).await.unwrap(), Created::Yes);
+    assert_eq!(app.app().store().create_user(user, &mail).await.unwrap(), Created::Yes);
 }
 
 async fn account(app: &TestApp, id: &str) -> User {
-    app.app().store.user(id.parse().unwrap()).await.unwrap().unwrap()
+    app.app().store().user(id.parse().unwrap()).await.unwrap().unwrap()
 }
 
 fn emails(page: &Value) -> Vec<String> {

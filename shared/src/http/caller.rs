@@ -51,7 +51,7 @@ impl FromRequestParts<App> for CurrentUser {
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
         let now = app.clock.now();
         let claims = access::verify(app, bearer(&parts.headers)?.ok_or(Error::Unauthenticated)?, now).await?;
-        let (user, session) = app.store.user_and_session(claims.sub, claims.sid).await?;
+        let (user, session) = app.store().user_and_session(claims.sub, claims.sid).await?;
         let (Some(user), Some(session)) = (user, session) else {
             return Err(Error::InvalidToken);
         };

@@ -84,7 +84,7 @@ impl Limited {
         let window = rate.window_at(now);
         let counting = async {
             let origin = self.origin.ok_or_else(|| Error::internal("the gateway named no source address"))?;
-            self.app.store.count_request(limit, origin, window).await
+            self.app.store().count_request(limit, origin, window).await
         };
         // A counter that takes longer than one attempt counts as failed: it must not hold up what it protects.
         let counted = tokio::time::timeout(ATTEMPT, counting).await;

@@ -54,7 +54,7 @@ pub async fn sign(app: &App, user: &User, session: &Session, now: Timestamp) -> 
         auth_time: session.signed_in_at.seconds(),
         amr: factor::amr(session).into_iter().map(ToOwned::to_owned).collect(),
     };
-    let key = app.keys.signing(now).await?;
+    let key = app.keys().signing(now).await?;
     let mut header = Header::new(key.algorithm);
     header.typ = Some(TYP.to_owned());
     header.kid = Some(key.kid.clone());
@@ -71,7 +71,7 @@ pub async fn verify(app: &App, token: &str, now: Timestamp) -> Result<Claims> {
         return Err(Error::InvalidToken);
     }
     let kid = header.kid.ok_or(Error::InvalidToken)?;
-    let key = app.keys.verifying(&kid, now).await?.ok_or(Error::InvalidToken)?;
+    let key = app.keys().verifying(&kid, now).await?.ok_or(Error::InvalidToken)?;
     // The algorithm is the key's, whatever the token's header says of it (RFC 8725, 3.1).
     let mut validation = Validation::new(key.algorithm);
     validation.set_issuer(&[&app.config.tokens.issuer]);

@@ -45,7 +45,7 @@ impl TokenPair {
     /// Only when the keys cannot be read.
     pub async fn issue(app: &App, user: &User, session: &Session) -> Result<Self> {
         let now = app.clock.now();
-        let refresh: SecretString = refresh::encode(session, app.keys.refresh_mac().await?);
+        let refresh: SecretString = refresh::encode(session, app.keys().refresh_mac().await?);
         Ok(Self {
             access_token: access::sign(app, user, session, now).await?,
             token_type: "Bearer",
