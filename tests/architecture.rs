@@ -111,6 +111,16 @@ fn a_route_that_hashes_says_so_and_no_other_does() {
 }
 
 #[test]
+fn a_route_without_table_asks_for_nothing_that_reads_it() {
+    for route in ROUTES.iter().filter(|route| !route.uses_table) {
+        let code = std::fs::read_to_string(root().join(format!("functions/src/{}.rs", route.name))).unwrap();
+        for word in [".store()", ".keys()", ".dynamodb()", "CurrentUser", "Admin", "RecentlySignedIn", "Limited"] {
+            assert!(!code.contains(word), "{}: {word}", route.name);
+        }
+    }
+}
+
+#[test]
 fn a_main_decides_nothing() {
     for (path, code) in sources("functions/src/bin") {
         let name = path.file_stem().unwrap().to_str().unwrap();

@@ -75,7 +75,8 @@ impl App {
     }
 }
 
-/// Each is made when it is first asked for, so a function carries only the clients that it uses.
+/// Each is made when it is first asked for: a function starts only the clients that it uses, and of those that it does not use
+/// it carries the table's alone.
 impl Inner {
     pub fn store(&self) -> &Store {
         self.store.get_or_init(|| {
@@ -86,8 +87,9 @@ impl Inner {
 
     pub fn keys(&self) -> &Keys {
         self.keys.get_or_init(|| {
-            let private = KeyStore::new(self.dynamodb().clone(), self.config.tables.keys.clone());
-            Keys::new(self.store().clone(), private, self.config.tokens.algorithm)
+            let store = self.store();
+            let private = KeyStore::new(store.client().clone(), self.config.tables.keys.clone());
+            Keys::new(store.clone(), private, self.config.tokens.algorithm)
         })
     }
 
@@ -173,8 +175,8 @@ fn trust(endpoints: &[&Option<String>]) -> Trust {
 }
 
 impl App {
-    /// Reads the public keys, so that the first request finds the connection open and the keys there. A failure is
-    /// left for the first request to meet.
+    /// Reads the public keys, so that the first request finds the table's client made, its connection open and the keys
+    /// there. A failure is left for the first request to meet.
     pub async fn warm(&self) {
         if let Err(error) = self.keys().verifying("", self.clock.now()).await {
             tracing::warn!(error.message = %Causes(&error), "the first read failed");
