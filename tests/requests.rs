@@ -558,6 +558,25 @@ async fn answers_with_personal_data_or_tokens_are_never_stored_by_caches() {
     }
 }
 
+/// Reported by users of kratos (issue 2063): a program that takes pages as well, if it must, was given pages.
+#[tokio::test]
+async fn a_program_that_prefers_json_gets_json() {
+    let app = TestApp::start().await;
+    for path in ["/auth/confirm", "/auth/password/reset", "/auth/email/confirm", "/auth/email/undo"] {
+        for (accept, content_type) in [
+            ("application/json, text/html;q=0.1", "application/problem+json"),
+            ("text/html;q=0, */*", "application/problem+json"),
+            ("application/json;q=0.1, text/html", "text/html"),
+            ("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", "text/html"),
+        ] {
+            let form = [("token", "x"), ("password", PASSWORD)];
+            let form = if path == "/auth/password/reset" { &form[..] } else { &form[..1] };
+            let answer = Answer::of(app.request(Method::POST, path).header("accept", accept).form(form)).await;
+            assert!(answer.header("content-type").starts_with(content_type), "{path} {accept}: {}", answer.text);
+        }
+    }
+}
+
 #[tokio::test]
 async fn every_request_has_an_id_of_its_own_that_stands_in_the_log() {
     let app = TestApp::start().await;

@@ -15,7 +15,7 @@ use shared::domain::mail::{MailKind, OwedMail};
 use shared::domain::user::Role;
 use shared::error::Code;
 use shared::http::body::JsonOrForm;
-use shared::http::caller::WantsHtml;
+use shared::http::negotiation::WantsHtml;
 use shared::http::pages::{self, Button, Outcome};
 use shared::http::query::Query;
 use shared::http::{BASE_PATH, Route};

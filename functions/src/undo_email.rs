@@ -17,7 +17,7 @@ use shared::domain::passkey::Passkey;
 use shared::domain::user::{TrustedFactors, User};
 use shared::error::Code;
 use shared::http::body::JsonOrForm;
-use shared::http::caller::WantsHtml;
+use shared::http::negotiation::WantsHtml;
 use shared::http::pages::{self, Button, Outcome};
 use shared::http::query::Query;
 use shared::http::{BASE_PATH, Route};

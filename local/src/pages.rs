@@ -16,7 +16,7 @@ use shared::App;
 use shared::clock::Timestamp;
 use shared::http::BASE_PATH;
 use shared::http::answer::Answer;
-use shared::http::caller::WantsHtml;
+use shared::http::negotiation::WantsHtml;
 use shared::telemetry::Shipper;
 use tracing::Dispatch;
 use tracing::instrument::WithSubscriber;

@@ -2,7 +2,7 @@
 
 use axum::extract::{FromRequestParts, OptionalFromRequestParts};
 use axum::http::HeaderMap;
-use axum::http::header::{ACCEPT, AUTHORIZATION};
+use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -40,10 +40,6 @@ pub struct RecentlySignedIn(pub CurrentUser);
 pub struct IntrospectionClient {
     pub id: String,
 }
-
-/// Whether the caller is a browser that shows pages, by its `Accept`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct WantsHtml(pub bool);
 
 impl FromRequestParts<App> for CurrentUser {
     type Rejection = Error;
@@ -117,15 +113,6 @@ fn basic(headers: &HeaderMap) -> Option<(String, SecretString)> {
     let decoded = scheme.eq_ignore_ascii_case("Basic").then(|| STANDARD.decode(encoded.trim()).ok()).flatten()?;
     let (id, secret) = std::str::from_utf8(&decoded).ok()?.split_once(':')?;
     Some((id.to_owned(), secret.to_owned().into()))
-}
-
-impl<S: Send + Sync> FromRequestParts<S> for WantsHtml {
-    type Rejection = std::convert::Infallible;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> std::result::Result<Self, Self::Rejection> {
-        let mut accepted = parts.headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
-        Ok(Self(accepted.any(|value| value.to_ascii_lowercase().contains("text/html"))))
-    }
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Facts {

@@ -5,6 +5,7 @@ pub mod body;
 pub mod caller;
 pub mod fields;
 pub mod limit;
+pub mod negotiation;
 pub mod pages;
 pub mod path;
 pub mod query;
