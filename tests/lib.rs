@@ -15,6 +15,8 @@ use shared::App;
 use shared::clock::Clock;
 
 pub const PASSWORD: &str = "correct horse battery";
+/// What the local stack has as `ADMIN_EMAIL`.
+pub const ADMIN: &str = "admin@example.com";
 
 /// How long a condition may take to come true before a test gives up: far longer than it ever takes.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -117,7 +119,7 @@ impl TestApp {
         self.post("/auth/refresh", &json!({ "refresh_token": refresh_token })).await
     }
 
-    /// Registers and confirms.
+    /// Registers and confirms, by the plain link.
     pub async fn confirmed(&self, email: &str) {
         assert_eq!(self.register(email).await.status, 202);
         // The address may have had mails before.
@@ -126,15 +128,31 @@ impl TestApp {
         assert_eq!(answer.status, 200, "{}", answer.text);
     }
 
+    /// Chooses a password through the newest link that was mailed for that.
+    pub async fn choose_password(&self, email: &str, password: &str) -> Answer {
+        let token = self.mailed_token(email, "/auth/password/reset").await;
+        self.post("/auth/password/reset", &json!({ "token": token, "password": password })).await
+    }
+
+    /// Says that the password is forgotten, and chooses another through the link.
+    pub async fn recover(&self, email: &str, password: &str) -> Answer {
+        let asked = self.post("/auth/password/forgot", &json!({ "email": email })).await;
+        assert_eq!(asked.status, 202, "{}", asked.text);
+        self.choose_password(email, password).await
+    }
+
     /// Registers, confirms and signs in.
     pub async fn signed_in(&self, email: &str) -> SignedIn<'_> {
         self.confirmed(email).await;
         self.sign_in(email).await
     }
 
-    /// The administrator, signed in.
+    /// The administrator, who chose a password through the mailed link, signed in.
     pub async fn admin(&self) -> SignedIn<'_> {
-        self.signed_in("admin@example.com").await
+        assert_eq!(self.register(ADMIN).await.status, 202);
+        let answer = self.choose_password(ADMIN, PASSWORD).await;
+        assert_eq!(answer.status, 200, "{}", answer.text);
+        self.sign_in(ADMIN).await
     }
 
     /// Signs in to an account that is there: another session.

@@ -14,6 +14,7 @@ mod lambda;
 mod local_stack;
 mod mail;
 mod passkey;
+mod recovery;
 mod routes {
     mod confirm;
     mod email;

@@ -78,7 +78,7 @@ fn check(answer: &Answer, place: &str) {
     assert!(!answer.status.is_server_error(), "{place}: {} {}", answer.status, answer.text);
     assert!(!answer.header("x-request-id").is_empty(), "{place}");
     assert_eq!(answer.header("x-content-type-options"), "nosniff", "{place}");
-    if answer.status.is_client_error() {
+    if answer.status.is_client_error() && !answer.header("content-type").starts_with("text/html") {
         assert_eq!(answer.header("content-type"), "application/problem+json", "{place}");
         assert_eq!(answer.header("cache-control"), "no-store", "{place}");
         if !answer.text.is_empty() {
@@ -416,7 +416,8 @@ async fn odd_queries_are_refused_or_ignored_but_never_fail() {
         &format!("cursor={}", "%41".repeat(3000)),
     ] {
         for path in ["/users", "/user", "/auth/confirm", "/health", "/openapi.json"] {
-            let answer = admin.get(&format!("{path}?{query}")).await;
+            let request = admin.request(Method::GET, &format!("{path}?{query}")).header("accept", "application/json");
+            let answer = Answer::of(request).await;
             check(&answer, &format!("{path}?{query}"));
             let expected: &[u16] = if ["/health", "/openapi.json"].contains(&path) { &[200] } else { &[200, 400] };
             assert!(expected.contains(&answer.status.as_u16()), "{path}?{query}: {}", answer.status);

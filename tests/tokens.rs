@@ -303,7 +303,7 @@ async fn no_signed_in_route_takes_a_forged_token() {
                 &foreign,
             ),
         ),
-        ("a token of another installation", elsewhere.signed_in("admin@example.com").await.access_token),
+        ("a token of another installation", elsewhere.admin().await.access_token),
         ("no signature", unsigned(&header)),
         (
             "the signature of another token",

@@ -12,7 +12,7 @@ use shared::domain::lockout::Bucket;
 use shared::domain::mail::{MailKind, OwedMail};
 use shared::domain::password::{Known, NewPassword, Password};
 use shared::domain::session::Session;
-use shared::domain::user::User;
+use shared::domain::user::{FactorSummary, User};
 use shared::error::{Causes, Code};
 use shared::hashing::{PasswordHash, Verdict};
 use shared::http::Route;
@@ -70,7 +70,8 @@ pub async fn handler(
 async fn change(app: &App, mut user: User, session: &Session, new: &PasswordHash) -> Result<(User, OwedMail)> {
     for _ in 0..2 {
         let now = app.clock.now();
-        let kind = MailKind::PasswordChanged { to: user.email.clone(), name: user.name.clone() };
+        let factors = FactorSummary::from(&user);
+        let kind = MailKind::PasswordChanged { to: user.email.clone(), name: user.name.clone(), factors };
         let mail = OwedMail::new(user.email.folded(), kind, now);
         if app.store().change_password(&user, session, new, &mail, now).await? {
             return Ok((user, mail));

@@ -1,7 +1,11 @@
 //! Confirms an address with the link that was mailed to it.
 //!
-//! `GET /auth/confirm?token=` as a program, or `POST /auth/confirm`. A browser that opens the link gets a page with one
-//! button that posts, so a scanner that follows links in mails confirms nothing.
+//! `GET /auth/confirm?token=` as a program that prefers JSON by name, or `POST /auth/confirm`. Everything else that opens the
+//! link gets a page with one button that posts, so a scanner or a preview that follows links confirms nothing.
+//!
+//! Where two registered with the address, and for the address that makes an administrator, this link confirms nothing: it shows
+//! who reads the mailbox, and not whose password it is. Such an account is confirmed by choosing a password
+//! (`reset_password`).
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -9,19 +13,20 @@ use axum::http::header::{CONTENT_SECURITY_POLICY, HeaderValue};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 use serde::{Deserialize, Serialize};
-use shared::domain::email::EmailAddress;
-use shared::domain::link::{LinkPurpose, LinkToken};
-use shared::domain::user::{Role, User};
-use shared::error::{Causes, Code};
+use shared::domain::link::{LinkHash, LinkPurpose, LinkToken};
+use shared::domain::user::User;
+use shared::error::Code;
 use shared::http::answer::Answer;
 use shared::http::body::JsonOrForm;
-use shared::http::negotiation::WantsHtml;
+use shared::http::negotiation::{PrefersJsonByName, WantsHtml};
 use shared::http::pages::{self, Button, Outcome};
-use shared::http::query::Query;
+use shared::http::query::MailedToken;
 use shared::http::{BASE_PATH, Route};
 use shared::telemetry::audit::Event;
 use shared::{App, Error, Result};
 use utoipa::{IntoParams, ToSchema};
+
+use crate::links;
 
 pub const ROUTE: Route = Route::new("confirm", &["GET", "POST"], &["/auth/confirm"], || get(open).post(handler))
     .fails_with(&[Code::LinkInvalid, Code::LinkExpired]);
@@ -30,7 +35,7 @@ pub const ROUTE: Route = Route::new("confirm", &["GET", "POST"], &["/auth/confir
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct Confirm {
-    /// What the link in the mail carries.
+    /// What the link in the email carries. Other parameters are ignored: what sends emails and opens links adds some.
     pub token: String,
 }
 
@@ -43,15 +48,31 @@ pub enum Confirmation {
 
 #[utoipa::path(
     get, path = "/auth/confirm", tag = "auth", operation_id = "open_confirmation_link",
-    summary = "Confirm an address, as a program; open the link, as a browser", params(Confirm),
+    summary = "Confirm an address, as a program that prefers `application/json` by name; open the link, as a browser",
+    params(Confirm),
     responses((status = 200, description = "Confirmed now or before", content((Confirmation = "application/json"), (String = "text/html"))))
 )]
-pub async fn open(State(app): State<App>, WantsHtml(html): WantsHtml, Query(link): Query<Confirm>) -> Result<Response> {
-    if html {
-        let action = format!("{BASE_PATH}/auth/confirm");
-        return Ok(page(pages::button(&app.config.mail.product_name, Button::ConfirmAddress, &action, &link.token)));
+pub async fn open(
+    State(app): State<App>,
+    PrefersJsonByName(json): PrefersJsonByName,
+    token: MailedToken,
+) -> Result<Response> {
+    if json {
+        let confirmation = confirm(&app, &token.required()?).await?;
+        return confirmation.for_program().map(|confirmation| Answer::ok(confirmation).into_response());
     }
-    confirm(&app, &link.token).await.map(|confirmation| Answer::ok(confirmation).into_response())
+    let token = token.or_invalid();
+    let checked = match &token {
+        Ok(token) => check(&app, token).await,
+        Err(_) => Err(Error::LinkInvalid),
+    };
+    Ok(match (checked, token) {
+        (Ok(Checked::Confirmable(..)), Ok(token)) => {
+            let action = format!("{BASE_PATH}/auth/confirm");
+            page(pages::button(&app.config.mail.product_name, Button::ConfirmAddress, &action, &token))
+        }
+        (checked, _) => show(&app, checked.map(Confirmed::of)),
+    })
 }
 
 #[utoipa::path(
@@ -65,56 +86,84 @@ pub async fn handler(
     WantsHtml(html): WantsHtml,
     JsonOrForm(link): JsonOrForm<Confirm>,
 ) -> Result<Response> {
-    let confirmation = confirm(&app, &link.token).await;
-    if !html {
-        return confirmation.map(|confirmation| Answer::ok(confirmation).into_response());
+    let confirmed = confirm(&app, &link.token).await;
+    if html {
+        return Ok(show(&app, confirmed));
     }
-    let (status, outcome) = match confirmation {
-        Ok(Confirmation::Confirmed) => (StatusCode::OK, Outcome::Confirmed),
-        Ok(Confirmation::AlreadyConfirmed) => (StatusCode::OK, Outcome::AlreadyConfirmed),
-        Err(Error::LinkExpired) => (StatusCode::GONE, Outcome::Expired),
-        Err(Error::LinkInvalid) => (StatusCode::BAD_REQUEST, Outcome::Invalid),
-        Err(error) => {
-            tracing::error!(error.message = %Causes(&error), "the address could not be confirmed");
-            (error.code().status(), Outcome::Unavailable)
-        }
-    };
-    let page = page(pages::outcome(&app.config.mail.product_name, outcome, &app.config.mail.home_url));
-    Ok((status, page).into_response())
+    confirmed?.for_program().map(|confirmation| Answer::ok(confirmation).into_response())
 }
 
-async fn confirm(app: &App, token: &str) -> Result<Confirmation> {
+/// What a link would do.
+enum Checked {
+    Confirmable(Box<User>, LinkHash),
+    AlreadyConfirmed,
+    NeedsChosenPassword,
+}
+
+/// What a link did.
+enum Confirmed {
+    Done(Confirmation),
+    NeedsChosenPassword,
+}
+
+impl Confirmed {
+    /// Of a link that was only looked at.
+    fn of(checked: Checked) -> Self {
+        match checked {
+            Checked::NeedsChosenPassword => Self::NeedsChosenPassword,
+            Checked::Confirmable(..) | Checked::AlreadyConfirmed => Self::Done(Confirmation::AlreadyConfirmed),
+        }
+    }
+
+    fn for_program(self) -> Result<Confirmation> {
+        match self {
+            Self::Done(confirmation) => Ok(confirmation),
+            Self::NeedsChosenPassword => Err(Error::LinkInvalid),
+        }
+    }
+}
+
+async fn check(app: &App, token: &str) -> Result<Checked> {
     let token = LinkToken::decode(token).ok_or(Error::LinkInvalid)?;
-    let now = app.clock.now();
-    let (user, link) = app.store().user_and_link(token.user, &token.hash()).await?;
+    let hash = token.hash();
+    let (user, link) = app.store().user_and_link(token.user, &hash).await?;
     let (Some(user), Some(link)) = (user, link) else {
         return Err(Error::LinkInvalid);
     };
     if link.purpose != LinkPurpose::ConfirmAddress {
         return Err(Error::LinkInvalid);
     }
-    if link.expires_at <= now {
+    if !user.email_confirmed && user.needs_chosen_password(app.config.admin_email.as_ref()) {
+        return Ok(Checked::NeedsChosenPassword);
+    }
+    if link.expires_at <= app.clock.now() {
         return Err(Error::LinkExpired);
     }
-    let roles = roles_once_confirmed(app, &user, &user.email);
-    if user.email_confirmed || !app.store().confirm_address(user.id, &token.hash(), &roles, now).await? {
-        return Ok(Confirmation::AlreadyConfirmed);
-    }
-    Event::AddressConfirmed { user: user.id, admin: roles.contains(&Role::Admin) }.record();
-    Ok(Confirmation::Confirmed)
+    Ok(if user.email_confirmed { Checked::AlreadyConfirmed } else { Checked::Confirmable(Box::new(user), hash) })
 }
 
-/// Whoever confirms the configured address is an administrator from then on.
-#[must_use]
-pub fn roles_once_confirmed(app: &App, user: &User, address: &EmailAddress) -> Vec<Role> {
-    // The address that mail goes to, not its folded form: a look-alike is another mailbox.
-    let mailbox = address.for_sending();
-    let admin = app.config.admin_email.as_ref().is_some_and(|admin| admin.for_sending().eq_ignore_ascii_case(&mailbox));
-    let mut roles = user.roles.clone();
-    if admin && !roles.contains(&Role::Admin) {
-        roles.push(Role::Admin);
+async fn confirm(app: &App, token: &str) -> Result<Confirmed> {
+    let (user, hash) = match check(app, token).await? {
+        Checked::Confirmable(user, hash) => (user, hash),
+        checked => return Ok(Confirmed::of(checked)),
+    };
+    if app.store().confirm_address(user.id, &hash, app.clock.now()).await? {
+        Event::AddressConfirmed { user: user.id, admin: user.is_admin() }.record();
+        return Ok(Confirmed::Done(Confirmation::Confirmed));
     }
-    roles
+    // Something came first: the same link, another one, or a second registration.
+    check(app, token).await.map(Confirmed::of)
+}
+
+/// What came of it, as a page.
+fn show(app: &App, confirmed: Result<Confirmed>) -> Response {
+    let (status, outcome) = match confirmed {
+        Ok(Confirmed::Done(Confirmation::Confirmed)) => (StatusCode::OK, Outcome::Confirmed),
+        Ok(Confirmed::Done(Confirmation::AlreadyConfirmed)) => (StatusCode::OK, Outcome::AlreadyConfirmed),
+        Ok(Confirmed::NeedsChosenPassword) => (StatusCode::BAD_REQUEST, Outcome::NeedsChosenPassword),
+        Err(error) => links::outcome_of(&error, Outcome::AlreadyConfirmed, Outcome::Expired),
+    };
+    links::outcome_page(app, status, outcome)
 }
 
 /// A page, with the policy that it is to be shown under.

@@ -8,22 +8,20 @@ use axum::extract::State;
 use axum::response::Response;
 use axum::routing::get;
 use serde::Serialize;
-use shared::config::UNDO_LIFE;
 use shared::domain::email::EmailAddress;
 use shared::domain::link::LinkPurpose;
 use shared::domain::mail::{MailKind, OwedMail};
-use shared::domain::user::Role;
 use shared::error::Code;
 use shared::http::body::JsonOrForm;
 use shared::http::negotiation::WantsHtml;
 use shared::http::pages::{self, Button, Outcome};
-use shared::http::query::Query;
+use shared::http::query::MailedToken;
 use shared::http::{BASE_PATH, Route};
 use shared::telemetry::audit::Event;
 use shared::{App, Error, Result};
 use utoipa::ToSchema;
 
-use crate::confirm::{Confirm, page, roles_once_confirmed};
+use crate::confirm::{Confirm, page};
 use crate::links::{self, Found, Outcomes};
 
 pub const ROUTE: Route =
@@ -34,8 +32,8 @@ pub const ROUTE: Route =
         Code::AddressTaken,
     ]);
 
-const OUTCOMES: Outcomes =
-    Outcomes { done: Outcome::AddressChanged, used: Outcome::ChangeUsed, expired: Outcome::ChangeExpired };
+const OUTCOMES: Outcomes<EmailChanged> =
+    Outcomes { done: |_| Outcome::AddressChanged, used: Outcome::ChangeUsed, expired: Outcome::ChangeExpired };
 
 #[derive(Debug, Serialize, ToSchema)]
 pub struct EmailChanged {
@@ -48,9 +46,18 @@ pub struct EmailChanged {
     summary = "Open the link, as a browser", params(Confirm),
     responses((status = 200, description = "A page with a button", body = String, content_type = "text/html"))
 )]
-pub async fn open(State(app): State<App>, Query(link): Query<Confirm>) -> Response {
-    let action = format!("{BASE_PATH}/auth/email/confirm");
-    page(pages::button(&app.config.mail.product_name, Button::ConfirmNewAddress, &action, &link.token))
+pub async fn open(State(app): State<App>, token: MailedToken) -> Response {
+    let opened = async {
+        let token = token.or_invalid()?;
+        check(&app, &token).await.map(|_| token)
+    };
+    match opened.await {
+        Ok(token) => {
+            let action = format!("{BASE_PATH}/auth/email/confirm");
+            page(pages::button(&app.config.mail.product_name, Button::ConfirmNewAddress, &action, &token))
+        }
+        Err(error) => links::refusal(&app, &error, &OUTCOMES),
+    }
 }
 
 #[utoipa::path(
@@ -70,26 +77,35 @@ pub async fn handler(
     links::answer(&app, html, outcome, &OUTCOMES)
 }
 
-async fn change(app: &App, token: &str) -> Result<EmailChanged> {
-    let Found { user, hash: link, purpose: (to, epoch) } = links::find(app, token, wanted).await?;
-    if user.pending_email.as_ref() != Some(&to) || user.session_epoch != epoch {
-        return Err(Error::LinkUsed);
+/// The link, if it still does what it was mailed for.
+async fn check(app: &App, token: &str) -> Result<Found<(EmailAddress, u32)>> {
+    let found = links::find(app, token, wanted).await?;
+    let (to, epoch) = &found.purpose;
+    if found.user.pending_email.as_ref() == Some(to) && found.user.session_epoch == *epoch {
+        Ok(found)
+    } else {
+        Err(Error::LinkUsed)
     }
+}
+
+async fn change(app: &App, token: &str) -> Result<EmailChanged> {
+    let Found { user, hash: link, purpose: (to, _) } = check(app, token).await?;
     let now = app.clock.now();
-    let roles = roles_once_confirmed(app, &user, &to);
+    let from = user.email.folded();
+    let kept = user.former_emails_after(&to.folded(), now).into_iter().find(|former| former.address == from);
     let kind = MailKind::AddressChanged {
         user: user.id,
         to: user.email.clone(),
         name: user.name.clone(),
-        undo_until: now.plus(UNDO_LIFE),
+        undo_until: kept.map(|former| former.until),
     };
-    let mail = OwedMail::new(user.email.folded(), kind, now);
-    if !app.store().move_address(&user, &to, &link, &roles, &mail, now).await? {
+    let mail = OwedMail::new(from, kind, now);
+    if !app.store().move_address(&user, &to, &link, &mail, now).await? {
         // Only for the answer: whoever holds the link reads the mailbox, and may know that an account has the address.
         let owner = app.store().owner_of(&to.folded()).await?;
         return Err(if owner.is_some_and(|owner| owner != user.id) { Error::AddressTaken } else { Error::LinkUsed });
     }
-    Event::AddressChanged { user: user.id, admin: roles.contains(&Role::Admin) }.record();
+    Event::AddressChanged { user: user.id, admin: user.is_admin() }.record();
     app.tell_emailer(&mail).await;
     Ok(EmailChanged { status: "email_changed" })
 }

@@ -89,8 +89,8 @@ async fn prepare(app: &App, mail: &OwedMail) -> Result<Prepared> {
         MailKind::AccountDeleted { to, name } => {
             return ready(app, to.clone(), &Message::AccountDeleted { name: name.as_str() });
         }
-        MailKind::PasswordChanged { to, name } => {
-            return ready(app, to.clone(), &Message::PasswordChanged { name: name.as_str() });
+        MailKind::PasswordChanged { to, name, factors } => {
+            return ready(app, to.clone(), &Message::PasswordChanged { name: name.as_str(), factors: *factors });
         }
         MailKind::AddressChanged { user, to, name, undo_until } => {
             return address_changed(app, *user, to, name, *undo_until).await;
@@ -120,6 +120,7 @@ async fn prepare(app: &App, mail: &OwedMail) -> Result<Prepared> {
             Ok(Prepared::Dropped("already_confirmed"))
         }
         MailKind::ConfirmAddress { .. } => confirmation(app, &user).await,
+        MailKind::AlreadyRegistered => already_registered(app, &user, mail).await,
         MailKind::AddressRestored { user: id } if id != user.id => Ok(Prepared::Dropped("no_account")),
         MailKind::AddressRestored { .. } => address_restored(app, &user).await,
         MailKind::ResetRequested if user.disabled => Ok(Prepared::Dropped("account_disabled")),
@@ -128,8 +129,7 @@ async fn prepare(app: &App, mail: &OwedMail) -> Result<Prepared> {
         }
         MailKind::ResetRequested => reset(app, &user).await,
         _ if !may_go_out(app, &user, Turn::Registration, mail).await? => Ok(Prepared::Dropped("asked_too_often")),
-        MailKind::ConfirmationRequested => confirmation(app, &user).await,
-        _ => already_registered(app, &user).await,
+        _ => confirmation(app, &user).await,
     }
 }
 
@@ -137,7 +137,13 @@ async fn may_go_out(app: &App, user: &User, turn: Turn, mail: &OwedMail) -> Resu
     Ok(!app.config.limits.on || app.store().take_mail_turn(user.id, turn, mail, app.clock.now()).await?)
 }
 
+/// The link that confirms the account: the plain one, or the one to choose a password where only that will do.
 async fn confirmation(app: &App, user: &User) -> Result<Prepared> {
+    if user.needs_chosen_password(app.config.admin_email.as_ref()) {
+        let link = reset_link(app, user).await?;
+        let message = Message::ChoosePassword { link: &link, valid_minutes: minutes(RESET_LIFE) };
+        return ready(app, user.email.clone(), &message);
+    }
     let link =
         link(app, user.id, "/auth/confirm", LinkPurpose::ConfirmAddress, from_now(app, CONFIRMATION_LIFE)).await?;
     let message =
@@ -163,10 +169,7 @@ async fn change_of_address(app: &App, mail: &OwedMail, user: UserId, to: &EmailA
         None => None,
     };
     if let Some(owner) = owner {
-        if !may_go_out(app, &owner, Turn::Registration, mail).await? {
-            return Ok(Prepared::Dropped("asked_too_often"));
-        }
-        return already_registered(app, &owner).await;
+        return already_registered(app, &owner, mail).await;
     }
     let purpose = LinkPurpose::ChangeAddress { email: to.clone(), epoch: user.session_epoch };
     let link = link(app, user.id, "/auth/email/confirm", purpose, from_now(app, CONFIRMATION_LIFE)).await?;
@@ -180,15 +183,20 @@ async fn address_changed(
     user: UserId,
     to: &EmailAddress,
     name: &UserName,
-    undo_until: Timestamp,
+    undo_until: Option<Timestamp>,
 ) -> Result<Prepared> {
     if app.store().user(user).await?.is_none() {
         return Ok(Prepared::Dropped("no_account"));
     }
-    let purpose = LinkPurpose::UndoAddressChange { email: to.clone() };
-    let link = link(app, user, "/auth/email/undo", purpose, undo_until).await?;
-    let message = Message::AddressChanged { name: name.as_str(), link: &link, valid_days: hours(UNDO_LIFE) / 24 };
-    ready(app, to.clone(), &message)
+    let link = match undo_until {
+        Some(until) => {
+            let purpose = LinkPurpose::UndoAddressChange { email: to.clone() };
+            Some(link(app, user, "/auth/email/undo", purpose, until).await?)
+        }
+        None => None,
+    };
+    let valid_days = hours(UNDO_LIFE) / 24;
+    ready(app, to.clone(), &Message::AddressChanged { name: name.as_str(), link: link.as_deref(), valid_days })
 }
 
 async fn address_restored(app: &App, user: &User) -> Result<Prepared> {
@@ -198,7 +206,17 @@ async fn address_restored(app: &App, user: &User) -> Result<Prepared> {
     ready(app, user.email.clone(), &message)
 }
 
-async fn already_registered(app: &App, user: &User) -> Result<Prepared> {
+/// To the owner of an address that somebody else claims too. One that nobody had proved before the claim is contested from
+/// now on, and its owner gets the link to choose a password however often others have asked for emails.
+async fn already_registered(app: &App, user: &User, mail: &OwedMail) -> Result<Prepared> {
+    let now = app.clock.now();
+    let contested = app.store().contest(user, mail, now.plus(app.config.unconfirmed_life), now).await?;
+    if contested.is_some() {
+        Event::UserContested { user: user.id }.record();
+    } else if !may_go_out(app, user, Turn::Registration, mail).await? {
+        return Ok(Prepared::Dropped("asked_too_often"));
+    }
+    let user = contested.as_ref().unwrap_or(user);
     let password_link = if user.email_confirmed { None } else { Some(reset_link(app, user).await?) };
     let message = Message::AlreadyRegistered {
         name: user.name.as_str(),

@@ -1,5 +1,6 @@
 //! What the routes of mailed links have in common: finding the link, and telling what came of it as JSON or as a page.
 
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use shared::domain::link::{LinkHash, LinkPurpose, LinkToken, Unusable};
@@ -50,33 +51,45 @@ pub fn record_refusal(purpose: &str, token: &str, error: &Error) {
 }
 
 /// How a browser is told of a link that did its work, and of one that no longer does.
-pub struct Outcomes {
-    pub done: Outcome,
+pub struct Outcomes<T> {
+    pub done: fn(&T) -> Outcome,
     pub used: Outcome,
     pub expired: Outcome,
 }
 
 /// The answer for a program or, as a page, for a person.
-pub fn answer<T: Serialize>(app: &App, html: bool, outcome: Result<T>, outcomes: &Outcomes) -> Result<Response> {
+pub fn answer<T: Serialize>(app: &App, html: bool, outcome: Result<T>, outcomes: &Outcomes<T>) -> Result<Response> {
     if !html {
         return outcome.map(|body| Answer::ok(body).into_response());
     }
-    let (status, outcome) = match outcome {
-        Ok(_) => (axum::http::StatusCode::OK, outcomes.done),
-        Err(error) => {
-            let outcome = match error {
-                Error::LinkInvalid => Outcome::Invalid,
-                Error::LinkExpired => outcomes.expired,
-                Error::LinkUsed => outcomes.used,
-                Error::AddressTaken => Outcome::AddressTaken,
-                _ => {
-                    tracing::error!(error.message = %Causes(&error), "a link could not be used");
-                    Outcome::Unavailable
-                }
-            };
-            (error.code().status(), outcome)
+    Ok(match outcome {
+        Ok(done) => outcome_page(app, StatusCode::OK, (outcomes.done)(&done)),
+        Err(error) => refusal(app, &error, outcomes),
+    })
+}
+
+/// The page for a link that cannot be used.
+pub fn refusal<T>(app: &App, error: &Error, outcomes: &Outcomes<T>) -> Response {
+    let (status, outcome) = outcome_of(error, outcomes.used, outcomes.expired);
+    outcome_page(app, status, outcome)
+}
+
+/// How a page tells of an error, `used` and `expired` in the words of its route.
+pub fn outcome_of(error: &Error, used: Outcome, expired: Outcome) -> (StatusCode, Outcome) {
+    let outcome = match error {
+        Error::LinkInvalid => Outcome::Invalid,
+        Error::LinkExpired => expired,
+        Error::LinkUsed => used,
+        Error::AddressTaken => Outcome::AddressTaken,
+        _ => {
+            tracing::error!(error.message = %Causes(error), "a link could not be used");
+            Outcome::Unavailable
         }
     };
-    let page = page(pages::outcome(&app.config.mail.product_name, outcome, &app.config.mail.home_url));
-    Ok((status, page).into_response())
+    (error.code().status(), outcome)
+}
+
+pub fn outcome_page(app: &App, status: StatusCode, outcome: Outcome) -> Response {
+    let mail = &app.config.mail;
+    (status, page(pages::outcome(&mail.product_name, outcome, &mail.home_url))).into_response()
 }

@@ -61,7 +61,8 @@ pub async fn handler(
     let owner = limit.admit_during(app.store().owner_of(&email.folded())).await?;
     let password_hash = app.hasher.hash(&password).await?;
     let now = app.clock.now();
-    let user = User::new(name, email.clone(), password_hash, now);
+    let lapses_at = Some(now.plus(app.config.unconfirmed_life));
+    let user = User { lapses_at, ..User::new(name, email.clone(), password_hash, now) };
 
     let confirmation = OwedMail::new(email.folded(), MailKind::ConfirmAddress { user: user.id }, now);
     let mail = match owner {

@@ -1,8 +1,11 @@
 //! Sets a new password with the link that was mailed.
 //!
-//! `GET /auth/password/reset?token=` is a page with a form, the same for every token: opening the link uses nothing.
-//! `POST /auth/password/reset` uses it, once, in the transaction that changes the password. All sessions end, and nobody is
-//! signed in by it: a link alone is no second factor.
+//! `GET /auth/password/reset?token=` is a page with a form: opening the link uses nothing. `POST /auth/password/reset` uses it,
+//! once, in the transaction that changes the password. All sessions end, and nobody is signed in by it: a link alone is no
+//! second factor, so those that the account has stay, and the answer says which.
+//!
+//! The first time it proves more: who reads the mailbox now knows the password. It confirms an account that waits for that,
+//! makes the configured address an administrator's, and takes away factors from before, which may be somebody else's.
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
@@ -12,21 +15,24 @@ use serde::{Deserialize, Serialize};
 use shared::domain::email::EmailAddress;
 use shared::domain::link::LinkPurpose;
 use shared::domain::mail::{MailKind, OwedMail};
+use shared::domain::passkey::Passkey;
 use shared::domain::password::{Known, NewPassword};
-use shared::domain::user::User;
+use shared::domain::recovery::RecoverySet;
+use shared::domain::user::{FactorSummary, User};
 use shared::error::Code;
 use shared::http::body::JsonOrForm;
 use shared::http::fields::Fields;
 use shared::http::negotiation::WantsHtml;
 use shared::http::pages::{self, Outcome};
-use shared::http::query::Query;
+use shared::http::query::MailedToken;
 use shared::http::{BASE_PATH, Route};
+use shared::store::FirstProof;
 use shared::telemetry::audit::Event;
 use shared::{App, Error, Result};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 
 use crate::change_password::forgive;
-use crate::confirm::{page, roles_once_confirmed};
+use crate::confirm::{Confirm, page};
 use crate::links::{self, Found, Outcomes};
 
 pub const ROUTE: Route =
@@ -34,16 +40,11 @@ pub const ROUTE: Route =
         .fails_with(&[Code::LinkInvalid, Code::LinkExpired, Code::LinkUsed])
         .hashing();
 
-const OUTCOMES: Outcomes =
-    Outcomes { done: Outcome::PasswordReset, used: Outcome::ResetUsed, expired: Outcome::ResetExpired };
-
-#[derive(Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub struct OpenReset {
-    /// What the link in the mail carries.
-    token: String,
-}
+const OUTCOMES: Outcomes<PasswordReset> = Outcomes {
+    done: |reset| Outcome::PasswordReset { factors: reset.factors },
+    used: Outcome::ResetUsed,
+    expired: Outcome::ResetExpired,
+};
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -60,15 +61,21 @@ pub struct ResetPassword {
 pub struct PasswordReset {
     #[schema(example = "password_reset")]
     status: &'static str,
+    /// The second factors that the account has: signing in takes one of them, whoever added it.
+    factors: FactorSummary,
 }
 
 #[utoipa::path(
     get, path = "/auth/password/reset", tag = "auth", operation_id = "open_reset_link",
-    summary = "Open the link, as a browser", params(OpenReset),
+    summary = "Open the link, as a browser", params(Confirm),
     responses((status = 200, description = "A page with a form", body = String, content_type = "text/html"))
 )]
-pub async fn open(State(app): State<App>, Query(link): Query<OpenReset>) -> Response {
-    page(form(&app, &link.token, None))
+pub async fn open(State(app): State<App>, token: MailedToken) -> Response {
+    let opened = async {
+        let token = token.or_invalid()?;
+        check(&app, &token).await.map(|found| page(form(&app, &token, &found.user, None)))
+    };
+    opened.await.unwrap_or_else(|error| links::refusal(&app, &error, &OUTCOMES))
 }
 
 #[utoipa::path(
@@ -87,40 +94,68 @@ pub async fn handler(
     let password = fields.required("password", password, Ok);
     let (token, password) = fields.finish(token.zip(password))?;
 
-    match reset(&app, &token, &password).await {
-        // A password that cannot be taken used nothing: the form again, with the reason.
-        Err(Error::InvalidRequest { errors, .. }) if html => {
-            let problem = errors.first().map(|error| error.detail.as_str());
-            Ok((Code::InvalidRequest.status(), page(form(&app, &token, problem))).into_response())
-        }
-        outcome => {
-            if let Err(error) = &outcome {
-                links::record_refusal("reset_password", &token, error);
+    let outcome = async {
+        let found = check(&app, &token).await?;
+        match parse(&app, &found.user, &password) {
+            // A password that cannot be taken used nothing: the form again, with the reason.
+            Err(Error::InvalidRequest { errors, .. }) if html => {
+                let problem = errors.first().map(|error| error.detail.as_str());
+                let form = page(form(&app, &token, &found.user, problem));
+                Ok(Reset::Again((Code::InvalidRequest.status(), form).into_response()))
             }
-            links::answer(&app, html, outcome, &OUTCOMES)
+            password => reset(&app, found, &password?).await.map(Reset::Done),
         }
-    }
+    };
+    let outcome = match outcome.await {
+        Ok(Reset::Again(form)) => return Ok(form),
+        Ok(Reset::Done(done)) => Ok(done),
+        Err(error) => {
+            links::record_refusal("reset_password", &token, &error);
+            Err(error)
+        }
+    };
+    links::answer(&app, html, outcome, &OUTCOMES)
 }
 
-async fn reset(app: &App, token: &str, password: &SecretString) -> Result<PasswordReset> {
-    let Found { user, hash: link, purpose: (email, epoch) } = links::find(app, token, wanted).await?;
-    if user.email != email || user.session_epoch != epoch {
-        return Err(Error::LinkUsed);
-    }
-    let password = parse(app, &user, password)?;
-    let hash = app.hasher.hash(&password).await?;
+/// What came of a password for a link that may be used.
+enum Reset {
+    Done(PasswordReset),
+    Again(Response),
+}
+
+type FoundReset = Found<(EmailAddress, u32)>;
+
+/// The link, if it still does what it was mailed for.
+async fn check(app: &App, token: &str) -> Result<FoundReset> {
+    let found = links::find(app, token, wanted).await?;
+    let (email, epoch) = &found.purpose;
+    if found.user.email == *email && found.user.session_epoch == *epoch { Ok(found) } else { Err(Error::LinkUsed) }
+}
+
+async fn reset(app: &App, found: FoundReset, password: &NewPassword) -> Result<PasswordReset> {
+    let Found { user, hash: link, .. } = found;
+    let hash = app.hasher.hash(password).await?;
     let now = app.clock.now();
-    let kind = MailKind::PasswordChanged { to: user.email.clone(), name: user.name.clone() };
+    let becomes_admin = user.becomes_admin(app.config.admin_email.as_ref());
+    let is_first_proof = !user.email_confirmed || becomes_admin;
+    let (recovery, passkeys) = if is_first_proof { factors_of(app, &user).await? } else { (None, Vec::new()) };
+    let proof = is_first_proof.then(|| FirstProof { becomes_admin, recovery: recovery.as_ref(), passkeys: &passkeys });
+    let factors = if is_first_proof { FactorSummary::default() } else { FactorSummary::from(&user) };
+
+    let kind = MailKind::PasswordChanged { to: user.email.clone(), name: user.name.clone(), factors };
     let mail = OwedMail::new(user.email.folded(), kind, now);
-    // Only whoever confirms the address by this becomes what the address makes them.
-    let roles = if user.email_confirmed { user.roles.clone() } else { roles_once_confirmed(app, &user, &user.email) };
-    if !app.store().reset_password(&user, &link, &hash, &roles, &mail, now).await? {
+    if !app.store().reset_password(&user, &link, &hash, proof.as_ref(), &mail, now).await? {
         return Err(Error::LinkUsed);
     }
-    Event::PasswordReset { user: user.id }.record();
+    Event::PasswordReset { user: user.id, admin: becomes_admin || user.is_admin() }.record();
     app.tell_emailer(&mail).await;
     forgive(app, &user).await;
-    Ok(PasswordReset { status: "password_reset" })
+    Ok(PasswordReset { status: "password_reset", factors })
+}
+
+async fn factors_of(app: &App, user: &User) -> Result<(Option<RecoverySet>, Vec<Passkey>)> {
+    let (factors, passkeys) = tokio::try_join!(app.store().factors(user.id, None), app.store().passkeys(user.id))?;
+    Ok((factors.recovery, passkeys))
 }
 
 fn wanted(purpose: LinkPurpose) -> Option<(EmailAddress, u32)> {
@@ -138,7 +173,7 @@ fn parse(app: &App, user: &User, password: &SecretString) -> Result<NewPassword>
     fields.finish(password)
 }
 
-fn form(app: &App, token: &str, problem: Option<&str>) -> String {
+fn form(app: &App, token: &str, user: &User, problem: Option<&str>) -> String {
     let action = format!("{BASE_PATH}/auth/password/reset");
-    pages::password_form(&app.config.mail.product_name, &action, token, problem)
+    pages::password_form(&app.config.mail.product_name, &action, token, user.email.as_str(), problem)
 }

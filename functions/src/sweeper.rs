@@ -1,13 +1,15 @@
 //! Looks after what stayed undone, and after the signing keys.
 //!
 //! Runs on a schedule, every minute. A mail that no emailer sent is queued again, ever more rarely, and given up after a
-//! day; an erasure that was cut short is finished; signing keys are made and withdrawn in their time.
+//! day; an erasure that was cut short is finished; an account that nobody confirmed is erased; signing keys are made and
+//! withdrawn in their time.
 
 use aws_lambda_events::event::eventbridge::EventBridgeEvent;
 use futures_util::stream::{self, StreamExt};
 use serde_json::Value;
 use shared::clock::Timestamp;
 use shared::domain::mail::{GIVE_UP, OwedMail};
+use shared::domain::user::User;
 use shared::error::Causes;
 use shared::store::Pending;
 use shared::telemetry::audit::Event;
@@ -39,6 +41,9 @@ pub async fn handler(app: App, _: EventBridgeEvent<Value>) -> Result<()> {
     }
     let due = app.store().due(AT_ONCE, now).await?;
     stream::iter(due).for_each_concurrent(CONCURRENT, |pending| take_up(&app, pending, now)).await;
+    // Last, as nobody waits for it.
+    let lapsed = app.store().lapsed(AT_ONCE, now).await?;
+    stream::iter(lapsed).for_each_concurrent(CONCURRENT, |user| lapse(&app, user, now)).await;
     Ok(())
 }
 
@@ -55,6 +60,21 @@ async fn take_up(app: &App, pending: Pending, now: Timestamp) {
     };
     if let Err(error) = outcome {
         tracing::warn!(error.message = %Causes(&error), "something pending could not be looked after; it is due again");
+    }
+}
+
+/// Erases an account that nobody confirmed in time; its address is free at once. One that fails is due again in the next run.
+async fn lapse(app: &App, user: User, now: Timestamp) {
+    match app.store().lapse_user(&user, now).await {
+        Ok(Some(erasure)) => {
+            Event::UserLapsed { user: user.id }.record();
+            erase::erase_now(app, &erasure).await;
+        }
+        // Confirmed, contested or deleted meanwhile.
+        Ok(None) => {}
+        Err(error) => {
+            tracing::warn!(error.message = %Causes(&error), user.id = %user.id, "an account could not lapse; it is due again");
+        }
     }
 }
 

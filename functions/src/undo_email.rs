@@ -1,8 +1,8 @@
 //! Takes a change of the address back, with the link that was mailed to the address before.
 //!
 //! `GET /auth/email/undo?token=` is a page with one button; `POST /auth/email/undo` presses it. The account has the old
-//! address again, whatever it was changed to since, all sessions end, and a link to choose a new password is mailed there:
-//! who changed the address may know the password. A second factor goes if it is younger than a week before the sign-in of
+//! address again, whatever it was changed to since, all sessions end, and so does the password, for who changed the
+//! address may know it: the way back is the link to choose another, which is mailed there. A second factor goes if it is younger than a week before the sign-in of
 //! the session that asked for the change: it would shut the owner out. One from before stays, for the thief may read the
 //! mailbox too.
 
@@ -16,10 +16,11 @@ use shared::domain::mail::{MailKind, OwedMail};
 use shared::domain::passkey::Passkey;
 use shared::domain::user::{TrustedFactors, User};
 use shared::error::Code;
+use shared::hashing::PasswordHash;
 use shared::http::body::JsonOrForm;
 use shared::http::negotiation::WantsHtml;
 use shared::http::pages::{self, Button, Outcome};
-use shared::http::query::Query;
+use shared::http::query::MailedToken;
 use shared::http::{BASE_PATH, Route};
 use shared::telemetry::audit::Event;
 use shared::{App, Error, Result};
@@ -31,8 +32,8 @@ use crate::links::{self, Found, Outcomes};
 pub const ROUTE: Route = Route::new("undo_email", &["GET", "POST"], &["/auth/email/undo"], || get(open).post(handler))
     .fails_with(&[Code::LinkInvalid, Code::LinkExpired, Code::LinkUsed]);
 
-const OUTCOMES: Outcomes =
-    Outcomes { done: Outcome::AddressRestored, used: Outcome::UndoUsed, expired: Outcome::UndoExpired };
+const OUTCOMES: Outcomes<EmailRestored> =
+    Outcomes { done: |_| Outcome::AddressRestored, used: Outcome::UndoUsed, expired: Outcome::UndoExpired };
 
 /// When the account was changed since it was read, by this very link or by a thief in haste, it is read again.
 const TRIES: usize = 5;
@@ -48,9 +49,18 @@ pub struct EmailRestored {
     summary = "Open the link, as a browser", params(Confirm),
     responses((status = 200, description = "A page with a button", body = String, content_type = "text/html"))
 )]
-pub async fn open(State(app): State<App>, Query(link): Query<Confirm>) -> Response {
-    let action = format!("{BASE_PATH}/auth/email/undo");
-    page(pages::button(&app.config.mail.product_name, Button::UndoChange, &action, &link.token))
+pub async fn open(State(app): State<App>, token: MailedToken) -> Response {
+    let opened = async {
+        let token = token.or_invalid()?;
+        check(&app, &token).await.map(|_| token)
+    };
+    match opened.await {
+        Ok(token) => {
+            let action = format!("{BASE_PATH}/auth/email/undo");
+            page(pages::button(&app.config.mail.product_name, Button::UndoChange, &action, &token))
+        }
+        Err(error) => links::refusal(&app, &error, &OUTCOMES),
+    }
 }
 
 #[utoipa::path(
@@ -71,18 +81,27 @@ pub async fn handler(
     links::answer(&app, html, outcome, &OUTCOMES)
 }
 
+/// The link, if the account may still go back to its address.
+async fn check(app: &App, token: &str) -> Result<Found<EmailAddress>> {
+    let found = links::find(app, token, wanted).await?;
+    let (address, now) = (found.purpose.folded(), app.clock.now());
+    if found.user.former_emails.iter().any(|former| former.address == address && now < former.until) {
+        Ok(found)
+    } else {
+        Err(Error::LinkUsed)
+    }
+}
+
 async fn undo(app: &App, token: &str) -> Result<EmailRestored> {
+    let unusable = PasswordHash::unusable(&app.config.password_hash)?;
     for _ in 0..TRIES {
-        let Found { user, hash: link, purpose: to } = links::find(app, token, wanted).await?;
+        let Found { user, hash: link, purpose: to } = check(app, token).await?;
         let now = app.clock.now();
-        let address = to.folded();
-        if !user.former_emails.iter().any(|former| former.address == address && now < former.until) {
-            return Err(Error::LinkUsed);
-        }
         // After the account: a factor that is added between the two fails the write.
         let (factors, passkeys) = tokio::try_join!(app.store().factors(user.id, None), app.store().passkeys(user.id))?;
-        let mail = OwedMail::new(address, MailKind::AddressRestored { user: user.id }, now);
-        if app.store().restore_address(&user, (factors.recovery.as_ref(), &passkeys), &to, &link, &mail, now).await? {
+        let known = (factors.recovery.as_ref(), passkeys.as_slice());
+        let mail = OwedMail::new(to.folded(), MailKind::AddressRestored { user: user.id }, now);
+        if app.store().restore_address(&user, known, (&to, &unusable), &link, &mail, now).await? {
             Event::AddressChangeUndone { user: user.id }.record();
             let left = user.trusted_factors(&to.folded(), factors.recovery.as_ref(), &passkeys);
             record_removals(&user, &left, &passkeys);

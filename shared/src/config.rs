@@ -2,6 +2,7 @@
 //! whatever is missing or malformed is reported by that name, all of it at once.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -25,8 +26,11 @@ pub struct Config {
     pub introspection_clients: IntrospectionClients,
     pub relying_party: RelyingParty,
     pub password_hash: PasswordHash,
-    /// `ADMIN_EMAIL`: the account with this address becomes an administrator when it confirms the address.
+    /// `ADMIN_EMAIL`: the account with this address becomes an administrator when a password is chosen for it through a link
+    /// that was mailed there.
     pub admin_email: Option<EmailAddress>,
+    /// `UNCONFIRMED_DAYS`: how long an account waits for its address to be confirmed; then it is erased.
+    pub unconfirmed_life: Duration,
     pub limits: Limits,
     /// `LOG_STREAM`: the Firehose stream that log records go to; without it they go to standard output only.
     pub log_stream: Option<String>,
@@ -247,6 +251,8 @@ pub const ENROLMENT_LIFE: Duration = Duration::from_mins(15);
 pub const CONFIRMATION_LIFE: Duration = Duration::from_hours(24);
 /// How long a link to choose a new password works: it is worth as much as the password.
 pub const RESET_LIFE: Duration = Duration::from_mins(30);
+/// How long an account waits for its confirmation unless `UNCONFIRMED_DAYS` says otherwise.
+pub const UNCONFIRMED_LIFE: Duration = Duration::from_hours(14 * 24);
 /// How long the old address can take back a change of the address; nobody else can register it meanwhile.
 pub const UNDO_LIFE: Duration = Duration::from_hours(7 * 24);
 /// What a route that changes or ends an account asks of `auth_time` (RFC 9470).
@@ -331,6 +337,7 @@ impl Config {
                 parallelism: reader.parsed("PASSWORD_HASH_PARALLELISM").unwrap_or(1),
             },
             admin_email: reader.parsed("ADMIN_EMAIL"),
+            unconfirmed_life: reader.days("UNCONFIRMED_DAYS", 1..=365).unwrap_or(UNCONFIRMED_LIFE),
             limits: Limits {
                 on: reader.optional("LIMITS").as_deref() != Some("off"),
                 rates: Limit::ALL.iter().filter_map(|limit| Some((*limit, reader.rate(*limit)?))).collect(),
@@ -372,6 +379,15 @@ impl<F: Fn(&str) -> Option<String>> Reader<F> {
 
     fn parsed<T: FromStr<Err: fmt::Display>>(&mut self, name: &str) -> Option<T> {
         self.optional(name)?.parse().map_err(|problem| self.problems.push(format!("{name}: {problem}"))).ok()
+    }
+
+    /// A whole number of days within a range.
+    fn days(&mut self, name: &str, range: RangeInclusive<u64>) -> Option<Duration> {
+        let days: u64 = self.parsed(name)?;
+        if !range.contains(&days) {
+            self.problems.push(format!("{name} must be from {} to {}", range.start(), range.end()));
+        }
+        Some(Duration::from_hours(days.saturating_mul(24)))
     }
 
     fn relying_party(&mut self, public_url: &str) -> RelyingParty {

@@ -28,6 +28,16 @@ impl Serialize for PasswordHash {
 }
 
 impl PasswordHash {
+    /// A hash that no password has, of a cost: salt and output are random. Comparing a password with it takes as long as with any
+    /// other. For an account whose password is in doubt, until its owner chooses another.
+    ///
+    /// # Errors
+    /// When argon2 does not take the cost.
+    pub fn unusable(cost: &config::PasswordHash) -> Result<Self> {
+        let params = Params::new(cost.memory_kib, cost.iterations, cost.parallelism, None).map_err(Error::internal)?;
+        hash_with_output(&params, &random::bytes(), &random::bytes()).map_err(Error::internal)
+    }
+
     /// All of it but the output.
     #[must_use]
     pub fn parameters(&self) -> HashParameters {
@@ -252,13 +262,21 @@ fn grow(memory: &mut Memory, blocks: usize) -> Result<()> {
 /// of milliseconds to gather its first, so it costs a cold start nothing. To find a password of this hash is as hard as
 /// for any other, and [`Hasher::verify`] would call it wrong.
 fn hash_of_nobody(params: &Params) -> std::result::Result<PasswordHash, argon2::Error> {
+    hash_with_output(params, &[0; 16], &[0; 32])
+}
+
+fn hash_with_output(
+    params: &Params,
+    salt: &[u8; 16],
+    output: &[u8; 32],
+) -> std::result::Result<PasswordHash, argon2::Error> {
     let broken = |_| argon2::Error::OutputTooShort;
     let hash = phc::PasswordHash {
         algorithm: ARGON2ID_IDENT,
         version: Some(Version::default().into()),
         params: ParamsString::try_from(params).map_err(broken)?,
-        salt: Some(Salt::new(&[0; 16]).map_err(|_| argon2::Error::SaltTooShort)?),
-        hash: Some(Output::new(&[0; 32]).map_err(|_| argon2::Error::OutputTooShort)?),
+        salt: Some(Salt::new(salt).map_err(|_| argon2::Error::SaltTooShort)?),
+        hash: Some(Output::new(output).map_err(|_| argon2::Error::OutputTooShort)?),
     };
     Ok(PasswordHash(hash.to_string().into()))
 }

@@ -1,5 +1,7 @@
 //! Beginning a session: for every route that signs somebody in.
 
+use std::borrow::Cow;
+
 use crate::App;
 use crate::domain::client::{self, Client, Fingerprint, Seen};
 use crate::domain::factor::{Challenge, Spent};
@@ -14,14 +16,14 @@ use crate::telemetry::audit::Event;
 impl App {
     /// Begins a session, and forgets the failed sign-ins that it was counted among, if they are counted. A client that the
     /// account's owner has not signed in with is remembered in the same write, which also owes the owner a mail; the very
-    /// first one goes without.
+    /// first one goes without, unless sessions were ended before.
     ///
     /// # Errors
     /// [`Error::InvalidCredentials`] when the account was deleted meanwhile; otherwise only when the table fails.
     pub async fn begin_session(&self, user: &User, session: &Session, counted: Option<Bucket<'_>>) -> Result<()> {
-        let mut known = user.known_clients.clone();
+        let mut user = Cow::Borrowed(user);
         loop {
-            let Some(client) = new_client(user, session, known) else {
+            let Some(client) = new_client(&user, session) else {
                 return self.store().begin_session(session, counted).await;
             };
             if self.store().begin_session_of_client(session, counted, &client).await? {
@@ -29,8 +31,7 @@ impl App {
                 return Ok(());
             }
             // Another sign-in was remembered since the account was read: look again, so that of many at once one is told of.
-            let user = self.store().user(user.id).await?.ok_or(Error::InvalidCredentials)?;
-            known = user.known_clients;
+            user = Cow::Owned(self.store().user(user.id).await?.ok_or(Error::InvalidCredentials)?);
         }
     }
 
@@ -46,9 +47,9 @@ impl App {
         (challenge, spent): (Option<&Challenge>, &Spent),
         mail: Option<&OwedMail>,
     ) -> Result<bool> {
-        let mut known = user.known_clients.clone();
+        let mut user = Cow::Borrowed(user);
         loop {
-            let client = new_client(user, session, known);
+            let client = new_client(&user, session);
             if self.store().complete_sign_in(challenge, spent, session, client.as_ref(), mail).await? {
                 if let Some(client) = &client {
                     self.tell_of_client(session, client).await;
@@ -58,12 +59,12 @@ impl App {
             let Some(client) = client else {
                 return Ok(false);
             };
-            let user = self.store().user(user.id).await?.ok_or(Error::InvalidChallenge)?;
-            if user.known_clients == client.before {
+            let again = self.store().user(user.id).await?.ok_or(Error::InvalidChallenge)?;
+            if again.known_clients == client.before {
                 return Ok(false);
             }
             // Only another sign-in's client stood in the way, for all that is known: look again.
-            known = user.known_clients;
+            user = Cow::Owned(again);
         }
     }
 
@@ -76,12 +77,11 @@ impl App {
 }
 
 /// What is to be remembered of a session's client, if it is not among those that are known.
-fn new_client(user: &User, session: &Session, before: Vec<Fingerprint>) -> Option<NewClient> {
-    let fingerprint = Fingerprint::of(user.id, session.user_agent.as_deref(), session.source_ip.as_deref());
-    let (after, mail) = match client::seen(&before, &fingerprint) {
+fn new_client(user: &User, session: &Session) -> Option<NewClient> {
+    let (after, mail) = match client::seen(&user.known_clients, &Fingerprint::of_session(session)) {
         Seen::Before => return None,
-        Seen::First(after) => (after, None),
-        Seen::New(after) => {
+        Seen::First(after) if !user.tell_first_client => (after, None),
+        Seen::First(after) | Seen::New(after) => {
             let kind = MailKind::NewSignIn {
                 user: user.id,
                 client: Client::of(session.user_agent.as_deref()),
@@ -91,5 +91,5 @@ fn new_client(user: &User, session: &Session, before: Vec<Fingerprint>) -> Optio
             (after, Some(OwedMail::new(user.email.folded(), kind, session.signed_in_at)))
         }
     };
-    Some(NewClient { before, after, mail })
+    Some(NewClient { before: user.known_clients.clone(), after, mail })
 }

@@ -242,7 +242,8 @@ async fn a_reset_ends_every_session_and_the_lock_and_signs_nobody_in() {
     let token = app.mailed_token(ADA, "/auth/password/reset").await;
     let answer = reset(&app, &token, NEW).await;
     assert_eq!(answer.status, 200);
-    assert_eq!(answer.json(), json!({ "status": "password_reset" }), "and no token");
+    let factors = json!({ "totp": false, "passkeys": 0 });
+    assert_eq!(answer.json(), json!({ "status": "password_reset", "factors": factors }), "and no token");
     assert_eq!(answer.header("set-cookie"), "");
     for session in [&ada, &thief] {
         assert_eq!(session.get("/user").await.code(), "invalid_token");
@@ -250,7 +251,8 @@ async fn a_reset_ends_every_session_and_the_lock_and_signs_nobody_in() {
     }
     assert_eq!(app.login(ADA, NEW).await.status, 200, "the lock is gone");
     assert_eq!(app.login(ADA, PASSWORD).await.code(), "invalid_credentials");
-    assert_eq!(subjects(&app, ADA).await[..2], [CHANGED, CHOOSE]);
+    let told = subjects(&app, ADA).await;
+    assert_eq!(told[..3], ["A new sign-in to your account with Example", CHANGED, CHOOSE]);
     assert_eq!(app.events("password_reset").await[0]["user.id"], ada.id);
 }
 
@@ -413,11 +415,14 @@ async fn opening_the_link_is_a_page_with_a_form_and_uses_nothing() {
         assert_eq!(page.header("referrer-policy"), "no-referrer");
         assert_eq!(page.header("cache-control"), "no-store");
         assert!(page.text.contains("type=\"password\""), "{}", page.text);
-        assert!(!page.text.contains(ADA), "the page knows nothing of the account");
+        // For password managers (reported by users of fxa-content-server, issue 3977).
+        let username = page.text.lines().find(|line| line.contains("autocomplete=\"username\"")).unwrap();
+        assert!(username.contains(&format!("value=\"{ADA}\"")) && username.contains("readonly"), "{username}");
+        assert!(!username.contains(" name="), "the form posts what it always did: {username}");
     }
     let unknown = app.get("/auth/password/reset?token=%22%3E%3Cscript%3E").await;
-    assert_eq!(unknown.status, 200, "the page is the same for every token");
-    assert!(!unknown.text.contains("<script"), "{}", unknown.text);
+    assert_eq!(unknown.status, 400);
+    assert!(unknown.text.contains("This link does not work") && !unknown.text.contains("<script"), "{}", unknown.text);
 
     let again = submit(&app, &token, "password1").await;
     assert_eq!(again.status, 400);

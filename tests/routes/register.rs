@@ -188,7 +188,7 @@ async fn an_international_address_is_one_address_in_every_unicode_form() {
 }
 
 #[tokio::test]
-async fn a_waiting_address_that_registers_again_keeps_its_first_password_and_gets_a_new_link() {
+async fn a_waiting_address_that_registers_again_is_confirmed_by_choosing_a_password() {
     let app = TestApp::start().await;
     app.register("ada@example.com").await;
     app.mails_to("ada@example.com", 1).await;
@@ -196,9 +196,12 @@ async fn a_waiting_address_that_registers_again_keeps_its_first_password_and_get
     let mails = app.mails_to("ada@example.com", 2).await;
     assert_eq!(subjects(&mails), [WAITING, CONFIRM]);
     let token = app.confirmation_token("ada@example.com").await;
-    assert_eq!(app.post("/auth/confirm", &json!({ "token": token })).await.json()["status"], "confirmed");
-    assert_eq!(app.login("ada@example.com", "another password").await.code(), "invalid_credentials");
-    assert_eq!(app.login("ada@example.com", PASSWORD).await.status, 200);
+    assert_eq!(app.post("/auth/confirm", &json!({ "token": token })).await.code(), "link_invalid");
+    assert_eq!(app.choose_password("ada@example.com", "quiet lantern harbour").await.status, 200);
+    for password in ["another password", PASSWORD] {
+        assert_eq!(app.login("ada@example.com", password).await.code(), "invalid_credentials");
+    }
+    assert_eq!(app.login("ada@example.com", "quiet lantern harbour").await.status, 200);
 }
 
 #[tokio::test]

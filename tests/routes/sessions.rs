@@ -153,13 +153,16 @@ async fn the_first_sign_in_and_those_of_a_known_client_send_no_mail_and_a_new_cl
 }
 
 #[tokio::test]
-async fn a_client_that_signed_out_is_still_known() {
+async fn a_client_that_signed_out_is_still_known_until_everything_is() {
     let app = TestApp::start().await;
     let ada = app.signed_in("ada@example.com").await;
-    ada.post("/auth/logout", &json!({ "everywhere": true })).await;
-    app.sign_in("ada@example.com").await;
+    ada.logout().await;
+    let ada = app.sign_in("ada@example.com").await;
     app.idle().await;
     assert_eq!(app.mails("ada@example.com").await.len(), 1);
+    ada.post("/auth/logout", &json!({ "everywhere": true })).await;
+    app.sign_in("ada@example.com").await;
+    app.mails_to("ada@example.com", 2).await;
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::json;
 use tokio::process::Command;
 
-use super::peer::{ARGON2ID, Answer, Connection, Held, Page, Peer, send};
+use super::peer::{ADMIN, ARGON2ID, Answer, Connection, Held, Page, Peer, send};
 use crate::service::PASSWORD;
 
 const LARGEST_PAGE: usize = 100;
@@ -63,7 +63,13 @@ impl Peer for Ours {
             }
             for mail in mails.iter().filter(|mail| emails.contains(&mail.to)) {
                 let token = mail.links.iter().find_map(|link| link.split_once("token=")).expect("a link").1;
-                send(to.post("/api/v1/auth/confirm").json(&json!({ "token": token }))).await;
+                // The administrator's is a link to choose the password.
+                if mail.to == ADMIN {
+                    let body = json!({ "token": token, "password": PASSWORD });
+                    send(to.post("/api/v1/auth/password/reset").json(&body)).await;
+                } else {
+                    send(to.post("/api/v1/auth/confirm").json(&json!({ "token": token }))).await;
+                }
             }
         })
     }

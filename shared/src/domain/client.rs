@@ -9,6 +9,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 
 use super::id::UserId;
+use super::session::Session;
 
 /// A program and its system in words of ours: what a client says of itself is a stranger's word, and never stands in a mail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -87,6 +88,12 @@ impl fmt::Display for Client {
 pub struct Fingerprint(String);
 
 impl Fingerprint {
+    /// Of the client that a session began with.
+    #[must_use]
+    pub fn of_session(session: &Session) -> Self {
+        Self::of(session.user, session.user_agent.as_deref(), session.source_ip.as_deref())
+    }
+
     #[must_use]
     pub fn of(user: UserId, user_agent: Option<&str>, source_ip: Option<&str>) -> Self {
         let Client { program, system } = Client::of(user_agent);
@@ -110,7 +117,7 @@ pub const REMEMBERED: usize = 10;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Seen {
     Before,
-    /// The first of all: remembered, and nobody has to be told.
+    /// The first that is remembered, as there was none before or all were forgotten.
     First(Vec<Fingerprint>),
     /// Remembered, and the owner is told.
     New(Vec<Fingerprint>),

@@ -8,7 +8,7 @@ use super::client::Client;
 use super::email::{EmailAddress, FoldedAddress};
 use super::id::{MailId, UserId};
 use super::name::UserName;
-use super::user::User;
+use super::user::{FactorSummary, User};
 use crate::clock::Timestamp;
 
 /// An owed mail, kept with the address that it goes to, until it is sent: then it is deleted, so a message
@@ -47,11 +47,18 @@ pub enum MailKind {
     /// Somebody forgot the password of this address, whether or not an account has it.
     ResetRequested,
     /// The password is another now. The mail goes to the address of that moment, whoever has it when it leaves.
-    PasswordChanged { to: EmailAddress, name: UserName },
+    PasswordChanged {
+        to: EmailAddress,
+        name: UserName,
+        /// The second factors that the account has, for the owner to see whether somebody else added one.
+        #[serde(default)]
+        factors: FactorSummary,
+    },
     /// To the address that an account is to have, to see whether its owner reads there.
     ChangeAddress { user: UserId, to: EmailAddress },
-    /// To the address that an account had, which can take the change back until then.
-    AddressChanged { user: UserId, to: EmailAddress, name: UserName, undo_until: Timestamp },
+    /// To the address that an account had, which can take the change back until then; or not, where the account went back to
+    /// one that it had before.
+    AddressChanged { user: UserId, to: EmailAddress, name: UserName, undo_until: Option<Timestamp> },
     /// To the address that an account has again.
     AddressRestored { user: UserId },
     /// To whom the address belonged at the time, whoever has changed what since.

@@ -22,7 +22,22 @@ pub struct User {
     pub name: UserName,
     pub email: EmailAddress,
     pub email_confirmed: bool,
+    /// When a link without a password confirmed the address. Absent once a password was chosen through a mailed link, which
+    /// proves that whoever knows the password also reads the mailbox.
+    #[serde(default)]
+    pub confirmed_by_link_alone_at: Option<Timestamp>,
+    /// When another registration claimed the address before it was confirmed: nobody knows which of the two has the mailbox, so
+    /// only a password chosen through a mailed link makes the account usable.
+    #[serde(default)]
+    pub contested_at: Option<Timestamp>,
+    /// When the account is erased unless its address is confirmed before.
+    #[serde(default, rename = "pending_at")]
+    pub lapses_at: Option<Timestamp>,
     pub roles: Vec<Role>,
+    /// Whether the configured address made it an administrator: once, so that one who is no longer an administrator does not
+    /// become one again by choosing a password.
+    #[serde(default)]
+    pub made_admin: bool,
     pub password_hash: PasswordHash,
     /// Set by an operator; such an account signs in no more, and its sessions are over.
     #[serde(default)]
@@ -33,6 +48,10 @@ pub struct User {
     /// What the owner signed in with: a sign-in from anything else is told of by mail.
     #[serde(default)]
     pub known_clients: Vec<Fingerprint>,
+    /// Whether the owner is told even of the first client that is remembered: the account was taken back, or others ended,
+    /// since it was created, so that client may be a thief's.
+    #[serde(default)]
+    pub tell_first_client: bool,
     /// Since when it has an authenticator app.
     #[serde(default)]
     pub totp_since: Option<Timestamp>,
@@ -92,11 +111,16 @@ impl User {
             name,
             email,
             email_confirmed: false,
+            confirmed_by_link_alone_at: None,
+            contested_at: None,
+            lapses_at: None,
             roles: vec![Role::User],
+            made_admin: false,
             password_hash,
             disabled: false,
             session_epoch: 0,
             known_clients: Vec::new(),
+            tell_first_client: false,
             totp_since: None,
             passkeys: 0,
             passkeys_since: None,
@@ -145,14 +169,43 @@ impl User {
     }
 
     /// The former addresses once this account moves from its address to `to`, now.
+    ///
+    /// Back to a former address nothing is kept that came after it, the present address included: otherwise a thief who moved
+    /// the account once could take it back from its owner for a week.
     #[must_use]
     pub fn former_emails_after(&self, to: &FoldedAddress, now: Timestamp) -> Vec<FormerEmail> {
+        if self.kept_emails(now).any(|former| former.address == *to) {
+            return self.former_emails_before(to, now);
+        }
         let left = FormerEmail {
             address: self.email.folded(),
             until: now.plus(UNDO_LIFE),
             left_by_sign_in_at: self.email_asked_by_sign_in_at,
         };
-        self.kept_emails(now).filter(|former| former.address != *to).cloned().chain([left]).collect()
+        self.kept_emails(now).cloned().chain([left]).collect()
+    }
+
+    /// The former addresses that the account left before it left `address`. They outrank it: each of them may still take the
+    /// account back from it.
+    #[must_use]
+    pub fn former_emails_before(&self, address: &FoldedAddress, now: Timestamp) -> Vec<FormerEmail> {
+        self.kept_emails(now).take_while(|former| former.address != *address).cloned().collect()
+    }
+
+    /// How an account is proved that waits for it, other than by the plain link: whether only a password chosen through the
+    /// mailed link will do. That is so where two registered, and for the address that makes an administrator: a link that
+    /// a person or a program opens shows who reads the mailbox, and not that they chose the password.
+    #[must_use]
+    pub fn needs_chosen_password(&self, admin: Option<&EmailAddress>) -> bool {
+        self.contested_at.is_some() || admin.is_some_and(|admin| self.email.folded() == admin.folded())
+    }
+
+    /// Whether the account becomes an administrator's when somebody chooses its password through a link that was mailed to its
+    /// address: if that is the configured address, the first time.
+    #[must_use]
+    pub fn becomes_admin(&self, admin: Option<&EmailAddress>) -> bool {
+        let is_configured = admin.is_some_and(|admin| self.email.folded() == admin.folded());
+        is_configured && !self.is_admin() && !self.made_admin
     }
 
     /// What of the account's second factors is its owner's beyond doubt, for whoever takes a change back to this address.
@@ -186,11 +239,33 @@ impl User {
 }
 
 /// Those of an account's second factors that are its owner's beyond doubt.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct TrustedFactors<'a> {
     pub totp: bool,
     pub passkeys: Vec<&'a PasskeyId>,
     pub recovery: bool,
+}
+
+/// Which second factors an account has, for its owner to recognise them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct FactorSummary {
+    /// Whether there is an authenticator app.
+    pub totp: bool,
+    /// How many passkeys.
+    pub passkeys: u32,
+}
+
+impl FactorSummary {
+    #[must_use]
+    pub const fn is_empty(self) -> bool {
+        !self.totp && self.passkeys == 0
+    }
+}
+
+impl From<&User> for FactorSummary {
+    fn from(user: &User) -> Self {
+        Self { totp: user.totp_since.is_some(), passkeys: user.passkeys }
+    }
 }
 
 /// The part of an account that lists show: what the list index carries.

@@ -32,13 +32,14 @@ pub fn wants_html(accept: &str) -> bool {
     html.weight > json.weight || (html.is_named() && html.weight > 0.0 && html.weight >= json.weight)
 }
 
-/// Whether `application/json` is named, weighs more than HTML does, and no range weighs more. `application/json, */*` is
-/// content with HTML as well, so it prefers nothing.
+/// Whether `application/json` is named, no range weighs more, and HTML is not what the answer would be: `application/json, */*`,
+/// which HTTP clients for JavaScript send, names what it came for.
 #[must_use]
 pub fn prefers_json_by_name(accept: &str) -> bool {
     let ranges = ranges(accept);
-    let (html, json) = (best(&ranges, HTML), best(&ranges, JSON));
-    json.is_named() && json.weight > html.weight && ranges.iter().all(|range| range.weight <= json.weight)
+    let json = best(&ranges, JSON);
+    let outweighed = ranges.iter().any(|range| range.weight > json.weight);
+    json.is_named() && json.weight > 0.0 && !outweighed && !wants_html(accept)
 }
 
 /// How closely a range fits a type, the closest last.
@@ -186,7 +187,7 @@ mod tests {
             (JAVA, true, false),
             ("text/html, */*", true, false),
             ("application/json", false, true),
-            (AXIOS, false, false),
+            (AXIOS, false, true),
             ("application/json, text/javascript, */*; q=0.01", false, true),
             ("application/json, application/problem+json", false, true),
             // Weights.
@@ -215,7 +216,7 @@ mod tests {
             ("application/*, text/html;q=0.9", false, false),
             ("application/json, */*;q=0.9", false, true),
             ("application/json, application/*", false, true),
-            ("application/json, text/*", false, false),
+            ("application/json, text/*", false, true),
             ("application/json;q=0.9, application/xml", false, false),
             // Case, blanks, empty elements.
             ("TEXT/HTML", true, false),

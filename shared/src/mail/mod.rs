@@ -6,6 +6,7 @@
 use std::{fmt, str::FromStr};
 
 use crate::domain::mail::FactorChange;
+use crate::domain::user::FactorSummary;
 
 mod render;
 
@@ -29,6 +30,11 @@ pub enum Message<'a> {
         password_link: Option<&'a str>,
         valid_minutes: u32,
     },
+    /// For an account that only a password chosen through this link makes usable. Without a name: whose it is, is in doubt.
+    ChoosePassword {
+        link: &'a str,
+        valid_minutes: u32,
+    },
     /// A sign-in with a client that the account has not seen. `client` is in words of ours, `at` RFC 3339 in UTC.
     NewSignIn {
         name: &'a str,
@@ -47,6 +53,7 @@ pub enum Message<'a> {
     },
     PasswordChanged {
         name: &'a str,
+        factors: FactorSummary,
     },
     /// To the address that an account is to have.
     ChangeAddress {
@@ -54,10 +61,10 @@ pub enum Message<'a> {
         link: &'a str,
         valid_hours: u32,
     },
-    /// To the address that an account had.
+    /// To the address that an account had. Without a link where it went back to one that it had before.
     AddressChanged {
         name: &'a str,
-        link: &'a str,
+        link: Option<&'a str>,
         valid_days: u32,
     },
     /// To the address that an account has again.
@@ -78,6 +85,7 @@ impl fmt::Debug for Message<'_> {
         f.write_str(match self {
             Self::ConfirmAddress { .. } => "ConfirmAddress",
             Self::AlreadyRegistered { .. } => "AlreadyRegistered",
+            Self::ChoosePassword { .. } => "ChoosePassword",
             Self::NewSignIn { .. } => "NewSignIn",
             Self::AccountDeleted { .. } => "AccountDeleted",
             Self::ResetPassword { .. } => "ResetPassword",

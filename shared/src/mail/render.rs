@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Brand, Language, Message, Rendered};
 use crate::domain::mail::FactorChange;
+use crate::domain::user::FactorSummary;
 
 const ENGLISH: &str = include_str!("texts/en.toml");
 const LAYOUT_HTML: &str = include_str!("templates/layout.html");
@@ -49,12 +50,14 @@ struct Texts {
     confirm_address: Mail,
     already_registered: Mail,
     already_registered_unconfirmed: Mail,
+    choose_password: Mail,
     new_sign_in: Mail,
     account_deleted: Mail,
     reset_password: Mail,
     password_changed: Mail,
     change_address: Mail,
     address_changed: Mail,
+    address_changed_back: Mail,
     address_restored: Mail,
     second_factor_added: Mail,
     second_factor_removed: Mail,
@@ -114,6 +117,9 @@ struct Words<'a> {
     left: Option<usize>,
     /// Whether a factor is the first, or was the last, that the account has beside the password.
     alone: bool,
+    /// The second factors that the account has, if it has any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    factors: Option<FactorSummary>,
 }
 
 #[derive(Serialize)]
@@ -145,19 +151,24 @@ fn fill_in(texts: &Texts, language: Language, brand: &Brand, message: &Message<'
         Message::AlreadyRegistered { name, sign_in, password_link: None, .. } => {
             (&texts.already_registered, name, Some((&buttons.sign_in, sign_in)), None)
         }
+        Message::ChoosePassword { link, valid_minutes } => {
+            let valid = Some(Valid::Minutes(valid_minutes));
+            (&texts.choose_password, "", Some((&buttons.choose_password, link)), valid)
+        }
         Message::NewSignIn { name, .. } => (&texts.new_sign_in, name, None, None),
         Message::AccountDeleted { name } => (&texts.account_deleted, name, None, None),
         Message::ResetPassword { name, link, valid_minutes } => {
             let valid = Some(Valid::Minutes(valid_minutes));
             (&texts.reset_password, name, Some((&buttons.choose_password, link)), valid)
         }
-        Message::PasswordChanged { name } => (&texts.password_changed, name, None, None),
+        Message::PasswordChanged { name, .. } => (&texts.password_changed, name, None, None),
         Message::ChangeAddress { name, link, valid_hours } => {
             (&texts.change_address, name, Some((&buttons.confirm, link)), Some(Valid::Hours(valid_hours)))
         }
-        Message::AddressChanged { name, link, valid_days } => {
+        Message::AddressChanged { name, link: Some(link), valid_days } => {
             (&texts.address_changed, name, Some((&buttons.undo, link)), Some(Valid::Days(valid_days)))
         }
+        Message::AddressChanged { name, link: None, .. } => (&texts.address_changed_back, name, None, None),
         Message::AddressRestored { name, link, valid_minutes } => {
             let valid = Some(Valid::Minutes(valid_minutes));
             (&texts.address_restored, name, Some((&buttons.choose_password, link)), valid)
@@ -199,15 +210,23 @@ fn fill_in(texts: &Texts, language: Language, brand: &Brand, message: &Message<'
         Message::NewSignIn { client, source_ip: from, at, .. } => Some(SignInWords { client, at, from }),
         _ => None,
     };
+    let factors = match *message {
+        Message::PasswordChanged { factors, .. } => Some(factors).filter(|factors| !factors.is_empty()),
+        _ => None,
+    };
     let name = Some(name.trim()).filter(|name| reads_as_a_name(name));
     let support = brand.support_address.as_deref();
     let frame = &texts.frame;
     let greeting = if name.is_some() { &frame.greeting } else { &frame.greeting_without_name };
 
     let environment = environment()?;
-    let words = Words { product: &brand.product_name, support, name, hours, minutes, days, sign_in, left, alone };
+    let words =
+        Words { product: &brand.product_name, support, name, hours, minutes, days, sign_in, left, alone, factors };
     let fill = |text: &String| environment.render_str(text, Serde(&words));
-    let fill_all = |texts: &[String]| texts.iter().map(fill).collect::<Result<Vec<_>, _>>();
+    // A paragraph may be for some accounts only.
+    let fill_all = |texts: &[String]| {
+        texts.iter().map(fill).filter(|text| !text.as_ref().is_ok_and(String::is_empty)).collect::<Result<Vec<_>, _>>()
+    };
 
     // A line break in a subject would start another header.
     let subject = one_line(&fill(&mail.subject)?);
@@ -319,13 +338,14 @@ mod tests {
         }
     }
 
-    fn every_message(name: &str) -> [Message<'_>; 24] {
+    fn every_message(name: &str) -> [Message<'_>; 27] {
         let changed = |change| Message::SecondFactorChanged { name, change };
         [
             Message::ConfirmAddress { name, link: LINK, valid_hours: 24 },
             Message::ConfirmAddress { name, link: LINK, valid_hours: 1 },
             Message::AlreadyRegistered { name, sign_in: SIGN_IN, password_link: None, valid_minutes: 30 },
             Message::AlreadyRegistered { name, sign_in: SIGN_IN, password_link: Some(LINK), valid_minutes: 30 },
+            Message::ChoosePassword { link: LINK, valid_minutes: 30 },
             Message::NewSignIn {
                 name,
                 client: "Firefox on Linux",
@@ -335,9 +355,11 @@ mod tests {
             Message::AccountDeleted { name },
             Message::ResetPassword { name, link: LINK, valid_minutes: 30 },
             Message::ResetPassword { name, link: LINK, valid_minutes: 1 },
-            Message::PasswordChanged { name },
+            Message::PasswordChanged { name, factors: FactorSummary::default() },
+            Message::PasswordChanged { name, factors: FactorSummary { totp: true, passkeys: 2 } },
             Message::ChangeAddress { name, link: LINK, valid_hours: 24 },
-            Message::AddressChanged { name, link: LINK, valid_days: 7 },
+            Message::AddressChanged { name, link: Some(LINK), valid_days: 7 },
+            Message::AddressChanged { name, link: None, valid_days: 7 },
             Message::AddressRestored { name, link: LINK, valid_minutes: 30 },
             changed(FactorChange::Added),
             changed(FactorChange::AddedBeside),
@@ -360,6 +382,7 @@ mod tests {
             Message::NewSignIn { .. }
             | Message::AccountDeleted { .. }
             | Message::PasswordChanged { .. }
+            | Message::AddressChanged { link: None, .. }
             | Message::SecondFactorChanged { .. } => None,
             _ => Some(LINK),
         }
@@ -372,18 +395,21 @@ mod tests {
     #[test]
     fn every_kind_says_the_same_in_text_and_html() {
         let texts: Texts = toml::from_str(ENGLISH).unwrap();
-        let headings: [&String; 24] = [
+        let headings: [&String; 27] = [
             &texts.confirm_address.heading,
             &texts.confirm_address.heading,
             &texts.already_registered.heading,
             &texts.already_registered_unconfirmed.heading,
+            &texts.choose_password.heading,
             &texts.new_sign_in.heading,
             &texts.account_deleted.heading,
             &texts.reset_password.heading,
             &texts.reset_password.heading,
             &texts.password_changed.heading,
+            &texts.password_changed.heading,
             &texts.change_address.heading,
             &texts.address_changed.heading,
+            &texts.address_changed_back.heading,
             &texts.address_restored.heading,
             &texts.second_factor_added.heading,
             &texts.second_factor_added.heading,
@@ -403,7 +429,8 @@ mod tests {
             assert!(mail.text.starts_with(heading.as_str()), "{}", mail.text);
             assert!(mail.html.contains(&format!(">{heading}</h1>")), "{}", mail.html);
             for part in [&mail.text, &mail.html] {
-                assert!(part.contains("Hello Ada Lovelace,"), "{part}");
+                let named = !matches!(message, Message::ChoosePassword { .. });
+                assert!(part.contains(if named { "Hello Ada Lovelace," } else { "Hello," }), "{part}");
                 assert!(part.contains("help@example.com"), "{part}");
                 assert!(part.contains("https://app.example.com"), "{part}");
             }

@@ -5,6 +5,7 @@ use aws_sdk_dynamodb::types::TransactWriteItem;
 use serde::{Deserialize, Serialize};
 
 use super::factors::same_factors;
+use super::revocation::revoke_all;
 use super::users::{PROFILE, address_key, user_key};
 use super::{Item, Store, delete, if_condition_held, n, put, s, to_item, update, value};
 use crate::clock::Timestamp;
@@ -15,7 +16,7 @@ use crate::domain::mail::OwedMail;
 use crate::domain::name::UserName;
 use crate::domain::passkey::Passkey;
 use crate::domain::recovery::RecoverySet;
-use crate::domain::user::{Role, User};
+use crate::domain::user::{FormerEmail, User};
 use crate::error::{Error, Result};
 use crate::hashing::{HashParameters, PasswordHash};
 
@@ -173,42 +174,57 @@ impl Store {
         user: &User,
         to: &EmailAddress,
         link: &LinkHash,
-        roles: &[Role],
         mail: &OwedMail,
         now: Timestamp,
     ) -> Result<bool> {
+        let from = user.email.folded();
         let former = user.former_emails_after(&to.folded(), now);
-        let until = former.last().map_or(now, |former| former.until);
+        let left = match former.iter().find(|former| former.address == from) {
+            Some(former) => self.keep_address(&from, user.id, former.until)?,
+            None => self.leave_address(&from, user.id)?,
+        };
         let profile = self
             .update(user_key(user.id), PROFILE)
             .update_expression(
-                "SET email = :to, email_confirmed = :yes, #roles = :roles, former_emails = :former, updated_at = :now \
-                 REMOVE pending_email",
+                "SET email = :to, email_confirmed = :yes, former_emails = :former, updated_at = :now REMOVE pending_email",
             )
             .condition_expression("email = :from AND pending_email = :to AND session_epoch = :epoch")
-            .expression_attribute_names("#roles", "roles")
             .expression_attribute_values(":from", s(user.email.as_str()))
             .expression_attribute_values(":to", s(to.as_str()))
             .expression_attribute_values(":epoch", n(user.session_epoch))
             .expression_attribute_values(":yes", value(&true)?)
-            .expression_attribute_values(":roles", value(&roles)?)
             .expression_attribute_values(":former", value(&former)?)
             .expression_attribute_values(":now", n(now.millis()));
         let items = vec![
             self.use_link(user.id, link, now)?,
             self.take_address(&to.folded(), user, now)?,
-            self.keep_address(&user.email.folded(), user.id, until)?,
+            left,
             update(profile)?,
             self.put_new(Self::mail_item(mail)?)?,
         ];
-        self.transact(items).await
+        if !self.transact(items).await? {
+            return Ok(false);
+        }
+        self.free_all_but(user, &to.folded(), &former).await?;
+        Ok(true)
+    }
+
+    /// Frees the addresses that were kept for the account and no longer are. Afterwards and one by one: whether one of them has
+    /// lapsed must not stand in the owner's way. One that stays for a failure lapses within the week, and its own link is worth
+    /// nothing any more.
+    async fn free_all_but(&self, user: &User, now_its: &FoldedAddress, kept: &[FormerEmail]) -> Result<()> {
+        let gone = |former: &&FormerEmail| former.address != *now_its && !kept.contains(former);
+        for former in user.former_emails.iter().filter(gone) {
+            self.free_kept_address(&former.address, user.id).await?;
+        }
+        Ok(())
     }
 
     /// Uses a link and gives the account back an address that is kept for it. Whatever came after is undone with it: the
-    /// address since, every other that is kept, the one it was to have, all sessions and with them the trust in devices, and
-    /// the second factors that are not the owner's beyond doubt, of the app, the `recovery` codes and
-    /// the `passkeys`. `false` when the link was used or has expired, when the address is no longer kept, or when the account or
-    /// its factors were changed in the meantime.
+    /// address since, every other that the account left later, whatever [`revocation`](super::revocation) ends, the password,
+    /// in whose place `unusable` comes, and the second factors that are not the owner's beyond doubt, of the app, the
+    /// `recovery` codes and the `passkeys`. `false` when the link was used or has expired, when the address is no longer kept,
+    /// or when the account or its factors were changed in the meantime.
     ///
     /// # Errors
     /// Only when the table cannot be written.
@@ -216,38 +232,38 @@ impl Store {
         &self,
         user: &User,
         (recovery, passkeys): (Option<&RecoverySet>, &[Passkey]),
-        to: &EmailAddress,
+        (to, unusable): (&EmailAddress, &PasswordHash),
         link: &LinkHash,
         mail: &OwedMail,
         now: Timestamp,
     ) -> Result<bool> {
         let address = to.folded();
-        let left = user.trusted_factors(&address, recovery, passkeys);
-        let mut remove = vec!["pending_email", "former_emails"];
-        if !left.totp {
-            remove.push("totp_since");
+        let trusted = user.trusted_factors(&address, recovery, passkeys);
+        let former = user.former_emails_before(&address, now);
+        let kept = u32::try_from(trusted.passkeys.len()).map_err(Error::internal)?;
+        let mut change = revoke_all()
+            .and_set(
+                "email = :to, email_confirmed = :yes, password_hash = :unusable, passkeys = :kept, updated_at = :now",
+            )
+            .and_set("former_emails = :still")
+            .only_if("email = :from AND former_emails = :former")
+            .value(":from", s(user.email.as_str()))
+            .value(":to", s(to.as_str()))
+            .value(":former", value(&user.former_emails)?)
+            .value(":still", value(&former)?)
+            .value(":unusable", value(unusable)?)
+            .value(":kept", n(kept))
+            .value(":yes", value(&true)?)
+            .value(":now", n(now.millis()));
+        if !trusted.totp {
+            change = change.remove("totp_since");
         }
-        let kept = u32::try_from(left.passkeys.len()).map_err(Error::internal)?;
         if kept == 0 {
-            remove.push("passkeys_since");
+            change = change.remove("passkeys_since");
         }
-        let profile = self
-            .update(user_key(user.id), PROFILE)
-            .update_expression(format!(
-                "SET email = :to, email_confirmed = :yes, session_epoch = :next, passkeys = :kept, updated_at = :now \
-                 REMOVE {}",
-                remove.join(", ")
-            ))
-            .condition_expression("email = :from AND former_emails = :former")
-            .expression_attribute_values(":from", s(user.email.as_str()))
-            .expression_attribute_values(":to", s(to.as_str()))
-            .expression_attribute_values(":former", value(&user.former_emails)?)
-            .expression_attribute_values(":next", n(user.session_epoch.saturating_add(1)))
-            .expression_attribute_values(":kept", n(kept))
-            .expression_attribute_values(":yes", value(&true)?)
-            .expression_attribute_values(":now", n(now.millis()));
+        let profile = change.into_update(self.update(user_key(user.id), PROFILE));
         let back = self
-            .put_of(owner_item(&address, user.id, &user.password_hash)?)
+            .put_of(owner_item(&address, user.id, unusable)?)
             .condition_expression("#user = :user AND reserved_until > :now")
             .expression_attribute_names("#user", "user")
             .expression_attribute_values(":user", value(&user.id)?)
@@ -259,15 +275,11 @@ impl Store {
             update(same_factors(profile, user))?,
             self.put_new(Self::mail_item(mail)?)?,
         ];
-        items.extend(self.drop_distrusted(user, &left, recovery, passkeys)?);
+        items.extend(self.drop_distrusted(user, &trusted, recovery, passkeys)?);
         if !self.transact(items).await? {
             return Ok(false);
         }
-        // Afterwards and one by one: whether one of them has lapsed must not stand in the owner's way. One that stays for
-        // a failure lapses within the week, and its own link is worth nothing any more.
-        for former in user.former_emails.iter().filter(|former| former.address != address) {
-            self.free_kept_address(&former.address, user.id).await?;
-        }
+        self.free_all_but(user, &address, &former).await?;
         Ok(true)
     }
 }

@@ -5,12 +5,13 @@ use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure};
 use futures_util::future::try_join_all;
 
 use super::erasures::ERASURE;
-use super::users::address_key;
+use super::users::{UNCONFIRMED, address_key, user_key};
 use super::{Erasure, Item, Store, from_item, if_condition_held, n, s, shard, shards, text, to_item};
 use crate::clock::Timestamp;
 use crate::domain::email::FoldedAddress;
 use crate::domain::id::MailId;
 use crate::domain::mail::{CLAIM, OwedMail, sweep_after};
+use crate::domain::user::User;
 use crate::error::{Causes, Result};
 
 /// What came of claiming a mail.
@@ -122,7 +123,19 @@ impl Store {
     /// # Errors
     /// Only when the table cannot be read.
     pub async fn due(&self, limit: i32, now: Timestamp) -> Result<Vec<Pending>> {
-        let pages = try_join_all(shards("PENDING").map(async |shard| {
+        Ok(self.due_in("PENDING", limit, now).await?.into_iter().filter_map(pending).collect())
+    }
+
+    /// Unconfirmed accounts whose time is up, at most `limit` of each shard.
+    ///
+    /// # Errors
+    /// Only when the table cannot be read.
+    pub async fn lapsed(&self, limit: i32, now: Timestamp) -> Result<Vec<User>> {
+        self.due_in(UNCONFIRMED, limit, now).await?.into_iter().map(from_item).collect()
+    }
+
+    async fn due_in(&self, name: &str, limit: i32, now: Timestamp) -> Result<Vec<Item>> {
+        let pages = try_join_all(shards(name).map(async |shard| {
             let query = self
                 .db
                 .query()
@@ -135,7 +148,7 @@ impl Store {
             query.send().await.map(|answer| answer.items.unwrap_or_default())
         }))
         .await?;
-        Ok(pages.into_iter().flatten().filter_map(pending).collect())
+        Ok(pages.into_iter().flatten().collect())
     }
 
     /// Puts off the next look at something pending. `false` when it is no longer pending or another sweeper was first.
@@ -145,7 +158,7 @@ impl Store {
     pub async fn put_off(&self, pending: &Pending, now: Timestamp) -> Result<bool> {
         let (pk, sk, sweeps) = match pending {
             Pending::Mail(mail) => (address_key(&mail.address), mail_key(mail.id), mail.sweeps),
-            Pending::Erasure(erasure) => (super::users::user_key(erasure.user), ERASURE.into(), erasure.sweeps),
+            Pending::Erasure(erasure) => (user_key(erasure.user), ERASURE.into(), erasure.sweeps),
         };
         let update = self
             .db

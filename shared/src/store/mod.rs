@@ -22,11 +22,13 @@
 //! | public half of a signing key | `KEYS` | kid |
 //!
 //! All that belongs to a person lies in two partitions, so deleting the account is two queries. Two sparse indexes:
-//! `list` (accounts, by `list_shard` and `id`) and `pending` (mails and erasures, by `pending_shard` and `pending_at`).
+//! `list` (accounts, by `list_shard` and `id`) and `pending` (mails, erasures and unconfirmed accounts, by `pending_shard` and
+//! `pending_at`).
 //! TTL deletes days late, so every read compares times itself.
 
 mod addresses;
 mod attempts;
+mod change;
 mod contention;
 mod erasures;
 mod factors;
@@ -36,6 +38,7 @@ mod links;
 mod mails;
 mod passkeys;
 mod passwords;
+mod revocation;
 mod sessions;
 mod users;
 
@@ -57,6 +60,7 @@ pub use erasures::Erasure;
 pub use factors::{BeforeVerification, Factors};
 pub use keys::{KeyStore, PrivateKey, PublicKey};
 pub use mails::{Claim, Pending};
+pub use passwords::FirstProof;
 pub use sessions::NewClient;
 pub use users::{Created, Turn};
 

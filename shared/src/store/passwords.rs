@@ -3,22 +3,37 @@
 
 use aws_sdk_dynamodb::types::TransactWriteItem;
 
+use super::factors::same_factors;
 use super::links::link_key;
+use super::revocation::{revoke_all, revoke_others};
 use super::sessions::session_key;
-use super::users::{PROFILE, user_key};
+use super::users::{LAPSE, PROFILE, user_key};
 use super::{Store, n, s, update, value};
 use crate::clock::Timestamp;
+use crate::domain::client::Fingerprint;
 use crate::domain::id::UserId;
 use crate::domain::link::LinkHash;
 use crate::domain::mail::OwedMail;
+use crate::domain::passkey::Passkey;
+use crate::domain::recovery::RecoverySet;
 use crate::domain::session::Session;
-use crate::domain::user::{Role, User};
+use crate::domain::user::{Role, TrustedFactors, User};
 use crate::error::Result;
 use crate::hashing::PasswordHash;
 
+/// What a password chosen through a mailed link means for an account whose address nobody had proved so before.
+#[derive(Debug)]
+pub struct FirstProof<'a> {
+    /// Whether the account is an administrator's from then on.
+    pub becomes_admin: bool,
+    /// The factors that are there: somebody else's, as far as is known.
+    pub recovery: Option<&'a RecoverySet>,
+    pub passkeys: &'a [Passkey],
+}
+
 impl Store {
-    /// Sets a new password, begins a new epoch, which ends every session, and takes this one session along. `false` when
-    /// password or address were changed or the session ended in the meantime.
+    /// Sets a new password and ends whatever the old one began ([`revocation`](super::revocation)), but for this one session.
+    /// `false` when password or address were changed or the session ended in the meantime.
     ///
     /// # Errors
     /// Only when the table cannot be written.
@@ -30,28 +45,17 @@ impl Store {
         mail: &OwedMail,
         now: Timestamp,
     ) -> Result<bool> {
-        let next = user.session_epoch.saturating_add(1);
-        let profile = self
-            .update(user_key(user.id), PROFILE)
-            .update_expression(
-                "SET password_hash = :new, session_epoch = :next, updated_at = :now REMOVE pending_email",
-            )
-            .condition_expression("attribute_exists(pk) AND password_hash = :old AND session_epoch = :epoch")
-            .expression_attribute_values(":new", value(new)?)
-            .expression_attribute_values(":old", value(&user.password_hash)?)
-            .expression_attribute_values(":epoch", n(user.session_epoch))
-            .expression_attribute_values(":next", n(next))
-            .expression_attribute_values(":now", n(now.millis()));
-        let session = self
-            .update(user_key(user.id), &session_key(session.id))
-            .update_expression("SET epoch = :next")
-            .condition_expression("attribute_exists(pk) AND epoch = :epoch")
-            .expression_attribute_values(":epoch", n(user.session_epoch))
-            .expression_attribute_values(":next", n(next));
+        let change = revoke_others(&Fingerprint::of_session(session))?
+            .and_set("password_hash = :new, updated_at = :now")
+            .only_if("password_hash = :old AND session_epoch = :epoch")
+            .value(":new", value(new)?)
+            .value(":old", value(&user.password_hash)?)
+            .value(":epoch", n(user.session_epoch))
+            .value(":now", n(now.millis()));
         let items = vec![
-            update(profile)?,
+            update(change.into_update(self.update(user_key(user.id), PROFILE)))?,
             self.write_parameters(&user.email.folded(), user.id, new)?,
-            update(session)?,
+            self.take_along(session)?,
             self.put_new(Self::mail_item(mail)?)?,
         ];
         self.transact(items).await
@@ -72,8 +76,10 @@ impl Store {
         self.transact(items).await.map(|_| ())
     }
 
-    /// Uses a link and sets a new password: all sessions end, and the address counts as confirmed, for the link was mailed
-    /// there. `false` when the link was used or has expired, or the password or address was changed in the meantime.
+    /// Uses a link, sets a new password and ends whatever the old one began ([`revocation`](super::revocation)). The address
+    /// counts as confirmed, and the account as its owner's, for whoever knows the password reads the mailbox now. With `proof`
+    /// all second factors go that are there. `false` when the link was used or has expired, or when the address, the epoch, or
+    /// with `proof` the factors, were changed in the meantime.
     ///
     /// # Errors
     /// Only when the table cannot be written.
@@ -82,32 +88,54 @@ impl Store {
         user: &User,
         link: &LinkHash,
         new: &PasswordHash,
-        roles: &[Role],
+        proof: Option<&FirstProof<'_>>,
         mail: &OwedMail,
         now: Timestamp,
     ) -> Result<bool> {
-        let profile = self
-            .update(user_key(user.id), PROFILE)
-            .update_expression(
-                "SET password_hash = :new, session_epoch = :next, email_confirmed = :yes, #roles = :roles, \
-                 updated_at = :now REMOVE pending_email",
-            )
-            .condition_expression("attribute_exists(pk) AND email = :email AND session_epoch = :epoch")
-            .expression_attribute_names("#roles", "roles")
-            .expression_attribute_values(":new", value(new)?)
-            .expression_attribute_values(":email", s(user.email.as_str()))
-            .expression_attribute_values(":epoch", n(user.session_epoch))
-            .expression_attribute_values(":next", n(user.session_epoch.saturating_add(1)))
-            .expression_attribute_values(":yes", value(&true)?)
-            .expression_attribute_values(":roles", value(&roles)?)
-            .expression_attribute_values(":now", n(now.millis()));
-        let items = vec![
+        let mut change = revoke_all()
+            .and_set("password_hash = :new, email_confirmed = :yes, updated_at = :now")
+            .remove("contested_at, confirmed_by_link_alone_at")
+            .remove(LAPSE)
+            .only_if("email = :email AND session_epoch = :epoch")
+            .value(":new", value(new)?)
+            .value(":email", s(user.email.as_str()))
+            .value(":epoch", n(user.session_epoch))
+            .value(":yes", value(&true)?)
+            .value(":now", n(now.millis()));
+        if let Some(proof) = proof {
+            change = change.remove("totp_since, passkeys, passkeys_since");
+            if proof.becomes_admin {
+                change = change
+                    .and_set("#roles = list_append(#roles, :admin), made_admin = :yes")
+                    .only_if("NOT contains(#roles, :role)")
+                    .name("#roles", "roles")
+                    .value(":role", value(&Role::Admin)?)
+                    .value(":admin", value(&[Role::Admin])?);
+            }
+        }
+        let mut profile = change.into_update(self.update(user_key(user.id), PROFILE));
+        let mut items = vec![
             self.use_link(user.id, link, now)?,
-            update(profile)?,
             self.write_parameters(&user.email.folded(), user.id, new)?,
             self.put_new(Self::mail_item(mail)?)?,
         ];
+        if let Some(FirstProof { recovery, passkeys, .. }) = proof {
+            profile = same_factors(profile, user);
+            items.extend(self.drop_distrusted(user, &TrustedFactors::default(), *recovery, passkeys)?);
+        }
+        items.push(update(profile)?);
         self.transact(items).await
+    }
+
+    /// For a transaction that ends all sessions: this one goes on, in the next epoch.
+    pub(super) fn take_along(&self, session: &Session) -> Result<TransactWriteItem> {
+        let along = self
+            .update(user_key(session.user), &session_key(session.id))
+            .update_expression("SET epoch = :next")
+            .condition_expression("attribute_exists(pk) AND epoch = :epoch")
+            .expression_attribute_values(":epoch", n(session.epoch))
+            .expression_attribute_values(":next", n(session.epoch.saturating_add(1)));
+        update(along)
     }
 
     /// For a transaction that a link authorises: once, before it expires.

@@ -1,24 +1,25 @@
 //! Accounts and the addresses that belong to them.
 
 use std::cmp::Reverse;
-use std::collections::HashMap;
 use std::time::Duration;
 
-use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
+use aws_sdk_dynamodb::types::ReturnValue;
 use futures_util::future::try_join_all;
 
 use super::addresses::owner_item;
+use super::change::Change;
+use super::revocation::revoke_all;
 use super::{
     Erasure, Item, SHARDS, Store, delete, from_item, if_condition_held, n, s, shard, shards, to_item, update, value,
 };
 use crate::clock::Timestamp;
 use crate::domain::email::FoldedAddress;
-use crate::domain::id::{UploadId, UserId};
+use crate::domain::id::{MailId, UploadId, UserId};
 use crate::domain::link::LinkHash;
 use crate::domain::mail::{ASK_INTERVAL, OwedMail};
 use crate::domain::name::UserName;
 use crate::domain::picture::{Requested, Settled, Shown};
-use crate::domain::user::{ListedUser, Role, User};
+use crate::domain::user::{ListedUser, User};
 use crate::error::Result;
 
 /// What came of creating an account.
@@ -45,6 +46,11 @@ pub(super) fn address_key(address: &FoldedAddress) -> String {
 }
 
 pub(super) const PROFILE: &str = "PROFILE";
+/// Accounts that wait for their confirmation have shards of their own in the index `pending`: as many as a flood of registrations
+/// leaves, they hold up no email.
+pub(super) const UNCONFIRMED: &str = "UNCONFIRMED";
+/// The attributes that make an account lapse, to be removed once its address is proved.
+pub(super) const LAPSE: &str = "pending_shard, pending_at";
 
 impl Store {
     /// Account, address and the mail that is owed for it, in one transaction: the address's condition is what
@@ -86,7 +92,7 @@ impl Store {
     /// # Errors
     /// Only when the table cannot be written.
     pub async fn rename(&self, id: UserId, name: &UserName, now: Timestamp) -> Result<Option<User>> {
-        let change = Change::new("SET #name = :name, updated_at = :now")
+        let change = Change::set("#name = :name, updated_at = :now")
             .name("#name", "name")
             .value(":name", value(name)?)
             .value(":now", n(now.millis()));
@@ -104,43 +110,67 @@ impl Store {
         now: Timestamp,
     ) -> Result<Option<User>> {
         let change = match name {
-            Some(name) => Change::new("SET #name = :name, updated_at = :now REMOVE pending_email")
-                .name("#name", "name")
-                .value(":name", value(name)?),
-            None => Change::new("SET updated_at = :now REMOVE pending_email"),
+            Some(name) => Change::set("#name = :name").name("#name", "name").value(":name", value(name)?),
+            None => Change::default(),
         };
-        self.change_user(id, change.value(":now", n(now.millis()))).await
+        let change = change.and_set("updated_at = :now").value(":now", n(now.millis())).remove("pending_email");
+        self.change_user(id, change).await
     }
 
-    /// Ends every session of the account with one write, and with them the links that were mailed to choose a password or
-    /// to confirm a new address.
+    /// Signs the account out everywhere, with one write ([`revocation`](super::revocation)).
     ///
     /// # Errors
     /// Only when the table cannot be written.
     pub async fn end_all_sessions(&self, id: UserId) -> Result<Option<User>> {
-        self.change_user(
-            id,
-            Change::new("SET session_epoch = session_epoch + :one REMOVE pending_email").value(":one", n(1)),
-        )
-        .await
+        self.change_user(id, revoke_all()).await
     }
 
     /// Uses a link and confirms the account's address, both or neither. `false` when the link was used before or
-    /// has expired, when another link confirmed the address first, or when the account is gone.
+    /// has expired, when another link confirmed the address first, when the account is contested, or when it is gone.
     ///
     /// # Errors
     /// Only when the table cannot be written.
-    pub async fn confirm_address(&self, id: UserId, link: &LinkHash, roles: &[Role], now: Timestamp) -> Result<bool> {
-        let profile = self
-            .update(user_key(id), PROFILE)
-            .update_expression("SET email_confirmed = :yes, #roles = :roles, updated_at = :now")
-            .condition_expression("attribute_exists(pk) AND email_confirmed = :no")
-            .expression_attribute_names("#roles", "roles")
-            .expression_attribute_values(":yes", value(&true)?)
-            .expression_attribute_values(":no", value(&false)?)
-            .expression_attribute_values(":roles", value(&roles)?)
-            .expression_attribute_values(":now", n(now.millis()));
+    pub async fn confirm_address(&self, id: UserId, link: &LinkHash, now: Timestamp) -> Result<bool> {
+        let change = Change::set("email_confirmed = :yes, confirmed_by_link_alone_at = :now, updated_at = :now")
+            .remove(LAPSE)
+            .only_if("email_confirmed = :no")
+            .only_if("attribute_not_exists(contested_at)")
+            .value(":yes", value(&true)?)
+            .value(":no", value(&false)?)
+            .value(":now", n(now.millis()));
+        let profile = change.into_update(self.update(user_key(id), PROFILE));
         self.transact(vec![self.use_link(id, link, now)?, update(profile)?]).await
+    }
+
+    /// Notes that somebody else claimed the account's address before it was proved: by registering with it or by asking to move
+    /// to it, at `claimed_at`. From then on only a password chosen through a mailed link makes the account usable. If a plain
+    /// link confirmed it after the claim, before this was written, everything that came of that ends ([`revocation`]
+    /// (super::revocation)). The email about the claim takes the turn of its kind. `None` when the claim came too late, the
+    /// account was contested before, or it is gone.
+    ///
+    /// # Errors
+    /// Only when the table cannot be written.
+    pub async fn contest(
+        &self,
+        user: &User,
+        mail: &OwedMail,
+        lapses_at: Timestamp,
+        now: Timestamp,
+    ) -> Result<Option<User>> {
+        let change = revoke_all()
+            .and_set("contested_at = :now, email_confirmed = :no, mail_turn_at = :now, mail_turn_of = :mail")
+            .and_set("pending_shard = :shard, pending_at = :lapses_at, updated_at = :now")
+            .only_if("email = :email")
+            .only_if("attribute_not_exists(contested_at)")
+            .only_if("(email_confirmed = :no OR confirmed_by_link_alone_at > :claimed_at)")
+            .value(":no", value(&false)?)
+            .value(":mail", s(mail.id.to_string()))
+            .value(":email", s(user.email.as_str()))
+            .value(":shard", s(shard(UNCONFIRMED, user.id.as_bytes())))
+            .value(":lapses_at", n(lapses_at.millis()))
+            .value(":claimed_at", n(mail.created_at.millis()))
+            .value(":now", n(now.millis()));
+        self.change_user(user.id, change).await
     }
 
     /// Whether a mail that anyone can ask for may go out: at most one of its [`Turn`] in [`ASK_INTERVAL`]. The
@@ -153,7 +183,7 @@ impl Store {
             Turn::Registration => ("mail_turn_at", "mail_turn_of"),
             Turn::Reset => ("reset_turn_at", "reset_turn_of"),
         };
-        let change = Change::new("SET #at = :now, #of = :mail")
+        let change = Change::set("#at = :now, #of = :mail")
             .only_if("(attribute_not_exists(#at) OR #at <= :before OR #of = :mail)")
             .name("#at", at)
             .name("#of", of)
@@ -166,7 +196,7 @@ impl Store {
     /// # Errors
     /// Only when the table cannot be written.
     pub async fn request_upload(&self, id: UserId, requested: &Requested) -> Result<Option<User>> {
-        let change = Change::new("SET picture.requested = :requested").value(":requested", value(requested)?);
+        let change = Change::set("picture.requested = :requested").value(":requested", value(requested)?);
         self.change_user(id, change).await
     }
 
@@ -183,9 +213,9 @@ impl Store {
         now: Timestamp,
     ) -> Result<Option<User>> {
         let change = match shown {
-            Some(shown) => Change::new("SET picture.settled = :settled, updated_at = :now, picture.shown = :shown")
+            Some(shown) => Change::set("picture.settled = :settled, updated_at = :now, picture.shown = :shown")
                 .value(":shown", value(shown)?),
-            None => Change::new("SET picture.settled = :settled, updated_at = :now"),
+            None => Change::set("picture.settled = :settled, updated_at = :now"),
         };
         self.settle(id, change, settled, now).await
     }
@@ -198,7 +228,7 @@ impl Store {
         // A millisecond ahead, so that it also comes after an upload of this very millisecond.
         let settled = Settled { upload: UploadId::new(now.plus(Duration::from_millis(1))), rejected: None };
         let change =
-            Change::new("SET picture.settled = :settled, updated_at = :now REMOVE picture.shown, picture.requested");
+            Change::set("picture.settled = :settled, updated_at = :now").remove("picture.shown, picture.requested");
         self.settle(id, change, &settled, now).await
     }
 
@@ -240,6 +270,34 @@ impl Store {
             delete(profile)?,
             self.leave_address(&farewell.address, user.id)?,
             self.put_new(Self::mail_item(farewell)?)?,
+            self.put_new(Self::erasure_item(&erasure, now)?)?,
+        ];
+        Ok(self.transact(items).await?.then_some(erasure))
+    }
+
+    /// Deletes an account that was never confirmed and whose time is up, frees its address, and notes what is left to erase.
+    /// Its address is told nothing: it never was anybody's here. `None` when it was confirmed, contested or deleted meanwhile.
+    ///
+    /// # Errors
+    /// Only when the table cannot be written.
+    pub async fn lapse_user(&self, user: &User, now: Timestamp) -> Result<Option<Erasure>> {
+        let address = user.email.folded();
+        // Emails that are owed to the address up to now were about this account.
+        let erasure = Erasure {
+            user: user.id,
+            address: address.clone(),
+            former: Vec::new(),
+            farewell: MailId::new(now),
+            sweeps: 0,
+        };
+        let profile = self
+            .delete_of(&user_key(user.id), PROFILE)
+            .condition_expression("attribute_exists(pk) AND email_confirmed = :no AND pending_at <= :now")
+            .expression_attribute_values(":no", value(&false)?)
+            .expression_attribute_values(":now", n(now.millis()));
+        let items = vec![
+            delete(profile)?,
+            self.leave_address(&address, user.id)?,
             self.put_new(Self::erasure_item(&erasure, now)?)?,
         ];
         Ok(self.transact(items).await?.then_some(erasure))
@@ -298,8 +356,8 @@ impl Store {
             .table_name(&self.table)
             .key("pk", s(user_key(id)))
             .key("sk", s(PROFILE))
-            .update_expression(change.expression)
-            .condition_expression(change.condition)
+            .update_expression(change.expression())
+            .condition_expression(change.condition())
             .set_expression_attribute_names(change.names)
             .set_expression_attribute_values(Some(change.values))
             .return_values(change.returns);
@@ -328,46 +386,9 @@ fn share_of(limit: usize) -> i32 {
 fn profile_item(user: &User) -> Result<Item> {
     let mut profile = to_item(user_key(user.id), PROFILE, user)?;
     profile.insert("list_shard".into(), s(shard("USERS", user.id.as_bytes())));
+    if user.lapses_at.is_some() {
+        // With its `pending_at` that puts it among what the sweeper looks after.
+        profile.insert("pending_shard".into(), s(shard(UNCONFIRMED, user.id.as_bytes())));
+    }
     Ok(profile)
-}
-
-/// What an update of an account does.
-struct Change {
-    expression: &'static str,
-    condition: String,
-    names: Option<HashMap<String, String>>,
-    values: Item,
-    returns: ReturnValue,
-}
-
-impl Change {
-    fn new(expression: &'static str) -> Self {
-        Self {
-            expression,
-            condition: String::from("attribute_exists(pk)"),
-            names: None,
-            values: Item::new(),
-            returns: ReturnValue::AllNew,
-        }
-    }
-
-    fn only_if(mut self, condition: &str) -> Self {
-        self.condition = format!("attribute_exists(pk) AND {condition}");
-        self
-    }
-
-    fn name(mut self, placeholder: &str, name: &str) -> Self {
-        self.names.get_or_insert_default().insert(placeholder.to_owned(), name.to_owned());
-        self
-    }
-
-    fn value(mut self, placeholder: &str, value: AttributeValue) -> Self {
-        self.values.insert(placeholder.to_owned(), value);
-        self
-    }
-
-    fn returning(mut self, returns: ReturnValue) -> Self {
-        self.returns = returns;
-        self
-    }
 }

@@ -125,6 +125,15 @@ pub enum Event<'a> {
     /// Every session of the account ended with it.
     PasswordReset {
         user: UserId,
+        admin: bool,
+    },
+    /// A second registration claimed the address of an account before it was confirmed.
+    UserContested {
+        user: UserId,
+    },
+    /// An account that was never confirmed was erased.
+    UserLapsed {
+        user: UserId,
     },
     AddressChangeRequested {
         user: UserId,
@@ -358,7 +367,9 @@ impl Event<'_> {
                 ("password_change_failed", Iam, Details { failure: true, ..in_session(user, session) })
             }
             Self::PasswordResetRequested => ("password_reset_requested", Iam, Details::default()),
-            Self::PasswordReset { user } => ("password_reset", Iam, of(user)),
+            Self::PasswordReset { user, admin } => ("password_reset", Iam, Details { admin: Some(admin), ..of(user) }),
+            Self::UserContested { user } => ("user_contested", Iam, of(user)),
+            Self::UserLapsed { user } => ("user_lapsed", Iam, of(user)),
             Self::AddressChangeRequested { user } => ("address_change_requested", Iam, of(user)),
             Self::AddressChanged { user, admin } => {
                 ("address_changed", Iam, Details { admin: Some(admin), ..of(user) })

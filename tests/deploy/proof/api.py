@@ -86,6 +86,14 @@ class Api:
     def login(self, email: str, password: str) -> Answer:
         return self.post("/auth/login", {"email": email, "password": password})
 
+    def administrator(self, password: str) -> dict:
+        """Registers the administrator, who chooses a password through the mailed link, and signs in."""
+        email = self.deployment.variable("ADMIN_EMAIL")
+        self.register(email, "a-password-of-anybody").must(202)
+        token = self.mailed_token(email, "/auth/password/reset")
+        self.post("/auth/password/reset", {"token": token, "password": password}).must(200)
+        return self.login(email, password).must(200)
+
     def signed_in(self, email: str, password: str) -> dict:
         """Registers, confirms and signs in: the pair of tokens, with the user."""
         self.register(email, password).must(202)

@@ -17,7 +17,10 @@ def test_from_registering_to_signing_out(api: Api, deployment: Deployment) -> No
     assert api.login(email, PASSWORD).must(403)["code"] == "email_not_confirmed"
 
     token = api.confirmation_token(email)
-    assert api.get(f"/auth/confirm?token={token}").must(200) == {"status": "confirmed"}
+    opened = api.get(f"/auth/confirm?token={token}")
+    assert opened.headers["content-type"].startswith("text/html"), "what does not prefer JSON gets a page"
+    confirmed = api.fetch("GET", f"{api.public_url}/api/v1/auth/confirm?token={token}", None, {"accept": "application/json"})
+    assert confirmed.must(200) == {"status": "confirmed"}
     pair = api.login(email, PASSWORD).must(200)
     access, user = pair["access_token"], pair["user"]
     assert api.get("/user", access).must(200) == user
@@ -27,7 +30,7 @@ def test_from_registering_to_signing_out(api: Api, deployment: Deployment) -> No
         assert dimensions(api.fetch("GET", url).must(200)) == (int(size), int(size))
 
     boss = deployment.variable("ADMIN_EMAIL")
-    admin = api.signed_in(boss, PASSWORD)["access_token"]
+    admin = api.administrator(PASSWORD)["access_token"]
     listed = api.get("/users?limit=10", admin).must(200)["users"]
     assert [listed_user["email"] for listed_user in listed] == [boss, email]
     assert api.get("/users", access).must(403)["code"] == "forbidden"

@@ -4,15 +4,17 @@
 //! They hold no script and load nothing. Serve them with [`CONTENT_SECURITY_POLICY`] and with
 //! `Referrer-Policy: no-referrer`, for the token is in the address of the first.
 
+use std::borrow::Cow;
 use std::sync::LazyLock;
 
 use minijinja::{Environment, UndefinedBehavior, Value, context, syntax::SyntaxConfig};
 
 use crate::domain::password::MIN_CHARACTERS;
+use crate::domain::user::FactorSummary;
 
 /// Allows the one style sheet, by its hash, and the form's way back to this service.
 pub const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; \
-    style-src 'sha256-GzJY9yzA3qwdNF38Q6ifLjy1ss41AUOSN5K/uaxs4kM='; \
+    style-src 'sha256-DxBEOXGX4fB7K33OjMJnLMB0lh4DVcpIKslH5Bz1WV8='; \
     form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
 
 const STYLE: &str = include_str!("style.css");
@@ -56,9 +58,13 @@ pub enum Outcome {
     Confirmed,
     AlreadyConfirmed,
     Expired,
-    PasswordReset,
+    PasswordReset {
+        factors: FactorSummary,
+    },
     ResetUsed,
     ResetExpired,
+    /// Only a password chosen through another link confirms the account.
+    NeedsChosenPassword,
     AddressChanged,
     ChangeUsed,
     ChangeExpired,
@@ -79,7 +85,8 @@ impl Outcome {
             Self::Confirmed => "Your address is confirmed",
             Self::AlreadyConfirmed => "Your address was already confirmed",
             Self::Expired | Self::ResetExpired | Self::ChangeExpired | Self::UndoExpired => "This link has expired",
-            Self::PasswordReset => "Your password is set",
+            Self::PasswordReset { .. } => "Your password is set",
+            Self::NeedsChosenPassword => "Choose a password instead",
             Self::ResetUsed | Self::ChangeUsed | Self::UndoUsed => "This link was used before",
             Self::AddressChanged => "Your new address is confirmed",
             Self::AddressTaken => "This address is taken",
@@ -87,6 +94,26 @@ impl Outcome {
             Self::Invalid => "This link does not work",
             Self::Unavailable => "That did not work just now",
         }
+    }
+
+    /// The words beside [`Self::paragraphs`] that depend on the account.
+    fn details(self) -> Option<String> {
+        let Self::PasswordReset { factors } = self else { return None };
+        if factors.is_empty() {
+            return None;
+        }
+        let app = factors.totp.then(|| "an authenticator app".to_owned());
+        let passkeys = match factors.passkeys {
+            0 => None,
+            1 => Some("a passkey".to_owned()),
+            many => Some(format!("{many} passkeys")),
+        };
+        let list = [app, passkeys].into_iter().flatten().collect::<Vec<_>>().join(" and ");
+        Some(format!(
+            "Signing in also asks for a second factor: your account has {list}, and recovery codes. If you did not add all \
+             of that yourself, somebody else can still sign in. Remove it in the security settings of your account and make \
+             new recovery codes; if you cannot sign in because of it, ask for help where you sign in.",
+        ))
     }
 
     const fn paragraphs(self) -> &'static [&'static str] {
@@ -98,7 +125,13 @@ impl Outcome {
                 "To get a new one, ask for the confirmation mail again, or register once more with \
                  the same address: the mail you get then holds a new link.",
             ],
-            Self::PasswordReset => &["All devices were signed out. Sign in with your new password."],
+            Self::PasswordReset { .. } => &["All devices were signed out. Sign in with your new password."],
+            Self::NeedsChosenPassword => &[
+                "This address is confirmed by choosing the password of its account: so the account is yours, even if \
+                 somebody else registered with your address as well.",
+                "The link to do so is in the newest email that we sent you. To get another, ask for the confirmation email \
+                 again.",
+            ],
             Self::ResetUsed => &[
                 "It works once, and only until the password or the address is changed in another way.",
                 "If you cannot sign in, say there that you forgot your password, and we send you a new link.",
@@ -121,8 +154,9 @@ impl Outcome {
                 "If that account is yours too, sign in to it, or say there that you forgot its password.",
             ],
             Self::AddressRestored => &[
-                "Everybody was signed out, and an authenticator app that came with the change is gone.",
-                "Choose a new password now: the link to do so is on its way to you by mail.",
+                "Everybody was signed out, the password no longer works, and second factors that came with the change are \
+                 gone.",
+                "Choose a new password now: the link to do so is on its way to you by email.",
             ],
             Self::UndoUsed => &[
                 "Your account has this address again already, or a change was taken back from an earlier one.",
@@ -133,9 +167,10 @@ impl Outcome {
                 "If you did not make it, please ask for help where you sign in.",
             ],
             Self::Invalid => &[
-                "Perhaps only a part of it was opened. Open it again from the mail, or copy the \
-                 whole address from there into your browser.",
-                "If a newer mail has reached you, use the link in that one.",
+                "Perhaps only a part of it was opened. Open it again from the email, or copy the whole link from there into \
+                 your browser.",
+                "If a newer email has reached you, use the link in that one. To get a new link, register, change the address \
+                 or say that you forgot your password once more.",
             ],
             Self::Unavailable => &["The fault is ours, and your link is still good. Please open it again from the \
                  mail in a few minutes."],
@@ -143,8 +178,7 @@ impl Outcome {
     }
 }
 
-/// The page with the button: it posts `token` to `action`, a path of this service. It is the same
-/// for every token, known or not.
+/// The page with the button: it posts `token` to `action`, a path of this service.
 ///
 /// # Panics
 /// Never with the templates built in, as the tests show.
@@ -156,15 +190,15 @@ pub fn button(product: &str, what: Button, action: &str, token: &str) -> String 
     page("confirm.html", context! { product, heading, lead, button, aside, action, token, style => STYLE })
 }
 
-/// The page with the form for a new password: it posts `token` and `password` to `action`. It is the same for every token,
-/// known or not. `problem` is why the password before was not taken.
+/// The page with the form for a new password: it posts `token` and `password` to `action`. `email` is the account's address,
+/// for password managers to know whose password they keep. `problem` is why the password before was not taken.
 ///
 /// # Panics
 /// Never with the templates built in, as the tests show.
 #[must_use]
-pub fn password_form(product: &str, action: &str, token: &str, problem: Option<&str>) -> String {
+pub fn password_form(product: &str, action: &str, token: &str, email: &str, problem: Option<&str>) -> String {
     let (heading, shortest) = ("Choose a new password", MIN_CHARACTERS);
-    page("password.html", context! { product, heading, action, token, problem, shortest, style => STYLE })
+    page("password.html", context! { product, heading, action, token, email, problem, shortest, style => STYLE })
 }
 
 /// The page that says what came of it, with a way on to `home_url`.
@@ -173,7 +207,9 @@ pub fn password_form(product: &str, action: &str, token: &str, problem: Option<&
 /// Never with the templates built in, as the tests show.
 #[must_use]
 pub fn outcome(product: &str, outcome: Outcome, home_url: &str) -> String {
-    let (heading, paragraphs) = (outcome.heading(), outcome.paragraphs().to_vec());
+    let heading = outcome.heading();
+    let paragraphs: Vec<Cow<'_, str>> =
+        outcome.paragraphs().iter().copied().map(Cow::from).chain(outcome.details().map(Cow::from)).collect();
     page("outcome.html", context! { product, heading, paragraphs, home_url, style => STYLE })
 }
 
@@ -201,11 +237,13 @@ fn page(name: &str, values: Value) -> String {
 mod tests {
     use super::*;
 
-    const EVERY_OUTCOME: [Outcome; 15] = [
+    const EVERY_OUTCOME: [Outcome; 17] = [
         Outcome::Confirmed,
         Outcome::AlreadyConfirmed,
         Outcome::Expired,
-        Outcome::PasswordReset,
+        Outcome::PasswordReset { factors: FactorSummary { totp: false, passkeys: 0 } },
+        Outcome::PasswordReset { factors: FactorSummary { totp: true, passkeys: 2 } },
+        Outcome::NeedsChosenPassword,
         Outcome::ResetUsed,
         Outcome::ResetExpired,
         Outcome::AddressChanged,
@@ -224,7 +262,7 @@ mod tests {
     fn every_page(value: &str) -> Vec<String> {
         let outcomes = EVERY_OUTCOME.map(|each| outcome(value, each, value));
         let buttons = EVERY_BUTTON.map(|each| button(value, each, value, value));
-        let forms = [None, Some(value)].map(|problem| password_form(value, value, value, problem));
+        let forms = [None, Some(value)].map(|problem| password_form(value, value, value, value, problem));
         outcomes.into_iter().chain(buttons).chain(forms).collect()
     }
 
@@ -261,7 +299,7 @@ mod tests {
     fn the_form_posts_the_token_to_where_it_came_from() {
         let (action, token) = ("/api/v1/auth/confirm", "MZ2x-9_kQ0");
         let buttons = EVERY_BUTTON.map(|each| button("Example", each, action, token));
-        for page in buttons.into_iter().chain([password_form("Example", action, token, None)]) {
+        for page in buttons.into_iter().chain([password_form("Example", action, token, "ada@example.com", None)]) {
             assert!(
                 page.contains("<form method=\"post\" action=\"&#x2f;api&#x2f;v1&#x2f;auth&#x2f;confirm\">"),
                 "{page}"

@@ -1,0 +1,45 @@
+//! Ending what is in doubt, in one place.
+//!
+//! **The principle: a password, factor, session, device or link that is in doubt is unusable from the write that puts it in
+//! doubt.** Every act by which an owner takes an account back, or tightens it, writes the account through one of the two changes
+//! below, in the transaction that does the rest. Together with that act they decide what a thief is left with;
+//! `docs/security.md` has the table of both, and `tests/recovery.rs` a test for each of its cells.
+//!
+//! What one addition to `session_epoch` ends, because each of these names the epoch that it was made under:
+//!
+//! | what | where the epoch is compared |
+//! |---|---|
+//! | sessions: access tokens, refresh tokens | `Session::is_live` |
+//! | device tokens | `Device::belongs_to` |
+//! | sign-ins that wait for their second factor | `Challenge::stands` |
+//! | links to choose a password, links to a new address | the routes that take them, and the condition of their write |
+//! | factors that are being added | the condition `same_factors` |
+//!
+//! Besides, the address that the account was to have is dropped, and the clients that it knew are forgotten, so that the next
+//! sign-in from any of them is told to the owner.
+
+use super::change::Change;
+use super::{n, value};
+use crate::domain::client::Fingerprint;
+use crate::error::Result;
+
+/// Ends all of it, for the caller too.
+pub(super) fn revoke_all() -> Change {
+    revoke().remove("known_clients")
+}
+
+/// Ends all of it but the caller's own session, which the same transaction takes along into the next epoch, and the client that
+/// it signed in with.
+///
+/// # Errors
+/// Never: a fingerprint can be written.
+pub(super) fn revoke_others(own: &Fingerprint) -> Result<Change> {
+    Ok(revoke().and_set("known_clients = :own_client").value(":own_client", value(&[own])?))
+}
+
+fn revoke() -> Change {
+    Change::set("session_epoch = session_epoch + :one, tell_first_client = :tell")
+        .remove("pending_email")
+        .value(":one", n(1))
+        .value(":tell", aws_sdk_dynamodb::types::AttributeValue::Bool(true))
+}
