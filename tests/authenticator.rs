@@ -29,6 +29,12 @@ pub struct Authenticator {
     pub sign_count: Option<u32>,
     pub verifies_user: bool,
     pub backed_up: bool,
+    /// Whether it may be backed up; as `backed_up` unless set.
+    pub backup_eligible: Option<bool>,
+    /// Whether the page that asks is within one of another site.
+    pub cross_origin: bool,
+    /// What the browser says of how it is reached.
+    pub transports: Value,
 }
 
 impl Authenticator {
@@ -47,7 +53,20 @@ impl Authenticator {
             sign_count: Some(0),
             verifies_user: true,
             backed_up: false,
+            backup_eligible: None,
+            cross_origin: false,
+            transports: json!(["internal", "hybrid"]),
         }
+    }
+
+    /// The id of its credential, as the browser knows it.
+    pub fn credential_id(&self) -> String {
+        encode(&self.credential_id)
+    }
+
+    /// Whom it was made for, as the browser knows the user.
+    pub fn user_handle(&self) -> String {
+        encode(&self.user_handle)
     }
 
     /// `navigator.credentials.create()`: what its `toJSON()` gives.
@@ -76,7 +95,7 @@ impl Authenticator {
         self.public_key_credential(&json!({
             "clientDataJSON": encode(client_data.as_bytes()),
             "attestationObject": encode(&attestation),
-            "transports": ["internal", "hybrid"],
+            "transports": self.transports,
         }))
     }
 
@@ -100,12 +119,14 @@ impl Authenticator {
     }
 
     fn client_data(&self, kind: &str, challenge: &Value) -> String {
-        json!({ "type": kind, "challenge": challenge, "origin": self.origin, "crossOrigin": false }).to_string()
+        json!({ "type": kind, "challenge": challenge, "origin": self.origin, "crossOrigin": self.cross_origin })
+            .to_string()
     }
 
     fn authenticator_data(&self, flags: u8) -> Vec<u8> {
         let verified = if self.verifies_user { USER_VERIFIED } else { 0 };
-        let backup = if self.backed_up { BACKUP_ELIGIBLE | BACKED_UP } else { 0 };
+        let eligible = if self.backup_eligible.unwrap_or(self.backed_up) { BACKUP_ELIGIBLE } else { 0 };
+        let backup = eligible | if self.backed_up { BACKED_UP } else { 0 };
         let mut data = digest(&SHA256, self.rp_id.as_bytes()).as_ref().to_vec();
         data.push(flags | USER_PRESENT | verified | backup);
         data.extend(self.sign_count.unwrap_or(0).to_be_bytes());

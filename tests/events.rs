@@ -73,6 +73,7 @@ async fn every_route_answers_its_event() {
         ("renew_recovery_codes", 401, "invalid_token"),
         ("start_passkey_login", 200, "\"challenge\""),
         ("passkey_login", 401, "invalid_challenge"),
+        ("step_up", 401, "invalid_token"),
         ("start_passkey", 401, "invalid_token"),
         ("add_passkey", 401, "invalid_token"),
         ("rename_passkey", 401, "invalid_token"),

@@ -30,6 +30,7 @@ mod routes {
     mod send;
     mod service;
     mod sessions;
+    mod step_up;
     mod user;
     mod users;
 }

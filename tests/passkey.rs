@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -610,5 +612,241 @@ async fn what_becomes_of_a_passkey_is_in_the_log_and_the_owner_is_told() {
     let subjects: Vec<_> = app.mails_to(ADA, 3).await.iter().map(|mail| text(&mail["subject"])).collect();
     for subject in ["A passkey was added to your Example account", "A passkey was removed from your Example account"] {
         assert_eq!(subjects.iter().filter(|other| *other == subject).count(), 1, "{subjects:?}");
+    }
+}
+
+/// Reported by users of Supabase (auth, issue 2732), `KeePassXC` (13239) and `webauthn-rs` (510): authenticators correct what they
+/// said of backups when the passkey was made.
+#[tokio::test]
+async fn a_passkey_that_becomes_synchronised_signs_in_and_says_so() {
+    let app = TestApp::start().await;
+    let ada = app.signed_in(ADA).await;
+    let mut key = authenticator(&app);
+    key.sign_count = None;
+    added(&ada, &mut key).await;
+    // Flags 0x45 when it was made; then 0x0d, 0x1d, 0x05, 0x1d, 0x0d.
+    for (eligible, backed_up) in [(true, false), (true, true), (false, false), (true, true), (true, false)] {
+        (key.backup_eligible, key.backed_up) = (Some(eligible), backed_up);
+        let answer = sign_in(&app, &mut key).await;
+        assert_eq!(answer.status, 200, "alone, {eligible} {backed_up}: {}", answer.text);
+        assert_eq!(ada.get("/user/factors").await.json()["passkeys"][0]["backed_up"], backed_up);
+
+        let challenged = challenged(&app, ADA).await;
+        let answer = verify(&app, &challenged, &key.get(&challenged["passkey_options"])).await;
+        assert_eq!(answer.status, 200, "after the password, {eligible} {backed_up}: {}", answer.text);
+        let answer = ada.post("/user/recovery-codes", &proof(&app, &mut key).await).await;
+        assert_eq!(answer.status, 200, "as a proof, {eligible} {backed_up}: {}", answer.text);
+    }
+}
+
+#[tokio::test]
+async fn flags_of_backups_that_nobody_signed_are_refused() {
+    let app = TestApp::start().await;
+    let ada = app.signed_in(ADA).await;
+    let mut key = authenticator(&app);
+    added(&ada, &mut key).await;
+    for flags in [0x0d, 0x1d, 0x15] {
+        let asked = asked(&app).await;
+        let mut credential = key.get(&asked["options"]);
+        let mut data = URL_SAFE_NO_PAD.decode(text(&credential["response"]["authenticatorData"])).unwrap();
+        data[32] = flags;
+        credential["response"]["authenticatorData"] = json!(URL_SAFE_NO_PAD.encode(data));
+        assert_eq!(answer(&app, &asked["challenge_token"], &credential).await.code(), "invalid_passkey", "{flags:#x}");
+    }
+    (key.backup_eligible, key.backed_up) = (Some(false), true);
+    assert_eq!(sign_in(&app, &mut key).await.code(), "invalid_passkey", "backed up and not eligible (0x15)");
+    let mut other = authenticator(&app);
+    (other.backup_eligible, other.backed_up) = (Some(false), true);
+    let asked = options(&ada, &proof_of_last(&app, &mut key).await).await;
+    let made = other.create(&asked["options"]);
+    assert_eq!(add(&ada, &asked["challenge_token"], &made).await.code(), "invalid_passkey", "neither is a new one");
+    assert_eq!(ada.get("/user/factors").await.json()["passkeys"][0]["backed_up"], false);
+}
+
+/// A proof by a passkey that says what is true of it again.
+async fn proof_of_last(app: &TestApp, key: &mut Authenticator) -> Value {
+    (key.backup_eligible, key.backed_up) = (None, false);
+    proof(app, key).await
+}
+
+#[tokio::test]
+async fn a_passkey_that_becomes_synchronised_counts_on() {
+    let app = TestApp::start().await;
+    let ada = app.signed_in(ADA).await;
+    let mut key = authenticator(&app);
+    key.sign_count = Some(7);
+    added(&ada, &mut key).await;
+    key.backed_up = true;
+    assert_eq!(sign_in(&app, &mut key).await.status, 200);
+    key.sign_count = Some(5);
+    assert_eq!(sign_in(&app, &mut key).await.code(), "invalid_passkey", "behind");
+    assert_eq!(app.events("passkey_cloned").await.len(), 1);
+}
+
+/// Reported by users of Yubico's server (java-webauthn-server, issue 327): Safari and a security key.
+#[tokio::test]
+async fn an_empty_user_handle_is_none() {
+    let app = TestApp::start().await;
+    let ada = app.signed_in(ADA).await;
+    let mut key = authenticator(&app);
+    added(&ada, &mut key).await;
+    for handle in [Some(json!("")), Some(Value::Null), None] {
+        let bend = |mut credential: Value| {
+            match &handle {
+                Some(handle) => credential["response"]["userHandle"] = handle.clone(),
+                None => _ = credential["response"].as_object_mut().unwrap().remove("userHandle"),
+            }
+            credential
+        };
+        let challenged = challenged(&app, ADA).await;
+        let after = verify(&app, &challenged, &bend(key.get(&challenged["passkey_options"]))).await;
+        assert_eq!(after.status, 200, "after the password, {handle:?}: {}", after.text);
+        let asked = asked(&app).await;
+        let credential = bend(key.get(&asked["options"]));
+        let proof = json!({ "passkey": { "challenge_token": asked["challenge_token"], "credential": credential } });
+        let stepped_up = ada.post("/auth/step-up", &proof).await;
+        assert_eq!(stepped_up.status, 204, "as a proof, {handle:?}: {}", stepped_up.text);
+        let asked = self::asked(&app).await;
+        let alone = answer(&app, &asked["challenge_token"], &bend(key.get(&asked["options"]))).await;
+        assert_eq!(alone.code(), "invalid_passkey", "alone nobody is named, {handle:?}");
+    }
+}
+
+#[tokio::test]
+async fn members_that_browsers_leave_out_or_add_change_nothing() {
+    const LEFT_OUT: [(&str, &str); 3] =
+        [("", "clientExtensionResults"), ("", "authenticatorAttachment"), ("response", "transports")];
+    let app = TestApp::start().await;
+    let ada = app.signed_in(ADA).await;
+    let mut bent: Vec<(String, Box<dyn Fn(&mut Value)>)> = Vec::new();
+    for (within, name) in LEFT_OUT {
+        bent.push((
+            format!("{name} is null"),
+            Box::new(move |credential| {
+                let parent = if within.is_empty() { credential } else { &mut credential[within] };
+                parent[name] = Value::Null;
+            }),
+        ));
+        bent.push((
+            format!("{name} is left out"),
+            Box::new(move |credential| {
+                let parent = if within.is_empty() { credential } else { &mut credential[within] };
+                parent.as_object_mut().unwrap().remove(name);
+            }),
+        ));
+    }
+    bent.push((
+        "extensions".into(),
+        Box::new(|credential| {
+            credential["clientExtensionResults"] = json!({
+                "credProps": { "rk": true, "authenticatorDisplayName": "Phone" }, "appid": null, "credProtect": null,
+                "prf": { "enabled": true }, "largeBlob": { "supported": true }, "minPinLength": "4", "uvm": [[2, 4, 2]],
+            });
+        }),
+    ));
+    bent.push((
+        "members of level 3 and of the future".into(),
+        Box::new(|credential| {
+            credential["extensions"] = json!({});
+            credential["later"] = json!({ "more": [1, null] });
+            for name in ["publicKey", "publicKeyAlgorithm", "later"] {
+                credential["response"][name] = json!(-7);
+            }
+            let response = credential["response"].as_object_mut().unwrap();
+            response.entry("authenticatorData").or_insert(json!("AA"));
+            response.entry("attestationObject").or_insert(Value::Null);
+        }),
+    ));
+    let mut first = authenticator(&app);
+    added(&ada, &mut first).await;
+    for (what, bend) in &bent {
+        let mut key = authenticator(&app);
+        let asked = options(&ada, &proof(&app, &mut first).await).await;
+        let mut made = key.create(&asked["options"]);
+        bend(&mut made);
+        let added = add(&ada, &asked["challenge_token"], &made).await;
+        assert_eq!(added.status, 201, "create, {what}: {}", added.text);
+        let asked = self::asked(&app).await;
+        let mut signed = key.get(&asked["options"]);
+        bend(&mut signed);
+        let answer = answer(&app, &asked["challenge_token"], &signed).await;
+        assert_eq!(answer.status, 200, "get, {what}: {}", answer.text);
+    }
+}
+
+#[tokio::test]
+async fn a_credential_of_another_form_is_refused_by_name() {
+    let app = TestApp::start().await;
+    let ada = app.signed_in(ADA).await;
+    let mut key = authenticator(&app);
+    let asked = options(&ada, &json!({})).await;
+    let made = key.create(&asked["options"]);
+    let bent = |pointer: &str, value: Value| {
+        let mut credential = made.clone();
+        *credential.pointer_mut(pointer).unwrap() = value;
+        credential
+    };
+    for credential in [
+        json!({}),
+        json!([]),
+        json!("credential"),
+        bent("/response", json!([])),
+        bent("/response", Value::Null),
+        bent("/rawId", Value::Null),
+        bent("/rawId", json!("not base64!")),
+        bent("/id", Value::Null),
+        bent("/response/clientDataJSON", Value::Null),
+        bent("/response/attestationObject", json!(7)),
+        bent("/response/transports", json!("usb")),
+        bent("/response/transports", json!([1])),
+        bent("/clientExtensionResults", json!("none")),
+    ] {
+        let fields = add(&ada, &asked["challenge_token"], &credential).await.fields();
+        assert_eq!(fields, [("credential".to_owned(), "invalid_credential".to_owned())], "{credential}");
+    }
+    assert_eq!(add(&ada, &asked["challenge_token"], &made).await.status, 201, "none of that used it up");
+}
+
+#[tokio::test]
+async fn a_passkey_that_is_asked_for_within_another_sites_page_is_refused() {
+    let app = TestApp::start().await;
+    let ada = app.signed_in(ADA).await;
+    let mut key = authenticator(&app);
+    key.cross_origin = true;
+    let asked = options(&ada, &json!({})).await;
+    let made = key.create(&asked["options"]);
+    assert_eq!(add(&ada, &asked["challenge_token"], &made).await.code(), "invalid_passkey", "a new one");
+    key.cross_origin = false;
+    added(&ada, &mut key).await;
+    key.cross_origin = true;
+    assert_eq!(sign_in(&app, &mut key).await.code(), "invalid_passkey", "alone");
+    let challenged = challenged(&app, ADA).await;
+    let credential = key.get(&challenged["passkey_options"]);
+    assert_eq!(verify(&app, &challenged, &credential).await.code(), "invalid_passkey", "as the second factor");
+}
+
+/// Reported by a user of `FusionAuth` (issue 3576).
+#[tokio::test]
+async fn a_passkey_is_good_in_an_android_app_that_is_listed() {
+    const APP: &str = "android:apk-key-hash:NztP-sfNqy2_XIe4erm4qR-w4eRJ2Dl6JduFbPCYHik";
+    const OTHER: &str = "android:apk-key-hash:47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU";
+    for listed in [APP, &format!("{APP},http://localhost:3000")] {
+        let app = TestApp::start_with(&[("RELYING_PARTY_ORIGINS", listed)]).await;
+        let ada = app.signed_in(ADA).await;
+        let mut key = authenticator(&app);
+        for elsewhere in [OTHER, "https://localhost", &APP.to_lowercase(), &key.origin.clone()] {
+            key.origin = elsewhere.to_owned();
+            let asked = options(&ada, &json!({})).await;
+            let made = key.create(&asked["options"]);
+            assert_eq!(add(&ada, &asked["challenge_token"], &made).await.code(), "invalid_passkey", "{elsewhere}");
+        }
+        key.origin = APP.to_owned();
+        added(&ada, &mut key).await;
+        let answer = sign_in(&app, &mut key).await;
+        assert_eq!(answer.status, 200, "{}", answer.text);
+        key.origin = OTHER.to_owned();
+        assert_eq!(sign_in(&app, &mut key).await.code(), "invalid_passkey", "another app's certificate");
+        key.origin = String::from("http://localhost:3000");
+        assert_eq!(sign_in(&app, &mut key).await.status.is_success(), listed.contains("3000"), "a page beside it");
     }
 }

@@ -9,12 +9,13 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 /// The routes that read a body. Signing out takes an empty one too, so it has tests of its own.
-const WITH_BODY: [(Method, &str); 20] = [
+const WITH_BODY: [(Method, &str); 19] = [
     (Method::POST, "/auth/register"),
     (Method::POST, "/auth/send"),
     (Method::POST, "/auth/confirm"),
     (Method::POST, "/auth/login"),
     (Method::POST, "/auth/login/verify"),
+    (Method::POST, "/auth/step-up"),
     (Method::POST, "/auth/refresh"),
     (Method::POST, "/auth/password/forgot"),
     (Method::POST, "/auth/password/reset"),
@@ -24,21 +25,20 @@ const WITH_BODY: [(Method, &str); 20] = [
     (Method::PUT, "/user"),
     (Method::POST, "/user/picture"),
     (Method::POST, "/user/totp/confirm"),
-    (Method::DELETE, "/user/totp"),
     (Method::POST, "/user/recovery-codes"),
     (Method::POST, "/auth/passkey"),
     (Method::POST, "/user/passkeys"),
     (Method::PUT, "/user/passkeys/47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU"),
-    (Method::DELETE, "/user/passkeys/47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU"),
 ];
 
 /// Every path with the methods that it takes.
-const PATHS: [(&str, &str); 37] = [
+const PATHS: [(&str, &str); 38] = [
     ("/api/v1/auth/register", "POST"),
     ("/api/v1/auth/send", "POST"),
     ("/api/v1/auth/confirm", "GET,POST"),
     ("/api/v1/auth/login", "POST"),
     ("/api/v1/auth/login/verify", "POST"),
+    ("/api/v1/auth/step-up", "POST"),
     ("/api/v1/auth/refresh", "GET,POST"),
     ("/api/v1/auth/logout", "POST"),
     ("/api/v1/auth/password/forgot", "POST"),

@@ -10,6 +10,7 @@ use axum::routing::post;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use shared::clock::Timestamp;
+use shared::domain::factor::Method;
 use shared::domain::id::CeremonyId;
 use shared::domain::mail::{FactorChange, OwedMail};
 use shared::domain::passkey::{PASSKEYS, Passkey, PasskeyName};
@@ -28,7 +29,7 @@ use utoipa::ToSchema;
 
 use crate::confirm_totp::shown;
 use crate::get_factors::PasskeyView;
-use crate::second_factor::ceremony_id;
+use crate::second_factor::{self, ceremony_id};
 
 pub const ROUTE: Route = Route::new("add_passkey", &["POST"], &["/user/passkeys"], || post(handler)).fails_with(&[
     Code::Unauthenticated,
@@ -75,7 +76,7 @@ pub async fn handler(
     Json(body): Json<AddPasskey>,
 ) -> Result<Answer<PasskeyAdded>> {
     let (id, name, attestation) = body.parse()?;
-    let (user, now) = (caller.user, app.clock.now());
+    let (user, session, now) = (caller.user, caller.session.id, app.clock.now());
     // Taken before it is looked at: of many answers at once one is.
     let ceremony = app.store().take_ceremony(Some(user.id), id, now).await?;
     let ceremony = ceremony.filter(|ceremony| ceremony.may_add_to(&user)).ok_or_else(|| {
@@ -88,20 +89,21 @@ pub async fn handler(
         Error::InvalidPasskey
     })?;
 
-    let (mail, codes) = add(&app, user, &passkey, ceremony.stepped_up, now).await?;
+    let (user, mail, codes) = add(&app, user, &passkey, ceremony.stepped_up, now).await?;
     app.tell_emailer(&mail).await;
+    second_factor::note(&app, &user, session, Method::Passkey).await;
     let recovery_codes = codes.map(|codes| shown(&codes));
-    Ok(Answer(StatusCode::CREATED, PasskeyAdded { passkey: PasskeyView::of(passkey), recovery_codes }))
+    Ok(Answer(StatusCode::CREATED, PasskeyAdded { passkey: PasskeyView::of(passkey)?, recovery_codes }))
 }
 
-/// Adds it to the factors that the account has at that moment.
+/// Adds it to the factors that the account has at that moment; the account as it was then.
 async fn add(
     app: &App,
     mut user: User,
     passkey: &Passkey,
     stepped_up: bool,
     now: Timestamp,
-) -> Result<(OwedMail, Option<[RecoveryCode; CODES]>)> {
+) -> Result<(User, OwedMail, Option<[RecoveryCode; CODES]>)> {
     loop {
         if user.passkeys >= PASSKEYS {
             return Err(Error::TooManyPasskeys);
@@ -111,7 +113,7 @@ async fn add(
         let mail = OwedMail::of_factor(&user, FactorChange::PasskeyAdded { first }, now);
         if app.store().add_passkey(&user, passkey, first.then_some(&set), &mail).await? {
             Event::PasskeyAdded { user: user.id, passkey: &passkey.id }.record();
-            return Ok((mail, first.then_some(codes)));
+            return Ok((user, mail, first.then_some(codes)));
         }
         let (now_is, same) = app.store().user_and_passkey(user.id, &passkey.id).await?;
         if same.is_some() {

@@ -71,7 +71,7 @@ pub async fn handler(
     let code = fields.required("code", body.code, |text| TotpCode::parse(&text));
     let code = fields.finish(code)?;
 
-    let (user, now) = (caller.user, app.clock.now());
+    let (user, session, now) = (caller.user, caller.session.id, app.clock.now());
     let factors = app.store().factors(user.id, None).await?;
     if factors.enrolled().is_some() {
         return Err(Error::TotpAlreadyEnrolled);
@@ -95,5 +95,6 @@ pub async fn handler(
     }
     Event::SecondFactorAdded { user: user.id }.record();
     app.tell_emailer(&mail).await;
+    second_factor::note(&app, &user, session, Method::Totp).await;
     Ok(Answer::ok(TotpConfirmed { recovery_codes: none_left.then(|| shown(&codes)) }))
 }

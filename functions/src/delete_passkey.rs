@@ -1,19 +1,19 @@
 //! Removes one of one's own passkeys, and the recovery codes with the last second factor.
 //!
 //! `DELETE /user/passkeys/{id}`, after a recent sign-in and with a code of the app, a recovery code or a passkey, which may be
-//! this one: a session that was left open is not enough to take a second factor off. Somebody else's passkey is answered like
-//! one that never was.
+//! this one. It needs no body where the session proved one of these within the last quarter of an hour, when it began or by
+//! `step_up`: a session that was left open is not enough to take a second factor off. Another account's passkey is answered
+//! like one that never was.
 
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::delete;
 use shared::domain::factor::Factor;
-use shared::domain::mail::{FactorChange, OwedMail};
 use shared::domain::passkey::PasskeyId;
 use shared::error::Code;
 use shared::http::Route;
-use shared::http::body::Json;
-use shared::http::caller::RecentlySignedIn;
+use shared::http::body::OptionalJson;
+use shared::http::caller::ProvesSecondFactor;
 use shared::http::path::PathId;
 use shared::telemetry::audit::Event;
 use shared::{App, Error, Result};
@@ -35,30 +35,23 @@ pub const ROUTE: Route = Route::new("delete_passkey", &["DELETE"], &["/user/pass
 
 #[utoipa::path(
     delete, path = "/user/passkeys/{id}", tag = "factor", operation_id = "delete_passkey", summary = "Remove a passkey",
-    params(Which), request_body = StepUp, security(("access_token" = [])),
+    params(Which), request_body = Option<StepUp>, security(("access_token" = [])),
     responses((status = 204, description = "Removed; without another factor the password alone signs in"))
 )]
 pub async fn handler(
-    RecentlySignedIn(caller): RecentlySignedIn,
+    ProvesSecondFactor(caller): ProvesSecondFactor,
     State(app): State<App>,
     PathId(id): PathId<PasskeyId>,
-    Json(body): Json<StepUp>,
+    OptionalJson(body): OptionalJson<StepUp>,
 ) -> Result<StatusCode> {
-    let proof = body.parse()?;
-    let (user, id) = (caller.user, id.ok_or(Error::PasskeyNotFound)?);
+    let proof = body.map(StepUp::parse).transpose()?;
+    let (user, id) = (caller.user.id, id.ok_or(Error::PasskeyNotFound)?);
     // Looked at before the proof, which would be used up for nothing.
-    if app.store().passkey(user.id, &id).await?.is_none() {
+    if app.store().passkey(user, &id).await?.is_none() {
         return Err(Error::PasskeyNotFound);
     }
-    let spent = second_factor::step_up(&app, &user, &proof).await?;
     let factor = Factor::Passkey(id.clone());
-    let change = FactorChange::PasskeyRemoved { last: factor.is_last_of(&user) };
-    let mail = OwedMail::of_factor(&user, change, app.clock.now());
-    if !app.store().remove_factor(&user, &factor, &spent, &mail).await? {
-        // Another request used the proof first, or changed what there is to remove.
-        return Err(second_factor::refuse(user.id, spent.method()));
-    }
-    Event::PasskeyRemoved { user: user.id, passkey: &id, method: spent.method().as_str() }.record();
-    app.tell_emailer(&mail).await;
+    let method = second_factor::remove(&app, caller, &factor, proof).await?;
+    Event::PasskeyRemoved { user, passkey: &id, method }.record();
     Ok(StatusCode::NO_CONTENT)
 }

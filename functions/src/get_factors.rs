@@ -1,6 +1,8 @@
 //! Shows one's factors beside the password.
 //!
-//! `GET /user/factors`: what is enrolled, since when, and how many recovery codes are left. No secret, no key and no code.
+//! `GET /user/factors`: what is enrolled, since when, and how many recovery codes are left. No secret, no key and no code. Of
+//! passkeys also what a front end tells the browser, so that a password manager offers no passkey that was removed here
+//! (`WebAuthn` level 3, 5.1.10).
 
 use axum::extract::State;
 use axum::routing::get;
@@ -11,6 +13,7 @@ use shared::error::Code;
 use shared::http::Route;
 use shared::http::answer::Answer;
 use shared::http::caller::CurrentUser;
+use shared::relying_party::{credential_id, signal_ids};
 use shared::{App, Result};
 use utoipa::ToSchema;
 
@@ -25,6 +28,19 @@ pub struct FactorsView {
     /// Oldest first.
     passkeys: Vec<PasskeyView>,
     recovery_codes: RecoveryCodesView,
+    webauthn: WebauthnView,
+}
+
+/// What `PublicKeyCredential.signalAllAcceptedCredentials()` takes beside the passkeys' `credential_id`.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Webauthn)]
+pub struct WebauthnView {
+    /// Its `rpId`.
+    #[schema(example = "example.com")]
+    rp_id: String,
+    /// Its `userId`: URL-safe base64.
+    #[schema(example = "AZqzTx5leWmOHoavJDtGJA")]
+    user_id: String,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -51,6 +67,9 @@ pub struct RecoveryCodesView {
 pub struct PasskeyView {
     #[schema(value_type = String, example = "3q2-7wAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA")]
     id: PasskeyId,
+    /// What the browser and its password manager know it by: URL-safe base64.
+    #[schema(example = "SGVsbG8gdGhlcmUsIEkgYW0gYSBjcmVkZW50aWFs")]
+    credential_id: String,
     #[schema(value_type = String, example = "Phone")]
     name: PasskeyName,
     /// Whether a copy of it lies with its provider, as it said last: it outlives the device then.
@@ -63,11 +82,11 @@ pub struct PasskeyView {
 }
 
 impl PasskeyView {
-    #[must_use]
-    pub fn of(passkey: Passkey) -> Self {
+    pub fn of(passkey: Passkey) -> Result<Self> {
+        let credential_id = credential_id(&passkey)?;
         let Passkey { id, name, backed_up, created_at, last_used_at, .. } = passkey;
         let last_used_at = last_used_at.map(Timestamp::rfc3339);
-        Self { id, name, backed_up, created_at: created_at.rfc3339(), last_used_at }
+        Ok(Self { id, credential_id, name, backed_up, created_at: created_at.rfc3339(), last_used_at })
     }
 }
 
@@ -85,6 +104,7 @@ pub async fn handler(caller: CurrentUser, State(app): State<App>) -> Result<Answ
         created_at: factors.recovery.map(|set| set.created_at.rfc3339()),
     };
     let totp = enrolled_at.map(|at| TotpView { enrolled_at: at.rfc3339() });
-    let passkeys = passkeys.into_iter().map(PasskeyView::of).collect();
-    Ok(Answer::ok(FactorsView { totp, passkeys, recovery_codes }))
+    let passkeys = passkeys.into_iter().map(PasskeyView::of).collect::<Result<_>>()?;
+    let (rp_id, user_id) = signal_ids(&app.config, user);
+    Ok(Answer::ok(FactorsView { totp, passkeys, recovery_codes, webauthn: WebauthnView { rp_id, user_id } }))
 }

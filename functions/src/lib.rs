@@ -43,6 +43,7 @@ pub mod send;
 pub mod start_passkey;
 pub mod start_passkey_login;
 pub mod start_totp;
+pub mod step_up;
 pub mod sweeper;
 pub mod undo_email;
 pub mod update_user;
@@ -53,7 +54,7 @@ use shared::error::Code;
 use shared::http::Route;
 
 /// Every route of the contract.
-pub const ROUTES: [Route; 36] = [
+pub const ROUTES: [Route; 37] = [
     register::ROUTE,
     send::ROUTE,
     confirm::ROUTE,
@@ -61,6 +62,7 @@ pub const ROUTES: [Route; 36] = [
     verify_login::ROUTE,
     start_passkey_login::ROUTE,
     passkey_login::ROUTE,
+    step_up::ROUTE,
     refresh::ROUTE,
     logout::ROUTE,
     change_password::ROUTE,

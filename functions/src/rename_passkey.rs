@@ -56,5 +56,5 @@ pub async fn handler(
     // The key begins with the caller's own id, so nobody else's passkey can be meant.
     let passkey = app.store().rename_passkey(user, &id, &name).await?.ok_or(Error::PasskeyNotFound)?;
     Event::PasskeyRenamed { user, passkey: &id }.record();
-    Ok(Answer::ok(PasskeyView::of(passkey)))
+    PasskeyView::of(passkey).map(Answer::ok)
 }

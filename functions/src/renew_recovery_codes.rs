@@ -12,7 +12,7 @@ use shared::error::Code;
 use shared::http::Route;
 use shared::http::answer::Answer;
 use shared::http::body::Json;
-use shared::http::caller::RecentlySignedIn;
+use shared::http::caller::ProvesSecondFactor;
 use shared::telemetry::audit::Event;
 use shared::{App, Result};
 use utoipa::ToSchema;
@@ -45,7 +45,7 @@ pub struct RecoveryCodesMade {
     responses((status = 200, description = "The new codes, shown once", body = RecoveryCodesMade))
 )]
 pub async fn handler(
-    RecentlySignedIn(caller): RecentlySignedIn,
+    ProvesSecondFactor(caller): ProvesSecondFactor,
     State(app): State<App>,
     Json(body): Json<StepUp>,
 ) -> Result<Answer<RecoveryCodesMade>> {

@@ -1,16 +1,20 @@
-//! Proving the second factor: used by `verify_login`, and by the routes that add to it, change or remove it.
+//! Proving the second factor: used by `verify_login` and `step_up`, and by the routes that add to it, change or remove it.
 
 use secrecy::SecretString;
 use serde::Deserialize;
 use serde_json::Value;
 use shared::domain::Invalid;
-use shared::domain::factor::{Method, Spent};
-use shared::domain::id::{CeremonyId, DeviceId, UserId};
+use shared::domain::factor::{Factor, Method, Permission, Spent};
+use shared::domain::id::{CeremonyId, DeviceId, SessionId, UserId};
 use shared::domain::lockout::{self, Attempts};
-use shared::domain::passkey::{CeremonyState, PasskeyId};
+use shared::domain::mail::OwedMail;
+use shared::domain::passkey::{CeremonyState, PASSKEYS, PasskeyId};
 use shared::domain::recovery::RecoveryCode;
+use shared::domain::session::Reauthentication;
 use shared::domain::totp::TotpCode;
 use shared::domain::user::User;
+use shared::error::Causes;
+use shared::http::caller::CurrentUser;
 use shared::http::fields::Fields;
 use shared::relying_party::{Assertion, Refusal, RelyingParty};
 use shared::store::Factors;
@@ -18,19 +22,19 @@ use shared::telemetry::audit::Event;
 use shared::{App, Error, Result};
 use utoipa::ToSchema;
 
-/// What a step-up asks for beside the recent sign-in: one of the three.
+/// A proof of the second factor: one of the three.
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StepUp {
     /// Six digits of the authenticator app.
     #[schema(value_type = Option<String>, example = "287082")]
-    code: Option<SecretString>,
+    pub code: Option<SecretString>,
     /// A recovery code, instead.
     #[schema(value_type = Option<String>, example = "7QK4-0R2M-XV9T-B3HD-51NW-ZC8P")]
-    recovery_code: Option<SecretString>,
+    pub recovery_code: Option<SecretString>,
     /// A passkey of one's own, instead.
     #[schema(value_type = Option<PasskeyProof>)]
-    passkey: Option<PasskeyProof>,
+    pub passkey: Option<PasskeyProof>,
 }
 
 /// An answer to the options of `POST /auth/passkey/options`.
@@ -147,6 +151,58 @@ pub async fn step_up(app: &App, user: &User, SteppedUp { proof, ceremony }: &Ste
         None => None,
     };
     check(app, user.id, &factors, (proof, asked.as_ref())).await
+}
+
+/// Takes a factor off the caller's account, with a proof; or without one by a session that proved the second factor recently.
+/// Returns how it was proved.
+pub async fn remove(app: &App, caller: CurrentUser, factor: &Factor, proof: Option<SteppedUp>) -> Result<&'static str> {
+    let permission = match proof {
+        Some(proof) => Permission::Proof(step_up(app, &caller.user, &proof).await?),
+        None => {
+            caller.must_have_signed_in_recently(app.clock.now())?;
+            Permission::Session(caller.session.id)
+        }
+    };
+    let (mut user, session) = (caller.user, caller.session.id);
+    // Each time that it fails without a proof, another factor came or went: there are no more than these.
+    for _ in 0..=PASSKEYS {
+        let mail = OwedMail::of_factor(&user, factor.removal(&user), app.clock.now());
+        if app.store().remove_factor(&user, factor, &permission, &mail).await? {
+            app.tell_emailer(&mail).await;
+            return Ok(permission.as_str());
+        }
+        user = match &permission {
+            // Another request used the proof first, or changed what there is to remove.
+            Permission::Proof(spent) => return Err(refuse(user.id, spent.method())),
+            Permission::Session(_) => still_there(app, user.id, session, factor).await?,
+        };
+    }
+    Err(Error::TemporarilyUnavailable("factors of the account were changed again and again".into()))
+}
+
+/// The account as it is now, if the session goes on and the factor can still be taken off by it.
+async fn still_there(app: &App, user: UserId, session: SessionId, factor: &Factor) -> Result<User> {
+    let now = app.clock.now();
+    let (user, session) = app.store().user_and_session(user, session).await?;
+    let live = user.zip(session).filter(|(user, session)| session.is_live(user, now));
+    let (user, session) = live.ok_or(Error::InvalidToken)?;
+    match factor {
+        Factor::Totp if user.totp_since.is_none() => return Err(Error::TotpNotFound),
+        Factor::Passkey(id) if app.store().passkey(user.id, id).await?.is_none() => return Err(Error::PasskeyNotFound),
+        Factor::Totp | Factor::Passkey(_) => {}
+    }
+    CurrentUser { signed_in_at: session.signed_in_at, user: user.clone(), session }
+        .must_have_signed_in_recently(now)?;
+    Ok(user)
+}
+
+/// Notes in the session that its user proved a second factor by adding it. The factor is there whatever becomes of this: at
+/// worst its owner is asked to step up.
+pub async fn note(app: &App, user: &User, session: SessionId, method: Method) {
+    let proof = Reauthentication { at: app.clock.now(), second_factor: Some(method) };
+    if let Err(error) = app.store().note_second_factor(user, session, proof).await {
+        tracing::warn!(error.message = %Causes(&error), "a session does not know of its second factor");
+    }
 }
 
 /// The step-up of a route that adds to an account's factors: one that has none needs none.

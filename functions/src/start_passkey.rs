@@ -15,7 +15,7 @@ use shared::error::Code;
 use shared::http::Route;
 use shared::http::answer::Answer;
 use shared::http::body::OptionalJson;
-use shared::http::caller::RecentlySignedIn;
+use shared::http::caller::ProvesSecondFactor;
 use shared::relying_party::RelyingParty;
 use shared::telemetry::audit::Event;
 use shared::{App, Error, Result};
@@ -55,7 +55,7 @@ pub struct PasskeyStarted {
     responses((status = 200, description = "What to ask an authenticator for", body = PasskeyStarted))
 )]
 pub async fn handler(
-    RecentlySignedIn(caller): RecentlySignedIn,
+    ProvesSecondFactor(caller): ProvesSecondFactor,
     State(app): State<App>,
     OptionalJson(body): OptionalJson<StepUp>,
 ) -> Result<Answer<PasskeyStarted>> {

@@ -15,7 +15,7 @@ use shared::error::Code;
 use shared::http::Route;
 use shared::http::answer::Answer;
 use shared::http::body::OptionalJson;
-use shared::http::caller::RecentlySignedIn;
+use shared::http::caller::ProvesSecondFactor;
 use shared::telemetry::audit::Event;
 use shared::{App, Error, Result};
 use utoipa::ToSchema;
@@ -59,7 +59,7 @@ pub struct TotpStarted {
     responses((status = 200, description = "The secret, shown once", body = TotpStarted))
 )]
 pub async fn handler(
-    RecentlySignedIn(caller): RecentlySignedIn,
+    ProvesSecondFactor(caller): ProvesSecondFactor,
     State(app): State<App>,
     OptionalJson(body): OptionalJson<StepUp>,
 ) -> Result<Answer<TotpStarted>> {

@@ -9,6 +9,8 @@ use std::time::Duration;
 use aws_credential_types::Credentials;
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::digest::{SHA256, digest};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
@@ -138,10 +140,14 @@ pub struct RelyingParty {
     /// `RELYING_PARTY_ID`: the domain that passkeys are bound to, that of `PUBLIC_URL` unless set. With another one all that
     /// were added are worthless.
     pub id: String,
-    /// `RELYING_PARTY_ORIGINS`: where pages are served that may use them, with commas in between; the origin of `PUBLIC_URL`
-    /// unless set. Each is at the id or below it.
+    /// `RELYING_PARTY_ORIGINS`: where pages are served that may use them, and Android apps that may, with commas in between; the
+    /// origin of `PUBLIC_URL` unless set. Each page is at the id or below it.
     pub origins: Vec<Url>,
 }
+
+/// What the origin of an Android app begins with; the SHA-256 of the certificate that signs it follows, in URL-safe base64
+/// (<https://developer.android.com/identity/passkeys/create-passkeys>). An app on iOS has the origin `https://` and the id.
+const ANDROID_APP: &str = "android:apk-key-hash:";
 
 impl RelyingParty {
     /// Where the public URL is an address instead of a domain, as on one machine, browsers take `localhost` alone.
@@ -154,18 +160,25 @@ impl RelyingParty {
         Some(Self { id: origin.domain()?.to_owned(), origins: vec![origin] })
     }
 
-    /// An origin as a browser names it, of a page that may use passkeys at all: others have no secure context.
+    /// An origin as a browser or Android names it: of a page that may use passkeys at all, as others have no secure context, or
+    /// of an app.
     fn origin(text: &str) -> Option<Url> {
-        let origin = Url::parse(text.trim()).ok()?;
+        if let Some(hash) = text.strip_prefix(ANDROID_APP) {
+            let is_hash = URL_SAFE_NO_PAD.decode(hash).is_ok_and(|hash| hash.len() == SHA256.output_len());
+            return Url::parse(text).ok().filter(|_| is_hash);
+        }
+        let origin = Url::parse(text).ok()?;
         let domain = origin.domain()?;
         let secure = origin.scheme() == "https" || (origin.scheme() == "http" && domain == "localhost");
-        (secure && origin.path() == "/" && origin.query().is_none() && origin.username().is_empty()).then_some(origin)
+        // Nothing but scheme, host and port.
+        let bare = origin.as_str().strip_suffix('/') == Some(&origin.origin().ascii_serialization());
+        (secure && bare).then_some(origin)
     }
 
-    /// A top-level domain is above nobody: browsers refuse it.
+    /// A top-level domain is above no other: browsers refuse it. To an app the domain is tied by a file that it serves.
     fn covers(&self, origin: &Url) -> bool {
         let above = self.id.contains('.') || self.id == "localhost";
-        origin.domain().is_some_and(|domain| {
+        origin.domain().is_none_or(|domain| {
             domain == self.id || above && domain.strip_suffix(&self.id).is_some_and(|below| below.ends_with('.'))
         })
     }
@@ -240,7 +253,7 @@ impl Limits {
 pub const ACCESS_TOKEN_LIFE: Duration = Duration::from_mins(10);
 pub const REFRESH_IDLE_LIFE: Duration = Duration::from_hours(30 * 24);
 pub const SESSION_LIFE: Duration = Duration::from_hours(90 * 24);
-/// A refresh token one step behind is answered with the current pair for this long after the rotation.
+/// A refresh token is answered with the current pair for this long after it was rotated.
 pub const REFRESH_REUSE_INTERVAL: Duration = Duration::from_secs(10);
 /// How long a device that does not sign in is remembered; each sign-in begins it anew.
 pub const DEVICE_LIFE: Duration = Duration::from_hours(180 * 24);
@@ -255,7 +268,7 @@ pub const RESET_LIFE: Duration = Duration::from_mins(30);
 pub const UNCONFIRMED_LIFE: Duration = Duration::from_hours(14 * 24);
 /// How long the old address can take back a change of the address; nobody else can register it meanwhile.
 pub const UNDO_LIFE: Duration = Duration::from_hours(7 * 24);
-/// What a route that changes or ends an account asks of `auth_time` (RFC 9470).
+/// How long a proof of who somebody is serves routes that change or end an account (RFC 9470).
 pub const RECENT_SIGN_IN: Duration = Duration::from_mins(15);
 /// How long a presigned upload may be used.
 pub const UPLOAD_LIFE: Duration = Duration::from_mins(5);
@@ -395,18 +408,29 @@ impl<F: Fn(&str) -> Option<String>> Reader<F> {
             RelyingParty::at(public_url).unwrap_or_else(|| RelyingParty { id: String::new(), origins: vec![] });
         let id = self.optional("RELYING_PARTY_ID").unwrap_or(default.id);
         let origins = match self.optional("RELYING_PARTY_ORIGINS") {
-            Some(list) => list.split(',').map(RelyingParty::origin).collect(),
-            None => Some(default.origins),
+            Some(list) => list.split(',').map(str::trim).filter_map(|entry| self.origin(entry)).collect(),
+            None => default.origins,
         };
-        let party = RelyingParty { id, origins: origins.unwrap_or_default() };
-        if party.origins.is_empty() && self.optional("RELYING_PARTY_ORIGINS").is_some() {
+        let party = RelyingParty { id, origins };
+        // Where only apps are listed, their domain serves pages all the same.
+        let own = party.origins.iter().all(|origin| origin.domain().is_none()).then(|| format!("https://{}", party.id));
+        let is_domain = own.is_none_or(|own| party.origins.is_empty() || RelyingParty::origin(&own).is_some());
+        if !is_domain || !party.origins.iter().all(|origin| party.covers(origin)) {
             self.problems
-                .push("RELYING_PARTY_ORIGINS must be https origins without a path, with commas in between".into());
-        } else if !party.origins.iter().all(|origin| party.covers(origin)) {
-            self.problems
-                .push("RELYING_PARTY_ID must be the domain of every one of RELYING_PARTY_ORIGINS, or above it".into());
+                .push("RELYING_PARTY_ID must be the domain of every page of RELYING_PARTY_ORIGINS, or above it".into());
         }
         party
+    }
+
+    fn origin(&mut self, entry: &str) -> Option<Url> {
+        let origin = RelyingParty::origin(entry);
+        if origin.is_none() {
+            self.problems.push(format!(
+                "RELYING_PARTY_ORIGINS has `{entry}`, which is neither an https origin without a path nor {ANDROID_APP} and \
+                 the SHA-256 of an app's certificate in URL-safe base64, 43 characters"
+            ));
+        }
+        origin
     }
 
     fn rate(&mut self, limit: Limit) -> Option<Rate> {
@@ -506,12 +530,50 @@ mod tests {
             ("example.com", "http://app.example.com"),
             ("example.com", "https://app.example.com/login"),
             ("example.com", "https://app.example.com,"),
+            ("example.com", "https://app.example.com#top"),
+            ("example.com", "https://:secret@app.example.com"),
             ("example.com", "app.example.com"),
             ("127.0.0.1", "http://127.0.0.1:9000"),
         ] {
             variables.insert("RELYING_PARTY_ID", id);
             variables.insert("RELYING_PARTY_ORIGINS", listed);
             assert!(read(&variables).unwrap_err().to_string().contains("RELYING_PARTY"), "{id} for {listed}");
+        }
+    }
+
+    /// Reported by a user of FusionAuth (issue 3576), whose app's origin was no URL to it.
+    #[test]
+    fn android_apps_are_listed_by_the_hash_of_their_certificate() {
+        const APP: &str = "android:apk-key-hash:NztP-sfNqy2_XIe4erm4qR-w4eRJ2Dl6JduFbPCYHik";
+        let party = |id: &str, listed: &str| {
+            let mut variables = complete();
+            variables.extend([("RELYING_PARTY_ID", id), ("RELYING_PARTY_ORIGINS", listed)]);
+            read(&variables).map(|config| config.relying_party)
+        };
+        for listed in [APP.to_owned(), format!("https://example.com,{APP}"), format!("{APP}, https://app.example.com")]
+        {
+            let origins = party("example.com", &listed).unwrap().origins;
+            assert!(origins.iter().any(|origin| origin.as_str() == APP), "{listed}");
+        }
+        let fingerprint =
+            "37:3B:4F:FA:C7:CD:AB:2D:BF:5C:87:B8:7A:B9:B8:A9:1F:B0:E1:E4:49:D8:39:7A:25:DB:85:6C:F0:98:1E:29";
+        for malformed in [
+            "android:apk-key-hash:",
+            &format!("{APP}="),
+            &APP[..APP.len() - 1],
+            &APP.replace('_', "/"),
+            &APP.replace("android:", "ios:"),
+            &APP.to_uppercase(),
+            // A SHA-1, as apps had before, and a SHA-256 as `keytool` prints it.
+            "android:apk-key-hash:2jmj7l5rSw0yVb_vlWAYkK_YBwk",
+            &format!("android:apk-key-hash:{fingerprint}"),
+            "ios:bundle-id:com.example.app",
+        ] {
+            let problem = party("example.com", &format!("https://example.com,{malformed}")).unwrap_err().to_string();
+            assert!(problem.contains("RELYING_PARTY_ORIGINS") && problem.contains(malformed), "{problem}");
+        }
+        for id in ["127.0.0.1", "https://example.com", "example.com/app", "example com"] {
+            assert!(party(id, APP).unwrap_err().to_string().contains("RELYING_PARTY_ID"), "{id}");
         }
     }
 

@@ -36,7 +36,11 @@ pub enum Error {
     Unauthenticated,
     #[error("The access token is not valid, has expired, or its session is over.")]
     InvalidToken,
-    #[error("Sign in again: this route needs a sign-in of the last {} minutes.", max_age.as_secs() / 60)]
+    #[error(
+        "Step up or sign in again: this route needs a proof of who you are, with the second factor where the account has one, \
+         from the last {} minutes.",
+        max_age.as_secs() / 60
+    )]
     ReauthenticationRequired { max_age: Duration },
     #[error("The refresh token is not valid, has expired, or its session is over.")]
     InvalidRefreshToken,
@@ -56,7 +60,7 @@ pub enum Error {
     TooManyPasskeys,
     #[error("The passkey could not be verified, or is not one of an account that may sign in.")]
     InvalidPasskey,
-    #[error("There is a second factor already: prove it to add another.")]
+    #[error("This account has a second factor: prove it.")]
     SecondFactorNeeded,
     #[error("Your account may not do this.")]
     Forbidden,

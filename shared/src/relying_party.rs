@@ -1,14 +1,16 @@
 //! The relying party of `WebAuthn` level 3: makes the ceremonies that a browser takes to an authenticator, and checks what comes
-//! back. The protocol is `webauthn-rs`'s; what this adds is that a ceremony's state and a credential can be kept.
+//! back. The protocol is `webauthn-rs`'s; what this adds is that a ceremony's state and a credential can be kept, that what
+//! browsers and authenticators do differently from each other is taken alike, and a check of where an answer was made.
 //!
 //! Every passkey has to verify its user (by a fingerprint, a face, a PIN), when it is added and at each use. So each of them is
 //! two factors by itself, and none has to be told apart from others.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+use url::Url;
 use webauthn_rs::prelude::{
     Credential as WebauthnCredential, DiscoverableAuthentication, Passkey as WebauthnPasskey, PasskeyRegistration,
     PublicKeyCredential, RegisterPublicKeyCredential, RequestChallengeResponse, Uuid, WebauthnError,
@@ -19,12 +21,19 @@ use crate::clock::Timestamp;
 use crate::config::{CHALLENGE_LIFE, Config};
 use crate::domain::Invalid;
 use crate::domain::id::UserId;
-use crate::domain::passkey::{CeremonyState, Credential, Passkey, PasskeyId, PasskeyName, PasskeyUse};
+use crate::domain::passkey::{CeremonyState, Credential, Passkey, PasskeyId, PasskeyName, PasskeyUse, Transports};
 use crate::domain::user::User;
 use crate::error::{Error, Result};
 
-/// Cheap to make, so whoever needs it makes it: functions without passkeys have none.
-pub struct RelyingParty(Webauthn);
+/// The flag of an authenticator's data that says that its passkey may be backed up (6.1), and the byte that holds it.
+const BACKUP_ELIGIBLE: u8 = 0x08;
+const FLAGS: usize = 32;
+
+/// Cheap to make, so each route that needs it makes it: functions without passkeys have none.
+pub struct RelyingParty {
+    webauthn: Webauthn,
+    origins: Vec<Url>,
+}
 
 /// Why an authenticator's answer was refused: for the log, never for the caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,16 +66,47 @@ impl Refusal {
 }
 
 /// What `navigator.credentials.create()` gave, in its JSON form.
-pub struct Attestation(RegisterPublicKeyCredential);
+pub struct Attestation {
+    credential: RegisterPublicKeyCredential,
+    transports: Transports,
+}
 
 /// What `navigator.credentials.get()` gave, in its JSON form.
 pub struct Assertion(PublicKeyCredential);
+
+/// The JSON form of a credential (`WebAuthn` level 3, 5.1), as far as it is looked at. Browsers add members, extensions have
+/// results of any form, and what may be left out comes as `null` as well: none of that decides anything here.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct CredentialJson {
+    id: Value,
+    raw_id: Value,
+    #[serde(rename = "type")]
+    kind: Value,
+    response: Map<String, Value>,
+    #[serde(default, rename = "clientExtensionResults")]
+    _extensions: Option<Map<String, Value>>,
+}
+
+impl CredentialJson {
+    /// Those members, with these of the response, for `webauthn-rs` to read.
+    fn with<T: DeserializeOwned>(mut self, response: &[&str]) -> Result<T, Invalid> {
+        let Self { id, raw_id, kind, .. } = &self;
+        let mut credential = json!({ "id": id, "rawId": raw_id, "type": kind });
+        let members = response.iter().filter_map(|name| self.response.remove_entry(*name));
+        credential["response"] = members.collect::<Map<_, _>>().into();
+        parse(credential)
+    }
+}
 
 impl Attestation {
     /// # Errors
     /// When it is not of that form.
     pub fn parse(json: Value) -> Result<Self, Invalid> {
-        serde_json::from_value(json).map(Self).map_err(|_| not_a_credential())
+        let mut form: CredentialJson = parse(json)?;
+        let transports = form.response.remove("transports").unwrap_or_default();
+        let transports = Transports::of(parse::<Option<Vec<String>>>(transports)?.unwrap_or_default());
+        Ok(Self { credential: form.with(&["clientDataJSON", "attestationObject"])?, transports })
     }
 }
 
@@ -74,7 +114,11 @@ impl Assertion {
     /// # Errors
     /// When it is not of that form.
     pub fn parse(json: Value) -> Result<Self, Invalid> {
-        serde_json::from_value(json).map(Self).map_err(|_| not_a_credential())
+        let mut form: CredentialJson = parse(json)?;
+        // Safari says so where a security key names no owner.
+        form.response.retain(|name, value| name != "userHandle" || value != "");
+        form.response.entry("userHandle").or_insert(Value::Null);
+        form.with(&["clientDataJSON", "authenticatorData", "signature", "userHandle"]).map(Self)
     }
 
     /// Which passkey it claims to be made with.
@@ -90,8 +134,42 @@ impl Assertion {
     }
 }
 
-fn not_a_credential() -> Invalid {
-    Invalid::new("invalid_credential", "Send the credential as `toJSON()` of the browser gives it.")
+fn parse<T: DeserializeOwned>(json: Value) -> Result<T, Invalid> {
+    serde_json::from_value(json)
+        .map_err(|_| Invalid::new("invalid_credential", "Send the credential as `toJSON()` of the browser gives it."))
+}
+
+/// What a browser or app says of where an authenticator was asked (5.8.1).
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ClientData {
+    origin: Url,
+    #[serde(default)]
+    cross_origin: Option<bool>,
+}
+
+/// The id that the browser knows a passkey's credential by, in URL-safe base64.
+///
+/// # Errors
+/// Only when what is stored cannot be read.
+pub fn credential_id(passkey: &Passkey) -> Result<String> {
+    // As `webauthn-rs` writes it; without that crate, so that a function that only shows passkeys does not link it.
+    #[derive(Deserialize)]
+    struct Written {
+        cred: WrittenCredential,
+    }
+    #[derive(Deserialize)]
+    struct WrittenCredential {
+        cred_id: String,
+    }
+    read::<Written>(&passkey.credential.0).map(|written| written.cred.cred_id)
+}
+
+/// What a front end tells the browser of an account's passkeys by, in `PublicKeyCredential.signalAllAcceptedCredentials()`: the
+/// id of the relying party, and the handle of the user in URL-safe base64.
+#[must_use]
+pub fn signal_ids(config: &Config, user: UserId) -> (String, String) {
+    (config.relying_party.id.clone(), URL_SAFE_NO_PAD.encode(user.as_bytes()))
 }
 
 impl RelyingParty {
@@ -99,11 +177,21 @@ impl RelyingParty {
     /// Never with a configuration that was read: [`Config`] has looked at it.
     pub fn new(config: &Config) -> Result<Self> {
         let party = &config.relying_party;
-        let (first, others) = party.origins.split_first().ok_or_else(|| Error::internal("there is no origin"))?;
+        // The builder takes no app for the first. An origin that is not listed is refused below, whatever it takes.
+        let own = Url::parse(&format!("https://{}", party.id)).map_err(Error::internal)?;
+        let first = party.origins.iter().find(|origin| origin.domain().is_some()).unwrap_or(&own);
         let builder = WebauthnBuilder::new(&party.id, first).map_err(Error::internal)?;
         let builder = builder.rp_name(&config.mail.product_name).timeout(CHALLENGE_LIFE);
-        let builder = others.iter().fold(builder, WebauthnBuilder::append_allowed_origin);
-        builder.build().map(Self).map_err(Error::internal)
+        let builder = party.origins.iter().fold(builder, WebauthnBuilder::append_allowed_origin);
+        Ok(Self { webauthn: builder.build().map_err(Error::internal)?, origins: party.origins.clone() })
+    }
+
+    /// Whether an authenticator was asked by one of the configured pages and apps, and not within a page of another site (7.1
+    /// and 7.2 ask for both). `webauthn-rs` looks at the latter for new passkeys alone.
+    fn asked(&self, client_data: &[u8]) -> bool {
+        serde_json::from_slice::<ClientData>(client_data).is_ok_and(|ClientData { origin, cross_origin }| {
+            self.origins.contains(&origin) && !cross_origin.unwrap_or_default()
+        })
     }
 
     /// Begins to add a passkey beside `others`: the options for `navigator.credentials.create()`, and what has to be kept.
@@ -111,17 +199,18 @@ impl RelyingParty {
     /// # Errors
     /// Only when what is stored cannot be read.
     pub fn begin_registration(&self, user: &User, others: &[Passkey]) -> Result<(Value, CeremonyState)> {
-        let others: Vec<_> =
+        let excluded: Vec<_> =
             others.iter().map(|passkey| Ok(stored(passkey)?.cred_id().clone())).collect::<Result<_>>()?;
         let handle = Uuid::from_bytes(*user.id.as_bytes());
         let (options, state) = self
-            .0
-            .start_passkey_registration(handle, &user.email.to_string(), user.name.as_str(), Some(others))
+            .webauthn
+            .start_passkey_registration(handle, &user.email.to_string(), user.name.as_str(), Some(excluded))
             .map_err(Error::internal)?;
         // Only a passkey that its authenticator can find by itself signs in alone. Where there is no room for one, the other
         // kind is better than none: it is a second factor.
         let mut options = options_of(&options.public_key)?;
         options["authenticatorSelection"]["residentKey"] = "preferred".into();
+        options["excludeCredentials"] = descriptors(others)?;
         Ok((options, kept(&state)?))
     }
 
@@ -137,15 +226,19 @@ impl RelyingParty {
         now: Timestamp,
     ) -> Result<Result<Passkey, Refusal>> {
         let state: PasskeyRegistration = read(&state.0)?;
-        let made = match self.0.finish_passkey_registration(&attestation.0, &state) {
+        let Attestation { credential, transports } = attestation;
+        if !self.asked(&credential.response.client_data_json) {
+            return Ok(Err(Refusal::Invalid));
+        }
+        let made = match self.webauthn.finish_passkey_registration(credential, &state) {
             Ok(made) => made,
             Err(error) => return Ok(Err(Refusal::of(&error))),
         };
         let id = PasskeyId::of(made.cred_id());
         let credential = Credential(serde_json::to_string(&made).map_err(Error::internal)?);
         let made = WebauthnCredential::from(made);
-        let (sign_count, backed_up) = (made.counter, made.backup_state);
-        Ok(Ok(Passkey { id, name, credential, sign_count, backed_up, created_at: now, last_used_at: None }))
+        let (sign_count, backed_up, transports) = (made.counter, made.backup_state, transports.clone());
+        Ok(Ok(Passkey { id, name, credential, transports, sign_count, backed_up, created_at: now, last_used_at: None }))
     }
 
     /// Begins to ask for a passkey: the options for `navigator.credentials.get()`, and what has to be kept. With `allowed` it
@@ -155,12 +248,9 @@ impl RelyingParty {
     /// Only when what is stored cannot be read.
     pub fn begin_assertion(&self, allowed: &[Passkey]) -> Result<(Value, CeremonyState)> {
         let (RequestChallengeResponse { public_key, .. }, state) =
-            self.0.start_discoverable_authentication().map_err(Error::internal)?;
+            self.webauthn.start_discoverable_authentication().map_err(Error::internal)?;
         let mut options = options_of(&public_key)?;
-        let allowed = allowed.iter().map(|passkey| {
-            Ok(json!({ "type": "public-key", "id": URL_SAFE_NO_PAD.encode(stored(passkey)?.cred_id()) }))
-        });
-        options["allowCredentials"] = allowed.collect::<Result<Vec<_>>>()?.into();
+        options["allowCredentials"] = descriptors(allowed)?;
         Ok((options, kept(&state)?))
     }
 
@@ -176,12 +266,14 @@ impl RelyingParty {
         now: Timestamp,
     ) -> Result<Result<PasskeyUse, Refusal>> {
         let state: DiscoverableAuthentication = read(&state.0)?;
-        let mut credential = stored(passkey)?;
+        let Assertion(answer) = assertion;
+        let mut credential = as_eligible_as(stored(passkey)?, &answer.response.authenticator_data);
         // The account was found otherwise where the owner is not named; where one is, it has to be the same (7.2, step 6).
-        if assertion.0.get_user_unique_id().is_some_and(|handle| handle != user.as_bytes()) {
+        let anothers = answer.get_user_unique_id().is_some_and(|handle| handle != user.as_bytes());
+        if anothers || !self.asked(&answer.response.client_data_json) {
             return Ok(Err(Refusal::Invalid));
         }
-        let verified = match self.0.finish_discoverable_authentication_v2(&assertion.0, state, &credential) {
+        let verified = match self.webauthn.finish_discoverable_authentication_v2(answer, state, &credential) {
             Ok(verified) => verified,
             Err(error) => return Ok(Err(Refusal::of(&error))),
         };
@@ -194,6 +286,27 @@ impl RelyingParty {
             used_at: now,
         }))
     }
+}
+
+/// The credential, as eligible for backup as its authenticator says in this data. That never changes by the specification (7.2),
+/// and does: passkeys become synchronised some time after they were made, and password managers correct what they said before.
+/// The flag decides nothing here and is signed with the rest, so what the authenticator says last counts.
+fn as_eligible_as(passkey: WebauthnPasskey, authenticator_data: &[u8]) -> WebauthnPasskey {
+    let mut credential = WebauthnCredential::from(passkey);
+    credential.backup_eligible = authenticator_data.get(FLAGS).is_some_and(|flags| flags & BACKUP_ELIGIBLE != 0);
+    credential.into()
+}
+
+/// Passkeys as options name them, with how the browser reaches each: or it asks the person where the passkey is.
+fn descriptors(passkeys: &[Passkey]) -> Result<Value> {
+    let descriptors = passkeys.iter().map(|passkey| {
+        let mut descriptor = json!({ "type": "public-key", "id": credential_id(passkey)? });
+        if !passkey.transports.is_empty() {
+            descriptor["transports"] = json!(passkey.transports);
+        }
+        Ok(descriptor)
+    });
+    descriptors.collect::<Result<Vec<_>>>().map(Value::from)
 }
 
 fn stored(passkey: &Passkey) -> Result<WebauthnPasskey> {

@@ -70,6 +70,7 @@ PRIVATE_KEYS = {
     ("ConfirmTotpRole", "GetItem", "SEAL#totp"): "opens the secrets of authenticator apps",
     ("DeleteTotpRole", "GetItem", "SEAL#totp"): "opens the secrets of authenticator apps",
     ("RenewRecoveryCodesRole", "GetItem", "SEAL#totp"): "opens the secrets of authenticator apps",
+    ("StepUpRole", "GetItem", "SEAL#totp"): "opens the secrets of authenticator apps",
     ("PasskeyLoginRole", "Query", "SIGNING"): "signs access tokens",
     ("PasskeyLoginRole", "GetItem", "MAC#refresh"): "makes refresh tokens and device tokens",
     ("StartPasskeyRole", "GetItem", "SEAL#totp"): "opens the secrets of authenticator apps, to see a second factor proved",

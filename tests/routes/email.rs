@@ -8,7 +8,7 @@ use serde_json::json;
 use shared::domain::email::EmailAddress;
 use shared::domain::link::LinkToken;
 use shared::domain::mail::{FactorChange, MailKind, OwedMail};
-use shared::domain::passkey::{Credential, Passkey, PasskeyId, PasskeyName};
+use shared::domain::passkey::{Credential, Passkey, PasskeyId, PasskeyName, Transports};
 use shared::domain::password::{NewPassword, Password};
 use shared::domain::recovery::RecoverySet;
 use shared::domain::totp::Step;
@@ -528,6 +528,7 @@ async fn a_passkey_whose_adding_was_under_way_when_a_change_was_taken_back_is_no
         id: PasskeyId::of(b"credential"),
         name: PasskeyName::parse("Phone").unwrap(),
         credential: Credential(String::new()),
+        transports: Transports::default(),
         sign_count: 0,
         backed_up: false,
         created_at: now,

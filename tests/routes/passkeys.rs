@@ -258,3 +258,51 @@ async fn passkeys_are_good_at_the_configured_front_end() {
     key.origin = authenticator(&app).origin;
     assert_eq!(sign_in(&app, &mut key).await.code(), "invalid_passkey", "the service's own is not among them");
 }
+
+#[tokio::test]
+async fn a_browser_is_told_how_it_reaches_each_passkey() {
+    let app = TestApp::start().await;
+    let ada = app.signed_in(ADA).await;
+    let (mut phone, mut old) = (authenticator(&app), authenticator(&app));
+    phone.transports = json!(["hybrid", "internal", "smart-card", "of-the-future", "", "not a name"]);
+    old.transports = json!([]);
+    added(&ada, &mut phone).await;
+    let first = proof(&app, &mut phone).await;
+    added_with(&ada, &mut old, &first).await;
+    let described = |transports: Value, key: &tests::authenticator::Authenticator| {
+        let mut descriptor = json!({ "type": "public-key", "id": key.credential_id() });
+        if transports != Value::Null {
+            descriptor["transports"] = transports;
+        }
+        descriptor
+    };
+    let mut expected = vec![
+        described(json!(["hybrid", "internal", "smart-card", "of-the-future"]), &phone),
+        described(Value::Null, &old),
+    ];
+    let by_id = |descriptor: &Value| text(&descriptor["id"]);
+    expected.sort_by_key(by_id);
+    let again = options(&ada, &proof(&app, &mut phone).await).await;
+    let challenged = app.login(ADA, tests::PASSWORD).await.json();
+    for listed in [&again["options"]["excludeCredentials"], &challenged["passkey_options"]["allowCredentials"]] {
+        let mut listed = listed.as_array().unwrap().clone();
+        listed.sort_by_key(by_id);
+        assert_eq!(listed, expected);
+    }
+}
+
+#[tokio::test]
+async fn an_owner_is_told_what_a_password_manager_is_signalled_by() {
+    let app = TestApp::start().await;
+    let ada = app.signed_in(ADA).await;
+    let mut key = authenticator(&app);
+    let none = ada.get("/user/factors").await.json();
+    let passkey = added(&ada, &mut key).await;
+    assert_eq!(passkey["credential_id"], json!(key.credential_id()));
+    let shown = ada.get("/user/factors").await.json();
+    assert_eq!(shown["passkeys"][0]["credential_id"], passkey["credential_id"]);
+    let signal = json!({ "rp_id": "localhost", "user_id": key.user_handle() });
+    assert_eq!((&none["webauthn"], &shown["webauthn"]), (&signal, &signal), "also when the last one is gone");
+    let renamed = rename(&ada, &passkey["id"], "Old phone").await.json();
+    assert_eq!(renamed["credential_id"], passkey["credential_id"]);
+}

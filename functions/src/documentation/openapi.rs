@@ -21,14 +21,14 @@ use crate::{
     delete_picture, delete_totp, delete_user, documentation, end_session, forgot_password, get_factors, get_user,
     health, introspect, keys, list_sessions, list_users, login, logout, passkey_login, password_page, refresh,
     register, rename_passkey, renew_recovery_codes, reset_password, send, start_passkey, start_passkey_login,
-    start_totp, undo_email, update_user, upload_picture, verify_login,
+    start_totp, step_up, undo_email, update_user, upload_picture, verify_login,
 };
 
 #[derive(OpenApi)]
 #[openapi(
     paths(
         register::handler, send::handler, confirm::open, confirm::handler, login::handler, verify_login::handler,
-        start_passkey_login::handler, passkey_login::handler,
+        start_passkey_login::handler, passkey_login::handler, step_up::handler,
         refresh::with_bearer, refresh::handler, logout::handler, change_password::handler, forgot_password::handler,
         reset_password::open, reset_password::handler, confirm_email::open, confirm_email::handler, undo_email::open,
         undo_email::handler, password_page::handler, list_sessions::handler, end_session::handler,

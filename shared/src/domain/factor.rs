@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::id::{ChallengeId, DeviceId, UserId};
+use super::id::{ChallengeId, DeviceId, SessionId, UserId};
+use super::mail::FactorChange;
 use super::passkey::{PasskeyId, PasskeyUse};
 use super::recovery::RecoveryHash;
 use super::session::Session;
@@ -31,19 +32,24 @@ impl Method {
     }
 }
 
-/// The `amr` of an access token: methods of authentication by their names in RFC 8176, 2. A recovery code is none of the
-/// one-time passwords that the RFC means by `otp`. A passkey proves possession of a key by a user who was there; whether
-/// hardware holds that key is not known, so it is neither `hwk` nor `swk`.
+/// The `amr` of an access token: methods of authentication by their names in RFC 8176, 2, those of the sign-in and of the last
+/// step-up. A recovery code is none of the one-time passwords that the RFC means by `otp`. A passkey proves possession of a key
+/// by a user who was there; whether hardware holds that key is not known, so it is neither `hwk` nor `swk`.
 #[must_use]
 pub fn amr(session: &Session) -> Vec<&'static str> {
-    let password: &[_] = if session.without_password { &[] } else { &["pwd"] };
-    let second: &[_] = match session.second_factor {
-        None => &[],
-        Some(Method::Totp) => &["otp", "mfa"],
-        Some(Method::RecoveryCode) => &["mfa"],
-        Some(Method::Passkey) => &["pop", "user", "mfa"],
-    };
-    [password, second].concat()
+    let again = session.reauthenticated;
+    let second = [session.second_factor, again.and_then(|proof| proof.second_factor)];
+    let password = !session.without_password || again.is_some_and(|proof| proof.second_factor.is_none());
+    [
+        (password, "pwd"),
+        (second.contains(&Some(Method::Totp)), "otp"),
+        (second.contains(&Some(Method::Passkey)), "pop"),
+        (second.contains(&Some(Method::Passkey)), "user"),
+        (second.iter().any(Option::is_some), "mfa"),
+    ]
+    .into_iter()
+    .filter_map(|(used, name)| used.then_some(name))
+    .collect()
 }
 
 /// A second factor as it is enrolled.
@@ -105,6 +111,25 @@ impl Spent {
     }
 }
 
+/// What allows to take a factor off an account.
+#[derive(Debug, Clone)]
+pub enum Permission {
+    /// A proof that came with the request.
+    Proof(Spent),
+    /// A session that proved the second factor recently; it must not have ended since.
+    Session(SessionId),
+}
+
+impl Permission {
+    #[must_use]
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Proof(spent) => spent.method().as_str(),
+            Self::Session(_) => "session",
+        }
+    }
+}
+
 /// What can be taken off an account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Factor {
@@ -119,6 +144,16 @@ impl Factor {
         match self {
             Self::Totp => user.passkeys == 0,
             Self::Passkey(_) => user.totp_since.is_none() && user.passkeys <= 1,
+        }
+    }
+
+    /// What its owner is told once it is gone.
+    #[must_use]
+    pub const fn removal(&self, user: &User) -> FactorChange {
+        let last = self.is_last_of(user);
+        match self {
+            Self::Totp => FactorChange::Removed { last },
+            Self::Passkey(_) => FactorChange::PasskeyRemoved { last },
         }
     }
 }

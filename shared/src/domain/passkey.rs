@@ -52,6 +52,38 @@ impl fmt::Display for PasskeyId {
 /// What its owner calls a passkey, by the rules for a person's name.
 pub type PasskeyName = UserName;
 
+/// How a passkey can be reached, as its browser said by `getTransports()` when it was added: hints for the browser that asks for
+/// it next (`WebAuthn` level 3, 5.8.3). Names that are not known yet are kept, for browsers ignore those that they do not know.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Transports(Vec<String>);
+
+impl Transports {
+    const MOST: usize = 8;
+    const LONGEST: usize = 32;
+
+    /// Those that can be names of transports, each once. More than [`Self::MOST`] are no browser's.
+    #[must_use]
+    pub fn of(said: Vec<String>) -> Self {
+        let is_name = |name: &String| {
+            let of_a_name = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+            (1..=Self::LONGEST).contains(&name.len()) && name.bytes().all(of_a_name)
+        };
+        let mut names = Vec::new();
+        for name in said.into_iter().filter(is_name) {
+            if names.len() < Self::MOST && !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        Self(names)
+    }
+
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
 /// A passkey of an account.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Passkey {
@@ -59,6 +91,8 @@ pub struct Passkey {
     pub name: PasskeyName,
     /// Public key and the like, as `relying_party` wrote them.
     pub credential: Credential,
+    #[serde(default, skip_serializing_if = "Transports::is_empty")]
+    pub transports: Transports,
     /// The authenticator's count of signatures at the last one; it stays 0 where the passkey is synchronised.
     pub sign_count: u32,
     /// Whether a copy of it lies with its provider, as the authenticator said last.
@@ -116,6 +150,16 @@ pub struct PasskeyUse {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn transports_are_kept_as_a_browser_says_them_and_nothing_else() {
+        let said = ["usb", "smart-card", "usb", "from_the-future9", "", "in ternal", "internal\0", "hybrid"];
+        let said = said.map(String::from).into_iter().chain(["x".repeat(33)]).collect();
+        let kept = Transports::of(said);
+        assert_eq!(kept.0, ["usb", "smart-card", "from_the-future9", "hybrid"]);
+        assert_eq!(Transports::of((0..100).map(|at| at.to_string()).collect()).0.len(), Transports::MOST);
+        assert!(Transports::of(Vec::new()).is_empty());
+    }
 
     #[test]
     fn an_id_is_the_hash_of_the_credentials_and_nothing_else_reads_as_one() {

@@ -6,7 +6,7 @@ use super::factor::Method;
 use super::id::{SessionId, UserId};
 use super::user::User;
 use crate::clock::Timestamp;
-use crate::config::{REFRESH_IDLE_LIFE, REFRESH_REUSE_INTERVAL, SESSION_LIFE};
+use crate::config::{RECENT_SIGN_IN, REFRESH_IDLE_LIFE, REFRESH_REUSE_INTERVAL, SESSION_LIFE};
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Session {
@@ -17,7 +17,9 @@ pub struct Session {
     /// How often the refresh token was rotated: the current token is the one with this number.
     pub rotation: u32,
     pub rotated_at: Timestamp,
-    /// When the user proved who they are: the `auth_time` of access tokens.
+    /// Times of the rotations before the last one, newest first, while their tokens can still be forgiven.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub earlier_rotations: Vec<Timestamp>,
     pub signed_in_at: Timestamp,
     /// Where and with what the user signed in, for the owner's eyes.
     pub source_ip: Option<String>,
@@ -28,16 +30,33 @@ pub struct Session {
     /// A passkey signed in alone.
     #[serde(default)]
     pub without_password: bool,
+    /// The last proof after the sign-in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reauthenticated: Option<Reauthentication>,
 }
+
+/// A proof that the user of a session gave after signing in: by a step-up, or by adding a second factor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reauthentication {
+    pub at: Timestamp,
+    /// What proved the second factor; `None` when it was the password.
+    #[serde(default)]
+    pub second_factor: Option<Method>,
+}
+
+/// Rotations that a session remembers at most. It bounds the size of the item that every signed-in request reads, at more
+/// rotations in ten seconds than the limit of refreshes lets an IP address make on average. One that rotates faster is given
+/// its current token again, so no token is forgotten before its ten seconds are over.
+const ROTATIONS: usize = 32;
 
 /// What to do with a genuine refresh token of a live session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rotation {
-    /// The current token: rotate, if nobody else does first.
+    /// The current token: rotate, unless a concurrent request does first.
     Rotate,
-    /// One step behind and within the reuse interval: the client lost the answer, or two tabs raced. Same pair again.
+    /// Rotated within the reuse interval: the client lost the answer, or several tabs raced. The current pair again.
     Repeat,
-    /// Used before: somebody has a token that they should not have (RFC 9700, 4.14.2).
+    /// Rotated before that: a token was stolen (RFC 9700, 4.14.2).
     Reused,
 }
 
@@ -51,11 +70,13 @@ impl Session {
             epoch: user.session_epoch,
             rotation: 0,
             rotated_at: now,
+            earlier_rotations: Vec::new(),
             signed_in_at: now,
             source_ip,
             user_agent,
             second_factor: None,
             without_password: false,
+            reauthenticated: None,
         }
     }
 
@@ -73,23 +94,77 @@ impl Session {
     /// What a token with number `presented` means now.
     #[must_use]
     pub fn rotation_of(&self, presented: u32, now: Timestamp) -> Rotation {
-        if presented == self.rotation {
-            Rotation::Rotate
-        } else if presented.checked_add(1) == Some(self.rotation)
-            && now.since(self.rotated_at) <= REFRESH_REUSE_INTERVAL
-        {
-            Rotation::Repeat
-        } else {
-            Rotation::Reused
+        match self.rotation.checked_sub(presented) {
+            Some(0) if self.recent_rotations(now).count() < ROTATIONS => Rotation::Rotate,
+            Some(0) => Rotation::Repeat,
+            Some(behind) if is_forgiven(self.rotated_away(behind), now) => Rotation::Repeat,
+            _ => Rotation::Reused,
         }
     }
+
+    /// The session once its refresh token is rotated.
+    #[must_use]
+    pub fn rotate(&self, now: Timestamp) -> Self {
+        Self {
+            rotation: self.rotation.saturating_add(1),
+            rotated_at: now,
+            earlier_rotations: self.recent_rotations(now).collect(),
+            ..self.clone()
+        }
+    }
+
+    /// Times of the rotations whose tokens are still forgiven, newest first.
+    fn recent_rotations(&self, now: Timestamp) -> impl Iterator<Item = Timestamp> {
+        let last = (self.rotation > 0).then_some(self.rotated_at);
+        last.into_iter().chain(self.earlier_rotations.iter().copied()).take_while(move |at| is_forgiven(Some(*at), now))
+    }
+
+    /// When the token was rotated that is so many steps behind the current one, if that is remembered.
+    fn rotated_away(&self, behind: u32) -> Option<Timestamp> {
+        match behind {
+            0 => None,
+            1 => Some(self.rotated_at),
+            _ => self.earlier_rotations.get(usize::try_from(behind - 2).ok()?).copied(),
+        }
+    }
+
+    /// When the user last proved who they are: the `auth_time` of access tokens (RFC 9470, 5 and 6).
+    #[must_use]
+    pub fn authenticated_at(&self) -> Timestamp {
+        self.reauthenticated.map_or(self.signed_in_at, |proof| proof.at.max(self.signed_in_at))
+    }
+
+    /// Whether the user proved who they are within [`RECENT_SIGN_IN`], by whichever factor.
+    #[must_use]
+    pub fn is_fresh(&self, now: Timestamp) -> bool {
+        now.since(self.authenticated_at()) <= RECENT_SIGN_IN
+    }
+
+    /// Whether this is so of the second factor, too, where the account has one.
+    #[must_use]
+    pub fn is_recent(&self, user: &User, now: Timestamp) -> bool {
+        let proved_again = self.reauthenticated.filter(|proof| proof.second_factor.is_some()).map(|proof| proof.at);
+        let proved_at = proved_again.or_else(|| self.second_factor.map(|_| self.signed_in_at));
+        let second_factor = proved_at.is_some_and(|at| now.since(at) <= RECENT_SIGN_IN);
+        self.is_fresh(now) && (second_factor || !user.has_second_factor())
+    }
+}
+
+/// Whether a token that was rotated then may still come back.
+fn is_forgiven(rotated_at: Option<Timestamp>, now: Timestamp) -> bool {
+    rotated_at.is_some_and(|at| now.since(at) <= REFRESH_REUSE_INTERVAL)
 }
 
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::domain::email::EmailAddress;
+    use crate::domain::name::UserName;
+    use crate::hashing::PasswordHash;
 
     const START: Timestamp = Timestamp::from_seconds(1_700_000_000);
 
@@ -100,32 +175,120 @@ mod tests {
             epoch: 0,
             rotation,
             rotated_at: START,
+            earlier_rotations: Vec::new(),
             signed_in_at: START,
             source_ip: None,
             user_agent: None,
             second_factor: None,
             without_password: false,
+            reauthenticated: None,
+        }
+    }
+
+    fn user() -> User {
+        let name = UserName::parse("Ada Lovelace").unwrap();
+        let hash: PasswordHash = serde_json::from_str("\"$argon2id$v=19$m=8,t=1,p=1$c29tZXNhbHQ$b3V0cHV0\"").unwrap();
+        User::new(name, EmailAddress::parse("ada@example.com").unwrap(), hash, START)
+    }
+
+    fn after(seconds: u64) -> Timestamp {
+        START.plus(Duration::from_secs(seconds))
+    }
+
+    #[test]
+    fn a_token_is_forgiven_for_ten_seconds_after_its_own_rotation() {
+        // Rotations 5, 6 and 7 were 9, 4 and 0 seconds before the start.
+        let earlier = [4, 9].map(|seconds| START.minus(Duration::from_secs(seconds)));
+        for (presented, seconds, meaning) in [
+            (7, 0, Rotation::Rotate),
+            (7, 1_000_000, Rotation::Rotate),
+            (6, 0, Rotation::Repeat),
+            (6, 10, Rotation::Repeat),
+            (6, 11, Rotation::Reused),
+            (5, 6, Rotation::Repeat),
+            (5, 7, Rotation::Reused),
+            (4, 1, Rotation::Repeat),
+            (4, 2, Rotation::Reused),
+            (3, 0, Rotation::Reused),
+            (8, 0, Rotation::Reused),
+            (u32::MAX, 0, Rotation::Reused),
+        ] {
+            let session = Session { earlier_rotations: earlier.to_vec(), ..session(7) };
+            assert_eq!(session.rotation_of(presented, after(seconds)), meaning, "{presented} after {seconds} s");
         }
     }
 
     #[test]
-    fn a_token_means_what_its_distance_and_age_say() {
-        for (current, presented, seconds, meaning) in [
-            (0, 0, 0, Rotation::Rotate),
-            (7, 7, 1_000_000, Rotation::Rotate),
-            (7, 6, 0, Rotation::Repeat),
-            (7, 6, 10, Rotation::Repeat),
-            (7, 6, 11, Rotation::Reused),
-            (7, 5, 0, Rotation::Reused),
-            (7, 8, 0, Rotation::Reused),
-            (0, u32::MAX, 0, Rotation::Reused),
+    fn a_session_from_before_rotations_were_remembered_forgives_one_step() {
+        let mut item = serde_json::to_value(session(7)).unwrap();
+        assert!(item.as_object_mut().unwrap().remove("earlier_rotations").is_none(), "an empty list is not written");
+        let session: Session = serde_json::from_value(item).unwrap();
+        assert_eq!(session.rotation_of(6, after(10)), Rotation::Repeat);
+        assert_eq!(session.rotation_of(5, after(0)), Rotation::Reused);
+    }
+
+    #[test]
+    fn a_session_that_rotates_too_fast_keeps_its_token_and_forgets_none() {
+        let mut session = session(0);
+        for _ in 0..ROTATIONS {
+            assert_eq!(session.rotation_of(session.rotation, START), Rotation::Rotate);
+            session = session.rotate(START);
+        }
+        assert_eq!(session.rotation_of(session.rotation, after(10)), Rotation::Repeat);
+        assert_eq!(session.rotation_of(0, after(10)), Rotation::Repeat);
+        assert_eq!(session.rotation_of(session.rotation, after(11)), Rotation::Rotate);
+        assert_eq!(session.rotation_of(0, after(11)), Rotation::Reused);
+    }
+
+    proptest! {
+        /// Against a model that remembers every rotation.
+        #[test]
+        fn rotations_agree_with_a_memory_of_all(steps in prop::collection::vec((0_u64..6_000, 0_u32..40), 1..150)) {
+            let (mut session, mut now, mut rotated) = (session(0), START, Vec::new());
+            for (pause, behind) in steps {
+                now = now.plus(Duration::from_millis(pause));
+                let presented = session.rotation.saturating_sub(behind);
+                let forgiven = |at: &Timestamp| now.since(*at) <= REFRESH_REUSE_INTERVAL;
+                let expected = match rotated.get(usize::try_from(presented).unwrap()) {
+                    Some(at) if forgiven(at) => Rotation::Repeat,
+                    Some(_) => Rotation::Reused,
+                    None if rotated.iter().filter(|at| forgiven(at)).count() < ROTATIONS => Rotation::Rotate,
+                    None => Rotation::Repeat,
+                };
+                prop_assert_eq!(session.rotation_of(presented, now), expected);
+                // As if every theft went unnoticed: what comes next has to be right all the same.
+                if expected == Rotation::Rotate {
+                    session = session.rotate(now);
+                    rotated.push(now);
+                }
+                prop_assert!(session.earlier_rotations.len() < ROTATIONS);
+            }
+        }
+    }
+
+    #[test]
+    fn a_session_is_recent_by_proofs_of_the_last_quarter_of_an_hour() {
+        const LATE: u64 = 20 * 60;
+        let again = |seconds, second_factor| Some(Reauthentication { at: after(seconds), second_factor });
+        let (totp, passkey) = (Some(Method::Totp), Some(Method::Passkey));
+        // With which factor somebody signed in, what they proved afterwards, whether the account has a second factor,
+        // and whether the session is recent 15 minutes after the sign-in, and twenty.
+        for (second_factor, reauthenticated, has_second_factor, early, late) in [
+            (None, None, false, true, false),
+            (None, None, true, false, false),
+            (totp, None, true, true, false),
+            (totp, None, false, true, false),
+            (None, again(600, None), false, true, true),
+            (None, again(600, None), true, false, false),
+            (None, again(600, passkey), true, true, true),
+            (totp, again(600, None), true, true, false),
+            (totp, again(600, totp), true, true, true),
+            (totp, again(60, passkey), true, true, false),
         ] {
-            let now = START.plus(Duration::from_secs(seconds));
-            assert_eq!(
-                session(current).rotation_of(presented, now),
-                meaning,
-                "{presented} of {current} after {seconds} s"
-            );
+            let session = Session { second_factor, reauthenticated, ..session(0) };
+            let user = User { totp_since: has_second_factor.then_some(START), ..user() };
+            let recent = |seconds| session.is_recent(&user, after(seconds));
+            assert_eq!((recent(900), recent(LATE)), (early, late), "{second_factor:?}, then {reauthenticated:?}");
         }
     }
 

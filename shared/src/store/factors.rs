@@ -5,18 +5,19 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::types::TransactWriteItem;
 use aws_sdk_dynamodb::types::builders::{DeleteBuilder, PutBuilder, UpdateBuilder};
 
+use super::attempts::sign_in_attempts_of;
 use super::passkeys::passkey_key;
-use super::sessions::{NewClient, session_item};
-use super::users::{PROFILE, user_key};
+use super::sessions::{NewClient, session_item, session_key};
+use super::users::{PROFILE, address_key, user_key};
 use super::{Item, Store, delete, from_item, if_condition_held, n, put, s, to_item, update, value};
 use crate::clock::Timestamp;
-use crate::domain::factor::{Challenge, Factor, SealedSecret, Spent, TRIES, Totp};
-use crate::domain::id::{CeremonyId, ChallengeId, DeviceId, UserId};
+use crate::domain::factor::{Challenge, Factor, Permission, SealedSecret, Spent, TRIES, Totp};
+use crate::domain::id::{CeremonyId, ChallengeId, DeviceId, SessionId, UserId};
 use crate::domain::lockout::{Attempts, Bucket};
 use crate::domain::mail::OwedMail;
 use crate::domain::passkey::{Ceremony, CeremonyState, Passkey, PasskeyId};
 use crate::domain::recovery::RecoverySet;
-use crate::domain::session::Session;
+use crate::domain::session::{Reauthentication, Session};
 use crate::domain::totp::Step;
 use crate::domain::user::{TrustedFactors, User};
 use crate::error::Result;
@@ -180,12 +181,18 @@ impl Store {
         self.transact(items).await
     }
 
-    /// Takes a factor away, the recovery codes with the last one, and owes the owner a mail. `false` when what is spent for it
-    /// was used meanwhile, the factor is not there, or the account's factors are not those of `user` any more.
+    /// Takes a factor away, the recovery codes with the last one, and owes the owner a mail. `false` when the proof was used or
+    /// the session ended in the meantime, the factor is not there, or the account's factors are not those of `user` any more.
     ///
     /// # Errors
     /// Only when the table cannot be written.
-    pub async fn remove_factor(&self, user: &User, factor: &Factor, spent: &Spent, mail: &OwedMail) -> Result<bool> {
+    pub async fn remove_factor(
+        &self,
+        user: &User,
+        factor: &Factor,
+        permission: &Permission,
+        mail: &OwedMail,
+    ) -> Result<bool> {
         let pk = user_key(user.id);
         let profile = self.update(pk.clone(), PROFILE);
         let (gone, profile) = match factor {
@@ -201,28 +208,80 @@ impl Store {
         let mut going = vec![gone];
         going.extend(factor.is_last_of(user).then(|| RECOVERY.to_owned()));
 
-        let unspent = Unspent::of(spent)?;
         let mut items = vec![
             update(same_factors(profile, user))?,
             delete(self.delete_of(&pk, &factor_attempts_of(None)))?,
             self.put_new(Self::mail_item(mail)?)?,
         ];
-        // What is spent may be what goes: one item has one place in a transaction.
-        if !going.contains(&unspent.sk) {
-            items.push(update(self.spend(&pk, spent)?)?);
-        }
+        let unspent = match permission {
+            Permission::Proof(spent) => {
+                let unspent = Unspent::of(spent)?;
+                // What is spent may be what goes: one item has one place in a transaction.
+                if !going.contains(&unspent.sk) {
+                    items.push(update(self.spend(&pk, spent)?)?);
+                }
+                Some(unspent)
+            }
+            Permission::Session(session) => {
+                let same = self.update(pk.clone(), &session_key(*session)).update_expression("SET epoch = :epoch");
+                items.push(update(of_live_session(same, user))?);
+                None
+            }
+        };
         for sk in going {
             let gone = self.delete_of(&pk, &sk);
-            items.push(delete(if sk == unspent.sk {
-                unspent.clone().on_delete(gone)
-            } else if sk == RECOVERY {
+            items.push(delete(match &unspent {
+                Some(unspent) if unspent.sk == sk => unspent.clone().on_delete(gone),
                 // An account may have none: they went when a change of the address was taken back.
-                gone
-            } else {
-                there(gone)
+                _ if sk == RECOVERY => gone,
+                _ => there(gone),
             })?);
         }
         self.transact(items).await
+    }
+
+    /// Notes in a session that its user proved again who they are, and forgets the failures: with what proved the second
+    /// factor, which is used up; without, by the password of an account that has none. `mail` is owed besides. `false` when the
+    /// proof was used or the session ended in the meantime, or the account's factors are not those of `user` any more.
+    ///
+    /// # Errors
+    /// Only when the table cannot be written.
+    pub async fn reauthenticate(
+        &self,
+        user: &User,
+        session: SessionId,
+        spent: Option<&Spent>,
+        mail: Option<&OwedMail>,
+        now: Timestamp,
+    ) -> Result<bool> {
+        let pk = user_key(user.id);
+        let proof = Reauthentication { at: now, second_factor: spent.map(Spent::method) };
+        let profile = self.update(pk.clone(), PROFILE).update_expression("SET session_epoch = :epoch");
+        let mut items = vec![update(self.proved_in(user, session, proof)?)?, update(same_factors(profile, user))?];
+        match spent {
+            Some(spent) => items.extend(self.spend_and_forgive(&pk, spent, None)?),
+            None => items.push(delete(self.delete_of(&address_key(&user.email.folded()), &sign_in_attempts_of(None)))?),
+        }
+        if let Some(mail) = mail {
+            items.push(self.put_new(Self::mail_item(mail)?)?);
+        }
+        self.transact(items).await
+    }
+
+    /// Notes in a session that its user proved a second factor by adding it, unless the session is over.
+    ///
+    /// # Errors
+    /// Only when the table cannot be written.
+    pub async fn note_second_factor(&self, user: &User, session: SessionId, proof: Reauthentication) -> Result<()> {
+        self.transact(vec![update(self.proved_in(user, session, proof)?)?]).await.map(|_| ())
+    }
+
+    fn proved_in(&self, user: &User, session: SessionId, proof: Reauthentication) -> Result<UpdateBuilder> {
+        let noted = self
+            .update(user_key(user.id), &session_key(session))
+            .update_expression("SET reauthenticated = :proof")
+            .expression_attribute_values(":proof", value(&proof)?);
+        Ok(of_live_session(noted, user))
     }
 
     /// Puts a new set of recovery codes in the place of the old one and owes the owner a mail. `false` when what is spent
@@ -475,6 +534,13 @@ fn both<T>(one: Option<HashMap<String, T>>, other: Option<HashMap<String, T>>) -
         (Some(one), Some(other)) => Some(one.into_iter().chain(other).collect()),
         (one, other) => one.or(other),
     }
+}
+
+/// On condition that the session is there and of the account's epoch: sessions of another are over.
+fn of_live_session(session: UpdateBuilder, user: &User) -> UpdateBuilder {
+    session
+        .condition_expression("attribute_exists(pk) AND epoch = :epoch")
+        .expression_attribute_values(":epoch", n(user.session_epoch))
 }
 
 /// On condition that the item is there.

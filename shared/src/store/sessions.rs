@@ -119,19 +119,20 @@ impl Store {
     /// # Errors
     /// Only when the table cannot be written.
     pub async fn rotate_session(&self, session: &Session, now: Timestamp) -> Result<Option<Session>> {
-        let rotated = Session { rotation: session.rotation.saturating_add(1), rotated_at: now, ..session.clone() };
+        let rotated = session.rotate(now);
         let outcome = self
             .db
             .update_item()
             .table_name(&self.table)
             .key("pk", s(user_key(session.user)))
             .key("sk", s(session_key(session.id)))
-            .update_expression("SET rotation = :next, rotated_at = :now, #ttl = :ttl")
+            .update_expression("SET rotation = :next, rotated_at = :now, earlier_rotations = :earlier, #ttl = :ttl")
             .condition_expression("rotation = :current")
             .expression_attribute_names("#ttl", "ttl")
             .expression_attribute_values(":current", n(session.rotation))
             .expression_attribute_values(":next", n(rotated.rotation))
             .expression_attribute_values(":now", n(now.millis()))
+            .expression_attribute_values(":earlier", value(&rotated.earlier_rotations)?)
             .expression_attribute_values(":ttl", n(rotated.ends_at().seconds()))
             .send()
             .await;

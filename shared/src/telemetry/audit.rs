@@ -43,6 +43,17 @@ pub enum Event<'a> {
         user: UserId,
         device: bool,
     },
+    /// The user of a session proved again who they are; `method` is what they proved it with.
+    SteppedUp {
+        user: UserId,
+        session: SessionId,
+        method: &'a str,
+    },
+    /// The password of a step-up was wrong.
+    StepUpFailed {
+        user: UserId,
+        session: SessionId,
+    },
     /// An authenticator app waits for its first code.
     SecondFactorRequested {
         user: UserId,
@@ -329,6 +340,12 @@ impl Event<'_> {
                 let reason = if device { "device" } else { "account" };
                 let details = Details { user: Some(user), failure: true, ..because(reason) };
                 ("second_factor_locked", Authentication, details)
+            }
+            Self::SteppedUp { user, session, method } => {
+                ("stepped_up", Authentication, Details { reason: Some(method), ..in_session(user, session) })
+            }
+            Self::StepUpFailed { user, session } => {
+                ("step_up_failed", Authentication, Details { failure: true, ..in_session(user, session) })
             }
             Self::SecondFactorRequested { user } => ("second_factor_requested", Iam, of(user)),
             Self::SecondFactorAdded { user } => ("second_factor_added", Iam, of(user)),

@@ -51,7 +51,7 @@ pub async fn sign(app: &App, user: &User, session: &Session, now: Timestamp) -> 
         jti: crate::random::uuid(now),
         sid: session.id,
         roles: user.roles.clone(),
-        auth_time: session.signed_in_at.seconds(),
+        auth_time: session.authenticated_at().seconds(),
         amr: factor::amr(session).into_iter().map(ToOwned::to_owned).collect(),
     };
     let key = app.keys().signing(now).await?;

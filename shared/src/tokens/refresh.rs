@@ -65,11 +65,13 @@ mod tests {
             epoch: 0,
             rotation: 7,
             rotated_at: now,
+            earlier_rotations: Vec::new(),
             signed_in_at: now,
             source_ip: None,
             user_agent: None,
             second_factor: None,
             without_password: false,
+            reauthenticated: None,
         }
     }
 

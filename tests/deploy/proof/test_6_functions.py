@@ -38,6 +38,7 @@ ANSWERS = {
     "renew_recovery_codes": (401, "invalid_token"),
     "start_passkey_login": (200, "challenge"),
     "passkey_login": (401, "invalid_challenge"),
+    "step_up": (401, "invalid_token"),
     "start_passkey": (401, "invalid_token"),
     "add_passkey": (401, "invalid_token"),
     "rename_passkey": (401, "invalid_token"),

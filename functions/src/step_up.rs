@@ -1,0 +1,152 @@
+//! Proves again who one is, without signing in again (RFC 9470).
+//!
+//! `POST /auth/step-up` with a proof of the second factor, or the password where the account has none: the access token alone
+//! is not enough. The session counts as recent for the next 15 minutes, with the tokens that it has; those of the next refresh
+//! say so in `auth_time` and `amr`. Wrong proofs are counted as they are at a sign-in.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::routing::post;
+use secrecy::SecretString;
+use serde::Deserialize;
+use shared::domain::Invalid;
+use shared::domain::factor::Spent;
+use shared::domain::id::SessionId;
+use shared::domain::lockout::Bucket;
+use shared::domain::mail::{FactorChange, OwedMail};
+use shared::domain::password::Password;
+use shared::domain::user::User;
+use shared::error::Code;
+use shared::hashing::Verdict;
+use shared::http::Route;
+use shared::http::body::Json;
+use shared::http::caller::CurrentUser;
+use shared::http::fields::Fields;
+use shared::telemetry::audit::Event;
+use shared::{App, Error, Result};
+use utoipa::ToSchema;
+
+use crate::login::count_attempt;
+use crate::second_factor::{self, PasskeyProof, StepUp, SteppedUp};
+
+pub const ROUTE: Route = Route::new("step_up", &["POST"], &["/auth/step-up"], || post(handler))
+    .fails_with(&[
+        Code::Unauthenticated,
+        Code::InvalidToken,
+        Code::InvalidChallenge,
+        Code::InvalidCode,
+        Code::InvalidPasskey,
+        Code::SecondFactorNeeded,
+        Code::WrongPassword,
+        Code::TooManyAttempts,
+    ])
+    .hashing();
+
+/// One of the four: the password where the account has no second factor, else one of the others.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Reauthenticate {
+    #[schema(value_type = Option<String>, format = "password", example = "correct horse battery")]
+    password: Option<SecretString>,
+    /// Six digits of the authenticator app.
+    #[schema(value_type = Option<String>, example = "287082")]
+    code: Option<SecretString>,
+    /// A recovery code, instead.
+    #[schema(value_type = Option<String>, example = "7QK4-0R2M-XV9T-B3HD-51NW-ZC8P")]
+    recovery_code: Option<SecretString>,
+    /// A passkey of one's own, instead.
+    #[schema(value_type = Option<PasskeyProof>)]
+    passkey: Option<PasskeyProof>,
+}
+
+#[utoipa::path(
+    post, path = "/auth/step-up", tag = "auth", operation_id = "step_up", summary = "Prove again who you are",
+    request_body = Reauthenticate, security(("access_token" = [])),
+    responses((status = 204, description = "The session counts as recent for 15 minutes"))
+)]
+pub async fn handler(
+    caller: CurrentUser,
+    State(app): State<App>,
+    Json(body): Json<Reauthenticate>,
+) -> Result<StatusCode> {
+    let (user, session) = (caller.user, caller.session.id);
+    let spent = match body.parse(&user)? {
+        Proof::SecondFactor(proof) => Some(second_factor::step_up(&app, &user, &proof).await?),
+        Proof::Password(password) => {
+            compare(&app, &user, session, &password).await?;
+            None
+        }
+    };
+    let now = app.clock.now();
+    let mail = match &spent {
+        Some(Spent::RecoveryCode(_)) => Some(recovery_code_used(&app, &user).await?),
+        _ => None,
+    };
+    if !app.store().reauthenticate(&user, session, spent.as_ref(), mail.as_ref(), now).await? {
+        return Err(refuse(&app, &user, session, spent.as_ref()).await?);
+    }
+    if let Some(mail) = mail {
+        Event::RecoveryCodeUsed { user: user.id }.record();
+        app.tell_emailer(&mail).await;
+    }
+    let method = spent.map_or("password", |spent| spent.method().as_str());
+    Event::SteppedUp { user: user.id, session, method }.record();
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Counts the attempt with those to sign in, then compares the password: a stolen session guesses no faster than a sign-in.
+async fn compare(app: &App, user: &User, session: SessionId, password: &Password) -> Result<()> {
+    let bucket = Bucket { address: &user.email.folded(), device: None };
+    count_attempt(app, Some(user.id), bucket, app.store().attempts(bucket).await?).await?;
+    if app.hasher.verify(password, Some(&user.password_hash)).await? == Verdict::Wrong {
+        Event::StepUpFailed { user: user.id, session }.record();
+        return Err(Error::WrongPassword);
+    }
+    Ok(())
+}
+
+async fn recovery_code_used(app: &App, user: &User) -> Result<OwedMail> {
+    let left = app.store().factors(user.id, None).await?.recovery_codes_left();
+    let change = FactorChange::RecoveryCodeUsed(left.saturating_sub(1));
+    Ok(OwedMail::of_factor(user, change, app.clock.now()))
+}
+
+/// Why a right proof was not taken: the session ended in the meantime, the account has other factors than it had, or another
+/// request used the proof first.
+async fn refuse(app: &App, before: &User, session: SessionId, spent: Option<&Spent>) -> Result<Error> {
+    let (user, session) = app.store().user_and_session(before.id, session).await?;
+    let live = user.zip(session).filter(|(user, session)| session.is_live(user, app.clock.now()));
+    Ok(match (live, spent) {
+        (None, _) => Error::InvalidToken,
+        (Some(_), Some(spent)) => second_factor::refuse(before.id, spent.method()),
+        (Some((user, _)), None) if user.has_second_factor() => Error::SecondFactorNeeded,
+        // Changed by this very session since it was compared.
+        (Some(_), None) => Error::WrongPassword,
+    })
+}
+
+enum Proof {
+    Password(Password),
+    SecondFactor(SteppedUp),
+}
+
+impl Reauthenticate {
+    fn parse(self, user: &User) -> Result<Proof> {
+        let Self { password, code, recovery_code, passkey } = self;
+        let second_factor = StepUp { code, recovery_code, passkey };
+        match password {
+            None if user.has_second_factor() => second_factor.parse().map(Proof::SecondFactor),
+            Some(_) if user.has_second_factor() && second_factor.is_empty() => Err(Error::SecondFactorNeeded),
+            password => {
+                let mut fields = Fields::default();
+                let alone = second_factor.is_empty() || password.is_none();
+                let password = fields.required("password", password, |password| {
+                    let one_too_many =
+                        || Invalid::new("one_too_many", "Send `password` or a proof of the second factor.");
+                    alone.then(|| Password::new(&password)).ok_or_else(one_too_many)
+                });
+                fields.finish(password).map(Proof::Password)
+            }
+        }
+    }
+}
