@@ -444,7 +444,11 @@ async fn a_challenge_ends_with_its_time_and_with_the_account_that_it_was_made_fo
     let session = ada.sign_in().await;
     let challenge = ada.challenge().await;
     assert_eq!(remove(&session, &json!({ "code": ada.fresh_code() })).await.status, 204);
-    assert_eq!(ada.verify(&challenge, &json!({ "code": ada.fresh_code() })).await.code(), "invalid_code", "no app");
+    assert_eq!(
+        ada.verify(&challenge, &json!({ "code": ada.fresh_code() })).await.code(),
+        "invalid_challenge",
+        "a removal ends it"
+    );
 
     let ada = Owner::enrolled_as(&app, app.sign_in(ADA).await, ADA).await;
     let (session, challenge) = (ada.sign_in().await, ada.challenge().await);

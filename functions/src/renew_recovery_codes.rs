@@ -50,11 +50,11 @@ pub async fn handler(
     Json(body): Json<StepUp>,
 ) -> Result<Answer<RecoveryCodesMade>> {
     let proof = body.parse()?;
-    let (user, now) = (caller.user, app.clock.now());
+    let (user, session, now) = (caller.user, caller.session, app.clock.now());
     let spent = second_factor::step_up(&app, &user, &proof).await?;
     let (set, codes) = RecoverySet::new(now);
     let mail = OwedMail::of_factor(&user, FactorChange::RecoveryCodesRenewed, now);
-    if !app.store().renew_recovery_codes(&user, &spent, &set, &mail).await? {
+    if !app.store().renew_recovery_codes((&user, &session), &spent, &set, &mail).await? {
         // Another request used the proof first, or changed the factors.
         return Err(second_factor::refuse(user.id, spent.method()));
     }

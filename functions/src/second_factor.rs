@@ -10,7 +10,7 @@ use shared::domain::lockout::{self, Attempts};
 use shared::domain::mail::OwedMail;
 use shared::domain::passkey::{CeremonyState, PASSKEYS, PasskeyId};
 use shared::domain::recovery::RecoveryCode;
-use shared::domain::session::Reauthentication;
+use shared::domain::session::{Reauthentication, Session};
 use shared::domain::totp::TotpCode;
 use shared::domain::user::User;
 use shared::error::Causes;
@@ -160,28 +160,28 @@ pub async fn remove(app: &App, caller: CurrentUser, factor: &Factor, proof: Opti
         Some(proof) => Permission::Proof(step_up(app, &caller.user, &proof).await?),
         None => {
             caller.must_have_signed_in_recently(app.clock.now())?;
-            Permission::Session(caller.session.id)
+            Permission::Session
         }
     };
-    let (mut user, session) = (caller.user, caller.session.id);
+    let (mut user, mut session) = (caller.user, caller.session);
     // Each time that it fails without a proof, another factor came or went: there are no more than these.
     for _ in 0..=PASSKEYS {
         let mail = OwedMail::of_factor(&user, factor.removal(&user), app.clock.now());
-        if app.store().remove_factor(&user, factor, &permission, &mail).await? {
+        if app.store().remove_factor((&user, &session), factor, &permission, &mail).await? {
             app.tell_emailer(&mail).await;
             return Ok(permission.as_str());
         }
-        user = match &permission {
+        (user, session) = match &permission {
             // Another request used the proof first, or changed what there is to remove.
             Permission::Proof(spent) => return Err(refuse(user.id, spent.method())),
-            Permission::Session(_) => still_there(app, user.id, session, factor).await?,
+            Permission::Session => still_there(app, user.id, session.id, factor).await?,
         };
     }
     Err(Error::TemporarilyUnavailable("factors of the account were changed again and again".into()))
 }
 
 /// The account as it is now, if the session goes on and the factor can still be taken off by it.
-async fn still_there(app: &App, user: UserId, session: SessionId, factor: &Factor) -> Result<User> {
+async fn still_there(app: &App, user: UserId, session: SessionId, factor: &Factor) -> Result<(User, Session)> {
     let now = app.clock.now();
     let (user, session) = app.store().user_and_session(user, session).await?;
     let live = user.zip(session).filter(|(user, session)| session.is_live(user, now));
@@ -191,9 +191,9 @@ async fn still_there(app: &App, user: UserId, session: SessionId, factor: &Facto
         Factor::Passkey(id) if app.store().passkey(user.id, id).await?.is_none() => return Err(Error::PasskeyNotFound),
         Factor::Totp | Factor::Passkey(_) => {}
     }
-    CurrentUser { signed_in_at: session.signed_in_at, user: user.clone(), session }
-        .must_have_signed_in_recently(now)?;
-    Ok(user)
+    let caller = CurrentUser { signed_in_at: session.signed_in_at, user, session };
+    caller.must_have_signed_in_recently(now)?;
+    Ok((caller.user, caller.session))
 }
 
 /// Notes in the session that its user proved a second factor by adding it. The factor is there whatever becomes of this: at

@@ -221,15 +221,21 @@ async fn a_session_that_ends_meanwhile_uses_up_no_code() {
     let now = app.clock.now();
     assert!(!store.reauthenticate(&user, mine.id, Some(&spent), None, now).await.unwrap(), "the session ended");
     let mail = OwedMail::of_factor(&user, Factor::Totp.removal(&user), now);
-    let permission = Permission::Session(mine.id);
-    assert!(!store.remove_factor(&user, &Factor::Totp, &permission, &mail).await.unwrap(), "the session ended");
+    let permission = Permission::Session;
+    assert!(
+        !store.remove_factor((&user, &mine), &Factor::Totp, &permission, &mail).await.unwrap(),
+        "the session ended"
+    );
 
     let session = owner.sign_in().await;
     let (_, mine) = stored(&app, &session).await;
     let body = json!({ "everywhere": true });
     assert_eq!(session.post("/auth/logout", &body).await.status, 204);
     assert!(!store.reauthenticate(&user, mine.id, Some(&spent), None, now).await.unwrap(), "all sessions ended");
-    assert!(!store.remove_factor(&user, &Factor::Totp, &permission, &mail).await.unwrap(), "all sessions ended");
+    assert!(
+        !store.remove_factor((&user, &mine), &Factor::Totp, &permission, &mail).await.unwrap(),
+        "all sessions ended"
+    );
     let session = owner.sign_in_with(&json!({ "recovery_code": owner.recovery[0] })).await;
     assert_eq!(session.get("/user").await.status, 200, "the code was not used up");
 }

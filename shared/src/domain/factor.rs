@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::id::{ChallengeId, DeviceId, SessionId, UserId};
+use super::id::{ChallengeId, DeviceId, UserId};
 use super::mail::FactorChange;
 use super::passkey::{PasskeyId, PasskeyUse};
 use super::recovery::RecoveryHash;
@@ -117,7 +117,7 @@ pub enum Permission {
     /// A proof that came with the request.
     Proof(Spent),
     /// A session that proved the second factor recently; it must not have ended since.
-    Session(SessionId),
+    Session,
 }
 
 impl Permission {
@@ -125,7 +125,7 @@ impl Permission {
     pub const fn as_str(&self) -> &'static str {
         match self {
             Self::Proof(spent) => spent.method().as_str(),
-            Self::Session(_) => "session",
+            Self::Session => "session",
         }
     }
 }

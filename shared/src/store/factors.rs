@@ -7,10 +7,12 @@ use aws_sdk_dynamodb::types::builders::{DeleteBuilder, PutBuilder, UpdateBuilder
 
 use super::attempts::sign_in_attempts_of;
 use super::passkeys::passkey_key;
+use super::revocation::revoke_others;
 use super::sessions::{NewClient, session_item, session_key};
 use super::users::{PROFILE, address_key, user_key};
 use super::{Item, Store, delete, from_item, if_condition_held, n, put, s, to_item, update, value};
 use crate::clock::Timestamp;
+use crate::domain::client::Fingerprint;
 use crate::domain::factor::{Challenge, Factor, Permission, SealedSecret, Spent, TRIES, Totp};
 use crate::domain::id::{CeremonyId, ChallengeId, DeviceId, SessionId, UserId};
 use crate::domain::lockout::{Attempts, Bucket};
@@ -181,35 +183,36 @@ impl Store {
         self.transact(items).await
     }
 
-    /// Takes a factor away, the recovery codes with the last one, and owes the owner a mail. `false` when the proof was used or
+    /// Takes a factor away, the recovery codes with the last one, and owes the owner a mail. Whatever else may have begun with
+    /// the factor ends ([`revocation`](super::revocation)), but for the caller's own session. `false` when the proof was used or
     /// the session ended in the meantime, the factor is not there, or the account's factors are not those of `user` any more.
     ///
     /// # Errors
     /// Only when the table cannot be written.
     pub async fn remove_factor(
         &self,
-        user: &User,
+        (user, session): (&User, &Session),
         factor: &Factor,
         permission: &Permission,
         mail: &OwedMail,
     ) -> Result<bool> {
         let pk = user_key(user.id);
-        let profile = self.update(pk.clone(), PROFILE);
-        let (gone, profile) = match factor {
-            Factor::Totp => (TOTP.to_owned(), profile.update_expression("REMOVE totp_since")),
-            Factor::Passkey(id) if user.passkeys <= 1 => {
-                (passkey_key(id), profile.update_expression("REMOVE passkeys, passkeys_since"))
-            }
+        let change = revoke_others(&Fingerprint::of_session(session))?;
+        let (gone, change) = match factor {
+            Factor::Totp => (TOTP.to_owned(), change.remove("totp_since")),
+            Factor::Passkey(id) if user.passkeys <= 1 => (passkey_key(id), change.remove("passkeys, passkeys_since")),
             Factor::Passkey(id) => {
-                let fewer = profile.update_expression("SET passkeys = :fewer");
-                (passkey_key(id), fewer.expression_attribute_values(":fewer", n(user.passkeys - 1)))
+                let fewer = change.and_set("passkeys = :fewer").value(":fewer", n(user.passkeys - 1));
+                (passkey_key(id), fewer)
             }
         };
+        let profile = change.into_update(self.update(pk.clone(), PROFILE));
         let mut going = vec![gone];
         going.extend(factor.is_last_of(user).then(|| RECOVERY.to_owned()));
 
         let mut items = vec![
             update(same_factors(profile, user))?,
+            self.take_along(session)?,
             delete(self.delete_of(&pk, &factor_attempts_of(None)))?,
             self.put_new(Self::mail_item(mail)?)?,
         ];
@@ -222,11 +225,8 @@ impl Store {
                 }
                 Some(unspent)
             }
-            Permission::Session(session) => {
-                let same = self.update(pk.clone(), &session_key(*session)).update_expression("SET epoch = :epoch");
-                items.push(update(of_live_session(same, user))?);
-                None
-            }
+            // It goes on, or the transaction fails.
+            Permission::Session => None,
         };
         for sk in going {
             let gone = self.delete_of(&pk, &sk);
@@ -284,14 +284,15 @@ impl Store {
         Ok(of_live_session(noted, user))
     }
 
-    /// Puts a new set of recovery codes in the place of the old one and owes the owner a mail. `false` when what is spent
-    /// for it was used meanwhile, or the account's factors or sessions are not those of `user` any more.
+    /// Puts a new set of recovery codes in the place of the old one and owes the owner a mail. Whatever else may have begun with
+    /// an old code ends ([`revocation`](super::revocation)), but for the caller's own session. `false` when what is spent for it
+    /// was used meanwhile, or the account's factors or sessions are not those of `user` any more.
     ///
     /// # Errors
     /// Only when the table cannot be written.
     pub async fn renew_recovery_codes(
         &self,
-        user: &User,
+        (user, session): (&User, &Session),
         spent: &Spent,
         recovery: &RecoverySet,
         mail: &OwedMail,
@@ -302,8 +303,9 @@ impl Store {
             Spent::RecoveryCode(_) => vec![put(Unspent::of(spent)?.on_put(new))?],
             Spent::Step { .. } | Spent::Passkey(_) => vec![update(self.spend(&pk, spent)?)?, put(new)?],
         };
-        let profile = self.update(pk.clone(), PROFILE).update_expression("SET session_epoch = :epoch");
-        items.push(update(same_factors(profile, user))?);
+        let change = revoke_others(&Fingerprint::of_session(session))?;
+        items.push(update(same_factors(change.into_update(self.update(pk.clone(), PROFILE)), user))?);
+        items.push(self.take_along(session)?);
         items.push(delete(self.delete_of(&pk, &factor_attempts_of(None)))?);
         items.push(self.put_new(Self::mail_item(mail)?)?);
         self.transact(items).await
