@@ -640,7 +640,7 @@ async fn a_passkey_that_becomes_synchronised_signs_in_and_says_so() {
 }
 
 #[tokio::test]
-async fn flags_of_backups_that_nobody_signed_are_refused() {
+async fn a_backup_flag_that_was_not_signed_is_refused() {
     let app = TestApp::start().await;
     let ada = app.signed_in(ADA).await;
     let mut key = authenticator(&app);

@@ -95,7 +95,7 @@ pub async fn handler(
     }))
 }
 
-/// What a token says, with its account, if a signed-in route would take it now.
+/// What a token says, with its account, if a signed-in route would take it now. A step-up counts at once (RFC 9470, 6.2).
 async fn standing(app: &App, token: &str) -> Result<Option<(Claims, User)>> {
     let now = app.clock.now();
     let claims = match access::verify(app, token, now).await {
@@ -106,7 +106,7 @@ async fn standing(app: &App, token: &str) -> Result<Option<(Claims, User)>> {
     };
     let (user, session) = app.store().user_and_session(claims.sub, claims.sid).await?;
     let live = user.zip(session).filter(|(user, session)| session.is_live(user, now));
-    Ok(live.map(|(user, _)| (claims, user)))
+    Ok(live.map(|(user, session)| (Claims { auth_time: session.authenticated_at().seconds(), ..claims }, user)))
 }
 
 impl Active {

@@ -541,7 +541,7 @@ mod tests {
         }
     }
 
-    /// Reported by a user of FusionAuth (issue 3576), whose app's origin was no URL to it.
+    /// Reported by a user of `FusionAuth` (issue 3576), whose app's origin was no URL to it.
     #[test]
     fn android_apps_are_listed_by_the_hash_of_their_certificate() {
         const APP: &str = "android:apk-key-hash:NztP-sfNqy2_XIe4erm4qR-w4eRJ2Dl6JduFbPCYHik";

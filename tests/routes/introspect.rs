@@ -187,3 +187,15 @@ async fn the_log_holds_neither_token_nor_secret() {
     let log = json!(lines).to_string();
     assert!(!log.contains(&ada.access_token) && !log.contains("\"first\""));
 }
+
+#[tokio::test]
+async fn a_service_is_told_of_a_step_up_at_once() {
+    let app = start().await;
+    let ada = app.signed_in("ada@example.com").await;
+    let auth_time = async || introspect(&app, &ada.access_token).await.json()["auth_time"].as_i64().unwrap();
+    let signed_in = auth_time().await;
+    app.clock.advance(Duration::from_mins(5));
+    assert_eq!(auth_time().await, signed_in);
+    assert_eq!(ada.post("/auth/step-up", &json!({ "password": tests::PASSWORD })).await.status, 204);
+    assert!((300..=310).contains(&(auth_time().await - signed_in)));
+}

@@ -209,7 +209,7 @@ async fn a_step_up_counts_for_its_own_session_only() {
 }
 
 #[tokio::test]
-async fn a_session_that_ends_meanwhile_uses_up_no_code() {
+async fn a_session_that_ends_concurrently_uses_up_no_code() {
     let app = TestApp::start().await;
     let owner = Owner::enrolled(&app, ADA).await;
     let session = owner.sign_in().await;
@@ -311,7 +311,7 @@ async fn a_step_up_moves_no_border_of_what_a_thief_added() {
     added(&ada, &mut authenticator(&app)).await;
     let (user, session) = stored(&app, &ada).await;
     assert_eq!(session.signed_in_at, signed_in_at);
-    assert_eq!(session.reauthenticated.unwrap().second_factor.map(|method| method.as_str()), Some("passkey"));
+    assert_eq!(session.reauthenticated.unwrap().second_factor, Some(shared::domain::factor::Method::Passkey));
     ada.put("/user", &json!({ "email": "eve@example.com" })).await;
     let asked = app.app().store().user(user.id).await.unwrap().unwrap();
     assert_eq!(asked.email_asked_by_sign_in_at, Some(signed_in_at));

@@ -62,7 +62,7 @@ impl Transports {
     const MOST: usize = 8;
     const LONGEST: usize = 32;
 
-    /// Those that can be names of transports, each once. More than [`Self::MOST`] are no browser's.
+    /// Those that can be names of transports, each once, and no more of them than any browser says.
     #[must_use]
     pub fn of(said: Vec<String>) -> Self {
         let is_name = |name: &String| {
