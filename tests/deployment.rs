@@ -151,3 +151,28 @@ fn every_limit_is_documented_can_be_set_and_may_be_counted() {
     let limited: Vec<_> = ROUTES.into_iter().filter_map(|route| route.limit).collect();
     assert!(Limit::ALL.iter().all(|limit| limited.contains(limit)), "a limit limits no route");
 }
+
+/// A limit counts a client's requests on one partition of the table, which takes 1,000 writes a second; a full bucket lets its
+/// rate and its burst through in one.
+#[test]
+fn no_limit_counts_more_than_a_partition_takes() {
+    let template = file("template.yaml");
+    for limit in Limit::ALL {
+        let mut passed = 0;
+        for route in ROUTES.iter().filter(|route| route.limit == Some(*limit)) {
+            for path in route.full_paths() {
+                passed +=
+                    route.methods.iter().map(|method| throttle(&template, &format!("{method} {path}"))).sum::<u32>();
+            }
+        }
+        assert!((1..=1000).contains(&passed), "{limit}: {passed} requests in a second");
+    }
+}
+
+/// What the gateway lets through to a route in one second at most. Without settings of its own that is far too much.
+fn throttle(template: &str, key: &str) -> u32 {
+    let settings = properties(template, key).into_iter().next();
+    let settings = settings.and_then(|text| text.strip_prefix('{')?.strip_suffix('}'));
+    let settings = settings.unwrap_or_else(|| panic!("{key} has no throttle of its own in template.yaml"));
+    settings.split(", ").map(|setting| setting.split_once(": ").unwrap().1.parse::<u32>().unwrap()).sum()
+}

@@ -119,6 +119,21 @@ def test_settings_of_a_route_are_those_of_a_route_that_is_made_before_the_stage(
 
 
 @everywhere
+def test_no_throttle_is_so_low_that_one_client_fills_it_or_too_high_for_a_partition(environment):
+    (stage,) = stack.resources(environment, "AWS::ApiGatewayV2::Stage").values()
+    for key, settings in stage["Properties"]["RouteSettings"].items():
+        rate, burst = settings["ThrottlingRateLimit"], settings["ThrottlingBurstLimit"]
+        assert rate >= 200, f"{key}: one machine that sends {rate} requests a second shuts the route for everybody"
+        # A partition of DynamoDB takes 1,000 writes a second, and in one second a full bucket lets through both.
+        assert rate + burst <= 1000, f"{key}: more requests than can be counted"
+
+
+@everywhere
+def test_the_stack_has_room_below_the_500_resources_of_cloudformation(environment):
+    assert len(stack.resources(environment)) <= 490
+
+
+@everywhere
 def test_data_outlives_the_stack_and_is_encrypted(environment):
     resources = stack.resources(environment)
     retained = [name for name, body in resources.items() if body.get("UpdateReplacePolicy") == "Retain"]
