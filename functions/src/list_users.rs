@@ -25,14 +25,14 @@ pub const ROUTE: Route = Route::new("list_users", &["GET"], &["/users"], || get(
 ]);
 
 const DEFAULT_LIMIT: usize = 20;
-const MAX_LIMIT: usize = 100;
+const MAX_LIMIT: usize = 1000;
 
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct Page {
-    /// How many users a page has at most, 1 to 100.
-    #[param(value_type = Option<u8>, minimum = 1, maximum = 100, default = 20)]
+    /// How many users a page has at most, 1 to 1,000.
+    #[param(value_type = Option<u16>, minimum = 1, maximum = 1000, default = 20)]
     limit: Option<String>,
     /// `next_cursor` of the page before.
     cursor: Option<String>,

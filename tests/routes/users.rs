@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use futures_util::{StreamExt, stream};
 use serde_json::Value;
 use shared::domain::email::EmailAddress;
@@ -81,11 +82,11 @@ async fn limits_are_kept_to() {
     let app = TestApp::start().await;
     let admin = app.admin().await;
     let template = account(&app, &admin.id).await;
-    make_accounts(&app, &template, (0..120).map(|number| format!("user{number}"))).await;
-    for (query, expected) in [("", 20), ("?limit=1", 1), ("?limit=100", 100)] {
+    make_accounts(&app, &template, (0..1100).map(|number| format!("user{number}"))).await;
+    for (query, expected) in [("", 20), ("?limit=1", 1), ("?limit=101", 101), ("?limit=1000", 1000)] {
         assert_eq!(emails(&admin.get(&format!("/users{query}")).await.json()).len(), expected, "{query}");
     }
-    for limit in ["0", "101", "-1", "1.5", "", "ten", "99999999999999999999", "0x10", "1%20", "%00"] {
+    for limit in ["0", "1001", "-1", "1.5", "", "ten", "99999999999999999999", "0x10", "1%20", "%00"] {
         let answer = admin.get(&format!("/users?limit={limit}")).await;
         assert_eq!(answer.status, 400, "{limit:?}");
         assert_eq!(answer.fields(), [("limit".to_owned(), "out_of_range".to_owned())], "{limit:?}");
@@ -114,9 +115,40 @@ async fn a_page_is_whole_and_in_order_however_unevenly_the_index_is_filled() {
 
     let newest_first = made.iter().rev().map(|user| user.email.to_string());
     let expected: Vec<String> = newest_first.chain(["admin@example.com".to_owned()]).collect();
-    for limit in [100, 7] {
+    for limit in [1000, 100, 7] {
         assert_eq!(walk(&admin, limit, None).await, expected, "with a limit of {limit}");
     }
+}
+
+/// A read of `DynamoDB` ends after 1 MB, however many items it was to give.
+#[tokio::test]
+async fn a_page_is_whole_although_reads_of_the_index_are_cut() {
+    let app = TestApp::start().await;
+    let admin = app.admin().await;
+    let template = account(&app, &admin.id).await;
+    make_accounts(&app, &template, (0..40).map(|number| format!("user{number}"))).await;
+    let all = walk(&admin, 1000, None).await;
+    assert_eq!(all.len(), 41);
+    // Something large that the index holds as well.
+    let id = |user: &Value| text(&user["id"]);
+    let ids: Vec<_> = admin.get("/users?limit=1000").await.json()["users"].as_array().unwrap().iter().map(id).collect();
+    for id in ids {
+        let update = app.app().dynamodb().update_item().table_name("users").key("pk", s(&format!("USER#{id}")));
+        let update = update.key("sk", s("PROFILE")).update_expression("SET picture.padding = :padding");
+        update.expression_attribute_values(":padding", s(&"x".repeat(300_000))).send().await.unwrap();
+    }
+    let query = app.app().dynamodb().query().table_name("users").index_name("list");
+    let query =
+        query.key_condition_expression("list_shard = :shard").expression_attribute_values(":shard", s("USERS#0"));
+    assert!(query.send().await.unwrap().last_evaluated_key.is_some(), "no read was cut");
+
+    for limit in [1000, 7] {
+        assert_eq!(walk(&admin, limit, None).await, all, "with a limit of {limit}");
+    }
+}
+
+fn s(text: &str) -> AttributeValue {
+    AttributeValue::S(text.to_owned())
 }
 
 #[tokio::test]
