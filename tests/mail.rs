@@ -5,8 +5,12 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use local::{Outage, Service};
 use serde_json::{Value, json};
-use shared::domain::mail::OwedMail;
-use shared::store::{Claim, Pending};
+use shared::domain::email::EmailAddress;
+use shared::domain::mail::{MailKind, OwedMail};
+use shared::domain::name::UserName;
+use shared::domain::password::{NewPassword, Password};
+use shared::domain::user::User;
+use shared::store::{Claim, Created, Pending};
 use tests::{PASSWORD, TestApp, eventually, jpeg, text};
 
 const MINUTE: Duration = Duration::from_mins(1);
@@ -253,6 +257,116 @@ async fn a_mail_has_what_the_configuration_says_in_text_and_in_html() {
     assert!(html.contains("https:&#x2f;&#x2f;users.acme.example") || html.contains("https://users.acme.example"));
     assert!(text_part.contains("https://www.acme.example"));
     assert!(!text_part.contains(&app.stack.url()), "no address of this machine");
+}
+
+/// Reported by users of aws-cdk (issue 18903) and saasmail (issue 198).
+#[tokio::test]
+async fn a_sender_of_any_name_is_written_as_mail_programs_read_it() {
+    for (from, reply_to, header, answers) in [
+        (
+            "Körner & Söhne <info@körner.example>",
+            "Hilfe für alle <hilfe@example.com>",
+            "=?utf-8?b?S8O2cm5lciAmIFPDtmhuZQ==?= <info@xn--krner-jua.example>",
+            "=?utf-8?b?SGlsZmUgZsO8ciBhbGxl?= <hilfe@example.com>",
+        ),
+        (
+            "Smith, Sons & Co. <a@example.com>",
+            "b@example.com",
+            "\"Smith, Sons & Co.\" <a@example.com>",
+            "b@example.com",
+        ),
+        ("Acme: Tools <a@example.com>", "b@example.com", "\"Acme: Tools\" <a@example.com>", "b@example.com"),
+    ] {
+        let product = "Körner & Söhne, \"Werkzeug\" 🛠";
+        let app =
+            TestApp::start_with(&[("MAIL_FROM", from), ("MAIL_REPLY_TO", reply_to), ("PRODUCT_NAME", product)]).await;
+        app.register(ADA).await;
+        let mail = app.mails_to(ADA, 1).await.remove(0);
+        assert_eq!((&mail["from"], &mail["reply_to"]), (&json!(header), &json!([answers])));
+        assert_eq!(mail["subject"], format!("Confirm your email address for {product}"));
+    }
+}
+
+/// Reported by users of fxa (issue 4643) and django-allauth (issue 2049): an earlier version took look-alikes.
+#[tokio::test]
+async fn a_look_alike_of_an_earlier_version_keeps_nobody_from_their_address() {
+    let app = TestApp::start().await;
+    earlier_account(&app, "\u{ff41}da@example.com").await;
+    app.clock.advance(2 * MINUTE);
+    assert_eq!(app.register(ADA).await.status, 202);
+    let token = app.mailed_token(ADA, "/auth/password/reset").await;
+    let answer = app.post("/auth/password/reset", &json!({ "token": token, "password": PASSWORD })).await;
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    assert_eq!(app.login(ADA, PASSWORD).await.status, 200);
+}
+
+/// An account that was made when more addresses were taken than now, and waits for its confirmation.
+async fn earlier_account(app: &TestApp, email: &str) {
+    let now = app.clock.now();
+    let email: EmailAddress = serde_json::from_value(json!(email)).unwrap();
+    let password = NewPassword::known(Password::new(&"a stranger's password".into()));
+    let hash = app.app().hasher.hash(&password).await.unwrap();
+    let user = User::new(UserName::parse("Mallory").unwrap(), email, hash, now);
+    let mail = OwedMail::new(user.email.folded(), MailKind::ConfirmAddress { user: user.id }, now);
+    assert_eq!(app.app().store().create_user(&user, &mail).await.unwrap(), Created::Yes);
+    app.enqueue("mail", &message(&mail)).await;
+    app.idle().await;
+}
+
+#[tokio::test]
+async fn a_mail_that_can_never_be_delivered_is_given_up_at_once() {
+    let app = TestApp::start().await;
+    for (email, reason) in [("josé@example.com", "undeliverable"), ("ada@", "refused")] {
+        earlier_account(&app, email).await;
+        assert_eq!(actions(&app, "mail_failed").await[0], reason, "{email}");
+    }
+    assert!(owed(&app).await.is_empty());
+    app.later(2 * MINUTE).await;
+    app.idle().await;
+    assert_eq!(actions(&app, "mail_failed").await.len(), 2, "and never queued again");
+    assert_eq!(app.queued("mail-dead-letters").await, 0);
+}
+
+#[tokio::test]
+async fn many_accounts_that_ask_for_one_address_send_it_one_mail_a_minute() {
+    let app = TestApp::start().await;
+    let victim = "victim@example.com";
+    let mut accounts = Vec::new();
+    for number in 0..5 {
+        accounts.push(app.signed_in(&format!("user{number}@example.com")).await);
+    }
+    let ask = async || {
+        join_all(accounts.iter().map(async |account| {
+            let answer = account.put("/user", &json!({ "email": victim })).await;
+            assert_eq!(answer.status, 200, "{}", answer.text);
+        }))
+        .await;
+        app.idle().await;
+    };
+    ask().await;
+    assert_eq!(app.mails(victim).await.len(), 1);
+    assert_eq!(actions(&app, "mail_dropped").await, ["asked_too_often"; 4]);
+    app.clock.advance(2 * MINUTE);
+    ask().await;
+    assert_eq!(app.mails(victim).await.len(), 2);
+    assert!(owed(&app).await.is_empty());
+    let noted = app.items_with("MAIL_TURN").await;
+    assert!(noted.len() == 1 && noted[0].contains("ttl"), "{noted:?}");
+}
+
+/// Reported by users of devise (issue 501) and etesync (issue 77): a mail program left the last character of a link out.
+#[tokio::test]
+async fn a_link_is_alone_on_its_line_and_ends_in_a_letter_or_digit() {
+    let app = TestApp::start().await;
+    for number in 0..8 {
+        let email = format!("user{number}@example.com");
+        app.register(&email).await;
+        let mail = app.mails_to(&email, 1).await.remove(0);
+        let text_part = text(&mail["text"]);
+        let line = text_part.lines().find(|line| line.contains("token=")).unwrap();
+        assert!(line.starts_with(&app.stack.url()), "{line}");
+        assert!(line.ends_with(|last: char| last.is_ascii_alphanumeric()) && !line.contains(' '), "{line}");
+    }
 }
 
 #[tokio::test]

@@ -96,7 +96,7 @@ impl Running {
             ("PICTURES_URL", config.pictures.base_url.clone()),
             ("PUBLIC_URL", self.stack.url()),
             ("MAIL_QUEUE_URL", config.mail.queue_url.clone()),
-            ("MAIL_FROM", config.mail.from.clone()),
+            ("MAIL_FROM", config.mail.from.to_string()),
             ("PRODUCT_NAME", config.mail.product_name.clone()),
             ("LOG_STREAM", "logs".to_owned()),
             ("INTROSPECTION_CLIENTS", INTROSPECTION_CLIENTS.to_owned()),

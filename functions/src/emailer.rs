@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use aws_sdk_sesv2::error::ProvideErrorMetadata;
+use aws_sdk_sesv2::operation::send_email::SendEmailError;
 use aws_sdk_sesv2::types::{Body, Content, Destination, EmailContent, Message as SesMessage};
 use secrecy::ExposeSecret;
 use shared::clock::Timestamp;
@@ -20,7 +21,7 @@ use shared::domain::name::UserName;
 use shared::domain::user::User;
 use shared::error::Causes;
 use shared::http::BASE_PATH;
-use shared::mail::{Brand, Language, Message, Rendered, render};
+use shared::mail::{Brand, Language, Message, Rendered, header, render};
 use shared::outbox::MailMessage;
 use shared::store::{Claim, Turn};
 use shared::telemetry::audit::Event;
@@ -68,20 +69,23 @@ enum Prepared {
     Dropped(&'static str),
 }
 
-/// Sends the mail, or finds that it is not owed any more. `Ok` means that it may be struck off.
+/// Sends the mail, or finds that it is not owed any more or can never be sent. `Ok` means that it may be struck off.
 async fn deliver(app: &App, mail: &OwedMail) -> Result<()> {
     let kind = kind_name(&mail.kind);
-    match prepare(app, mail).await? {
-        Prepared::Dropped(reason) => {
-            Event::MailDropped { kind, reason }.record();
-            Ok(())
+    let event = if mail.address.is_deliverable() {
+        match prepare(app, mail).await? {
+            Prepared::Dropped(reason) => Event::MailDropped { kind, reason },
+            Prepared::Ready { to, rendered } => match send(app, &to, rendered).await? {
+                Sent::Taken => Event::MailSent { kind },
+                Sent::Refused => Event::MailFailed { kind, reason: "refused" },
+            },
         }
-        Prepared::Ready { to, rendered } => {
-            send(app, &to, rendered).await?;
-            Event::MailSent { kind }.record();
-            Ok(())
-        }
-    }
+    } else {
+        // Of an account from before such addresses were refused.
+        Event::MailFailed { kind, reason: "undeliverable" }
+    };
+    event.record();
+    Ok(())
 }
 
 async fn prepare(app: &App, mail: &OwedMail) -> Result<Prepared> {
@@ -164,6 +168,10 @@ async fn change_of_address(app: &App, mail: &OwedMail, user: UserId, to: &EmailA
     let Some(user) = user.filter(|user| user.pending_email.as_ref() == Some(to)) else {
         return Ok(Prepared::Dropped("no_longer_wanted"));
     };
+    // The asker chose the address, and accounts to ask with cost nothing.
+    if app.config.limits.on && !app.store().take_address_turn(mail, app.clock.now()).await? {
+        return Ok(Prepared::Dropped("asked_too_often"));
+    }
     let owner = match owner {
         Some(owner) => app.store().user(owner).await?,
         None => None,
@@ -265,35 +273,51 @@ fn ready(app: &App, to: EmailAddress, message: &Message<'_>) -> Result<Prepared>
     let mail = &app.config.mail;
     let brand = Brand {
         product_name: mail.product_name.clone(),
-        support_address: mail.support_address.clone(),
+        support_address: mail.support_address.as_ref().map(ToString::to_string),
         home_url: mail.home_url.clone(),
     };
     let rendered = render(Language::English, &brand, message).map_err(Error::internal)?;
     Ok(Prepared::Ready { to, rendered })
 }
 
-/// Whatever SES says, the mail stays owed: a sender that is not verified yet or a region in the sandbox answer as if the
-/// mail itself were wrong. The sweeper gives up after a day.
-async fn send(app: &App, to: &EmailAddress, rendered: Rendered) -> Result<()> {
+/// What SES said to an email.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sent {
+    Taken,
+    /// It cannot be sent as it is, and never will.
+    Refused,
+}
+
+/// Only one refusal is final. `BadRequestException` says that the request is malformed; sender, answers' address and content are
+/// checked at the start, so it can only be about the recipient. Whatever else SES says, the mail stays owed: a sender that is not
+/// verified yet or a region in the sandbox answer `MessageRejected`, as if the mail itself were wrong. The sweeper gives up
+/// after a day.
+async fn send(app: &App, to: &EmailAddress, rendered: Rendered) -> Result<Sent> {
     let content = |data: String| Content::builder().data(data).charset("UTF-8").build().map_err(Error::internal);
     let body = Body::builder().text(content(rendered.text)?).html(content(rendered.html)?).build();
     let message = SesMessage::builder().subject(content(rendered.subject)?).body(body).build();
     let mail = &app.config.mail;
+    let from = header::address(&mail.from).map_err(Error::internal)?;
+    let reply_to = mail.reply_to.as_ref().map(header::address).transpose().map_err(Error::internal)?;
     let sent = app
         .ses()
         .send_email()
-        .from_email_address(&mail.from)
-        .set_reply_to_addresses(mail.reply_to.clone().map(|reply_to| vec![reply_to]))
+        .from_email_address(from)
+        .set_reply_to_addresses(reply_to.map(|reply_to| vec![reply_to]))
         .set_configuration_set_name(mail.configuration_set.clone())
         .destination(Destination::builder().to_addresses(to.for_sending()).build())
         .content(EmailContent::builder().simple(message).build())
         .send()
         .await;
-    sent.map(|_| ()).map_err(|error| {
-        // Only the code: what SES says beside it may hold addresses, which no log is to have.
-        let code = error.code().unwrap_or("no answer");
-        Error::internal(format!("SES did not take the mail: {code}"))
-    })
+    let Err(error) = sent else {
+        return Ok(Sent::Taken);
+    };
+    if error.as_service_error().is_some_and(SendEmailError::is_bad_request_exception) {
+        return Ok(Sent::Refused);
+    }
+    // Only the code: what SES says beside it may hold addresses, which no log is to have.
+    let code = error.code().unwrap_or("no answer");
+    Err(Error::internal(format!("SES did not take the mail: {code}")))
 }
 
 /// A mail's kind in the log.

@@ -17,6 +17,8 @@ use url::Url;
 use crate::domain::email::EmailAddress;
 use crate::domain::keys::Algorithm;
 use crate::domain::limit::{Limit, Rate};
+use crate::domain::mailbox::Mailbox;
+use crate::domain::name::UserName;
 
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -107,13 +109,13 @@ pub struct Mail {
     /// `MAIL_QUEUE_URL`
     pub queue_url: String,
     /// `MAIL_FROM`: the sender, `Name <address>` or an address, verified in SES.
-    pub from: String,
-    /// `MAIL_REPLY_TO`
-    pub reply_to: Option<String>,
-    /// `PRODUCT_NAME`: how mails and pages call the product.
+    pub from: Mailbox,
+    /// `MAIL_REPLY_TO`: likewise.
+    pub reply_to: Option<Mailbox>,
+    /// `PRODUCT_NAME`: how mails and pages call the product, by the rules for a person's name.
     pub product_name: String,
     /// `SUPPORT_ADDRESS`: whom a mail's reader may ask.
-    pub support_address: Option<String>,
+    pub support_address: Option<EmailAddress>,
     /// `LINK_BASE_URL`: what links in mails start with, `PUBLIC_URL` unless set.
     pub link_base_url: String,
     /// `HOME_URL`: where a person signs in, `PUBLIC_URL` unless set.
@@ -249,6 +251,10 @@ impl Limits {
     }
 }
 
+/// Octets of a configured URL, as it stands in HTML: with what is added to it, it fits into one line of an email, of which
+/// RFC 5322, 2.1.1, allows 998.
+const LONGEST_URL: usize = 800;
+
 /// Lifetimes that the contract fixes.
 pub const ACCESS_TOKEN_LIFE: Duration = Duration::from_mins(10);
 pub const REFRESH_IDLE_LIFE: Duration = Duration::from_hours(30 * 24);
@@ -301,7 +307,7 @@ impl Config {
         let mut reader = Reader { lookup, problems: Vec::new() };
         let public_url = reader.url("PUBLIC_URL");
         let issuer = format!("{public_url}{}", crate::http::BASE_PATH);
-        let home_url = reader.optional_url("HOME_URL").unwrap_or_else(|| public_url.clone());
+        let home_url = reader.home_url().unwrap_or_else(|| public_url.clone());
         let all = reader.optional("AWS_ENDPOINT_URL");
         let endpoint = |name| reader.optional(name).or_else(|| all.clone());
         let endpoints = Endpoints {
@@ -326,17 +332,6 @@ impl Config {
                 pictures_bucket: reader.required("PICTURES_BUCKET"),
                 base_url: reader.url("PICTURES_URL"),
             },
-            mail: Mail {
-                queue_url: reader.required("MAIL_QUEUE_URL"),
-                from: reader.required("MAIL_FROM"),
-                reply_to: reader.optional("MAIL_REPLY_TO"),
-                product_name: reader.required("PRODUCT_NAME"),
-                support_address: reader.optional("SUPPORT_ADDRESS"),
-                link_base_url: reader.optional_url("LINK_BASE_URL").unwrap_or(public_url),
-                change_password_url: reader.optional_url("CHANGE_PASSWORD_URL").unwrap_or_else(|| home_url.clone()),
-                home_url,
-                configuration_set: reader.optional("SES_CONFIGURATION_SET"),
-            },
             tokens: Tokens {
                 audience: reader.optional("TOKEN_AUDIENCE").unwrap_or_else(|| issuer.clone()),
                 issuer,
@@ -356,6 +351,21 @@ impl Config {
                 rates: Limit::ALL.iter().filter_map(|limit| Some((*limit, reader.rate(*limit)?))).collect(),
             },
             log_stream: reader.optional("LOG_STREAM"),
+            // The last: without a sender there is nothing to return, and all else has been looked at by then.
+            mail: Mail {
+                queue_url: reader.required("MAIL_QUEUE_URL"),
+                reply_to: reader.parsed("MAIL_REPLY_TO"),
+                product_name: reader.name("PRODUCT_NAME"),
+                support_address: reader.parsed("SUPPORT_ADDRESS"),
+                link_base_url: reader.optional_url("LINK_BASE_URL").unwrap_or(public_url),
+                change_password_url: reader.optional_url("CHANGE_PASSWORD_URL").unwrap_or_else(|| home_url.clone()),
+                home_url,
+                configuration_set: reader.optional("SES_CONFIGURATION_SET"),
+                from: match reader.mailbox("MAIL_FROM") {
+                    Some(from) => from,
+                    None => return Err(ConfigError(reader.problems)),
+                },
+            },
         };
         if reader.problems.is_empty() { Ok(config) } else { Err(ConfigError(reader.problems)) }
     }
@@ -380,10 +390,39 @@ impl<F: Fn(&str) -> Option<String>> Reader<F> {
 
     fn url(&mut self, name: &str) -> String {
         let url = self.required(name);
-        if !url.is_empty() && !url.starts_with("https://") && !url.starts_with("http://") {
+        let of_web = Url::parse(&url).is_ok_and(|url| ["http", "https"].contains(&url.scheme()));
+        if !url.is_empty() && (!of_web || url.contains(|c: char| c.is_whitespace() || c.is_control())) {
             self.problems.push(format!("{name} must be an http or https URL"));
         }
+        // In the HTML of an email these two are escaped.
+        if url.len() + url.matches('&').count() * 4 + url.matches('\'').count() * 5 > LONGEST_URL {
+            self.problems.push(format!("{name} is longer than a line of an email allows"));
+        }
         url.trim_end_matches('/').to_owned()
+    }
+
+    /// Emails show it as it is, and mail programs leave signs at the end out of a link.
+    fn home_url(&mut self) -> Option<String> {
+        let url = self.optional_url("HOME_URL")?;
+        if !url.ends_with(char::is_alphanumeric) {
+            self.problems.push("HOME_URL must end in a letter or a digit".into());
+        }
+        Some(url)
+    }
+
+    fn mailbox(&mut self, name: &str) -> Option<Mailbox> {
+        if self.required(name).is_empty() { None } else { self.parsed(name) }
+    }
+
+    /// It stands in subjects, headings and titles.
+    fn name(&mut self, name: &str) -> String {
+        let text = self.required(name);
+        match UserName::parse(&text) {
+            Err(problem) if !text.is_empty() => self.problems.push(format!("{name}: {problem}")),
+            Ok(parsed) => return parsed.to_string(),
+            Err(_) => {}
+        }
+        text
     }
 
     fn optional_url(&mut self, name: &str) -> Option<String> {
@@ -494,7 +533,33 @@ mod tests {
         for name in
             ["TABLE_NAME", "MAIL_FROM", "SIGNING_ALGORITHM", "ADMIN_EMAIL", "PICTURES_URL", "LIMIT_LOGIN_PER_IP"]
         {
-            assert!(problem.contains(name), "{problem} does not name {name}");
+            assert_eq!(problem.matches(name).count(), 1, "{problem} does not name {name} once");
+        }
+    }
+
+    #[test]
+    fn what_stands_in_emails_is_checked_at_the_start() {
+        let long = format!("https://example.com/{}", "&".repeat(160));
+        for (name, wrong, right) in [
+            ("ADMIN_EMAIL", "\u{ff41}dmin@example.com", "admin@example.com"),
+            ("SUPPORT_ADDRESS", "help@localhost", "help@münchen.de"),
+            ("MAIL_REPLY_TO", "help@example.com, more@example.com", "Help, always <help@example.com>"),
+            ("MAIL_FROM", "Söhne <s\u{f6}hne@example.com>", "Körner & Söhne <info@körner.de>"),
+            ("MAIL_FROM", "A\r\nBcc: b@example.com <a@example.com>", "Smith, Sons & Co. <a@example.com>"),
+            ("MAIL_FROM", "Example", "\"Acme: Tools\" <a@example.com>"),
+            ("PRODUCT_NAME", "Two\r\nLines", "Körner & Söhne: \"Tools\" 🛠"),
+            ("PRODUCT_NAME", "\u{3164}", "A"),
+            ("HOME_URL", "https://app.example.com/home_", "https://app.example.com/home/"),
+            ("HOME_URL", "https://app.example.com/ home", "https://app.example.com/?from=email"),
+            ("LINK_BASE_URL", "https://", "https://example.com/users"),
+            ("LINK_BASE_URL", &long, &long[..90]),
+        ] {
+            let mut variables = complete();
+            variables.insert(name, wrong);
+            let problem = read(&variables).unwrap_err().to_string();
+            assert_eq!(problem.matches(name).count(), 1, "{wrong}: {problem}");
+            variables.insert(name, right);
+            assert!(read(&variables).is_ok(), "{right}");
         }
     }
 

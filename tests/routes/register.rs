@@ -60,6 +60,13 @@ async fn every_rule_for_a_field_is_kept() {
         ("Ada\nBcc: eve@example.com", good_email, PASSWORD, "name", "invalid_characters"),
         ("Ada\u{202e}ecalevoL", good_email, PASSWORD, "name", "invalid_characters"),
         ("Ada\0", good_email, PASSWORD, "name", "invalid_characters"),
+        ("\u{3164}", good_email, PASSWORD, "name", "required"),
+        ("\u{2800}\u{200b} \u{ad}", good_email, PASSWORD, "name", "required"),
+        (good_name, "ａda@example.com", PASSWORD, "email", "invalid_email"),
+        (good_name, "zoë@example.com", PASSWORD, "email", "invalid_email"),
+        (good_name, "\"ada\"@example.com", PASSWORD, "email", "invalid_email"),
+        (good_name, "ada(x)@example.com", PASSWORD, "email", "invalid_email"),
+        (good_name, "ada@127.0.0.1", PASSWORD, "email", "invalid_email"),
         (good_name, "", PASSWORD, "email", "invalid_email"),
         (good_name, "ada", PASSWORD, "email", "invalid_email"),
         (good_name, "ada@", PASSWORD, "email", "invalid_email"),
@@ -157,7 +164,7 @@ async fn a_taken_address_gets_the_very_same_answer_in_every_spelling_and_its_own
     app.confirmed("ada@example.com").await;
     let free = app.post("/auth/register", &body("Eve", "bob@example.com", "another password")).await;
     for (count, spelled) in
-        ["ada@example.com", "ADA@EXAMPLE.COM", "Ada@Example.Com", " ada@example.com ", "ａｄａ@example.com"]
+        ["ada@example.com", "ADA@EXAMPLE.COM", "Ada@Example.Com", " ada@example.com ", "ada@ｅｘａｍｐｌｅ.com"]
             .iter()
             .enumerate()
     {
@@ -179,7 +186,7 @@ async fn a_taken_address_gets_the_very_same_answer_in_every_spelling_and_its_own
 async fn an_international_address_is_one_address_in_every_unicode_form() {
     let app = TestApp::start().await;
     for spelled in
-        ["zoë@bücher.example", "zoe\u{308}@bu\u{308}cher.example", "ZOË@BÜCHER.example", "zoë@xn--bcher-kva.example"]
+        ["zoe@bücher.example", "zoe@bu\u{308}cher.example", "ZOE@BÜCHER.example", "zoe@xn--bcher-kva.example"]
     {
         assert_eq!(app.register(spelled).await.status, 202, "{spelled}");
     }

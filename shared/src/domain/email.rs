@@ -1,44 +1,49 @@
-//! Email addresses: as typed for display and sending, folded for comparison.
+//! Email addresses: as typed for display, and the key that they are found by.
+//!
+//! What can be sent to is taken, and nothing else: SES does without SMTPUTF8, so the part before the `@` is ASCII
+//! (<https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_Destination.html>), and two addresses with one key are one
+//! mailbox.
 
 use std::fmt;
 use std::str::FromStr;
 
-use email_address::Options;
 use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization;
 
 use super::Invalid;
+use super::visible;
 
 /// RFC 5321 leaves 254 octets for an address once the path's angle brackets are taken off (errata 1690).
 pub const MAX_BYTES: usize = 254;
+/// RFC 5321, 4.5.3.1.1.
+const MAX_LOCAL_BYTES: usize = 64;
 
-/// A valid address, trimmed, otherwise as it was typed.
+/// A valid address, without what is invisible around it, otherwise as it was typed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct EmailAddress(String);
 
-/// An address without regard to case and Unicode form: two addresses with the same folded form are one account's.
+/// The key of an address: its lower-case form, with the domain in A-labels (RFC 5890). Two addresses with the same key are one
+/// account's.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct FoldedAddress(String);
 
 impl EmailAddress {
     /// # Errors
-    /// `invalid_email` when it is not an address, `too_long` beyond [`MAX_BYTES`].
+    /// `invalid_email` when no email can be delivered to it, with the reason; `too_long` beyond [`MAX_BYTES`].
     pub fn parse(text: &str) -> Result<Self, Invalid> {
-        let text = text.trim();
+        let text = visible::trim(text);
         if text.len() > MAX_BYTES {
-            return Err(Invalid::new("too_long", format!("An email address has at most {MAX_BYTES} bytes.")));
+            return Err(too_long());
         }
-        let options = Options::default().with_required_tld().without_display_text().without_domain_literal();
-        let invalid = || Invalid::new("invalid_email", "This is not a valid email address.");
-        // The parser takes "ë" for a letter, but not "e" with a combining mark: composed, both are the same address.
-        let composed: String = text.nfc().collect();
-        let parsed = email_address::EmailAddress::parse_with_options(&composed, options).map_err(|_| invalid())?;
-        let domain = ascii_domain(parsed.domain()).ok_or_else(invalid)?;
-        // Quoted local parts may hold what would break a mail header or a log line.
-        if text.chars().any(char::is_control) || domain.is_empty() {
-            return Err(invalid());
+        let (local, domain) =
+            text.rsplit_once('@').ok_or_else(|| invalid("An email address has the form name@example.com."))?;
+        check_local(local)?;
+        let domain = deliverable_domain(domain)
+            .ok_or_else(|| invalid("The part after the @ is not a domain that email can be delivered to."))?;
+        if local.len() + 1 + domain.len() > MAX_BYTES {
+            return Err(too_long());
         }
         Ok(Self(text.to_owned()))
     }
@@ -48,26 +53,63 @@ impl EmailAddress {
         &self.0
     }
 
-    /// Case and compatibility forms folded in the local part, the domain in its ASCII form (IDNA, UTS 46).
+    /// The key of the address.
     #[must_use]
     pub fn folded(&self) -> FoldedAddress {
-        let (local, domain) = self.parts();
-        let local: String = local.nfkc().flat_map(char::to_lowercase).nfkc().collect();
-        FoldedAddress(format!("{local}@{}", ascii_domain(domain).unwrap_or_else(|| domain.to_lowercase())))
+        FoldedAddress(self.for_sending().to_lowercase())
     }
 
-    /// The address as SES takes it: the domain in its ASCII form.
+    /// The address as SES takes it: the domain in A-labels.
+    ///
+    /// Earlier versions took local parts beyond ASCII. Those of such an account are in compatibility form (NFKC) here as they
+    /// are in its key, so that email about an address never goes to another mailbox than the one that the key names.
     #[must_use]
     pub fn for_sending(&self) -> String {
-        let (local, domain) = self.parts();
-        format!("{local}@{}", ascii_domain(domain).unwrap_or_else(|| domain.to_owned()))
-    }
-
-    fn parts(&self) -> (&str, &str) {
-        self.0.rsplit_once('@').unwrap_or((&self.0, ""))
+        let (local, domain) = self.0.rsplit_once('@').unwrap_or((&self.0, ""));
+        let domain = ascii_domain(domain).unwrap_or_else(|| domain.to_lowercase());
+        if local.is_ascii() {
+            return format!("{local}@{domain}");
+        }
+        format!("{}@{domain}", local.nfkc().flat_map(char::to_lowercase).nfkc().collect::<String>())
     }
 }
 
+fn invalid(detail: &str) -> Invalid {
+    Invalid::new("invalid_email", detail)
+}
+
+fn too_long() -> Invalid {
+    Invalid::new("too_long", format!("An email address has at most {MAX_BYTES} bytes."))
+}
+
+/// A dot-atom (RFC 5322, 3.2.3). A quoted string would be a second spelling of a mailbox, or one that hardly any server takes.
+fn check_local(local: &str) -> Result<(), Invalid> {
+    let is_atext = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~".contains(&byte);
+    if !local.split('.').all(|atom| !atom.is_empty() && atom.bytes().all(is_atext)) {
+        return Err(invalid(
+            "The part before the @ takes the letters a to z, digits, the characters !#$%&'*+-/=?^_`{|}~ and single dots \
+             between them. Other letters, spaces, quotes and comments cannot be delivered to.",
+        ));
+    }
+    if local.len() > MAX_LOCAL_BYTES {
+        return Err(invalid("The part before the @ has at most 64 characters."));
+    }
+    Ok(())
+}
+
+/// The domain in A-labels, if it can be a mail server's: a name of the DNS below a top-level domain, which is of letters alone.
+fn deliverable_domain(domain: &str) -> Option<String> {
+    // IDNA would drop characters that nobody sees, and what is shown would not be what is compared.
+    if domain.chars().any(visible::is_blank) {
+        return None;
+    }
+    let domain = ascii_domain(domain)?;
+    let (_, top) = domain.rsplit_once('.')?;
+    let of_letters = top.len() > 1 && top.bytes().all(|byte| byte.is_ascii_alphabetic());
+    (of_letters || top.starts_with("xn--")).then_some(domain)
+}
+
+/// IDNA (UTS 46), with the DNS's lengths and characters.
 fn ascii_domain(domain: &str) -> Option<String> {
     idna::domain_to_ascii_strict(domain).ok()
 }
@@ -78,10 +120,16 @@ impl FoldedAddress {
         &self.0
     }
 
-    /// The folded form of an address that came from a key or a queue, where it is folded already.
+    /// The key of an address that came from the table or a queue.
     #[must_use]
     pub fn from_stored(text: String) -> Self {
         Self(text)
+    }
+
+    /// Whether SES can send to it at all, which it cannot to some addresses that earlier versions took.
+    #[must_use]
+    pub fn is_deliverable(&self) -> bool {
+        self.0.is_ascii()
     }
 }
 
@@ -106,71 +154,158 @@ mod tests {
 
     #[test]
     fn addresses_that_are_taken() {
+        let longest_local = format!("{}@example.com", "a".repeat(64));
+        let longest_label = format!("ada@{}.com", "a".repeat(63));
         for text in [
             "ada@example.com",
             "  ada@example.com\n",
+            "\u{feff}ada@example.com\u{200b}",
             "a+b.c@sub.example.co",
             "o'hara@example.com",
+            "!#$%&'*+-/=?^_`{|}~@example.com",
             "ada@münchen.de",
-            "用户@example.com",
+            "ada@例え.テスト",
+            "ada@xn--r8jz45g.xn--zckzah",
+            "ada@example。com",
+            "ada@EXAMPLE.Museum",
+            "1@2.example",
+            &longest_local,
+            &longest_label,
         ] {
-            assert!(EmailAddress::parse(text).is_ok(), "{text}");
+            assert!(EmailAddress::parse(text).is_ok(), "{text:?}");
         }
     }
 
     #[test]
-    fn addresses_that_are_refused() {
-        let long = format!("{}@example.com", "a".repeat(300));
-        for text in [
-            "",
-            " ",
-            "ada",
-            "ada@",
-            "@example.com",
-            "ada@localhost",
-            "ada@example..com",
-            "ada@[127.0.0.1]",
-            "ada@exa mple.com",
-            "Ada <ada@example.com>",
-            "ada@example.com, bob@example.com",
-            "ada@example.com\r\nBcc: x@example.com",
-            "a\0@example.com",
-            "ada@-example.com",
-            "ada@example.com>",
-            &long,
+    fn what_cannot_be_delivered_is_refused_with_the_reason() {
+        let long_local = format!("{}@example.com", "a".repeat(65));
+        let long_label = format!("ada@{}.com", "a".repeat(64));
+        let long_name = format!("{}.{}.{}@example.com", "a", "b", "c".repeat(60)).replace('c', "é");
+        for (text, reason) in [
+            ("", "has the form"),
+            (" ", "has the form"),
+            ("ada", "has the form"),
+            // Reported by users of fxa (issue 4643) and django-allauth (issue 2049): look-alikes.
+            ("\u{ff41}da@example.com", "before the @"),
+            ("\u{17f}am@example.com", "before the @"),
+            ("\u{212a}elvin@example.com", "before the @"),
+            ("jos\u{e9}@example.com", "before the @"),
+            ("用户@example.com", "before the @"),
+            ("a\u{200b}da@example.com", "before the @"),
+            (&long_name, "before the @"),
+            ("\"ada\"@example.com", "before the @"),
+            ("\"ada lovelace\"@example.com", "before the @"),
+            ("ada(comment)@example.com", "before the @"),
+            ("@example.com", "before the @"),
+            (".ada@example.com", "before the @"),
+            ("ada.@example.com", "before the @"),
+            ("a..da@example.com", "before the @"),
+            ("a da@example.com", "before the @"),
+            ("a\0@example.com", "before the @"),
+            ("a@b@example.com", "before the @"),
+            ("Ada <ada@example.com>", "before the @"),
+            ("ada@example.com, bob@example.com", "before the @"),
+            ("ada@example.com\r\nBcc: x@example.com", "before the @"),
+            (&long_local, "at most 64"),
+            ("ada@", "after the @"),
+            ("ada@localhost", "after the @"),
+            ("ada@example..com", "after the @"),
+            ("ada@example.com.", "after the @"),
+            ("ada@.example.com", "after the @"),
+            ("ada@[127.0.0.1]", "after the @"),
+            ("ada@127.0.0.1", "after the @"),
+            ("ada@１２７.0.0.1", "after the @"),
+            ("ada@example.123", "after the @"),
+            ("ada@example.c0m", "after the @"),
+            ("ada@example.c", "after the @"),
+            ("ada@exa mple.com", "after the @"),
+            ("ada@exam_ple.com", "after the @"),
+            ("ada@-example.com", "after the @"),
+            ("ada@example-.com", "after the @"),
+            ("ada@exam\u{ad}ple.com", "after the @"),
+            ("ada@exam\u{200b}ple.com", "after the @"),
+            ("ada@xn--a.com", "after the @"),
+            ("ada@xn--.com", "after the @"),
+            ("ada@example.xn--", "after the @"),
+            ("ada@example.com>", "after the @"),
+            ("ada@example.com(comment)", "after the @"),
+            (&long_label, "after the @"),
         ] {
-            assert!(EmailAddress::parse(text).is_err(), "{text:?}");
+            let refused = EmailAddress::parse(text).unwrap_err();
+            assert_eq!(refused.code, "invalid_email", "{text:?}");
+            assert!(refused.detail.contains(reason), "{text:?}: {}", refused.detail);
         }
     }
 
     #[test]
-    fn one_address_in_many_forms_folds_to_one() {
+    fn an_address_has_254_octets_at_most_as_it_is_sent_to() {
+        let of = |labels: usize, last: usize| {
+            format!("{}@{}{}.com", "a".repeat(64), "a123456789.".repeat(labels), "b".repeat(last))
+        };
+        for (text, sent) in [(of(16, 9), 254), (of(16, 10), 255), (of(90, 9), 1068)] {
+            assert_eq!(text.len(), sent);
+            let parsed = EmailAddress::parse(&text);
+            assert_eq!(parsed.map_err(|refused| refused.code).err(), (sent > 254).then_some("too_long"), "{sent}");
+        }
+        // It is counted in A-labels.
+        let wide = format!("{}@{}de", "a".repeat(64), "üö.".repeat(27));
+        assert!(wide.len() <= 254, "{}", wide.len());
+        assert_eq!(EmailAddress::parse(&wide).unwrap_err().code, "too_long");
+    }
+
+    #[test]
+    fn one_mailbox_has_one_key() {
         for (one, other) in [
             ("Ada@Example.COM", "ada@example.com"),
             ("ada@MÜNCHEN.de", "ada@xn--mnchen-3ya.de"),
-            ("jose\u{301}@example.com", "jos\u{e9}@example.com"),
-            ("\u{ff41}da@example.com", "ada@example.com"),
+            ("ada@mu\u{308}nchen.de", "ada@münchen.de"),
+            ("ada@ｅxample.com", "ada@example.com"),
+            ("ada@example。com", "ada@example.com"),
         ] {
-            assert_eq!(
-                EmailAddress::parse(one).unwrap().folded(),
-                EmailAddress::parse(other).unwrap().folded(),
-                "{one} {other}"
-            );
+            let folded = |text| EmailAddress::parse(text).unwrap().folded();
+            assert_eq!(folded(one), folded(other), "{one} {other}");
         }
-        assert_ne!(
-            EmailAddress::parse("a.da@example.com").unwrap().folded(),
-            EmailAddress::parse("ada@example.com").unwrap().folded()
-        );
+        for (one, other) in [("a.da@example.com", "ada@example.com"), ("ada@straße.de", "ada@strasse.de")] {
+            assert_ne!(EmailAddress::parse(one).unwrap().folded(), EmailAddress::parse(other).unwrap().folded());
+        }
+    }
+
+    /// What an earlier version took is still found by its key, and email about it goes where that says.
+    #[test]
+    fn a_stored_address_of_an_earlier_version_keeps_its_key() {
+        for (stored, key, deliverable) in [
+            ("\u{ff41}da@example.com", "ada@example.com", true),
+            ("\u{212a}elvin@Example.com", "kelvin@example.com", true),
+            ("Jose\u{301}@example.com", "josé@example.com", false),
+            ("\"ada\"@example.com", "\"ada\"@example.com", true),
+        ] {
+            let address = EmailAddress(stored.to_owned());
+            assert_eq!(address.folded().as_str(), key);
+            assert_eq!(address.for_sending().to_lowercase(), key);
+            assert_eq!(address.folded().is_deliverable(), deliverable, "{stored}");
+        }
     }
 
     proptest! {
         #[test]
-        fn parsing_never_panics_and_folding_is_stable(text in ".{0,80}") {
+        fn parsing_never_panics_and_a_key_is_an_address_with_itself_as_key(text in ".{0,80}") {
             if let Ok(address) = EmailAddress::parse(&text) {
-                let folded = address.folded();
-                if let Ok(again) = EmailAddress::parse(folded.as_str()) {
-                    prop_assert_eq!(again.folded(), folded);
-                }
+                let again = EmailAddress::parse(address.folded().as_str()).unwrap();
+                prop_assert_eq!(again.folded(), address.folded());
+            }
+        }
+
+        /// No two mailboxes share a key: whatever is typed, email goes to the address that the key is the lower-case form of.
+        #[test]
+        fn addresses_with_one_key_differ_in_case_alone(
+            local in "[a-cA-C\u{ff41}-\u{ff43}\u{17f}\u{212a}.\"]{1,4}",
+            domain in "[a-cA-C\u{e4}\u{c4}\u{ff41}\u{200b}\u{3002}.]{1,5}\\.(com|COM|de)",
+        ) {
+            if let Ok(address) = EmailAddress::parse(&format!("{local}@{domain}")) {
+                prop_assert!(address.for_sending().is_ascii());
+                let (key, sent) = (address.folded(), address.for_sending());
+                prop_assert_eq!(key.as_str(), sent.to_ascii_lowercase());
+                prop_assert_eq!(sent.split('@').next(), Some(local.as_str()));
             }
         }
     }

@@ -11,6 +11,7 @@ pub mod limit;
 pub mod link;
 pub mod lockout;
 pub mod mail;
+pub mod mailbox;
 pub mod name;
 pub mod origin;
 pub mod passkey;
@@ -20,6 +21,7 @@ pub mod recovery;
 pub mod session;
 pub mod totp;
 pub mod user;
+pub mod visible;
 
 /// Why a value cannot be taken: a stable code for programs and a sentence for people.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -6,28 +6,31 @@ use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization;
 
 use super::Invalid;
+use super::visible;
 
 pub const MAX_CHARACTERS: usize = 100;
 
-/// 1 to 100 characters, trimmed, in NFC, without control characters.
+/// 1 to 100 characters, of which something is seen, in NFC, without control characters, and without what nobody sees at the ends.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct UserName(String);
 
 impl UserName {
     /// # Errors
-    /// `required` when nothing is left, `too_long` beyond [`MAX_CHARACTERS`], `invalid_characters` for characters
+    /// `required` when nothing is seen of it, `too_long` beyond [`MAX_CHARACTERS`], `invalid_characters` for characters
     /// that control a terminal, a mail header or the direction of the text around them.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
-        let name: String = text.trim().nfc().collect();
-        if name.chars().any(is_control) {
+        if !visible::is_visible(text) {
+            return Err(Invalid::new("required", "A name has at least one character that can be seen."));
+        }
+        if text.trim().chars().any(is_control) {
             return Err(Invalid::new("invalid_characters", "A name has no control characters."));
         }
-        match name.chars().count() {
-            0 => Err(Invalid::new("required", "A name has at least one character.")),
-            1..=MAX_CHARACTERS => Ok(Self(name)),
-            _ => Err(Invalid::new("too_long", format!("A name has at most {MAX_CHARACTERS} characters."))),
+        let name: String = visible::trim(text).nfc().collect();
+        if name.chars().count() > MAX_CHARACTERS {
+            return Err(Invalid::new("too_long", format!("A name has at most {MAX_CHARACTERS} characters.")));
         }
+        Ok(Self(name))
     }
 
     #[must_use]
@@ -53,9 +56,13 @@ mod tests {
 
     #[test]
     fn a_name_is_trimmed_and_keeps_every_script() {
-        for (text, name) in
-            [("  Ada Lovelace ", "Ada Lovelace"), ("Łukasz 王", "Łukasz 王"), ("e\u{301}", "é"), ("👩‍💻", "👩‍💻")]
-        {
+        for (text, name) in [
+            ("  Ada Lovelace ", "Ada Lovelace"),
+            ("Łukasz 王", "Łukasz 王"),
+            ("e\u{301}", "é"),
+            ("👩‍💻", "👩‍💻"),
+            ("\u{200f}\u{2060} Ada\u{200b}\u{3164}", "Ada"),
+        ] {
             assert_eq!(UserName::parse(text).unwrap().as_str(), name);
         }
     }
@@ -66,10 +73,15 @@ mod tests {
         for (text, code) in [
             ("", "required"),
             (" \t", "required"),
+            ("\u{3164}", "required"),
+            ("\u{2800} \u{200b}", "required"),
+            ("\u{202e}", "required"),
+            ("\u{301}", "required"),
             (&long, "too_long"),
             ("a\nb", "invalid_characters"),
             ("a\0", "invalid_characters"),
             ("a\u{202e}b", "invalid_characters"),
+            ("Ada\u{202e}", "invalid_characters"),
         ] {
             assert_eq!(UserName::parse(text).unwrap_err().code, code, "{text:?}");
         }

@@ -8,6 +8,7 @@ use std::{fmt, str::FromStr};
 use crate::domain::mail::FactorChange;
 use crate::domain::user::FactorSummary;
 
+pub mod header;
 mod render;
 
 pub use render::{RenderError, render};

@@ -5,6 +5,7 @@ use minijinja::{
     value::Serde,
 };
 use serde::{Deserialize, Serialize};
+use unicode_normalization::char::is_combining_mark;
 
 use super::{Brand, Language, Message, Rendered};
 use crate::domain::mail::FactorChange;
@@ -16,9 +17,87 @@ const LAYOUT_TEXT: &str = include_str!("templates/layout.txt");
 
 /// RFC 5322 asks for lines of at most 78 characters; 72 leaves room to be quoted.
 const LINE_WIDTH: usize = 72;
+/// It allows 998 octets in any line; what stands around a paragraph of HTML takes less than the rest.
+const LINE_OCTETS: usize = 700;
 
 /// A greeting with a longer name is likelier to be a message than a name.
 const LONGEST_GREETED_NAME: usize = 50;
+const MOST_WORDS: usize = 5;
+const MOST_UNSPACED: usize = 5;
+/// What may follow a name and a comma.
+const SUFFIXES: &[&str] = &["Jr", "Jr.", "Sr", "Sr.", "II", "III", "IV"];
+/// Parts of names that begin with a small letter.
+const PARTICLES: &[&str] = &[
+    "af", "al", "av", "bin", "bint", "d", "da", "dal", "das", "de", "del", "della", "den", "der", "di", "do", "dos",
+    "du", "e", "el", "ibn", "la", "le", "ten", "ter", "van", "von", "y", "zu",
+];
+/// Words that messages in the language of the emails are made of, and names hardly ever.
+const OF_MESSAGES: &[&str] = &[
+    "account",
+    "action",
+    "alert",
+    "and",
+    "answer",
+    "are",
+    "attention",
+    "bank",
+    "blocked",
+    "call",
+    "card",
+    "claim",
+    "click",
+    "code",
+    "confirm",
+    "congratulations",
+    "contact",
+    "email",
+    "expired",
+    "failed",
+    "for",
+    "free",
+    "from",
+    "has",
+    "have",
+    "here",
+    "invoice",
+    "is",
+    "it",
+    "locked",
+    "log",
+    "login",
+    "mail",
+    "message",
+    "money",
+    "not",
+    "now",
+    "open",
+    "password",
+    "pay",
+    "payment",
+    "phone",
+    "please",
+    "prize",
+    "refund",
+    "reply",
+    "security",
+    "send",
+    "support",
+    "suspended",
+    "team",
+    "the",
+    "this",
+    "to",
+    "transfer",
+    "urgent",
+    "verify",
+    "visit",
+    "warning",
+    "was",
+    "with",
+    "won",
+    "you",
+    "your",
+];
 
 /// A text or layout that does not fit the code. The tests render every mail, so none is expected.
 /// It names the place in the template and never a value.
@@ -267,50 +346,79 @@ fn environment() -> Result<Environment<'static>, minijinja::Error> {
         _ => escape_formatter(out, state, value),
     });
     environment.add_filter("wrap", wrap);
+    environment.add_filter("fold", fold);
     environment.add_template("layout.html", LAYOUT_HTML)?;
     environment.add_template("layout.txt", LAYOUT_TEXT)?;
     Ok(environment)
 }
 
 /// Whether a greeting may show this name. Anyone can register someone else's address under a name
-/// of their choice and have us deliver it, so a name that could carry an address, a number or a
-/// message is left out. Breaking it up with invisible characters would be weaker: its words would
-/// still be read, and mail programs differ in what they turn into a link.
+/// of their choice and have us deliver it, so what could be an address, a number or a message is left
+/// out: "Hello," costs nothing. Breaking it up with invisible characters would be weaker: its words
+/// would still be read, and mail programs differ in what they turn into a link.
+///
+/// A name is few words of letters. In scripts that have capitals each word begins with one, but for
+/// particles; and none is a word that messages are made of.
 fn reads_as_a_name(name: &str) -> bool {
-    let mut rest = name.chars().peekable();
-    while let Some(character) = rest.next() {
-        let plain = match character {
-            // As in "Dr. No", but not as in "evil.example".
-            '.' => rest.peek().is_none_or(|next| *next == ' '),
-            ' ' | '-' | '\'' | ',' | '\u{2019}' | '\u{3005}' | '\u{200c}' | '\u{200d}' => true,
-            // Blocks of punctuation: dots and slashes that browsers read as the ASCII ones, and
-            // marks that hide or reorder text.
-            '\u{80}'..='\u{bf}'
-            | '\u{2000}'..='\u{206f}'
-            | '\u{3000}'..='\u{303f}'
-            | '\u{fe50}'..='\u{fe6f}'
-            | '\u{ff00}'..='\u{ff65}' => false,
-            _ if character.is_ascii() => character.is_ascii_alphabetic(),
-            _ => !character.is_numeric(),
-        };
-        if !plain {
-            return false;
-        }
+    // The one comma in a name is before what follows it, as in "John Smith, Jr."
+    let name = match name.split_once(", ") {
+        Some((name, suffix)) if SUFFIXES.contains(&suffix) => name,
+        _ => name,
+    };
+    let words: Vec<&str> = name.split(' ').collect();
+    words.len() <= MOST_WORDS
+        && (1..=LONGEST_GREETED_NAME).contains(&name.chars().count())
+        && words.iter().all(|word| reads_as_part_of_a_name(word))
+}
+
+fn reads_as_part_of_a_name(word: &str) -> bool {
+    // As in "Dr. No", but not as in "evil.example".
+    let word = word.strip_suffix('.').unwrap_or(word);
+    // "Jean-Luc", "O'Brien", "d'Arc", "al-Rashid".
+    let parts: Vec<&str> = word.split(['-', '\'', '\u{2019}']).collect();
+    let small_ones_are_particles =
+        parts.iter().all(|part| !part.starts_with(char::is_lowercase) || PARTICLES.contains(part));
+    let of_letters = parts.iter().all(|part| !part.is_empty() && part.chars().all(is_letter_of_a_name));
+    let of_messages = parts.iter().any(|part| OF_MESSAGES.contains(&part.to_lowercase().as_str()));
+    let unspaced = word.chars().filter(|letter| is_written_without_spaces(*letter)).count();
+    of_letters && small_ones_are_particles && !of_messages && unspaced <= MOST_UNSPACED
+}
+
+fn is_letter_of_a_name(character: char) -> bool {
+    match character {
+        // Fullwidth letters, which browsers read as the ASCII ones.
+        '\u{ff00}'..='\u{ff65}' => false,
+        // Joiners that some scripts need, and the Japanese mark that repeats a letter.
+        '\u{200c}' | '\u{200d}' | '\u{3005}' => true,
+        _ => (character.is_alphabetic() || is_combining_mark(character)) && !character.is_numeric(),
     }
-    (1..=LONGEST_GREETED_NAME).contains(&name.chars().count())
+}
+
+/// Chinese, Japanese and Korean, where a sentence is one word to whoever looks for spaces.
+fn is_written_without_spaces(letter: char) -> bool {
+    matches!(letter, '\u{3040}'..='\u{30ff}' | '\u{3400}'..='\u{9fff}' | '\u{ac00}'..='\u{d7a3}' | '\u{20000}'..='\u{3ffff}')
 }
 
 fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// Breaks a paragraph into lines of at most `LINE_WIDTH` characters, never inside a word.
+/// Breaks a paragraph of the text into lines of at most `LINE_WIDTH` characters, never inside a word.
 fn wrap(paragraph: &str) -> String {
+    in_lines(paragraph, LINE_WIDTH, |word| word.chars().count())
+}
+
+/// Breaks a paragraph of the HTML into lines that stay short enough when they are escaped. A line break is a space there.
+fn fold(paragraph: &str) -> String {
+    in_lines(paragraph, LINE_OCTETS, |word| HtmlEscape(word).to_string().len())
+}
+
+fn in_lines(paragraph: &str, longest: usize, width_of: impl Fn(&str) -> usize) -> String {
     let mut wrapped = String::with_capacity(paragraph.len());
     let mut column = 0;
     for word in paragraph.split_whitespace() {
-        let width = word.chars().count();
-        if column > 0 && column + 1 + width > LINE_WIDTH {
+        let width = width_of(word);
+        if column > 0 && column + 1 + width > longest {
             wrapped.push('\n');
             column = 0;
         } else if column > 0 {
@@ -339,13 +447,17 @@ mod tests {
     }
 
     fn every_message(name: &str) -> [Message<'_>; 27] {
+        every_message_with(name, LINK, SIGN_IN)
+    }
+
+    fn every_message_with<'a>(name: &'a str, link: &'a str, sign_in: &'a str) -> [Message<'a>; 27] {
         let changed = |change| Message::SecondFactorChanged { name, change };
         [
-            Message::ConfirmAddress { name, link: LINK, valid_hours: 24 },
-            Message::ConfirmAddress { name, link: LINK, valid_hours: 1 },
-            Message::AlreadyRegistered { name, sign_in: SIGN_IN, password_link: None, valid_minutes: 30 },
-            Message::AlreadyRegistered { name, sign_in: SIGN_IN, password_link: Some(LINK), valid_minutes: 30 },
-            Message::ChoosePassword { link: LINK, valid_minutes: 30 },
+            Message::ConfirmAddress { name, link, valid_hours: 24 },
+            Message::ConfirmAddress { name, link, valid_hours: 1 },
+            Message::AlreadyRegistered { name, sign_in, password_link: None, valid_minutes: 30 },
+            Message::AlreadyRegistered { name, sign_in, password_link: Some(link), valid_minutes: 30 },
+            Message::ChoosePassword { link, valid_minutes: 30 },
             Message::NewSignIn {
                 name,
                 client: "Firefox on Linux",
@@ -353,14 +465,14 @@ mod tests {
                 at: "2026-11-23T09:00:00Z",
             },
             Message::AccountDeleted { name },
-            Message::ResetPassword { name, link: LINK, valid_minutes: 30 },
-            Message::ResetPassword { name, link: LINK, valid_minutes: 1 },
+            Message::ResetPassword { name, link, valid_minutes: 30 },
+            Message::ResetPassword { name, link, valid_minutes: 1 },
             Message::PasswordChanged { name, factors: FactorSummary::default() },
             Message::PasswordChanged { name, factors: FactorSummary { totp: true, passkeys: 2 } },
-            Message::ChangeAddress { name, link: LINK, valid_hours: 24 },
-            Message::AddressChanged { name, link: Some(LINK), valid_days: 7 },
+            Message::ChangeAddress { name, link, valid_hours: 24 },
+            Message::AddressChanged { name, link: Some(link), valid_days: 7 },
             Message::AddressChanged { name, link: None, valid_days: 7 },
-            Message::AddressRestored { name, link: LINK, valid_minutes: 30 },
+            Message::AddressRestored { name, link, valid_minutes: 30 },
             changed(FactorChange::Added),
             changed(FactorChange::AddedBeside),
             changed(FactorChange::Removed { last: true }),
@@ -483,6 +595,28 @@ mod tests {
         }
     }
 
+    /// RFC 5322, 2.1.1: a line has at most 998 octets.
+    #[test]
+    fn no_line_of_an_email_is_longer_than_998_octets() {
+        let name = "Ж".repeat(LONGEST_GREETED_NAME);
+        for product in ["'".repeat(100), "🛠".repeat(100), "& ".repeat(50), "A".repeat(100)] {
+            let url = format!("https://example.com/{}", "&".repeat(156));
+            let link = format!("{url}/api/v1/auth/password/reset?token={}", "a".repeat(64));
+            let brand = Brand {
+                product_name: product,
+                support_address: Some(format!("{}@{}example.com", "'".repeat(64), "a123456789.".repeat(15))),
+                home_url: url.clone(),
+            };
+            for message in every_message_with(&name, &link, &url) {
+                let mail = render(Language::English, &brand, &message).unwrap();
+                assert!(mail.subject.len() + "Subject: ".len() <= 998, "{}", mail.subject);
+                for line in mail.text.lines().chain(mail.html.lines()) {
+                    assert!(line.len() <= 998, "{} octets: {line}", line.len());
+                }
+            }
+        }
+    }
+
     #[test]
     fn a_name_that_could_mislead_is_left_out_of_the_mail() {
         let names = [
@@ -497,6 +631,17 @@ mod tests {
             "Call 1 800 555 0100",
             "Call \u{661}\u{662}\u{663}",
             "You have won, answer this mail with your password today",
+            "Your payment failed, answer with your card",
+            "Your Payment Failed",
+            "Payment failed",
+            "Call Now",
+            "Ada, Please Reply",
+            "Account-Suspended",
+            "ada pays nothing today",
+            "Ada Is Bo Of The Day Now",
+            "您的付款失败请回复",
+            "Ada 🎁 Prize",
+            "Ada\u{2028}Lovelace",
             "Ada\u{202e}moc.live",
             "Ada\r\nBcc: someone",
             "{{ product }}",
@@ -528,6 +673,16 @@ mod tests {
             "محمد علی",
             "Nguyễn Thị Minh Khai",
             "Zoe\u{308}",
+            "ZOË KÖRNER",
+            "Jeanne d'Arc",
+            "Ludwig van Beethoven",
+            "Maria da Conceição dos Santos",
+            "Haroun al-Rashid",
+            "J. R. R. Tolkien",
+            "Đỗ Nhật Nam",
+            "אברהם כהן",
+            "김민준",
+            "Ελένη Παπαδοπούλου",
         ];
         for name in names {
             assert!(reads_as_a_name(name), "{name}");

@@ -4,8 +4,7 @@ use aws_sdk_dynamodb::types::{DeleteRequest, WriteRequest};
 use futures_util::future::try_join_all;
 use serde::{Deserialize, Serialize};
 
-use super::attempts::ATTEMPTS;
-use super::mails::{mail_key, mark_pending};
+use super::mails::{MAIL_TURN, mail_key, mark_pending};
 use super::users::{address_key, user_key};
 use super::{Item, Store, s, to_item};
 use crate::clock::Timestamp;
@@ -14,7 +13,8 @@ use crate::domain::id::{MailId, UserId};
 use crate::error::{Error, Result};
 
 pub(super) const ERASURE: &str = "ERASURE";
-/// After all keys that begin with [`ATTEMPTS`].
+/// All keys of attempts but that of everyone.
+const ATTEMPTS_OF: &str = "ATTEMPTS#";
 const ATTEMPTS_END: &str = "ATTEMPTS~";
 /// What DynamoDB takes in one batch.
 const BATCH: usize = 25;
@@ -29,6 +29,9 @@ pub struct Erasure {
     /// Addresses that were kept for the account.
     #[serde(default)]
     pub former: Vec<FoldedAddress>,
+    /// The address that the account was to have.
+    #[serde(default)]
+    pub pending: Option<FoldedAddress>,
     /// The one mail that stays owed. Mails made after it are owed to whoever has the address next.
     pub farewell: MailId,
     #[serde(default)]
@@ -42,13 +45,18 @@ impl Store {
         Ok(item)
     }
 
-    /// Deletes everything in the table that was the account's. Doing it twice does no harm.
+    /// Deletes everything in the table that was the account's. Doing it twice does no harm. The count of failed sign-ins that
+    /// strangers share stays until its time is over: it says nothing of the account, and were it gone, a stranger who had made
+    /// it would see that there was one.
     ///
     /// # Errors
     /// Only when the table cannot be read or written.
     pub async fn erase(&self, erasure: &Erasure) -> Result<()> {
         let (user, address) = (user_key(erasure.user), address_key(&erasure.address));
         let farewell = mail_key(erasure.farewell);
+        let turn = |address| Item::from([("pk".into(), s(address_key(address))), ("sk".into(), s(MAIL_TURN))]);
+        let turns: Vec<Item> =
+            [&erasure.address].into_iter().chain(&erasure.former).chain(&erasure.pending).map(turn).collect();
         let former = erasure.former.iter().map(async |former| {
             let mails = address_key(former);
             tokio::try_join!(
@@ -61,8 +69,9 @@ impl Store {
             // Everything of the user but the note of the erasure itself, which sorts before "LINK#" and "SESSION#".
             Box::pin(self.delete_range(&user, "ERASURE#", "~")),
             Box::pin(self.delete_range(&address, "MAIL#", &farewell)),
-            // Those of everyone and those of each device.
-            Box::pin(self.delete_range(&address, ATTEMPTS, ATTEMPTS_END)),
+            // Those of each device and of the account itself.
+            Box::pin(self.delete_range(&address, ATTEMPTS_OF, ATTEMPTS_END)),
+            Box::pin(self.delete_all(&turns)),
             try_join_all(former),
         )?;
         Ok(())

@@ -10,7 +10,7 @@ use super::{Erasure, Item, Store, from_item, if_condition_held, n, s, shard, sha
 use crate::clock::Timestamp;
 use crate::domain::email::FoldedAddress;
 use crate::domain::id::MailId;
-use crate::domain::mail::{CLAIM, OwedMail, sweep_after};
+use crate::domain::mail::{ASK_INTERVAL, CLAIM, OwedMail, sweep_after};
 use crate::domain::user::User;
 use crate::error::{Causes, Result};
 
@@ -31,6 +31,9 @@ pub enum Pending {
     Mail(OwedMail),
     Erasure(Erasure),
 }
+
+/// When an email that an asker chose the recipient of last went to an address.
+pub(super) const MAIL_TURN: &str = "MAIL_TURN";
 
 pub(super) fn mail_key(id: MailId) -> String {
     format!("MAIL#{id}")
@@ -83,6 +86,28 @@ impl Store {
                 _ => Err(error.into()),
             },
         }
+    }
+
+    /// Whether an email that an asker chose the recipient of may go to its address: at most one in [`ASK_INTERVAL`], whoever
+    /// asks. The email that took the turn keeps it, so a second attempt at sending that one goes through.
+    ///
+    /// # Errors
+    /// Only when the table cannot be written.
+    pub async fn take_address_turn(&self, mail: &OwedMail, now: Timestamp) -> Result<bool> {
+        let update = self
+            .db
+            .update_item()
+            .table_name(&self.table)
+            .key("pk", s(address_key(&mail.address)))
+            .key("sk", s(MAIL_TURN))
+            .update_expression("SET taken_at = :now, taken_by = :mail, #ttl = :ttl")
+            .condition_expression("attribute_not_exists(pk) OR taken_at <= :before OR taken_by = :mail")
+            .expression_attribute_names("#ttl", "ttl")
+            .expression_attribute_values(":now", n(now.millis()))
+            .expression_attribute_values(":before", n(now.minus(ASK_INTERVAL).millis()))
+            .expression_attribute_values(":mail", s(mail.id.to_string()))
+            .expression_attribute_values(":ttl", n(now.plus(ASK_INTERVAL).seconds()));
+        Ok(if_condition_held(update.send().await)?.is_some())
     }
 
     /// Strikes a mail off, if the caller's claim still stands: it is sent, or it is not owed after all.

@@ -13,7 +13,7 @@ use super::{
     Erasure, Item, SHARDS, Store, delete, from_item, if_condition_held, n, s, shard, shards, to_item, update, value,
 };
 use crate::clock::Timestamp;
-use crate::domain::email::FoldedAddress;
+use crate::domain::email::{EmailAddress, FoldedAddress};
 use crate::domain::id::{MailId, UploadId, UserId};
 use crate::domain::link::LinkHash;
 use crate::domain::mail::{ASK_INTERVAL, OwedMail};
@@ -258,6 +258,7 @@ impl Store {
                 .filter(|former| now < former.until)
                 .map(|former| former.address.clone())
                 .collect(),
+            pending: user.pending_email.as_ref().map(EmailAddress::folded),
             farewell: farewell.id,
             sweeps: 0,
         };
