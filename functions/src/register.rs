@@ -58,15 +58,16 @@ pub async fn handler(
     Json(body): Json<Register>,
 ) -> Result<Answer<ConfirmationRequired>> {
     let (name, email, password) = body.parse(&app)?;
-    let owner = limit.admit_during(app.store().owner_of(&email.folded())).await?;
+    let address = email.folded();
+    let taken = limit.admit_during(app.store().is_taken(&address, app.clock.now())).await?;
     let password_hash = app.hasher.hash(&password).await?;
     let now = app.clock.now();
     let lapses_at = Some(now.plus(app.config.unconfirmed_life));
     let user = User { lapses_at, ..User::new(name, email.clone(), password_hash, now) };
 
     let confirmation = OwedMail::new(email.folded(), MailKind::ConfirmAddress { user: user.id }, now);
-    let mail = match owner {
-        None if app.store().create_user(&user, &confirmation).await? == Created::Yes => {
+    let mail = match taken {
+        false if app.store().create_user(&user, &confirmation).await? == Created::Yes => {
             Event::UserRegistered { user: user.id }.record();
             confirmation
         }

@@ -49,6 +49,15 @@ impl Store {
         Ok(owner.and_then(|owner| owner.account()))
     }
 
+    /// Whether a newcomer cannot have the address: an account has it, or it is reserved for one that left it.
+    ///
+    /// # Errors
+    /// Only when the table cannot be read.
+    pub async fn is_taken(&self, address: &FoldedAddress, now: Timestamp) -> Result<bool> {
+        let owner: Option<Owner> = self.get(address_key(address), OWNER).await?;
+        Ok(owner.is_some_and(|owner| owner.reserved_until.is_none_or(|until| now < until)))
+    }
+
     /// For a transaction: the address becomes the account's, if nobody has it and it is kept for nobody else.
     pub(super) fn take_address(
         &self,
