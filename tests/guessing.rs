@@ -2,9 +2,12 @@
 
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use axum::body::Bytes;
+use axum::http::HeaderMap;
 use functions::{ROUTES, login, register, send};
 use futures_util::future::join_all;
 use http_body_util::BodyExt;
@@ -349,6 +352,120 @@ async fn where_a_client_stands_tells_it_nothing_about_an_address() {
     }
 }
 
+// ---- What a stranger can tell
+
+/// What a stranger hears of an address that was locked for as long as 32 seconds, before and after its owner did something.
+async fn seen_by_a_stranger(app: &TestApp, email: &str, deed: impl AsyncFnOnce()) -> Vec<String> {
+    fail_until_locked(app, async || app.login(email, WRONG).await).await;
+    app.clock.advance(Duration::from_secs(33));
+    deed().await;
+    let mut seen = Vec::new();
+    for wait in [0, 0, 65, 0] {
+        app.clock.advance(Duration::from_secs(wait));
+        seen.push(app.login(email, WRONG).await.code());
+    }
+    seen
+}
+
+#[tokio::test]
+async fn a_stranger_hears_the_same_whatever_the_owner_does() {
+    let app = TestApp::start().await;
+    let unknown = seen_by_a_stranger(&app, "nobody@example.com", async || {}).await;
+    assert_eq!(
+        unknown,
+        ["invalid_credentials", "too_many_attempts", "invalid_credentials", "too_many_attempts"],
+        "a count goes on"
+    );
+    for deed in ["signs in", "changes the password", "resets it", "deletes the account", "is not confirmed"] {
+        let email = format!("{}@example.com", deed.replace(' ', "-"));
+        let owner = if deed == "is not confirmed" {
+            app.register(&email).await;
+            None
+        } else {
+            Some(app.signed_in(&email).await)
+        };
+        let seen = seen_by_a_stranger(&app, &email, async || match deed {
+            "signs in" => assert_eq!(app.login(&email, PASSWORD).await.status, 200),
+            "is not confirmed" => assert_eq!(app.login(&email, PASSWORD).await.code(), "email_not_confirmed"),
+            "deletes the account" => assert_eq!(owner.unwrap().delete("/user").await.status, 204),
+            "changes the password" => {
+                let change = json!({ "current_password": PASSWORD, "new_password": "quiet lantern harbour" });
+                assert_eq!(owner.unwrap().put("/user/password", &change).await.status, 204);
+            }
+            _ => {
+                app.post("/auth/password/forgot", &json!({ "email": email })).await;
+                let token = app.mailed_token(&email, "/auth/password/reset").await;
+                let reset = json!({ "token": token, "password": "quiet lantern harbour" });
+                assert_eq!(app.post("/auth/password/reset", &reset).await.status, 200);
+            }
+        });
+        assert_eq!(seen.await, unknown, "the owner {deed}");
+    }
+}
+
+#[tokio::test]
+async fn a_stranger_who_guesses_neither_keeps_the_owner_from_a_new_password_nor_sees_it() {
+    let app = TestApp::start().await;
+    let ada = app.signed_in(ADA).await;
+    lock_out(&app, ADA).await;
+    let change = async |current: &str| {
+        let change = json!({ "current_password": current, "new_password": "quiet lantern harbour" });
+        ada.put("/user/password", &change).await
+    };
+    for _ in 0..6 {
+        assert_eq!(change(WRONG).await.code(), "wrong_password");
+    }
+    assert_eq!(change(PASSWORD).await.code(), "too_many_attempts", "but by failures of its own");
+    app.clock.advance(Duration::from_secs(33));
+    assert_eq!(change(PASSWORD).await.status, 204);
+    assert_eq!(app.login(ADA, WRONG).await.code(), "invalid_credentials");
+    assert_eq!(app.login(ADA, WRONG).await.code(), "too_many_attempts");
+}
+
+/// The service on the same tables, and the operations that it calls from then on, sorted.
+async fn watched(app: &TestApp) -> (App, Arc<Mutex<Vec<String>>>) {
+    let calls = Arc::<Mutex<Vec<String>>>::default();
+    let (noted, http) = (Arc::clone(&calls), reqwest::Client::new());
+    let mut config = app.app().config.clone();
+    let behind = config.aws.endpoints.dynamodb.clone().unwrap();
+    let pass_on = move |headers: HeaderMap, body: Bytes| async move {
+        let operation = headers["x-amz-target"].to_str().unwrap().rsplit_once('.').unwrap().1.to_owned();
+        noted.lock().unwrap().push(operation);
+        let answer = http.post(behind).headers(headers).body(body).send().await.unwrap();
+        (answer.status(), answer.bytes().await.unwrap())
+    };
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    config.aws.endpoints.dynamodb = Some(format!("http://{}", listener.local_addr().unwrap()));
+    tokio::spawn(async { axum::serve(listener, axum::Router::new().fallback(pass_on)).await });
+    (App::new(config, app.clock.clone()).unwrap(), calls)
+}
+
+#[tokio::test]
+async fn registering_takes_the_same_calls_for_a_free_a_taken_and_a_reserved_address() {
+    let app = TestApp::start().await;
+    let ada = app.signed_in(ADA).await;
+    assert_eq!(ada.put("/user", &json!({ "email": "ada@example.org" })).await.status, 200);
+    let token = app.mailed_token("ada@example.org", "/auth/email/confirm").await;
+    assert_eq!(app.post("/auth/email/confirm", &json!({ "token": token })).await.status, 200);
+    app.idle().await;
+    let (watched, calls) = watched(&app).await;
+    for email in ["free@example.com", "ada@example.org", ADA] {
+        let answer = from(&watched, &register::ROUTE, "203.0.113.9", &body(&register::ROUTE, email)).await;
+        assert_eq!(answer.status, 202, "{email}: {}", answer.text);
+        let mut calls = std::mem::take(&mut *calls.lock().unwrap());
+        calls.sort();
+        assert_eq!(calls, ["GetItem", "TransactWriteItems", "UpdateItem"], "{email}");
+    }
+    app.clock.advance(Duration::from_hours(8 * 24));
+    let answer = from(&watched, &register::ROUTE, "203.0.113.9", &body(&register::ROUTE, ADA)).await;
+    assert_eq!(answer.status, 202);
+    assert_eq!(
+        app.login(ADA, PASSWORD).await.code(),
+        "email_not_confirmed",
+        "after its week a reserved address is free"
+    );
+}
+
 // ---- Device tokens
 
 #[tokio::test]
@@ -429,12 +546,14 @@ async fn assert_ignored(app: &TestApp, token: &str, what: &str) {
     };
     let without = essence(&app.login(ADA, PASSWORD).await);
     assert_eq!(essence(&sign_in(app, ADA, PASSWORD, token).await), without, "{what}");
-    app.clock.advance(Duration::from_mins(15));
+    app.clock.advance(Duration::from_hours(1));
     let without = essence(&app.login(ADA, WRONG).await);
     assert_eq!(essence(&sign_in(app, ADA, WRONG, token).await), without, "{what}");
     let answer = sign_in(app, ADA, PASSWORD, token).await;
     assert_eq!(answer.status, 200, "{what} harms nobody who knows the password: {}", answer.text);
     assert_eq!(app.items_with("ATTEMPTS#").await, Vec::<String>::new(), "{what} is no device");
+    // The two wrong ones stay counted until it is quiet.
+    app.clock.advance(Duration::from_hours(1));
 }
 
 #[tokio::test]
@@ -460,14 +579,14 @@ async fn a_forged_a_foreign_an_expired_and_a_revoked_device_token_are_as_good_as
     lock_out(&app, ADA).await;
     assert_eq!(sign_in(&app, ADA, PASSWORD, &device).await.status, 200);
     assert_eq!(ada.post("/auth/logout", &json!({ "everywhere": true })).await.status, 204);
-    app.clock.advance(Duration::from_mins(15));
+    app.clock.advance(Duration::from_hours(1));
     assert_ignored(&app, &device, "revoked").await;
 
     let device = device_token(&app, ADA).await;
     app.clock.advance(Duration::from_hours(180 * 24) - Duration::from_mins(30));
     lock_out(&app, ADA).await;
     assert_eq!(sign_in(&app, ADA, PASSWORD, &device).await.status, 200, "nearly half a year later");
-    app.clock.advance(Duration::from_mins(30));
+    app.clock.advance(Duration::from_hours(1));
     assert_ignored(&app, &device, "expired").await;
 }
 

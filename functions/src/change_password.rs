@@ -1,7 +1,8 @@
 //! Changes one's own password.
 //!
 //! `PUT /user/password`. The current password shows that it is the owner and not whoever found the device unlocked
-//! (OWASP ASVS 5, 6.2.3), so it needs no recent sign-in. All other sessions end; this one goes on with its tokens.
+//! (OWASP ASVS 5, 6.2.3), so it needs no recent sign-in. All other sessions end; this one goes on with its tokens. Wrong ones
+//! are counted as those of a sign-in are, so a stolen session guesses no faster than a stranger.
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -51,7 +52,10 @@ pub async fn handler(
 ) -> Result<StatusCode> {
     let CurrentUser { user, session, .. } = caller;
     let (current, new) = body.parse(&app, &user)?;
-    admit(&app, &user).await?;
+    // The failures lie with the address of this moment.
+    let address = user.email.folded();
+    let bucket = Bucket::of_account(&address, user.id);
+    count_attempt(&app, Some(user.id), bucket, app.store().attempts(bucket).await?).await?;
     if app.hasher.verify(&current, Some(&user.password_hash)).await? == Verdict::Wrong {
         Event::PasswordChangeFailed { user: user.id, session: session.id }.record();
         return Err(Error::WrongPassword);
@@ -61,7 +65,10 @@ pub async fn handler(
     let (user, mail) = change(&app, user, &session, &hash).await?;
     Event::PasswordChanged { user: user.id, session: session.id }.record();
     app.tell_emailer(&mail).await;
-    forgive(&app, &user).await;
+    // The new password is set whatever becomes of this, and a lock ends by itself.
+    if let Err(error) = app.store().forget_attempts(bucket).await {
+        tracing::warn!(error.message = %Causes(&error), "attempts to change the password could not be forgotten");
+    }
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -86,21 +93,6 @@ async fn change(app: &App, mut user: User, session: &Session, new: &PasswordHash
         user = again;
     }
     Err(Error::TemporarilyUnavailable("the account was changed again and again".into()))
-}
-
-/// Forgets the attempts to sign in. The new password is set whatever becomes of this, and a lock ends by itself.
-pub async fn forgive(app: &App, user: &User) {
-    let bucket = Bucket { address: &user.email.folded(), device: None };
-    if let Err(error) = app.store().forget_attempts(bucket).await {
-        tracing::warn!(error.message = %Causes(&error), "attempts to sign in could not be forgotten");
-    }
-}
-
-/// Counts the attempt with those to sign in, unless the address is locked: a stolen session guesses no faster than
-/// anybody else.
-async fn admit(app: &App, user: &User) -> Result<()> {
-    let bucket = Bucket { address: &user.email.folded(), device: None };
-    count_attempt(app, Some(user.id), bucket, app.store().attempts(bucket).await?).await
 }
 
 impl ChangePassword {

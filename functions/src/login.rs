@@ -19,7 +19,7 @@ use shared::domain::email::{EmailAddress, FoldedAddress};
 use shared::domain::factor::{Challenge, Method};
 use shared::domain::id::{DeviceId, UserId};
 use shared::domain::limit::Limit;
-use shared::domain::lockout::{self, Attempts, Bucket};
+use shared::domain::lockout::{self, Attempts, Bucket, Counted};
 use shared::domain::password::{NewPassword, Password};
 use shared::domain::session::Session;
 use shared::domain::user::User;
@@ -102,31 +102,36 @@ pub async fn handler(State(app): State<App>, facts: Facts, limit: Limited, Json(
     // The password is compared while the count is on its way; of an attempt that is not counted nobody hears what came. Both
     // are awaited, as a hash that has begun cannot be called off, and nothing outlives the answer.
     let (counted, compared) = meanwhile_read_keys(&app, Box::pin(async { tokio::join!(counted, compared) })).await;
-    counted?;
+    let counted = counted?;
     let (user, verdict) = compared?;
     let user = recognise(user, verdict)?;
     // Another hash also where the next sign-in would not know what to compute with.
     if verdict == Verdict::RightButOutdated || parameters != Some(user.password_hash.parameters()) {
         rehash(&app, &user, password).await;
     }
+    // Whoever knows the password does not guess.
+    let taken_back = Box::pin(take_attempt_back(&app, bucket, counted));
     if let Err(error) = admissible(&user) {
-        // Whoever knows the password does not guess.
-        app.store().forget_attempts(bucket).await?;
+        taken_back.await;
         return Err(error);
     }
 
     let now = app.clock.now();
+    let known_device = bucket.device.and(counted).map(|_| bucket);
     if user.has_second_factor() {
-        return challenge(&app, &user, bucket, device).await.map(Outcome::SecondFactorRequired);
+        let challenge = Box::pin(challenge(&app, &user, known_device, device));
+        let ((), challenge) = tokio::join!(taken_back, challenge);
+        return challenge.map(Outcome::SecondFactorRequired);
     }
     let session = Session::begin(&user, facts.source_ip.map(|ip| ip.to_string()), facts.user_agent, now);
-    let begin = app.begin_session(&user, &session, app.config.limits.on.then_some(bucket));
+    let begin = app.begin_session(&user, &session, known_device);
     let tokens = async {
         // Only then is the write on its way, while this computes a signature.
         tokio::task::yield_now().await;
         TokenPair::issue(&app, &user, &session).await
     };
-    let ((), tokens) = tokio::try_join!(begin, tokens)?;
+    let ((), begun) = tokio::join!(taken_back, async { tokio::try_join!(begin, tokens) });
+    let ((), tokens) = begun?;
     SignedIn::tell(&app, user, &session, tokens, bucket.device).await.map(|answer| Outcome::SignedIn(Box::new(answer)))
 }
 
@@ -162,7 +167,12 @@ impl SignedIn {
 }
 
 /// Begins a sign-in that waits for its second factor. There are no tokens and no session yet.
-async fn challenge(app: &App, user: &User, bucket: Bucket<'_>, device: Option<Device>) -> Result<SecondFactorRequired> {
+async fn challenge(
+    app: &App,
+    user: &User,
+    known_device: Option<Bucket<'_>>,
+    device: Option<Device>,
+) -> Result<SecondFactorRequired> {
     let device = device.filter(|device| device.proved_second_factor(user)).map(|device| device.id);
     let challenge = Challenge::new(user, device, app.clock.now());
     let token = challenge::encode(&challenge, app.keys().challenge_mac().await?);
@@ -174,7 +184,7 @@ async fn challenge(app: &App, user: &User, bucket: Bucket<'_>, device: Option<De
             (Some(options), Some(state))
         }
     };
-    app.store().begin_challenge(&challenge, ceremony, app.config.limits.on.then_some(bucket)).await?;
+    app.store().begin_challenge(&challenge, ceremony, known_device).await?;
     Event::SecondFactorRequired { user: user.id }.record();
     Ok(SecondFactorRequired {
         status: "second_factor_required",
@@ -255,24 +265,36 @@ async fn compare(
     Ok((user, verdict))
 }
 
-/// Counts the attempt, unless the bucket is locked.
+/// Counts the attempt, unless the bucket is locked. `None` where nothing is counted.
 pub(crate) async fn count_attempt(
     app: &App,
     owner: Option<UserId>,
     bucket: Bucket<'_>,
     mut earlier: Option<Attempts>,
-) -> Result<()> {
+) -> Result<Option<Counted>> {
     if !app.config.limits.on {
-        return Ok(());
+        return Ok(None);
     }
     loop {
         unless_locked(app, owner, bucket, earlier)?;
-        let now = app.clock.now();
+        let after = lockout::one_more(earlier, app.clock.now());
         // Each failed condition means that another attempt was counted, so this ends: at the latest when the lock does.
-        if app.store().count_attempt(bucket, earlier, lockout::one_more(earlier, now)).await? {
-            return Ok(());
+        if app.store().count_attempt(bucket, earlier, after).await? {
+            return Ok(Some(Counted { before: earlier, after }));
         }
         earlier = app.store().attempts(bucket).await?;
+    }
+}
+
+/// Of the count that all strangers share, a right password takes its own attempt away and leaves those of others, whoever made
+/// them: were they forgotten, a stranger who knocks would see that somebody knows the password. Whoever was right signs in as a
+/// known device from now on, whose own failures are forgotten. This keeps nobody out: a lock ends by itself.
+async fn take_attempt_back(app: &App, bucket: Bucket<'_>, counted: Option<Counted>) {
+    let Some(counted) = counted.filter(|_| bucket.device.is_none()) else {
+        return;
+    };
+    if let Err(error) = app.store().take_attempt_back(bucket, counted).await {
+        tracing::warn!(error.message = %Causes(&error), "an attempt to sign in could not be taken back");
     }
 }
 

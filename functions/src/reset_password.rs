@@ -31,7 +31,6 @@ use shared::telemetry::audit::Event;
 use shared::{App, Error, Result};
 use utoipa::ToSchema;
 
-use crate::change_password::forgive;
 use crate::confirm::{Confirm, page};
 use crate::links::{self, Found, Outcomes};
 
@@ -149,7 +148,6 @@ async fn reset(app: &App, found: FoundReset, password: &NewPassword) -> Result<P
     }
     Event::PasswordReset { user: user.id, admin: becomes_admin || user.is_admin() }.record();
     app.tell_emailer(&mail).await;
-    forgive(app, &user).await;
     Ok(PasswordReset { status: "password_reset", factors })
 }
 

@@ -14,19 +14,19 @@ use crate::store::NewClient;
 use crate::telemetry::audit::Event;
 
 impl App {
-    /// Begins a session, and forgets the failed sign-ins that it was counted among, if they are counted. A client that the
+    /// Begins a session, and forgets the failed sign-ins of a device that is known, if it began on one. A client that the
     /// account's owner has not signed in with is remembered in the same write, which also owes the owner a mail; the very
     /// first one goes without, unless sessions were ended before.
     ///
     /// # Errors
     /// [`Error::InvalidCredentials`] when the account was deleted meanwhile; otherwise only when the table fails.
-    pub async fn begin_session(&self, user: &User, session: &Session, counted: Option<Bucket<'_>>) -> Result<()> {
+    pub async fn begin_session(&self, user: &User, session: &Session, device: Option<Bucket<'_>>) -> Result<()> {
         let mut user = Cow::Borrowed(user);
         loop {
             let Some(client) = new_client(&user, session) else {
-                return self.store().begin_session(session, counted).await;
+                return self.store().begin_session(session, device).await;
             };
-            if self.store().begin_session_of_client(session, counted, &client).await? {
+            if self.store().begin_session_of_client(session, device, &client).await? {
                 self.tell_of_client(session, &client).await;
                 return Ok(());
             }

@@ -7,17 +7,18 @@ use aws_sdk_dynamodb::types::{DeleteRequest, PutRequest, WriteRequest};
 use super::addresses::{OWNER, Owner};
 use super::users::{PROFILE, address_key, user_key};
 use super::{Item, Store, from_item, if_condition_held, n, s, to_item};
+use crate::clock::Timestamp;
 use crate::domain::device::Device;
 use crate::domain::email::FoldedAddress;
 use crate::domain::id::{DeviceId, UserId};
-use crate::domain::lockout::{Attempts, Bucket};
+use crate::domain::lockout::{Attempts, Bucket, Counted};
 use crate::domain::user::User;
 use crate::error::{Error, Result};
 use crate::hashing::HashParameters;
 
-pub(super) const ATTEMPTS: &str = "ATTEMPTS";
+const ATTEMPTS: &str = "ATTEMPTS";
 /// Longer than the longest lock and the quiet that forgives.
-const KEPT: Duration = Duration::from_hours(1);
+const KEPT: Duration = Duration::from_hours(2);
 
 /// What stands in the table when somebody tries to sign in.
 #[derive(Debug, Clone)]
@@ -69,9 +70,7 @@ impl Store {
     /// # Errors
     /// Only when the table cannot be written.
     pub async fn count_attempt(&self, bucket: Bucket<'_>, earlier: Option<Attempts>, now: Attempts) -> Result<bool> {
-        let mut item = to_item(address_key(bucket.address), sign_in_attempts_of(bucket.device), &now)?;
-        item.insert("ttl".into(), n(now.last_at.plus(KEPT).seconds()));
-        self.put_count(item, earlier).await
+        self.put_count(count_item(bucket, now)?, earlier).await
     }
 
     /// Puts a count in the place of the one that was read, if nobody else counted since. `false` when somebody did.
@@ -88,7 +87,47 @@ impl Store {
         Ok(if_condition_held(put.send().await)?.is_some())
     }
 
-    /// Forgets the attempts, after a right password.
+    /// Takes one attempt back that was counted and turned out right, and leaves all others: whoever counts along sees the same as
+    /// if it had never been made.
+    ///
+    /// # Errors
+    /// Only when the table cannot be written.
+    pub async fn take_attempt_back(&self, bucket: Bucket<'_>, counted: Counted) -> Result<()> {
+        let Counted { before, after } = counted;
+        let restored = match before {
+            Some(before) => self.put_count(count_item(bucket, before)?, Some(after)).await?,
+            None => self.delete_count(bucket, after.count, after.last_at).await?,
+        };
+        if restored {
+            return Ok(());
+        }
+        // Another was counted since: it keeps its time, and of the number this one goes.
+        let update = self
+            .db
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(attempts_key(bucket)))
+            .update_expression("SET #count = #count - :one")
+            .condition_expression("#count > :one")
+            .expression_attribute_names("#count", "count")
+            .expression_attribute_values(":one", n(1));
+        if_condition_held(update.send().await).map(|_| ())
+    }
+
+    async fn delete_count(&self, bucket: Bucket<'_>, count: u32, last_at: Timestamp) -> Result<bool> {
+        let delete = self
+            .db
+            .delete_item()
+            .table_name(&self.table)
+            .set_key(Some(attempts_key(bucket)))
+            .condition_expression("#count = :count AND last_at = :last_at")
+            .expression_attribute_names("#count", "count")
+            .expression_attribute_values(":count", n(count))
+            .expression_attribute_values(":last_at", n(last_at.millis()));
+        Ok(if_condition_held(delete.send().await)?.is_some())
+    }
+
+    /// Forgets all attempts of a bucket that no stranger shares, after a right password.
     ///
     /// # Errors
     /// Only when the table cannot be written.
@@ -97,17 +136,22 @@ impl Store {
         Ok(())
     }
 
-    /// Writes an item after a right password, and forgets the attempts that it was counted among if they are counted, in one
-    /// round trip.
-    pub(super) async fn put_and_forget(&self, item: Item, counted: Option<Bucket<'_>>) -> Result<()> {
+    /// Writes an item after a right password, and forgets the attempts of a bucket if there is one, in one round trip.
+    pub(super) async fn put_and_forget(&self, item: Item, bucket: Option<Bucket<'_>>) -> Result<()> {
         let put = PutRequest::builder().set_item(Some(item)).build().map_err(Error::internal)?;
         let mut writes = vec![WriteRequest::builder().put_request(put).build()];
-        if let Some(bucket) = counted {
+        if let Some(bucket) = bucket {
             let forget = DeleteRequest::builder().set_key(Some(attempts_key(bucket))).build();
             writes.push(WriteRequest::builder().delete_request(forget.map_err(Error::internal)?).build());
         }
         self.write_all(writes).await
     }
+}
+
+fn count_item(bucket: Bucket<'_>, count: Attempts) -> Result<Item> {
+    let mut item = to_item(address_key(bucket.address), sign_in_attempts_of(bucket.device), &count)?;
+    item.insert("ttl".into(), n(count.last_at.plus(KEPT).seconds()));
+    Ok(item)
 }
 
 pub(super) fn sign_in_attempts_of(device: Option<DeviceId>) -> String {

@@ -353,7 +353,7 @@ impl Store {
     }
 
     /// Begins a sign-in that waits for its second factor, with what the account's passkeys are asked, and forgets the failed
-    /// ones of the password if they are counted, in one round trip.
+    /// ones of a device that is known, if it began on one, in one round trip.
     ///
     /// # Errors
     /// Only when the table cannot be written.
@@ -361,12 +361,12 @@ impl Store {
         &self,
         challenge: &Challenge,
         ceremony: Option<CeremonyState>,
-        counted: Option<Bucket<'_>>,
+        device: Option<Bucket<'_>>,
     ) -> Result<()> {
         let asked = Asked { tries: 0, ceremony };
         let mut item = to_item(user_key(challenge.user), challenge_key(challenge.id), &asked)?;
         item.insert("ttl".into(), n(challenge.expires_at.seconds()));
-        self.put_and_forget(item, counted).await
+        self.put_and_forget(item, device).await
     }
 
     /// Takes one of the challenge's tries before its code is looked at. `false` when none is left or it was answered.

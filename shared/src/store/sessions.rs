@@ -37,12 +37,12 @@ pub struct NewClient {
 }
 
 impl Store {
-    /// Begins a session, and forgets the failed sign-ins that it was counted among if they are counted, in one round trip.
+    /// Begins a session, and forgets the failed sign-ins of a device that is known, if it began on one, in one round trip.
     ///
     /// # Errors
     /// Only when the table cannot be written.
-    pub async fn begin_session(&self, session: &Session, counted: Option<Bucket<'_>>) -> Result<()> {
-        self.put_and_forget(session_item(session)?, counted).await
+    pub async fn begin_session(&self, session: &Session, device: Option<Bucket<'_>>) -> Result<()> {
+        self.put_and_forget(session_item(session)?, device).await
     }
 
     /// As [`Self::begin_session`], and remembers the client that it began with: all or nothing, with the mail that is owed
@@ -53,12 +53,12 @@ impl Store {
     pub async fn begin_session_of_client(
         &self,
         session: &Session,
-        counted: Option<Bucket<'_>>,
+        device: Option<Bucket<'_>>,
         client: &NewClient,
     ) -> Result<bool> {
         let mut items = self.remember(session.user, client)?;
         items.push(put(self.put_of(session_item(session)?))?);
-        if let Some(bucket) = counted {
+        if let Some(bucket) = device {
             items.push(delete(self.delete_of(&address_key(bucket.address), &sign_in_attempts_of(bucket.device)))?);
         }
         self.transact(items).await
