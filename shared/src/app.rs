@@ -19,6 +19,8 @@ use crate::tokens::keys::Keys;
 
 /// How long one attempt at a call to AWS may take, of a picture until it begins to come; the SDK tries again after that.
 pub(crate) const ATTEMPT: Duration = Duration::from_secs(3);
+/// How long a call to `DynamoDB` may take with all its attempts.
+pub(crate) const OPERATION: Duration = Duration::from_secs(9);
 /// How long a picture may stop coming.
 const STALLED: Duration = Duration::from_secs(5);
 
@@ -131,10 +133,11 @@ impl Inner {
 /// Tries again as AWS recommends for `DynamoDB`
 /// (<https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html>): soon and often, as what it
 /// refuses passes within milliseconds. Seven waits of up to 25, 50, 100, ... ms are 1.6 seconds on average; where attempts
-/// time out instead of failing, there are three.
-fn dynamodb(aws: &SdkConfig) -> aws_sdk_dynamodb::Client {
+/// time out instead of failing, there are three. A transaction that is still under way has waits of its own, see
+/// [`RetryConflicts`].
+pub(crate) fn dynamodb(aws: &SdkConfig) -> aws_sdk_dynamodb::Client {
     let retries = RetryConfig::standard().with_max_attempts(8).with_initial_backoff(Duration::from_millis(25));
-    let timeout = TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT).operation_timeout(3 * ATTEMPT).build();
+    let timeout = TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT).operation_timeout(OPERATION).build();
     let config = aws_sdk_dynamodb::config::Builder::from(aws)
         .retry_config(retries)
         .retry_classifier(RetryConflicts)

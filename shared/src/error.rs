@@ -83,6 +83,9 @@ pub enum Error {
     /// Nothing is broken, and as a rule nothing was done: too much happens at once to what this request is about.
     #[error("Too much happens at once. Try again in a moment.")]
     TemporarilyUnavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// All or nothing was written, and which of the two cannot be told in the time there is.
+    #[error("Whether this was done is not known yet. Send the request again: nothing is done twice.")]
+    OutcomeUnknown(#[source] Box<dyn std::error::Error + Send + Sync>),
     #[error("Something went wrong on our side. Quote the request id when you report it.")]
     Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
@@ -227,7 +230,7 @@ impl Error {
             Self::WrongPassword => Code::WrongPassword,
             Self::AddressTaken => Code::AddressTaken,
             Self::Internal(_) => Code::InternalError,
-            Self::TemporarilyUnavailable(_) => Code::TemporarilyUnavailable,
+            Self::TemporarilyUnavailable(_) | Self::OutcomeUnknown(_) => Code::TemporarilyUnavailable,
         }
     }
 }

@@ -94,7 +94,9 @@ impl Error {
             Self::TooManyAttempts { retry_after } | Self::RateLimited { retry_after } => {
                 vec![(RETRY_AFTER, HeaderValue::from(seconds(*retry_after)))]
             }
-            Self::TemporarilyUnavailable(_) => vec![(RETRY_AFTER, HeaderValue::from(seconds(Duration::from_secs(1))))],
+            Self::TemporarilyUnavailable(_) | Self::OutcomeUnknown(_) => {
+                vec![(RETRY_AFTER, HeaderValue::from(seconds(Duration::from_secs(1))))]
+            }
             Self::MethodNotAllowed { allow } => {
                 HeaderValue::from_str(allow).map(|value| (ALLOW, value)).into_iter().collect()
             }
@@ -202,7 +204,7 @@ pub(super) fn record_caller(user: impl std::fmt::Display) {
 
 fn log_failure(error: &Error) {
     match error {
-        Error::Internal(cause) | Error::TemporarilyUnavailable(cause) => {
+        Error::Internal(cause) | Error::TemporarilyUnavailable(cause) | Error::OutcomeUnknown(cause) => {
             tracing::error!(error.code = %error.code(), error.message = %Causes(cause.as_ref()), "the request failed");
         }
         other => tracing::info!(error.code = %other.code(), "the request was refused"),

@@ -53,6 +53,7 @@ use aws_sdk_dynamodb::types::{
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tokio::time::timeout;
 
 pub use attempts::BeforeSignIn;
 pub use contention::RetryConflicts;
@@ -65,6 +66,7 @@ pub use sessions::NewClient;
 pub use users::{Created, Turn};
 
 use self::contention::Cancellation;
+use crate::app::OPERATION;
 use crate::error::{Error, Result};
 use crate::random;
 
@@ -152,18 +154,30 @@ impl Store {
     }
 
     /// Writes all or nothing. `Ok(false)` when a condition did not hold.
+    ///
+    /// One that was cancelled for something that passes is a new transaction when it is tried again, with a token of its own:
+    /// the SDK makes one for each call. Where an answer is lost the SDK tries again by itself, with the same token, by which
+    /// `DynamoDB` knows what it has done (<https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html>).
     async fn transact(&self, items: Vec<TransactWriteItem>) -> Result<bool> {
-        let outcome = self.db.transact_write_items().set_transact_items(Some(items)).send().await;
-        let Err(error) = outcome else {
-            return Ok(true);
-        };
-        match error.as_service_error().and_then(Cancellation::of) {
-            Some(Cancellation::Condition) => Ok(false),
-            Some(Cancellation::Conflict | Cancellation::Throttled) => {
-                Err(Error::TemporarilyUnavailable(Box::new(error)))
+        let tries = async {
+            let mut attempt = 0;
+            loop {
+                pause(attempt).await;
+                attempt += 1;
+                let outcome = self.db.transact_write_items().set_transact_items(Some(items.clone())).send().await;
+                let Err(error) = outcome else {
+                    return Ok(true);
+                };
+                match error.as_service_error().and_then(Cancellation::of) {
+                    Some(Cancellation::Condition) => return Ok(false),
+                    Some(Cancellation::Passing) if attempt < TRIES => {}
+                    Some(Cancellation::Passing) => return Err(Error::TemporarilyUnavailable(Box::new(error))),
+                    None if contention::may_be_done(&error) => return Err(Error::OutcomeUnknown(Box::new(error))),
+                    None => return Err(error.into()),
+                }
             }
-            None => Err(error.into()),
-        }
+        };
+        timeout(OPERATION, tries).await.unwrap_or_else(|elapsed| Err(Error::OutcomeUnknown(Box::new(elapsed))))
     }
 }
 
@@ -187,7 +201,8 @@ impl Store {
     }
 }
 
-/// How often parts of a batch are tried that `DynamoDB` left undone: the SDK retries requests, not parts of them.
+/// How often parts of a batch are tried that `DynamoDB` left undone, and transactions that it cancelled: the SDK tries whole
+/// requests again, as they are.
 const TRIES: u32 = 8;
 
 /// Before the first attempt none; then each wait is drawn anew, up to twice as long as the last, so that those who collided
