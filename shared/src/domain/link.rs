@@ -5,12 +5,14 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use secrecy::{ExposeSecret, SecretBox, SecretString};
 use serde::{Deserialize, Serialize};
+use zeroize::Zeroize;
 
 use super::email::EmailAddress;
 use super::id::UserId;
 use crate::clock::Timestamp;
 
-/// The user's id and 256 random bits. The id leads to the user's own partition, where all that a user has lies;
+/// The user's id and 256 bits, which are random but for the last six: those are one of the 62 values of 64 that a letter or a
+/// digit stands for, so 255.95 bits are unknown. The id leads to the user's own partition, where all that a user has lies;
 /// it is no secret, the bits are.
 #[derive(Debug)]
 pub struct LinkToken {
@@ -21,10 +23,17 @@ pub struct LinkToken {
 impl LinkToken {
     #[must_use]
     pub fn new(user: UserId) -> Self {
-        Self { user, secret: SecretBox::new(Box::new(crate::random::bytes())) }
+        // Mail programs take `-` and `_` at the end of a link for the sentence's, and leave them out of it.
+        loop {
+            let mut secret = Box::new(crate::random::bytes());
+            if ends_in_letter_or_digit(&secret) {
+                return Self { user, secret: SecretBox::new(secret) };
+            }
+            secret.zeroize();
+        }
     }
 
-    /// What stands in the URL: 64 characters of URL-safe base64.
+    /// What stands in the URL: 64 characters of URL-safe base64, the last of them a letter or a digit.
     #[must_use]
     pub fn encode(&self) -> SecretString {
         let mut bytes = [0; 48];
@@ -49,6 +58,11 @@ impl LinkToken {
     pub fn hash(&self) -> LinkHash {
         LinkHash(URL_SAFE_NO_PAD.encode(digest::digest(&digest::SHA256, self.secret.expose_secret())))
     }
+}
+
+/// The last six bits are a character of base64 by themselves: 48 bytes are 64 of them. 62 and 63 are `-` and `_`.
+fn ends_in_letter_or_digit(secret: &[u8; 32]) -> bool {
+    secret[31] & 0b11_1111 < 62
 }
 
 /// SHA-256 of a link's secret, base64.
@@ -141,6 +155,23 @@ mod tests {
             (&used, expires_at, Err(Unusable::Used)),
         ] {
             assert_eq!(link.usable(now), outcome);
+        }
+    }
+
+    /// Reported by users of devise (issue 501) and etesync (issue 77): a mail program left the last character out.
+    #[test]
+    fn a_link_ends_in_a_letter_or_digit_whatever_is_drawn() {
+        let user = UserId::new(Timestamp::from_seconds(1_700_000_000));
+        for last in 0..=u8::MAX {
+            let mut secret = [0; 32];
+            secret[31] = last;
+            let text = LinkToken { user, secret: SecretBox::new(Box::new(secret)) }.encode();
+            let good = text.expose_secret().ends_with(|c: char| c.is_ascii_alphanumeric());
+            assert_eq!(ends_in_letter_or_digit(&secret), good, "{last}");
+        }
+        for _ in 0..2_000 {
+            let text = LinkToken::new(user).encode();
+            assert!(text.expose_secret().ends_with(|c: char| c.is_ascii_alphanumeric()), "{}", text.expose_secret());
         }
     }
 
