@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{Path, State};
@@ -118,7 +119,7 @@ async fn logs(State(Local(local)): State<Local>, WantsHtml(html): WantsHtml) -> 
     if html {
         return Html(include_str!("pages/logs.html")).into_response();
     }
-    local.shipper.ship().with_subscriber(local.log.clone()).await;
+    local.shipper.ship(Duration::ZERO).with_subscriber(local.log.clone()).await;
     Answer::ok(local.received.logs().into_iter().map(|LogRecord { data, .. }| data).collect::<Vec<_>>()).into_response()
 }
 

@@ -113,7 +113,7 @@ impl Stack {
 
         let records = Records::default();
         let log = Dispatch::new(telemetry::subscriber(clock, records.clone(), false));
-        let shipper = Shipper::new(app.clone(), records);
+        let shipper = Shipper::new(app.clone(), records).without_waits();
         let (stop, stopped) = watch::channel(false);
         let mut stack = Self { app, address, embedded, shipper, log, stop, tasks: JoinSet::new() };
         stack.spawn_all(listener, &stopped, sweeping);
@@ -140,7 +140,7 @@ impl Stack {
         let (shipper, mut stopping) = (self.shipper.clone(), stopped.clone());
         let task = async move {
             while tokio::time::timeout(Duration::from_millis(200), stopping.wait_for(|stop| *stop)).await.is_err() {
-                shipper.ship().await;
+                shipper.ship(Duration::ZERO).await;
             }
         };
         self.tasks.spawn(task.with_subscriber(self.log.clone()));
@@ -179,7 +179,7 @@ impl Stack {
 
     /// What went to the log stream, newest first, once all of it is there.
     pub async fn logs(&self) -> Vec<serde_json::Value> {
-        self.shipper.ship().with_subscriber(self.log.clone()).await;
+        self.shipper.ship(Duration::ZERO).with_subscriber(self.log.clone()).await;
         self.embedded.received().logs().into_iter().map(|record| record.data).collect()
     }
 
@@ -188,7 +188,7 @@ impl Stack {
         let _ = self.stop.send(true);
         let ended = async { while self.tasks.join_next().await.is_some() {} };
         let _ = tokio::time::timeout(Duration::from_secs(5), ended).await;
-        self.shipper.ship().await;
+        self.shipper.ship(Duration::ZERO).await;
         self.embedded.stop().await;
     }
 }

@@ -108,7 +108,7 @@ impl Extension {
             let Invocation { request_id, deadline_ms } = serde_json::from_slice(&event)?;
             // An invocation that never reached the handler signals nothing; it must not cost the whole timeout.
             let _ = tokio::time::timeout(shipper.until(deadline_ms), invocations.finished(&request_id)).await;
-            shipper.ship().await;
+            shipper.ship(shipper.until(deadline_ms)).await;
         }
     }
 }

@@ -16,7 +16,10 @@ const BATCH_RECORDS: usize = 500;
 const BATCH_BYTES: usize = 4 * 1024 * 1024;
 /// Lines that wait at most; the oldest go first when a flood outruns Firehose.
 const WAITING: usize = 10_000;
-const TRIES: u32 = 3;
+/// What is not taken is tried again after these, each longer than the last, as a stream that is throttled needs a moment
+/// (<https://docs.aws.amazon.com/firehose/latest/APIReference/API_PutRecordBatch.html>). They are short: the next invocation
+/// waits for this one's lines.
+const WAITS: [Duration; 3] = [Duration::from_millis(100), Duration::from_millis(300), Duration::from_millis(900)];
 /// What is kept of an invocation's time for a last batch.
 const LAST_BATCH: Duration = Duration::from_millis(500);
 
@@ -81,12 +84,19 @@ pub struct Shipper {
     records: Records,
     /// One batch is under way at a time: lines arrive in order, and whoever ships has everything before it sent too.
     turn: Arc<tokio::sync::Mutex<()>>,
+    waits: [Duration; 3],
 }
 
 impl Shipper {
     #[must_use]
     pub fn new(app: App, records: Records) -> Self {
-        Self { app, records, turn: Arc::default() }
+        Self { app, records, turn: Arc::default(), waits: WAITS }
+    }
+
+    /// To a stream that throttles nothing, as that of the local stack.
+    #[must_use]
+    pub fn without_waits(self) -> Self {
+        Self { waits: [Duration::ZERO; 3], ..self }
     }
 
     /// How long it is until shortly before `deadline_ms`, milliseconds since the epoch: time enough left for a batch.
@@ -96,9 +106,11 @@ impl Shipper {
     }
 
     /// Sends everything that waits when it begins: lines about this very sending, which there are if somebody wants to see
-    /// what the SDK does, are the next one's, or it would never end. What Firehose refuses three times is dropped and counted: standard output, and so
-    /// `CloudWatch`, has every line, and a line that says how many did not get through.
-    pub async fn ship(&self) {
+    /// what the SDK does, are the next one's, or it would never end. What Firehose does not take is tried again as long as there
+    /// is time `left` to wait. What it refuses to the end is dropped and counted: standard output, and so `CloudWatch`, has every
+    /// line, and a line that says how many did not get through.
+    pub async fn ship(&self, left: Duration) {
+        let end = self.app.clock.now().plus(left);
         let Some(stream) = &self.app.config.log_stream else {
             let _ = self.records.take();
             return;
@@ -111,11 +123,13 @@ impl Shipper {
                 break;
             }
             left -= batch.len();
-            for _ in 0..TRIES {
-                batch = self.put(stream, batch).await;
+            batch = self.put(stream, batch).await;
+            for wait in waits_within(self.waits, || end.since(self.app.clock.now())) {
                 if batch.is_empty() {
                     break;
                 }
+                tokio::time::sleep(wait).await;
+                batch = self.put(stream, batch).await;
             }
             self.records.add_dropped(batch.len());
         }
@@ -140,9 +154,33 @@ impl Shipper {
     }
 }
 
+/// The waits, until one is longer than what is left then.
+fn waits_within(waits: [Duration; 3], mut left: impl FnMut() -> Duration) -> impl Iterator<Item = Duration> {
+    waits.into_iter().take_while(move |wait| *wait <= left())
+}
+
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
     use super::*;
+
+    #[test]
+    fn what_was_not_taken_waits_ever_longer_and_never_past_the_end() {
+        for (left, tried) in [
+            (0, vec![]),
+            (99, vec![]),
+            (100, vec![100]),
+            (399, vec![100]),
+            (400, vec![100, 300]),
+            (1300, vec![100, 300, 900]),
+            (60_000, vec![100, 300, 900]),
+        ] {
+            let left = Cell::new(Duration::from_millis(left));
+            let waits = waits_within(WAITS, || left.get()).inspect(|wait| left.set(left.get().saturating_sub(*wait)));
+            assert_eq!(waits.map(|wait| wait.as_millis()).collect::<Vec<_>>(), tried, "{left:?}");
+        }
+    }
 
     #[test]
     fn batches_keep_to_firehoses_limits() {
