@@ -54,6 +54,21 @@ impl Running {
     pub async fn confirmed(&self, email: &str) {
         let body = json!({ "name": "Ada Lovelace", "email": email, "password": PASSWORD });
         assert_eq!(self.post("/auth/register", &body).await.status(), 202);
+        let token = self.mailed_token(email).await;
+        assert_eq!(self.post("/auth/confirm", &json!({ "token": token })).await.status(), 200);
+    }
+
+    /// Moves an account from one address to another: the first is reserved for it then.
+    pub async fn moved(&self, from: &str, to: &str) {
+        let access_token = self.access_token(from).await;
+        let change = self.http.put(format!("{}/api/v1/user", self.stack.url())).bearer_auth(access_token);
+        assert_eq!(change.json(&json!({ "email": to })).send().await.expect("an answer").status(), 200);
+        let token = self.mailed_token(to).await;
+        assert_eq!(self.post("/auth/email/confirm", &json!({ "token": token })).await.status(), 200);
+    }
+
+    /// The token of the link in the newest mail to an address, once there is one.
+    async fn mailed_token(&self, email: &str) -> String {
         loop {
             let mails = self.http.get(format!("{}/_local/mail", self.stack.url())).send().await.expect("an answer");
             let mails: Value = mails.json().await.expect("JSON");
@@ -61,8 +76,7 @@ impl Running {
             let link = mail
                 .and_then(|mail| mail["links"].as_array()?.iter().find_map(|link| link.as_str()?.split_once("token=")));
             if let Some((_, token)) = link {
-                assert_eq!(self.post("/auth/confirm", &json!({ "token": token })).await.status(), 200);
-                return;
+                return token.to_owned();
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
@@ -71,7 +85,11 @@ impl Running {
     /// An access token.
     pub async fn signed_in(&self) -> String {
         self.confirmed(EMAIL).await;
-        let answer = self.post("/auth/login", &json!({ "email": EMAIL, "password": PASSWORD })).await;
+        self.access_token(EMAIL).await
+    }
+
+    async fn access_token(&self, email: &str) -> String {
+        let answer = self.post("/auth/login", &json!({ "email": email, "password": PASSWORD })).await;
         let answer: Value = answer.json().await.expect("JSON");
         answer["access_token"].as_str().expect("a token").to_owned()
     }

@@ -233,3 +233,25 @@ def test_no_account_and_no_region_is_written_into_the_template():
     text = stack.TEMPLATE.read_text()
     assert not re.findall(r"\b\d{12}\b", text)
     assert not re.findall(r"\b(?:us|eu|ap|sa|ca|me|af|il|mx)-[a-z]+-\d\b", text)
+
+
+@pytest.mark.parametrize(
+    "parameter, value, taken",
+    [
+        ("ProductName", "Körner & Söhne", True),
+        ("ProductName", 'Smith, Sons & Co.: "Tools" 🛠', True),
+        ("ProductName", "A", True),
+        ("ProductName", "", False),
+        ("ProductName", "  ", False),
+        ("ProductName", "Two\r\nLines", False),
+        ("ProductName", "a <b>", False),
+        ("MailAddress", "No-Reply+x@mail.example.com", True),
+        ("MailAddress", "söhne@example.com", False),
+        ("MailAddress", "info@söhne.example", False),
+        ("MailAddress", '"a b"@example.com', False),
+        ("MailAddress", "a@localhost", False),
+    ],
+)
+def test_a_parameter_of_mails_takes_what_the_service_takes(parameter, value, taken):
+    pattern = stack.source()["Parameters"][parameter]["AllowedPattern"]
+    assert bool(re.fullmatch(pattern, value)) == taken

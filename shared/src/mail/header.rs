@@ -15,7 +15,9 @@ const FROM: usize = "From: ".len();
 /// # Errors
 /// Never: a `String` can be written to.
 pub fn address(mailbox: &Mailbox) -> Result<String, fmt::Error> {
-    let address = mailbox.address.for_sending();
+    // As it is configured, where that is possible: a policy of SES may name it, and compares letter by letter.
+    let typed = mailbox.address.as_str();
+    let address = if typed.is_ascii() { typed.to_owned() } else { mailbox.address.for_sending() };
     Ok(match &mailbox.name {
         Some(name) => format!("{} <{address}>", display_name(name.as_str())?),
         None => address,
@@ -58,6 +60,7 @@ mod tests {
     fn a_name_is_quoted_or_encoded_as_it_needs() {
         for (mailbox, expected) in [
             ("a@example.com", "a@example.com"),
+            ("No-Reply@Example.com", "No-Reply@Example.com"),
             ("a@münchen.de", "a@xn--mnchen-3ya.de"),
             ("Acme Accounts <a@example.com>", "Acme Accounts <a@example.com>"),
             ("Smith & Sons' <a@example.com>", "Smith & Sons' <a@example.com>"),

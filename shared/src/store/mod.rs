@@ -17,6 +17,8 @@
 //! | who has an address, or for whom it is kept | `EMAIL#folded` | `OWNER` |
 //! | failed sign-ins with an address | `EMAIL#folded` | `ATTEMPTS` |
 //! | failed sign-ins with it from a device that knows the password | `EMAIL#folded` | `ATTEMPTS#device` |
+//! | wrong current passwords of those who are signed in | `EMAIL#folded` | `ATTEMPTS#user` |
+//! | the last email to an address that an asker chose | `EMAIL#folded` | `MAIL_TURN` |
 //! | mail that is owed to an address | `EMAIL#folded` | `MAIL#id` |
 //! | requests of an origin in a window | `LIMIT#limit#origin` | start of the window |
 //! | public half of a signing key | `KEYS` | kid |
