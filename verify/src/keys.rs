@@ -1,10 +1,12 @@
 //! The keys as they are held: fetched once, looked at again when they are old or when a token names one that is not there.
 
 use std::fmt;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 
-use tokio::sync::Mutex;
+use futures_util::FutureExt;
+use futures_util::future::{Shared, WeakShared};
 
 use crate::error::{Error, FetchError};
 use crate::fetch::{Fetch, LARGEST_KEY_SET};
@@ -26,10 +28,14 @@ pub type Clock = Arc<dyn Fn() -> SystemTime + Send + Sync>;
 pub struct Keys {
     fetch: Fetch,
     clock: Clock,
-    allowed: Vec<Algorithm>,
     longest_stale: Duration,
+    state: Arc<State>,
+}
+
+/// What an attempt to fetch leaves behind. The attempt holds it too, as it may outlast the caller who began it.
+struct State {
+    allowed: Vec<Algorithm>,
     loaded: RwLock<Option<Arc<Loaded>>>,
-    /// Whoever holds it fetches.
     attempts: Mutex<Attempts>,
 }
 
@@ -39,16 +45,24 @@ struct Loaded {
     fresh_for: Duration,
 }
 
+/// The outcome of one attempt, for everyone who waits for it.
+type Outcome = Result<(), Arc<FetchError>>;
+type Attempt = Pin<Box<dyn Future<Output = Outcome> + Send>>;
+
 #[derive(Default)]
 struct Attempts {
+    /// When the last one began; its end, once it has ended.
     last: Option<SystemTime>,
     /// Why the last one gave no keys.
     failure: Option<Arc<FetchError>>,
+    /// The one that is under way. Its callers drive it, any of them; it is gone when all of them have gone.
+    running: Option<WeakShared<Attempt>>,
 }
 
 impl Keys {
     pub fn new(fetch: Fetch, clock: Clock, allowed: Vec<Algorithm>, longest_stale: Duration) -> Self {
-        Self { fetch, clock, allowed, longest_stale, loaded: RwLock::default(), attempts: Mutex::default() }
+        let state = State { allowed, loaded: RwLock::default(), attempts: Mutex::default() };
+        Self { fetch, clock, longest_stale, state: Arc::new(state) }
     }
 
     pub fn now(&self) -> SystemTime {
@@ -56,25 +70,31 @@ impl Keys {
     }
 
     /// The key with this id; `None` when none is published.
+    ///
+    /// There is one attempt to fetch at a time. Those who have no key to go on with wait for it together, and share its
+    /// failure: an endpoint that hangs holds each of them up once.
     pub async fn find(&self, kid: &str) -> Result<Option<Arc<Key>>, Error> {
         if let Some(key) = self.fresh(kid) {
             return Ok(Some(key));
         }
-        let mut attempts = match self.usable(kid) {
-            // One fetches; whoever has a key to go on with does not wait for it.
-            Some(key) => match self.attempts.try_lock() {
-                Ok(attempts) => attempts,
-                Err(_) => return Ok(Some(key)),
-            },
-            None => self.attempts.lock().await,
+        let usable = self.usable(kid);
+        let attempt = {
+            let mut attempts = self.state.attempts();
+            match attempts.running.as_ref().and_then(WeakShared::upgrade) {
+                Some(_) if usable.is_some() => return Ok(usable),
+                Some(running) => Ok(running),
+                // Another may have loaded the key since it was looked for.
+                None if self.fresh(kid).is_none() && self.may_fetch(&attempts) => Ok(self.begin(&mut attempts)),
+                None => Err(attempts.failure.clone()),
+            }
         };
-        // Whoever waited finds what another fetched meanwhile.
-        if self.fresh(kid).is_none() && self.may_fetch(&attempts) {
-            self.load(&mut attempts).await;
-        }
-        match (self.usable(kid), &attempts.failure) {
+        let failure = match attempt {
+            Ok(attempt) => attempt.await.err(),
+            Err(last) => last,
+        };
+        match (self.usable(kid), failure) {
             (Some(key), _) => Ok(Some(key)),
-            (None, Some(failure)) => Err(Error::KeysUnavailable(Arc::clone(failure))),
+            (None, Some(failure)) => Err(Error::KeysUnavailable(failure)),
             (None, None) => Ok(None),
         }
     }
@@ -84,29 +104,25 @@ impl Keys {
         attempts.last.is_none_or(|last| age(last, self.now()) >= between)
     }
 
-    async fn load(&self, attempts: &mut Attempts) {
-        let now = self.now();
-        // Noted before: a caller who hangs up in between must not make the next one fetch at once.
-        *attempts = Attempts { last: Some(now), failure: Some(Arc::new(FetchError::Interrupted)) };
-        let loaded = (self.fetch)().await.and_then(|fetched| {
-            if fetched.body.len() > LARGEST_KEY_SET {
-                return Err(FetchError::TooLarge);
-            }
-            let keys = jwk::parse(&fetched.body, &self.allowed)?;
-            let fresh_for = fetched.max_age.unwrap_or(FRESH).clamp(SHORTEST_FRESH, LONGEST_FRESH);
-            Ok(Loaded { keys, at: now, fresh_for })
-        });
-        attempts.failure = match loaded {
-            Ok(loaded) => {
-                *self.loaded.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(loaded));
-                None
-            }
-            Err(failure) => Some(Arc::new(failure)),
+    fn begin(&self, attempts: &mut Attempts) -> Shared<Attempt> {
+        let began = self.now();
+        let (fetch, clock, state) = (Arc::clone(&self.fetch), Arc::clone(&self.clock), Arc::clone(&self.state));
+        let attempt = async move {
+            let loaded = state.load(&fetch, began).await;
+            state.finish(loaded, clock())
         };
+        let attempt = (Box::pin(attempt) as Attempt).shared();
+        // Noted before: callers who all hang up in between must not make the next one fetch at once.
+        *attempts = Attempts {
+            last: Some(began),
+            failure: Some(Arc::new(FetchError::Interrupted)),
+            running: attempt.downgrade(),
+        };
+        attempt
     }
 
     fn held(&self) -> Option<Arc<Loaded>> {
-        self.loaded.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.state.loaded.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn fresh(&self, kid: &str) -> Option<Arc<Key>> {
@@ -125,6 +141,32 @@ impl Keys {
     }
 }
 
+impl State {
+    fn attempts(&self) -> MutexGuard<'_, Attempts> {
+        self.attempts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn load(&self, fetch: &Fetch, began: SystemTime) -> Result<Loaded, FetchError> {
+        let fetched = fetch().await?;
+        if fetched.body.len() > LARGEST_KEY_SET {
+            return Err(FetchError::TooLarge);
+        }
+        let keys = jwk::parse(&fetched.body, &self.allowed)?;
+        let fresh_for = fetched.max_age.unwrap_or(FRESH).clamp(SHORTEST_FRESH, LONGEST_FRESH);
+        Ok(Loaded { keys, at: began, fresh_for })
+    }
+
+    /// The wait for the next attempt begins now: one that took long must not be followed by another at once.
+    fn finish(&self, loaded: Result<Loaded, FetchError>, now: SystemTime) -> Outcome {
+        let outcome = loaded.map_err(Arc::new).map(|loaded| {
+            *self.loaded.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(loaded));
+        });
+        let failure = outcome.as_ref().err().cloned();
+        *self.attempts() = Attempts { last: Some(now), failure, running: None };
+        outcome
+    }
+}
+
 /// A time that lies ahead, because the clock was set back, is infinitely long ago: better one fetch too many.
 fn age(then: SystemTime, now: SystemTime) -> Duration {
     now.duration_since(then).unwrap_or(Duration::MAX)
@@ -132,6 +174,6 @@ fn age(then: SystemTime, now: SystemTime) -> Duration {
 
 impl fmt::Debug for Keys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Keys").field("allowed", &self.allowed).finish_non_exhaustive()
+        f.debug_struct("Keys").field("allowed", &self.state.allowed).finish_non_exhaustive()
     }
 }

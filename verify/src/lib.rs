@@ -30,8 +30,9 @@
 //! # The keys
 //!
 //! They are fetched when the first token comes, and kept as long as the answer's `Cache-Control` says, between one minute and
-//! [one quarter of an hour](LONGEST_FRESH). Then the next request fetches them again. However many requests come at once, one
-//! fetches; the others wait only if they have no key to go on with. A token with an unknown key id makes one request look
+//! [one quarter of an hour](LONGEST_FRESH). Then the next request fetches them again. However many requests come at once, there
+//! is one fetch: those who have no key to go on with wait for it together and share its failure, so an endpoint that hangs
+//! holds each of them up once. A token with an unknown key id makes one request look
 //! again, at most every ten seconds, so a new key is known at once and made-up ids cost nothing. While the keys cannot be
 //! fetched, the known ones are used for [another hour](Builder::longest_stale).
 //!

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde_json::json;
+use tokio::task::JoinHandle;
 use verify::{Error, FetchError, Invalid, Verifier};
 
 use crate::{Endpoint, Key, claims, with};
@@ -59,6 +60,71 @@ async fn a_burst_while_the_endpoint_is_down_makes_one_fetch_too() {
     endpoint.down(true);
     let answers = at_once(&endpoint.verifier(), &key.token(), 100).await;
     assert!(answers.iter().all(|answer| matches!(answer, Err(Error::KeysUnavailable(_)))), "{answers:?}");
+    assert_eq!(endpoint.asked(), 1);
+}
+
+/// Callers who have begun to wait for an endpoint that does not answer.
+fn waiting(endpoint: &Endpoint, verifier: &Verifier, key: &Key, count: usize) -> Vec<JoinHandle<Result<(), Error>>> {
+    endpoint.hang(true);
+    let ask = |_| {
+        let (verifier, token) = (verifier.clone(), lasting(key));
+        tokio::spawn(async move { verifier.verify(&token).await.map(|_| ()) })
+    };
+    (0..count).map(ask).collect()
+}
+
+async fn settle() {
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn callers_of_a_hanging_endpoint_share_one_fetch_and_its_failure() {
+    let key = Key::es256("a");
+    let endpoint = Endpoint::default();
+    let verifier = endpoint.verifier();
+    let callers = waiting(&endpoint, &verifier, &key, 10);
+    settle().await;
+    // As long as a fetch may take.
+    endpoint.advance(Duration::from_secs(5));
+    let latecomer = waiting(&endpoint, &verifier, &key, 1);
+    settle().await;
+    assert_eq!(endpoint.asked(), 1);
+    endpoint.down(true);
+    endpoint.hang(false);
+    for caller in callers.into_iter().chain(latecomer) {
+        match caller.await.unwrap() {
+            Err(Error::KeysUnavailable(cause)) => assert!(matches!(*cause, FetchError::Status(503)), "{cause}"),
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(endpoint.asked(), 1, "nobody fetched again");
+    assert!(verifier.verify(&lasting(&key)).await.is_err());
+    assert_eq!(endpoint.asked(), 1, "the wait for the next attempt begins at the end of the last");
+
+    endpoint.publish(&[&key]);
+    endpoint.down(false);
+    endpoint.advance(Duration::from_secs(1));
+    assert!(at_once(&verifier, &lasting(&key), 10).await.iter().all(Result::is_ok));
+    assert_eq!(endpoint.asked(), 2);
+}
+
+#[tokio::test]
+async fn a_caller_who_hangs_up_leaves_the_fetch_to_those_who_wait() {
+    let key = Key::es256("a");
+    let endpoint = Endpoint::with(&[&key]);
+    let verifier = endpoint.verifier();
+    let mut callers = waiting(&endpoint, &verifier, &key, 10);
+    settle().await;
+    let first = callers.remove(0);
+    first.abort();
+    assert!(first.await.unwrap_err().is_cancelled());
+    endpoint.advance(Duration::from_secs(2));
+    endpoint.hang(false);
+    for caller in callers {
+        caller.await.unwrap().unwrap();
+    }
     assert_eq!(endpoint.asked(), 1);
 }
 

@@ -19,6 +19,7 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use jsonwebtoken::jwk::Jwk;
 use jsonwebtoken::{Algorithm, EncodingKey};
 use serde_json::{Value, json};
+use tokio::sync::watch;
 use verify::{Builder, FetchError, Fetched, Verifier};
 
 const ISSUER: &str = "https://api.example.com/api/v1";
@@ -118,6 +119,7 @@ struct Inner {
     down: Mutex<bool>,
     /// How often a fetch gives way to others before it answers.
     slow: AtomicUsize,
+    hangs: watch::Sender<bool>,
 }
 
 impl Endpoint {
@@ -141,6 +143,11 @@ impl Endpoint {
 
     pub fn slow(&self, turns: usize) {
         self.0.slow.store(turns, Ordering::SeqCst);
+    }
+
+    /// Whether fetches wait, until this is taken back.
+    pub fn hang(&self, hangs: bool) {
+        self.0.hangs.send_replace(hangs);
     }
 
     pub fn asked(&self) -> usize {
@@ -169,6 +176,7 @@ impl Endpoint {
         for _ in 0..self.0.slow.load(Ordering::SeqCst) {
             tokio::task::yield_now().await;
         }
+        let _ = self.0.hangs.subscribe().wait_for(|hangs| !hangs).await;
         if *self.0.down.lock().unwrap() {
             return Err(FetchError::Status(503));
         }
