@@ -39,9 +39,13 @@ const USAGE: &str = "usage: cargo run --release -p bench -- COMMAND
   pictures     the resizer against sharp and Pillow; bench/pictures gets what it needs
   peers        this service beside Flask, FastAPI Users and better-auth; bench/peers installs and builds what it needs";
 
+fn main() -> ExitCode {
+    ::pictures::worker::serve().unwrap_or_else(run)
+}
+
 // As `cargo run` and every function do.
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> ExitCode {
+async fn run() -> ExitCode {
     match std::env::args().nth(1).as_deref() {
         Some("reads") => reads::run().await,
         Some("login") => login::run().await,

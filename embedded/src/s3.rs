@@ -42,6 +42,8 @@ pub(crate) struct Store {
     notifications: Vec<Notification>,
     sequencer: Sequencer,
     access_key_id: String,
+    /// Held while an object is put that must not be there yet: `s3s-fs` looks first and writes then.
+    creating: tokio::sync::Mutex<()>,
 }
 
 impl Store {
@@ -54,7 +56,8 @@ impl Store {
         let files = std::fs::create_dir_all(&root).map_err(|error| error.to_string());
         let files = files.and_then(|()| FileSystem::new(&root).map_err(|error| format!("{error:?}")));
         let files = files.map_err(|reason| StartError::Unreadable { path: root.clone(), reason })?;
-        Ok(Self { files, root, sqs, notifications, sequencer: Sequencer::default(), access_key_id })
+        let (sequencer, creating) = (Sequencer::default(), tokio::sync::Mutex::default());
+        Ok(Self { files, root, sqs, notifications, sequencer, access_key_id, creating })
     }
 
     /// Tell the queues about every object that lies in a bucket with a notification.
@@ -144,7 +147,9 @@ impl S3 for Api {
         let (bucket, key) = (request.input.bucket.clone(), request.input.key.clone());
         self.0.check_bucket(&bucket)?;
         request.input.content_type.get_or_insert_with(|| "binary/octet-stream".to_owned());
+        let creating = if request.input.if_none_match.is_some() { Some(self.0.creating.lock().await) } else { None };
         let answer = self.0.files.put_object(request).await?;
+        drop(creating);
         self.0.notify(&bucket, &key).await;
         Ok(answer)
     }

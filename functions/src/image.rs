@@ -1,7 +1,10 @@
 //! Resizes uploaded pictures.
 //!
 //! Triggered by S3 through SQS. An upload that cannot be a picture is rejected with a reason for its owner; only a
-//! failure of ours is tried again. An older upload never replaces the outcome of a newer one.
+//! failure of ours is tried again. An older upload never replaces the outcome of a newer one, and is not read once that
+//! is known. An upload is read once: if the process ends while it reads, the next delivery of the message rejects it.
+
+use std::time::Duration;
 
 use aws_lambda_events::event::s3::S3Event;
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
@@ -11,15 +14,21 @@ use aws_sdk_s3::primitives::ByteStream;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use futures_util::future::try_join_all;
+use pictures::worker::Refusal;
 use pictures::{Rejected, Thumbnails};
 use serde::Deserialize;
-use shared::domain::id::{UploadId, UserId};
-use shared::domain::picture::{Settled, Shown, parse_upload_key};
+use shared::domain::id::{AttemptId, UploadId, UserId};
+use shared::domain::picture::{Attempt, Next, Settled, Shown, parse_upload_key};
 use shared::error::Causes;
 use shared::telemetry::audit::Event;
 use shared::{App, Error, Result};
 
 use crate::erase::delete_objects;
+use crate::thumbnails;
+
+/// How long to wait before the note of an attempt is taken back once more, when the table could not be written. The SDK's
+/// own attempts come on top.
+const AGAIN: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(2), Duration::from_secs(4)];
 
 /// Takes each message of a batch; those that failed are delivered again.
 ///
@@ -66,18 +75,69 @@ async fn resize(app: &App, key: &str, user: UserId, upload: UploadId) -> Result<
         // Resized before: S3 notifies twice, SQS delivers twice.
         return Ok(());
     };
-    let made = match bytes {
-        Ok(bytes) => {
-            tokio::task::spawn_blocking(move || pictures::thumbnails(&bytes)).await.map_err(Error::internal)?
-        }
-        Err(rejected) => Err(rejected),
-    };
-    match made {
-        Ok(thumbnails) => show(app, user, upload, thumbnails).await?,
-        Err(rejected) => reject(app, user, upload, &rejected).await?,
+    let now = app.clock.now();
+    let attempt = Attempt { upload, id: AttemptId::new(now), at: now };
+    if let Err(error) = take_on(app, user, &attempt, bytes).await {
+        forget(app, user, &attempt).await;
+        return Err(error);
     }
     app.s3().delete_object().bucket(&app.config.pictures.uploads_bucket).key(key).send().await?;
     Ok(())
+}
+
+async fn take_on(app: &App, user: UserId, attempt: &Attempt, bytes: Result<Vec<u8>, Rejected>) -> Result<()> {
+    let upload = attempt.upload;
+    match app.store().begin_attempt(user, attempt).await? {
+        Some(Next::Read) => settle(app, user, upload, bytes).await,
+        Some(Next::Wait) => Err(Error::internal(UnderWay)),
+        Some(Next::Reject) => reject(app, user, upload, Rejected::Interrupted.into()).await,
+        Some(Next::Skip) => tidy(app, user, upload).await,
+        // The account is gone.
+        None => Ok(()),
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("another delivery of the message may still be at work")]
+struct UnderWay;
+
+/// Finds what comes of an upload, and records it.
+async fn settle(app: &App, user: UserId, upload: UploadId, bytes: Result<Vec<u8>, Rejected>) -> Result<()> {
+    let made = match bytes {
+        Ok(bytes) => thumbnails::make(&app.config.pictures, &bytes).await?,
+        Err(rejected) => Err(rejected.into()),
+    };
+    match made {
+        Ok(thumbnails) => show(app, user, upload, thumbnails).await,
+        Err(refusal) => reject(app, user, upload, refusal).await,
+    }
+}
+
+/// Takes the note of an attempt back that failed for a reason of ours. Where the table cannot be written for longer than
+/// this tries, the next delivery takes the attempt for one that was interrupted.
+async fn forget(app: &App, user: UserId, attempt: &Attempt) {
+    for pause in AGAIN {
+        let Err(error) = app.store().forget_attempt(user, attempt).await else { return };
+        tracing::warn!(error.message = %Causes(&error), "an attempt at reading an upload could not be taken back yet");
+        tokio::time::sleep(pause).await;
+    }
+    if let Err(error) = app.store().forget_attempt(user, attempt).await {
+        tracing::error!(error.message = %Causes(&error), "an attempt at reading an upload could not be taken back");
+    }
+}
+
+/// Goes on where a delivery of an upload that is settled, or older than what is, was cut short: deletes what was made of
+/// it, unless that is shown, and what is older than what is shown.
+async fn tidy(app: &App, user: UserId, upload: UploadId) -> Result<()> {
+    let bucket = &app.config.pictures.pictures_bucket;
+    let shown = app.store().user(user).await?.and_then(|user| user.picture.shown);
+    if shown.as_ref().is_none_or(|shown| shown.upload != upload) {
+        delete_objects(app, bucket, &format!("{user}/{upload}-"), None).await?;
+    }
+    match shown {
+        Some(shown) => delete_objects(app, bucket, &format!("{user}/"), Some(&shown.prefix(user))).await,
+        None => Ok(()),
+    }
 }
 
 /// The upload's bytes; `None` when it is gone. What is too large is not read.
@@ -118,15 +178,14 @@ async fn show(app: &App, user: UserId, upload: UploadId, thumbnails: Thumbnails)
     } else if app.store().user(user).await?.and_then(|user| user.picture.shown).as_ref() != Some(&shown) {
         return delete_objects(app, bucket, &shown.prefix(user), None).await;
     }
-    // Pictures of older uploads are never shown again. A delivery that was cut short here finds its own shown above, and
-    // goes on here.
+    // Pictures of older uploads are never shown again. Where a delivery is cut short here, the next goes on in `tidy`.
     delete_objects(app, bucket, &format!("{user}/"), Some(&shown.prefix(user))).await
 }
 
-async fn reject(app: &App, user: UserId, upload: UploadId, rejected: &Rejected) -> Result<()> {
-    let settled = Settled { upload, rejected: Some(rejected.to_string()) };
+async fn reject(app: &App, user: UserId, upload: UploadId, refusal: Refusal) -> Result<()> {
+    let settled = Settled { upload, rejected: Some(refusal.reason) };
     if app.store().settle_picture(user, &settled, None, app.clock.now()).await?.is_some() {
-        Event::PictureRejected { user, reason: rejected.code() }.record();
+        Event::PictureRejected { user, reason: &refusal.code }.record();
     }
     Ok(())
 }

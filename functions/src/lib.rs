@@ -45,6 +45,7 @@ pub mod start_passkey_login;
 pub mod start_totp;
 pub mod step_up;
 pub mod sweeper;
+pub mod thumbnails;
 pub mod undo_email;
 pub mod update_user;
 pub mod upload_picture;

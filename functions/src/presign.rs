@@ -115,10 +115,11 @@ mod tests {
                 .key(KEY)
                 .content_type("image/png")
                 .content_length(68)
+                .if_none_match("*")
                 .presigned(presigning)
                 .await
                 .unwrap();
-            let headers = [("content-length", "68"), ("content-type", "image/png")];
+            let headers = [("content-length", "68"), ("content-type", "image/png"), ("if-none-match", "*")];
             let put = Put { aws: &aws, bucket, key: KEY, headers: &headers, expires_in: LIFE };
             assert_eq!(put.presigned(Timestamp::from_seconds(1_790_000_000)).await.unwrap(), theirs.uri());
             let mut wanted: Vec<(&str, &str)> = theirs.headers().collect();

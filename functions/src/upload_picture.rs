@@ -1,7 +1,7 @@
 //! Gives a presigned upload for a profile picture.
 //!
-//! `POST /user/picture`. The URL is bound to the user, the content type and the length; what arrives is resized by the
-//! `image` function.
+//! `POST /user/picture`. The URL is bound to the user, the content type and the length, and stores one object: S3 answers
+//! 412 to another. What arrives is resized by the `image` function.
 
 use axum::extract::State;
 use axum::routing::post;
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use shared::config::UPLOAD_LIFE;
 use shared::domain::Invalid;
 use shared::domain::id::UploadId;
-use shared::domain::picture::{CONTENT_TYPES, Requested, upload_key};
+use shared::domain::picture::{CONTENT_TYPES, Requested, may_be_declared, upload_key};
 use shared::error::Code;
 use shared::http::Route;
 use shared::http::answer::Answer;
@@ -28,7 +28,8 @@ pub const ROUTE: Route = Route::new("upload_picture", &["POST"], &["/user/pictur
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct UploadPicture {
-    /// `image/jpeg`, `image/png`, `image/webp` or `image/gif`.
+    /// `image/jpeg`, `image/png`, `image/webp` or `image/gif`; also `image/jpg`, and in capitals. HEIC, which phones
+    /// make, is not taken: `<input type="file" accept="image/jpeg,image/png,image/webp,image/gif">` has iOS convert it.
     #[schema(required, value_type = String, example = "image/jpeg")]
     content_type: Option<String>,
     /// Bytes, at most 10 MiB.
@@ -42,7 +43,8 @@ pub struct PresignedUpload {
     upload_url: String,
     #[schema(example = "PUT")]
     method: &'static str,
-    /// To be sent with the picture, as they are.
+    /// To be sent with the picture, all of them and as they are; browsers and other clients add `content-length` by
+    /// themselves.
     headers: UploadHeaders,
     /// Seconds until the URL is worth nothing.
     #[schema(example = 300)]
@@ -55,6 +57,10 @@ pub struct UploadHeaders {
     content_type: String,
     #[serde(rename = "content-length")]
     content_length: String,
+    /// One URL makes one picture: where it was used before, the answer is 412, and the picture is there.
+    #[serde(rename = "if-none-match")]
+    #[schema(example = "*")]
+    if_none_match: &'static str,
 }
 
 #[utoipa::path(
@@ -70,12 +76,16 @@ pub async fn handler(
     let (content_type, content_length) = body.parse()?;
     let now = app.clock.now();
     let requested = Requested { upload: UploadId::new(now), at: now };
-    let headers = UploadHeaders { content_type, content_length: content_length.to_string() };
+    let headers = UploadHeaders { content_type, content_length: content_length.to_string(), if_none_match: "*" };
     let put = Put {
         aws: &app.config.aws,
         bucket: &app.config.pictures.uploads_bucket,
         key: &upload_key(caller.user.id, requested.upload),
-        headers: &[("content-length", &headers.content_length), ("content-type", &headers.content_type)],
+        headers: &[
+            ("content-length", &headers.content_length),
+            ("content-type", &headers.content_type),
+            ("if-none-match", headers.if_none_match),
+        ],
         expires_in: UPLOAD_LIFE,
     };
     let upload_url = put.presigned(now).await?;
@@ -89,7 +99,7 @@ impl UploadPicture {
     fn parse(self) -> Result<(String, u64)> {
         let mut fields = Fields::default();
         let content_type = fields.required("content_type", self.content_type, |content_type| {
-            if CONTENT_TYPES.contains(&content_type.as_str()) {
+            if may_be_declared(&content_type) {
                 Ok(content_type)
             } else {
                 Err(Invalid::new("unsupported", format!("A picture is one of {}.", CONTENT_TYPES.join(", "))))

@@ -10,10 +10,14 @@ const USAGE: &str = "usage: cargo run [-- --fresh | --memory]
   --memory  keep nothing
   PORT=n    serve on port n (default 9000, 0 picks a free one)";
 
-// One thread, as in a function, and others for hashes and pictures alone: what one client waits for hardly pays for handing it
-// from thread to thread.
+fn main() -> ExitCode {
+    pictures::worker::serve().unwrap_or_else(run)
+}
+
+// One thread, as in a function, and others for hashes alone: what one client waits for hardly pays for handing it from thread to
+// thread.
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> ExitCode {
+async fn run() -> ExitCode {
     let mut options = Options { data: Some(PathBuf::from(".local")), ..Options::default() };
     for argument in std::env::args().skip(1) {
         match argument.as_str() {

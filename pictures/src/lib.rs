@@ -10,7 +10,8 @@
 //! 4. `colour` turns it into sRGB, and `orient` turns it upright: both on few pixels.
 //! 5. `encode` writes each size as JPEG, or as PNG when the picture is transparent anywhere.
 //!
-//! It is a pure function of the bytes: no clock, no files, no threads.
+//! It is a pure function of the bytes: no clock, no files, no threads. What decoders may use is limited around it, by
+//! [`worker`].
 
 mod colour;
 mod crop;
@@ -23,6 +24,7 @@ mod rejected;
 mod resize;
 mod shrink;
 mod sniff;
+pub mod worker;
 
 pub use encode::Format;
 pub use rejected::Rejected;
@@ -68,7 +70,7 @@ pub fn thumbnails(upload: &[u8]) -> Result<Thumbnails, Rejected> {
         return Err(Rejected::TooLarge { bytes: upload.len() });
     }
     // None is known to be left, but the decoders of others have had inputs that made them panic, and were
-    // without a release that mends it for months. One upload must not take down the process that serves it.
+    // without a release that mends it for months. The owner of such a picture is told, and the log has the place.
     std::panic::catch_unwind(|| make(upload)).unwrap_or(Err(Rejected::DecoderFailed))
 }
 

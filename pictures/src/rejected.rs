@@ -42,6 +42,15 @@ pub enum Rejected {
         /// What is rare about it.
         kind: &'static str,
     },
+    /// Decoding it takes more memory or time than one picture may have.
+    #[error(
+        "This picture takes too much memory or time to read. Please open it, save it again as a normal JPEG, and upload \
+         the new file."
+    )]
+    TooExpensive,
+    /// Reading it was interrupted, and what interrupts once may do so again.
+    #[error("Reading this picture was interrupted. Please open it, save it again as a JPEG, and upload the new file.")]
+    Interrupted,
     /// A decoder stopped at a fault of its own. What it says is in the log, and worth a look.
     #[error("This picture could not be read. Please open it, save it again as a JPEG, and upload the new file.")]
     DecoderFailed,
@@ -59,6 +68,8 @@ impl Rejected {
             Self::TooManyPixels { .. } => "too_many_pixels",
             Self::UnsupportedFormat => "unsupported_format",
             Self::UnsupportedVariant { .. } => "unsupported_variant",
+            Self::TooExpensive => "too_expensive",
+            Self::Interrupted => "interrupted",
             Self::DecoderFailed => "decoder_failed",
             Self::Damaged => "damaged",
         }

@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -102,6 +103,10 @@ pub struct Pictures {
     pub pictures_bucket: String,
     /// `PICTURES_URL`: where the pictures bucket is served from, without a slash at the end.
     pub base_url: String,
+    /// `PICTURE_MEMORY_MIB`: the address space, in MiB, of the process that reads an upload.
+    pub worker_memory_mib: u64,
+    /// `PICTURE_WORKER`: the program that reads uploads, the one that runs unless set.
+    pub worker: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone)]
@@ -331,6 +336,8 @@ impl Config {
                 uploads_bucket: reader.required("UPLOADS_BUCKET"),
                 pictures_bucket: reader.required("PICTURES_BUCKET"),
                 base_url: reader.url("PICTURES_URL"),
+                worker_memory_mib: reader.parsed::<u32>("PICTURE_MEMORY_MIB").map_or(512, u64::from),
+                worker: reader.optional("PICTURE_WORKER").map(Into::into),
             },
             tokens: Tokens {
                 audience: reader.optional("TOKEN_AUDIENCE").unwrap_or_else(|| issuer.clone()),

@@ -1,11 +1,17 @@
 //! `POST` and `DELETE /user/picture`, and what becomes of an upload
 
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::time::Duration;
 
+use aws_lambda_events::event::sqs::SqsEvent;
+use functions::image;
 use futures_util::future::join_all;
 use local::{Outage, Service};
 use reqwest::Method;
 use serde_json::{Value, json};
+use shared::domain::id::AttemptId;
+use shared::domain::picture::{ATTEMPT_LIFE, Attempt, Next, parse_upload_key};
 use tests::{Answer, SignedIn, TestApp, eventually, jpeg, text};
 
 const RED: [u8; 3] = [200, 20, 20];
@@ -29,6 +35,75 @@ async fn bytes(app: &TestApp, url: &str) -> Vec<u8> {
     app.request(Method::GET, url).send().await.unwrap().bytes().await.unwrap().to_vec()
 }
 
+/// A program of these lines.
+fn script(folder: &Path, lines: &str) -> String {
+    let path = folder.with_extension("worker");
+    std::fs::write(&path, format!("#!/bin/sh\nPATH=/bin:/usr/bin\n{lines}\n")).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o700)).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+/// A worker that waits before it begins, and counts how often it was started.
+struct Gate {
+    folder: String,
+    worker: String,
+}
+
+impl Gate {
+    fn new(folder: &Path) -> Self {
+        let (name, function) = (folder.display(), env!("CARGO_BIN_EXE_function"));
+        let wait = format!("while ! test -e {name}/open; do sleep 0.01; done");
+        let worker = script(&folder.join("gate"), &format!("echo >> {name}/runs\n{wait}\nexec {function} \"$@\""));
+        Self { folder: name.to_string(), worker }
+    }
+
+    fn worker(&self) -> &str {
+        &self.worker
+    }
+
+    fn open(&self) {
+        std::fs::write(format!("{}/open", self.folder), "").unwrap();
+    }
+
+    fn runs(&self) -> usize {
+        std::fs::read(format!("{}/runs", self.folder)).map_or(0, |lines| lines.len())
+    }
+
+    async fn started(&self) {
+        eventually("a worker", async || (self.runs() > 0).then_some(())).await;
+    }
+}
+
+/// The key of an upload in its bucket.
+fn key(user: &SignedIn<'_>, upload: &Value) -> String {
+    let url = text(&upload["upload_url"]);
+    let at = url.find(&user.id).unwrap();
+    url[at..].split('?').next().unwrap().to_owned()
+}
+
+/// The message about an upload, as S3 and SQS send it.
+fn message(user: &SignedIn<'_>, upload: &Value) -> Value {
+    let stored: Value = serde_json::from_str(include_str!("../../events/image.json")).unwrap();
+    let mut event: Value = serde_json::from_str(&text(&stored["Records"][0]["body"])).unwrap();
+    event["Records"][0]["s3"]["object"]["key"] = key(user, upload).into();
+    event
+}
+
+/// The same as a function is invoked with it.
+fn delivery(user: &SignedIn<'_>, upload: &Value) -> SqsEvent {
+    let mut event: Value = serde_json::from_str(include_str!("../../events/image.json")).unwrap();
+    event["Records"][0]["body"] = message(user, upload).to_string().into();
+    serde_json::from_value(event).unwrap()
+}
+
+/// Begins to read an upload, some time ago, and goes no further.
+async fn begin_attempt(app: &TestApp, user: &SignedIn<'_>, upload: &Value, ago: Duration) {
+    let now = app.clock.now();
+    let (id, upload) = parse_upload_key(&key(user, upload)).unwrap();
+    let attempt = Attempt { upload, id: AttemptId::new(now), at: now.minus(ago) };
+    assert_eq!(app.app().store().begin_attempt(id, &attempt).await.unwrap(), Some(Next::Read));
+}
+
 /// Asks for an upload a second after whatever was before, so that the order of uploads is certain.
 async fn request_later(app: &TestApp, user: &SignedIn<'_>, length: usize) -> Value {
     app.clock.advance(Duration::from_secs(1));
@@ -44,7 +119,8 @@ async fn a_picture_is_uploaded_resized_and_served_as_squares_that_may_be_cached_
     assert_eq!(upload["method"], "PUT");
     assert_eq!(upload["expires_in"], 300);
     let length = picture.len().to_string();
-    assert_eq!(upload["headers"], json!({ "content-type": "image/jpeg", "content-length": length }));
+    let headers = json!({ "content-type": "image/jpeg", "content-length": length, "if-none-match": "*" });
+    assert_eq!(upload["headers"], headers);
     assert_eq!(ada.get("/user").await.json()["picture"], json!({ "status": "processing" }));
 
     assert_eq!(ada.send_upload(&upload, picture).await.status, 200);
@@ -154,7 +230,7 @@ async fn an_upload_takes_exactly_what_it_was_asked_for() {
     assert_eq!(ada.send_upload(&upload, picture[1..].to_vec()).await.status, 403);
 
     let url = text(&upload["upload_url"]);
-    let put = |url: &str| app.request(Method::PUT, url).body(picture.clone());
+    let put = |url: &str| app.request(Method::PUT, url).header("if-none-match", "*").body(picture.clone());
     for content_type in ["image/png", "text/html", "image/jpeg; charset=utf-8"] {
         let answer = Answer::of(put(&url).header("content-type", content_type)).await;
         assert_eq!(answer.status, 403, "{content_type}: {}", answer.text);
@@ -166,10 +242,191 @@ async fn an_upload_takes_exactly_what_it_was_asked_for() {
     assert_eq!(answer.status, 403, "as another user");
     let reading = Answer::of(app.request(Method::GET, &url)).await;
     assert_eq!(reading.status, 403, "an upload is no download");
+    let unconditional = app.request(Method::PUT, &url).header("content-type", "image/jpeg").body(picture.clone());
+    assert_eq!(Answer::of(unconditional).await.status, 403, "without the condition that it signs");
     app.idle().await;
     assert_eq!(app.objects("uploads").await, [""; 0]);
     assert_eq!(ada.send_upload(&upload, picture.clone()).await.status, 200);
     assert_eq!(ada.picture().await["status"], "ready");
+}
+
+/// Media types have no case, and `image/jpg` is what many programs say: both were refused.
+#[tokio::test]
+async fn a_declared_type_is_taken_in_capitals_and_by_its_other_name() {
+    let app = TestApp::start().await;
+    let ada = app.signed_in("ada@example.com").await;
+    for content_type in ["image/jpg", "IMAGE/JPEG", "Image/Png", "IMAGE/JPG"] {
+        app.clock.advance(Duration::from_secs(1));
+        let picture = jpeg(90, 90, RED);
+        let upload = ada.request_upload(content_type, picture.len()).await;
+        assert_eq!(upload["headers"]["content-type"], content_type, "to be sent as it was declared");
+        assert_eq!(ada.send_upload(&upload, picture).await.status, 200, "{content_type}");
+        assert_eq!(ada.picture().await["status"], "ready", "{content_type}");
+    }
+}
+
+#[tokio::test]
+async fn a_presigned_url_makes_one_picture() {
+    let folder = tempfile::tempdir().unwrap();
+    let gate = Gate::new(folder.path());
+    let app = TestApp::start_with(&[("PICTURE_WORKER", gate.worker())]).await;
+    let ada = app.signed_in("ada@example.com").await;
+    let red = jpeg(90, 90, RED);
+    let upload = ada.request_upload("image/jpeg", red.len()).await;
+    let statuses = join_all((0..8).map(|_| ada.send_upload(&upload, red.clone()))).await;
+    let stored = statuses.iter().filter(|answer| answer.status == 200).count();
+    assert_eq!(stored, 1);
+    assert!(statuses.iter().all(|answer| matches!(answer.status.as_u16(), 200 | 412)));
+    gate.open();
+    let shown = ada.picture().await;
+    app.idle().await;
+
+    // What was uploaded is gone, so S3 takes it once more; it is not even looked at.
+    assert_eq!(ada.send_upload(&upload, red).await.status, 200);
+    app.idle().await;
+    assert_eq!(ada.get("/user").await.json()["picture"], shown);
+    assert_eq!(app.objects("uploads").await, [""; 0]);
+    assert_eq!(gate.runs(), 1);
+}
+
+#[tokio::test]
+async fn an_upload_older_than_what_is_settled_is_not_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let gate = Gate::new(folder.path());
+    gate.open();
+    let app = TestApp::start_with(&[("PICTURE_WORKER", gate.worker())]).await;
+    let ada = app.signed_in("ada@example.com").await;
+    let (red, blue) = (jpeg(90, 90, RED), jpeg(90, 90, BLUE));
+    let older = request_later(&app, &ada, red.len()).await;
+    let newer = request_later(&app, &ada, blue.len()).await;
+    ada.send_upload(&newer, blue).await;
+    let shown = ada.picture().await;
+    ada.send_upload(&older, red).await;
+    app.idle().await;
+    assert_eq!(ada.get("/user").await.json()["picture"], shown);
+    assert_eq!(app.objects("uploads").await, [""; 0]);
+    assert_eq!(gate.runs(), 1);
+}
+
+#[tokio::test]
+async fn a_picture_that_takes_too_much_memory_is_rejected_and_harms_nothing() {
+    // What the program itself takes is the larger part.
+    let app = TestApp::start_with(&[("PICTURE_MEMORY_MIB", "16")]).await;
+    let ada = app.signed_in("ada@example.com").await;
+    ada.upload("image/jpeg", jpeg(90, 90, RED)).await;
+    let rejected = ada.picture().await;
+    assert_eq!(rejected["status"], "rejected");
+    assert!(text(&rejected["reason"]).contains("too much memory"), "{rejected}");
+    assert_eq!(app.events("picture_rejected").await[0]["event.reason"], "too_expensive");
+    app.idle().await;
+    assert_eq!(app.objects("uploads").await, [""; 0]);
+    assert_eq!(app.queued("images-dead-letters").await, 0);
+}
+
+#[tokio::test]
+async fn a_worker_that_an_upload_ends_rejects_the_upload() {
+    for (ending, reason) in [
+        ("kill -ABRT $$", "too_expensive"),
+        ("kill -KILL $$", "too_expensive"),
+        ("kill -XCPU $$", "too_expensive"),
+        ("cat > /dev/null; echo nonsense", "decoder_failed"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let worker = script(folder.path(), ending);
+        let app = TestApp::start_with(&[("PICTURE_WORKER", &worker)]).await;
+        let ada = app.signed_in("ada@example.com").await;
+        ada.upload("image/jpeg", jpeg(90, 90, RED)).await;
+        assert_eq!(ada.picture().await["status"], "rejected", "{ending}");
+        assert_eq!(app.events("picture_rejected").await[0]["event.reason"], reason, "{ending}");
+        app.idle().await;
+        assert_eq!(app.queued("images-dead-letters").await, 0, "{ending}");
+    }
+}
+
+#[tokio::test]
+async fn a_worker_that_could_not_work_is_no_reason_to_reject_a_picture() {
+    let folder = tempfile::tempdir().unwrap();
+    let gate = Gate::new(folder.path());
+    gate.open();
+    // The first two are ended from outside and cannot begin.
+    let first = format!("mkdir {0}/1 2> /dev/null && kill -TERM $$; mkdir {0}/2 2> /dev/null && exit 75", gate.folder);
+    let worker = script(&folder.path().join("failing"), &format!("{first}; exec {} \"$@\"", gate.worker()));
+    let app = TestApp::start_with(&[("PICTURE_WORKER", &worker)]).await;
+    let ada = app.signed_in("ada@example.com").await;
+    ada.upload("image/jpeg", jpeg(90, 90, RED)).await;
+    assert_eq!(ada.picture().await["status"], "ready");
+    assert_eq!(gate.runs(), 1);
+}
+
+#[tokio::test]
+async fn an_upload_whose_reading_was_interrupted_is_rejected_when_it_comes_again() {
+    let app = TestApp::start().await;
+    let ada = app.signed_in("ada@example.com").await;
+    let red = jpeg(90, 90, RED);
+    let upload = ada.request_upload("image/jpeg", red.len()).await;
+    begin_attempt(&app, &ada, &upload, ATTEMPT_LIFE).await;
+    ada.send_upload(&upload, red.clone()).await;
+    let rejected = ada.picture().await;
+    assert_eq!(rejected["status"], "rejected");
+    assert!(text(&rejected["reason"]).contains("interrupted"), "{rejected}");
+    assert_eq!(app.events("picture_rejected").await[0]["event.reason"], "interrupted");
+    app.idle().await;
+    assert_eq!(app.objects("uploads").await, [""; 0]);
+    assert_eq!(app.queued("images-dead-letters").await, 0);
+
+    app.clock.advance(Duration::from_secs(1));
+    ada.upload("image/jpeg", red).await;
+    assert_eq!(ada.picture().await["status"], "ready", "another upload of it is another chance");
+}
+
+#[tokio::test]
+async fn two_deliveries_at_the_same_time_read_an_upload_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let gate = Gate::new(folder.path());
+    let app = TestApp::start_with(&[("PICTURE_WORKER", gate.worker())]).await;
+    let ada = app.signed_in("ada@example.com").await;
+    let red = jpeg(90, 90, RED);
+    let upload = ada.request_upload("image/jpeg", red.len()).await;
+    ada.send_upload(&upload, red).await;
+    gate.started().await;
+
+    let second = image::handler(app.app().clone(), delivery(&ada, &upload)).await.unwrap();
+    assert_eq!(second.batch_item_failures.len(), 1, "it is to come again: the first may fail");
+    gate.open();
+    assert_eq!(ada.picture().await["status"], "ready");
+    app.idle().await;
+    let third = image::handler(app.app().clone(), delivery(&ada, &upload)).await.unwrap();
+    assert_eq!(third.batch_item_failures.len(), 0);
+    assert_eq!(gate.runs(), 1);
+    assert_eq!(app.events("picture_ready").await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_picture_that_met_an_outage_while_it_was_read_is_shown_afterwards() {
+    for service in [Service::S3, Service::DynamoDb] {
+        let folder = tempfile::tempdir().unwrap();
+        let gate = Gate::new(folder.path());
+        let app = TestApp::start_with(&[("PICTURE_WORKER", gate.worker())]).await;
+        let ada = app.signed_in("ada@example.com").await;
+        ada.upload("image/jpeg", jpeg(90, 90, RED)).await;
+        gate.started().await;
+        app.outage(service, Outage::Unavailable).await;
+        gate.open();
+        let failure = if service == Service::S3 {
+            "an upload was not resized; it will be tried again"
+        } else {
+            "an attempt at reading an upload could not be taken back yet"
+        };
+        eventually("a failed attempt", async || {
+            app.stack.logs().await.iter().any(|line| line["message"] == failure).then_some(())
+        })
+        .await;
+        app.outage(service, Outage::None).await;
+        assert_eq!(ada.picture().await["status"], "ready");
+        app.idle().await;
+        assert_eq!(app.objects("pictures").await.len(), 3);
+        assert_eq!(app.queued("images-dead-letters").await, 0);
+    }
 }
 
 #[tokio::test]
@@ -189,7 +446,8 @@ async fn an_upload_is_one_of_four_types_and_has_a_length_of_at_most_ten_mebibyte
         (json!({ "content_type": "image/jpeg", "content_length": "100" }), field("content_length", "invalid_type")),
         (json!({ "content_type": "image/jpeg" }), field("content_length", "required")),
         (json!({ "content_type": "image/svg+xml", "content_length": 9 }), field("content_type", "unsupported")),
-        (json!({ "content_type": "IMAGE/JPEG", "content_length": 9 }), field("content_type", "unsupported")),
+        (json!({ "content_type": "image/jpeg2000", "content_length": 9 }), field("content_type", "unsupported")),
+        (json!({ "content_type": "image/heic", "content_length": 9 }), field("content_type", "unsupported")),
         (json!({ "content_type": "", "content_length": 9 }), field("content_type", "unsupported")),
         (json!({ "content_type": "image/jpeg\r\nx: y", "content_length": 9 }), field("content_type", "unsupported")),
         (json!({}), [field("content_type", "required"), field("content_length", "required")].concat()),
@@ -271,12 +529,7 @@ async fn a_notification_that_comes_twice_changes_nothing() {
     let ada = app.signed_in("ada@example.com").await;
     let red = jpeg(90, 90, RED);
     let upload = ada.request_upload("image/jpeg", red.len()).await;
-    let url = text(&upload["upload_url"]);
-    let at = url.find(&ada.id).unwrap();
-    let key = url[at..].split('?').next().unwrap();
-    let stored: Value = serde_json::from_str(include_str!("../../events/image.json")).unwrap();
-    let mut event: Value = serde_json::from_str(&text(&stored["Records"][0]["body"])).unwrap();
-    event["Records"][0]["s3"]["object"]["key"] = key.into();
+    let event = message(&ada, &upload);
     app.enqueue("images", &event.to_string()).await;
     app.idle().await;
     assert_eq!(ada.get("/user").await.json()["picture"]["status"], "processing", "too early harms nobody either");

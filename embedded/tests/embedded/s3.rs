@@ -88,6 +88,22 @@ async fn an_upload_that_is_not_the_one_signed_for_is_refused_and_not_stored() {
 }
 
 #[tokio::test]
+async fn an_object_that_may_not_be_there_yet_is_put_once() {
+    let aws = with_bucket().await;
+    let put =
+        || aws.s3.put_object().bucket(UPLOADS).key("key").if_none_match("*").body(b"12345".to_vec().into()).send();
+
+    let answers = (0..10).map(|_| put()).collect::<tokio::task::JoinSet<_>>().join_all().await;
+
+    assert_eq!(answers.iter().filter(|answer| answer.is_ok()).count(), 1);
+    let refused = answers.into_iter().filter_map(Result::err);
+    assert!(refused.into_iter().all(|error| error.code() == Some("PreconditionFailed")));
+    assert_eq!(events(&aws).await.len(), 1);
+    aws.s3.delete_object().bucket(UPLOADS).key("key").send().await.unwrap();
+    put().await.unwrap();
+}
+
+#[tokio::test]
 async fn a_wrong_secret_and_no_signature_are_refused() {
     let aws = with_bucket().await;
     let config = aws.s3.config().to_builder();

@@ -1,5 +1,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    shared::lambda::consume(functions::image::handler)
+    pictures::worker::serve().unwrap_or_else(|| shared::lambda::consume(functions::image::handler))
 }

@@ -71,4 +71,6 @@ ids! {
     MailId
     /// An upload of a picture.
     UploadId
+    /// An attempt at reading an upload.
+    AttemptId
 }

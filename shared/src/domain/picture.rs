@@ -4,12 +4,20 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::id::{UploadId, UserId};
+use super::id::{AttemptId, UploadId, UserId};
 use crate::clock::Timestamp;
 use crate::config::UPLOAD_LIFE;
 
 /// What an upload may be. The resizer goes by content, not by this.
 pub const CONTENT_TYPES: [&str; 4] = ["image/jpeg", "image/png", "image/webp", "image/gif"];
+
+/// Whether an upload may be declared as this. Media types have no case (RFC 9110, 8.3.1), and `image/jpg`, which is not
+/// registered, is what many programs call a JPEG.
+#[must_use]
+pub fn may_be_declared(content_type: &str) -> bool {
+    let same = |known: &&str| known.eq_ignore_ascii_case(content_type);
+    CONTENT_TYPES.iter().chain(&["image/jpg"]).any(same)
+}
 
 /// The picture part of an account. Uploads are ordered by their ids, which are ordered by time.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,6 +31,10 @@ pub struct PictureState {
     /// The picture that is shown: that of the newest upload that was good.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shown: Option<Shown>,
+    /// The attempt at reading an upload that began last, unless a failure of ours ended it. It says nothing once its upload
+    /// is settled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attempt: Option<Attempt>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,6 +50,29 @@ pub struct Settled {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rejected: Option<String>,
 }
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attempt {
+    pub upload: UploadId,
+    pub id: AttemptId,
+    pub at: Timestamp,
+}
+
+/// What is to be done with an upload that a message tells of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    Read,
+    /// It, or a newer one, is settled: nothing of it will be shown.
+    Skip,
+    /// Another attempt may still be under way: wait for its outcome.
+    Wait,
+    /// An earlier attempt ended without an outcome, and so may the next.
+    Reject,
+}
+
+/// No attempt takes longer: the function that makes it has a minute. The next delivery of its message comes later on AWS;
+/// where it comes sooner, the last of five still comes after this.
+pub const ATTEMPT_LIFE: Duration = Duration::from_secs(90);
 
 /// Where the resized pictures lie: keys are `{user}/{upload}-{content}/{size}.{extension}`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -77,6 +112,21 @@ impl PictureState {
             Some(reason) => Status::Rejected(reason),
             None if self.shown.is_some() => Status::Ready,
             None => Status::None,
+        }
+    }
+}
+
+impl PictureState {
+    /// What to do with an upload whose reading would begin now.
+    #[must_use]
+    pub fn next(&self, upload: UploadId, now: Timestamp) -> Next {
+        if self.settled.as_ref().is_some_and(|settled| upload <= settled.upload) {
+            return Next::Skip;
+        }
+        match &self.attempt {
+            Some(attempt) if attempt.upload == upload && now.since(attempt.at) < ATTEMPT_LIFE => Next::Wait,
+            Some(attempt) if attempt.upload == upload => Next::Reject,
+            _ => Next::Read,
         }
     }
 }
@@ -123,35 +173,89 @@ mod tests {
         let late = NOW.plus(PROCESSING);
         for (state, at, status) in [
             (PictureState::default(), NOW, Status::None),
-            (PictureState { requested: requested(older), settled: None, shown: None }, NOW, Status::Processing),
-            (PictureState { requested: requested(older), settled: None, shown: None }, late, Status::None),
             (
-                PictureState { requested: requested(older), settled: settled(older, None), shown: shown(older) },
-                NOW,
-                Status::Ready,
-            ),
-            (
-                PictureState { requested: requested(newer), settled: settled(older, None), shown: shown(older) },
+                PictureState { requested: requested(older), settled: None, ..PictureState::default() },
                 NOW,
                 Status::Processing,
             ),
             (
-                PictureState { requested: requested(newer), settled: settled(older, None), shown: shown(older) },
+                PictureState { requested: requested(older), settled: None, ..PictureState::default() },
+                late,
+                Status::None,
+            ),
+            (
+                PictureState {
+                    requested: requested(older),
+                    settled: settled(older, None),
+                    shown: shown(older),
+                    ..PictureState::default()
+                },
+                NOW,
+                Status::Ready,
+            ),
+            (
+                PictureState {
+                    requested: requested(newer),
+                    settled: settled(older, None),
+                    shown: shown(older),
+                    ..PictureState::default()
+                },
+                NOW,
+                Status::Processing,
+            ),
+            (
+                PictureState {
+                    requested: requested(newer),
+                    settled: settled(older, None),
+                    shown: shown(older),
+                    ..PictureState::default()
+                },
                 late,
                 Status::Ready,
             ),
             (
-                PictureState { requested: requested(newer), settled: settled(newer, Some("bad")), shown: shown(older) },
+                PictureState {
+                    requested: requested(newer),
+                    settled: settled(newer, Some("bad")),
+                    shown: shown(older),
+                    ..PictureState::default()
+                },
                 NOW,
                 Status::Rejected("bad"),
             ),
             (
-                PictureState { requested: requested(older), settled: settled(newer, None), shown: None },
+                PictureState { requested: requested(older), settled: settled(newer, None), ..PictureState::default() },
                 NOW,
                 Status::None,
             ),
         ] {
             assert_eq!(state.status(at), status, "{state:?}");
+        }
+    }
+
+    #[test]
+    fn an_upload_is_read_once_and_only_while_it_is_the_newest() {
+        let at = |seconds| NOW.plus(Duration::from_secs(seconds));
+        let (older, upload, newer) = (UploadId::new(NOW), UploadId::new(at(1)), UploadId::new(at(2)));
+        let settled = |upload| Some(Settled { upload, rejected: None });
+        let attempt = |upload, began| Some(Attempt { upload, id: AttemptId::new(NOW), at: began });
+        let now = at(1000);
+        let just_now = now.minus(ATTEMPT_LIFE.saturating_sub(Duration::from_millis(1)));
+        let long_ago = now.minus(ATTEMPT_LIFE);
+        for (settled, attempt, next) in [
+            (None, None, Next::Read),
+            (settled(older), None, Next::Read),
+            (settled(upload), None, Next::Skip),
+            (settled(newer), None, Next::Skip),
+            (settled(newer), attempt(upload, long_ago), Next::Skip),
+            (None, attempt(upload, just_now), Next::Wait),
+            (settled(older), attempt(upload, long_ago), Next::Reject),
+            // Of another upload.
+            (None, attempt(older, just_now), Next::Read),
+            (None, attempt(newer, long_ago), Next::Read),
+        ] {
+            let state = PictureState { settled, attempt, ..PictureState::default() };
+            assert_eq!(state.next(upload, now), next, "{state:?}");
         }
     }
 

@@ -18,7 +18,7 @@ use crate::domain::id::{MailId, UploadId, UserId};
 use crate::domain::link::LinkHash;
 use crate::domain::mail::{ASK_INTERVAL, OwedMail};
 use crate::domain::name::UserName;
-use crate::domain::picture::{Requested, Settled, Shown};
+use crate::domain::picture::{Attempt, Next, Requested, Settled, Shown};
 use crate::domain::user::{ListedUser, User};
 use crate::error::Result;
 
@@ -51,6 +51,9 @@ pub(super) const PROFILE: &str = "PROFILE";
 pub(super) const UNCONFIRMED: &str = "UNCONFIRMED";
 /// The attributes that make an account lapse, to be removed once its address is proved.
 pub(super) const LAPSE: &str = "pending_shard, pending_at";
+
+/// Neither `:upload` nor a newer one is settled.
+const UNSETTLED: &str = "(attribute_not_exists(picture.settled.upload) OR picture.settled.upload < :upload)";
 
 impl Store {
     /// Account, address and the mail that is owed for it, in one transaction: the address's condition is what
@@ -200,6 +203,39 @@ impl Store {
         self.change_user(id, change).await
     }
 
+    /// Begins to read an upload, if that is what is to be done with it; `None` when the account is gone. The note of the
+    /// attempt, with a condition, is what makes it the only one.
+    ///
+    /// # Errors
+    /// Only when the table cannot be read or written.
+    pub async fn begin_attempt(&self, id: UserId, attempt: &Attempt) -> Result<Option<Next>> {
+        let change = Change::set("picture.attempt = :attempt")
+            .only_if(UNSETTLED)
+            // The same attempt may come again: an answer was lost.
+            .only_if(
+                "(attribute_not_exists(picture.attempt) OR picture.attempt.upload <> :upload OR picture.attempt.id = :id)",
+            )
+            .value(":attempt", value(attempt)?)
+            .value(":upload", value(&attempt.upload)?)
+            .value(":id", value(&attempt.id)?);
+        if self.change_user(id, change).await?.is_some() {
+            return Ok(Some(Next::Read));
+        }
+        let next = self.user(id).await?.map(|user| user.picture.next(attempt.upload, attempt.at));
+        // One that was there a moment ago and is not any more was ended by a failure: the next delivery begins anew.
+        Ok(next.map(|next| if next == Next::Read { Next::Wait } else { next }))
+    }
+
+    /// Forgets an attempt that a failure of ours ended, so that the next delivery begins anew.
+    ///
+    /// # Errors
+    /// Only when the table cannot be written.
+    pub async fn forget_attempt(&self, id: UserId, attempt: &Attempt) -> Result<()> {
+        let change =
+            Change::default().remove("picture.attempt").only_if("picture.attempt.id = :id").value(":id", value(&attempt.id)?);
+        self.change_user(id, change).await.map(drop)
+    }
+
     /// Records what came of an upload, unless a newer one is settled or the account is gone: `None` then. With `shown`
     /// the picture that is shown changes too. Returns the account as it was before.
     ///
@@ -234,7 +270,7 @@ impl Store {
 
     async fn settle(&self, id: UserId, change: Change, settled: &Settled, now: Timestamp) -> Result<Option<User>> {
         let change = change
-            .only_if("(attribute_not_exists(picture.settled.upload) OR picture.settled.upload < :upload)")
+            .only_if(UNSETTLED)
             .value(":settled", value(settled)?)
             .value(":upload", value(&settled.upload)?)
             .value(":now", n(now.millis()))
@@ -288,6 +324,7 @@ impl Store {
             user: user.id,
             address: address.clone(),
             former: Vec::new(),
+            pending: None,
             farewell: MailId::new(now),
             sweeps: 0,
         };
