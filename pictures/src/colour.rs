@@ -1,6 +1,9 @@
 //! Colours: from the components of a codec to pixels, and from the picture's own profile to sRGB.
 
-use moxcms::{ColorProfile, DataColorSpace, Layout as Samples, TransformOptions};
+use moxcms::{
+    CicpColorPrimaries, CicpProfile, ColorPrimaries, ColorProfile, DataColorSpace, Layout as Samples,
+    MatrixCoefficients, ToneReprCurve, TransferCharacteristics, TransformOptions, XyY,
+};
 
 use crate::Rejected;
 use crate::raster::{Layout, Model, Raster};
@@ -12,31 +15,26 @@ pub(crate) fn join(model: Model, planes: &[Vec<u8>], side: u32) -> Result<Raster
         (Model::Rgb, [red, green, blue]) => (Layout::Rgb, zip3(red, green, blue, |pixel| pixel)),
         (Model::YCbCr, [y, cb, cr]) => (Layout::Rgb, zip3(y, cb, cr, full_range_to_rgb)),
         (Model::VideoYCbCr, [y, cb, cr]) => (Layout::Rgb, zip3(y, cb, cr, video_range_to_rgb)),
-        (Model::Cmyk { inverted }, [cyan, magenta, yellow, black]) => {
-            let inks = zip3(cyan, magenta, yellow, |ink| ink);
-            (Layout::Cmyk, with_black(&inks, black, if inverted { 255 } else { 0 }, black_mask(inverted)))
+        (Model::Cmyk, [cyan, magenta, yellow, black]) => {
+            let complements = zip3(cyan, magenta, yellow, |complement| complement);
+            (Layout::Cmyk, inks(&complements, black))
         }
-        (Model::Ycck { inverted }, [y, cb, cr, black]) => {
-            // What YCbCr gives here are the complements of the stored inks.
-            let complements = zip3(y, cb, cr, full_range_to_rgb);
-            (Layout::Cmyk, with_black(&complements, black, if inverted { 0 } else { 255 }, black_mask(inverted)))
+        (Model::Ycck, [y, cb, cr, black]) => {
+            // What `YCbCr` gives are the complements of what is stored of the inks, which are complements themselves.
+            let complements = zip3(y, cb, cr, |ycc| full_range_to_rgb(ycc).map(|ink| 255 - ink));
+            (Layout::Cmyk, inks(&complements, black))
         }
         _ => return Err(Rejected::Damaged),
     };
     Ok(Raster { side, layout, samples })
 }
 
-fn black_mask(inverted: bool) -> u8 {
-    if inverted { 255 } else { 0 }
-}
-
-/// Inks of four from inks of three and black; `x ^ 255` is `255 - x`.
-fn with_black(inks: &[u8], black: &[u8], ink_mask: u8, black_mask: u8) -> Vec<u8> {
-    let mut samples = Vec::with_capacity(black.len() * 4);
-    for (ink, &black) in inks.chunks_exact(3).zip(black) {
-        samples.extend([ink[0] ^ ink_mask, ink[1] ^ ink_mask, ink[2] ^ ink_mask, black ^ black_mask]);
-    }
-    samples
+/// Four inks from the complements of three and of black.
+fn inks(complements: &[u8], black: &[u8]) -> Vec<u8> {
+    let complements = complements.as_chunks::<3>().0.iter().zip(black);
+    complements
+        .flat_map(|(&[cyan, magenta, yellow], &black)| [cyan, magenta, yellow, black].map(|ink| 255 - ink))
+        .collect()
 }
 
 fn zip3(first: &[u8], second: &[u8], third: &[u8], colour: impl Fn([u8; 3]) -> [u8; 3]) -> Vec<u8> {
@@ -110,12 +108,124 @@ fn premultiply(straight: &mut [u8]) {
     }
 }
 
-/// The picture in sRGB: by its embedded profile when that can be used, else as if it were sRGB already,
+/// What colours are made of in a file. A profile of another kind says nothing about them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Colours {
+    Gray,
+    Rgb,
+    Inks,
+}
+
+/// How a file says what its colours look like.
+#[derive(Debug, Clone)]
+pub(crate) enum Profile {
+    /// An ICC profile, unchecked.
+    Icc(Vec<u8>),
+    /// Primaries and transfer function by their numbers (ITU-T H.273), as those of gray, too.
+    CodePoints { primaries: u8, transfer: u8 },
+    /// Light is the sample to the power of `1 / gamma`, with primaries of its own or those of sRGB.
+    Gamma { gamma: f32, primaries: Option<(XyY, ColorPrimaries)> },
+}
+
+impl Profile {
+    /// For samples of these colours; `None` when it is broken, or of others.
+    fn read(&self, colours: Colours) -> Option<ColorProfile> {
+        match self {
+            Self::Icc(profile) => {
+                let profile = ColorProfile::new_from_slice(profile).ok()?;
+                let fits = match colours {
+                    Colours::Gray => DataColorSpace::Gray,
+                    Colours::Rgb => DataColorSpace::Rgb,
+                    Colours::Inks => DataColorSpace::Cmyk,
+                };
+                (profile.color_space == fits).then_some(profile)
+            }
+            &Self::CodePoints { primaries, transfer } => code_points(primaries, transfer),
+            &Self::Gamma { gamma, primaries } => {
+                let mut profile = ColorProfile::new_srgb();
+                if let Some((white, primaries)) = primaries {
+                    profile.update_rgb_colorimetry(white, primaries);
+                }
+                Some(with_curve(profile, ToneReprCurve::Parametric(vec![1.0 / gamma])))
+            }
+        }
+    }
+}
+
+/// Whether code points say anything that can be followed.
+pub(crate) fn are_known(primaries: u8, transfer: u8) -> bool {
+    code_points(primaries, transfer).is_some()
+}
+
+fn code_points(primaries: u8, transfer: u8) -> Option<ColorProfile> {
+    let color_primaries = CicpColorPrimaries::try_from(primaries).ok()?;
+    ColorPrimaries::try_from(color_primaries).ok()?;
+    let profile = ColorProfile::new_from_cicp(CicpProfile {
+        color_primaries,
+        // Replaced below.
+        transfer_characteristics: TransferCharacteristics::Srgb,
+        matrix_coefficients: MatrixCoefficients::Identity,
+        full_range: true,
+    });
+    let curve = match TransferCharacteristics::try_from(transfer).ok()? {
+        // What cameras do, which displays answer with another curve (ITU-R BT.1886).
+        TransferCharacteristics::Bt709
+        | TransferCharacteristics::Bt601
+        | TransferCharacteristics::Bt202010bit
+        | TransferCharacteristics::Bt202012bit => ToneReprCurve::Parametric(vec![2.4]),
+        TransferCharacteristics::Smpte2084 => to_white(perceptual_quantizer),
+        TransferCharacteristics::Hlg => to_white(hybrid_log_gamma),
+        others => ToneReprCurve::try_from(others).ok()?,
+    };
+    Some(with_curve(profile, curve))
+}
+
+fn with_curve(mut profile: ColorProfile, curve: ToneReprCurve) -> ColorProfile {
+    profile.cicp = None;
+    (profile.red_trc, profile.green_trc, profile.blue_trc) = (Some(curve.clone()), Some(curve.clone()), Some(curve));
+    profile
+}
+
+/// What a sheet of paper is in a picture of high dynamic range (ITU-R BT.2408, 2.1), and what the brightest lights are that it
+/// is mastered for, in candela per square metre.
+const PAPER: f64 = 203.0;
+const PEAK: f64 = 1000.0;
+
+/// The curve that makes room for lights brighter than paper, up to [`PEAK`], which becomes white (Reinhard et al., 2002,
+/// equation 4).
+fn to_white(light: impl Fn(f64) -> f64) -> ToneReprCurve {
+    const LAST: u16 = 4095;
+    let curve = (0..=LAST).map(|at| {
+        let light = light(f64::from(at) / f64::from(LAST)) / PAPER;
+        let share = (light * (1.0 + light / (PEAK / PAPER).powi(2)) / (1.0 + light)).clamp(0.0, 1.0);
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and the largest")]
+        let share = (share * f64::from(u16::MAX)).round() as u16;
+        share
+    });
+    ToneReprCurve::Lut(curve.collect())
+}
+
+/// ITU-R BT.2100, table 4.
+fn perceptual_quantizer(signal: f64) -> f64 {
+    let root = signal.powf(32.0 / 2523.0);
+    10_000.0 * ((root - 0.835_937_5).max(0.0) / (18.851_562_5 - 18.687_5 * root)).powf(8192.0 / 1305.0)
+}
+
+/// ITU-R BT.2100, table 5, on a display that reaches [`PEAK`].
+fn hybrid_log_gamma(signal: f64) -> f64 {
+    let scene = if signal <= 0.5 {
+        signal * signal / 3.0
+    } else {
+        (((signal - 0.559_910_73) / 0.178_832_77).exp() + 0.284_668_92) / 12.0
+    };
+    PEAK * scene.powf(1.2)
+}
+
+/// The picture in sRGB: by what the file says of its colours when that can be used, else as if it were sRGB already,
 /// and for inks by the simplest rule there is.
-pub(crate) fn to_srgb(square: Raster, profile: Option<&[u8]>) -> Raster {
-    let converted = profile
-        .and_then(|profile| ColorProfile::new_from_slice(profile).ok())
-        .and_then(|profile| by_profile(&square, &profile));
+pub(crate) fn to_srgb(square: Raster, colours: Colours, profile: Option<&Profile>) -> Raster {
+    let profile = profile.and_then(|profile| profile.read(colours));
+    let converted = profile.and_then(|profile| by_profile(&square, &profile));
     match (converted, square.layout) {
         (Some(converted), _) => converted,
         (None, Layout::Cmyk) => without_profile(&square),
@@ -126,14 +236,11 @@ pub(crate) fn to_srgb(square: Raster, profile: Option<&[u8]>) -> Raster {
 fn by_profile(square: &Raster, profile: &ColorProfile) -> Option<Raster> {
     let (source, from, to) = match (square.layout, profile.color_space) {
         (Layout::Gray, DataColorSpace::Gray) => (square.samples.clone(), Samples::Gray, Samples::Rgb),
-        (Layout::Gray, DataColorSpace::Rgb) => {
-            (square.samples.iter().flat_map(|&gray| [gray; 3]).collect(), Samples::Rgb, Samples::Rgb)
-        }
         (Layout::Rgb, DataColorSpace::Rgb) => (square.samples.clone(), Samples::Rgb, Samples::Rgb),
         (Layout::Premultiplied, DataColorSpace::Rgb) => (straight(&square.samples), Samples::Rgba, Samples::Rgba),
-        (Layout::Rgb, DataColorSpace::Gray) => (gray::<3>(&square.samples)?, Samples::Gray, Samples::Rgb),
+        (Layout::Rgb, DataColorSpace::Gray) => (gray::<3>(&square.samples), Samples::Gray, Samples::Rgb),
         (Layout::Premultiplied, DataColorSpace::Gray) => {
-            (gray::<4>(&straight(&square.samples))?, Samples::GrayAlpha, Samples::Rgba)
+            (gray::<4>(&straight(&square.samples)), Samples::GrayAlpha, Samples::Rgba)
         }
         (Layout::Cmyk, DataColorSpace::Cmyk) => (square.samples.clone(), Samples::Rgba, Samples::Rgb),
         _ => return None,
@@ -149,12 +256,10 @@ fn by_profile(square: &Raster, profile: &ColorProfile) -> Option<Raster> {
     Some(Raster { side: square.side, layout, samples })
 }
 
-/// What is gray, in fewer samples: the first, and alpha where there is one. `None` for a picture in colour,
-/// which a profile for gray says nothing about.
-fn gray<const CHANNELS: usize>(samples: &[u8]) -> Option<Vec<u8>> {
+/// What is gray, in fewer samples: the first, and alpha where there is one.
+fn gray<const CHANNELS: usize>(samples: &[u8]) -> Vec<u8> {
     let (pixels, _) = samples.as_chunks::<CHANNELS>();
-    let all_gray = pixels.iter().all(|pixel| pixel[0] == pixel[1] && pixel[1] == pixel[2]);
-    all_gray.then(|| pixels.iter().flat_map(|pixel| [&pixel[..1], &pixel[3..]]).flatten().copied().collect())
+    pixels.iter().flat_map(|pixel| [&pixel[..1], &pixel[3..]]).flatten().copied().collect()
 }
 
 fn without_profile(inks: &Raster) -> Raster {

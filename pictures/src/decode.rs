@@ -6,6 +6,7 @@ mod png;
 mod webp;
 
 use crate::Rejected;
+use crate::colour::{Colours, Profile};
 use crate::exif::Orientation;
 use crate::raster::Pixels;
 use crate::sniff::{self, Kind};
@@ -14,8 +15,9 @@ use crate::sniff::{self, Kind};
 pub(crate) struct Picture {
     pub(crate) pixels: Pixels,
     pub(crate) orientation: Orientation,
-    /// The embedded ICC profile, unchecked.
-    pub(crate) profile: Option<Vec<u8>>,
+    /// What its colours are made of, and what the file says they look like.
+    pub(crate) colours: Colours,
+    pub(crate) profile: Option<Profile>,
 }
 
 pub(crate) fn decode(upload: &[u8]) -> Result<Picture, Rejected> {

@@ -77,7 +77,7 @@ pub fn thumbnails(upload: &[u8]) -> Result<Thumbnails, Rejected> {
 fn make(upload: &[u8]) -> Result<Thumbnails, Rejected> {
     let picture = decode::decode(upload)?;
     let square = resize::at_most(picture.pixels, LARGEST)?;
-    let square = colour::to_srgb(square, picture.profile.as_deref());
+    let square = colour::to_srgb(square, picture.colours, picture.profile.as_ref());
     let square = orient::upright(square, picture.orientation);
     let format = if square.is_opaque() { Format::Jpeg } else { Format::Png };
     let [small, medium, large] = SIZES;

@@ -18,14 +18,11 @@ pub(crate) enum Model {
     YCbCr,
     /// BT.601 in the video range, as WebP has it.
     VideoYCbCr,
-    /// Amounts of ink; `inverted` when 255 stands for none.
-    Cmyk {
-        inverted: bool,
-    },
-    /// The first three inks as `YCbCr` of their complements, then black.
-    Ycck {
-        inverted: bool,
-    },
+    /// Complements of amounts of ink: 255 stands for none. No file says so plainly; Adobe's programs began it, and every reader
+    /// takes it so.
+    Cmyk,
+    /// The same, the first three as `YCbCr`.
+    Ycck,
 }
 
 /// One component of a picture, at a resolution of its own.

@@ -1,9 +1,13 @@
 //! GIF: the first frame, where it lies on its canvas.
+//!
+//! The size of the canvas in the header is often wrong, and readers have learned not to trust it: a first frame that
+//! reaches over it makes it grow, and where no canvas can be that large, it ends with the frame.
 
 use gif::{ColorOutput, DecodeOptions};
 
 use super::Picture;
 use crate::Rejected;
+use crate::colour::{Colours, Profile};
 use crate::crop::Square;
 use crate::exif::Orientation;
 use crate::shrink::{Lanes, Row, Shrink};
@@ -15,13 +19,19 @@ pub(super) fn decode(upload: &[u8]) -> Result<Picture, Rejected> {
     let mut options = DecodeOptions::new();
     options.set_color_output(ColorOutput::Indexed);
     let mut decoder = options.read_info(upload).map_err(|_| Rejected::Damaged)?;
-    let square = Square::centred(u32::from(decoder.width()), u32::from(decoder.height()))?;
+    let (canvas_width, canvas_height) = (u32::from(decoder.width()), u32::from(decoder.height()));
     let frame = decoder.next_frame_info().map_err(|_| Rejected::Damaged)?.ok_or(Rejected::Damaged)?;
-    let (left, top) = (u32::from(frame.left), u32::from(frame.top));
+    let (mut left, mut top) = (u32::from(frame.left), u32::from(frame.top));
     let (width, height) = (frame.width, frame.height);
     let (interlaced, transparent) = (frame.interlaced, frame.transparent);
-    // What of the frame lies outside of the canvas is read too, so it must not be more than the canvas may be.
-    Square::centred(u32::from(width), u32::from(height))?;
+    // All of the frame is read, so it must not be more than the canvas may be.
+    let frame_alone = Square::centred(u32::from(width), u32::from(height))?;
+    let (right, bottom) = (left + u32::from(width), top + u32::from(height));
+    let canvas = Square::centred(canvas_width.max(right), canvas_height.max(bottom));
+    let square = canvas.or_else(|_| Square::centred(right, bottom)).unwrap_or_else(|_| {
+        (left, top) = (0, 0);
+        frame_alone
+    });
 
     // Indices without a colour show nothing, like the one that is declared transparent.
     let mut colours = [Lanes::default(); 256];
@@ -48,6 +58,7 @@ pub(super) fn decode(upload: &[u8]) -> Result<Picture, Rejected> {
     Ok(Picture {
         pixels: shrink.finish(),
         orientation: Orientation::default(),
-        profile: decoder.icc_profile().map(<[u8]>::to_vec),
+        colours: Colours::Rgb,
+        profile: decoder.icc_profile().map(|profile| Profile::Icc(profile.to_vec())),
     })
 }

@@ -6,7 +6,8 @@
 //! turned into samples at all. So time and memory follow the thumbnail, for progressive files too: of
 //! those, decoders that give the whole picture must hold every frequency.
 //!
-//! The format is ITU-T T.81 (<https://www.w3.org/Graphics/JPEG/itu-t81.pdf>), Huffman coded, 8 bits.
+//! The format is ITU-T T.81 (<https://www.w3.org/Graphics/JPEG/itu-t81.pdf>): sequential and progressive, Huffman and
+//! arithmetic coded, 8 bits.
 
 #![expect(
     clippy::cast_possible_truncation,
@@ -16,6 +17,7 @@
     reason = "the numbers of the format have 16 bits at most, and checked conversions of each would hide what is done"
 )]
 
+mod arithmetic;
 mod baseline;
 mod bits;
 mod frame;
@@ -28,37 +30,44 @@ mod segments;
 mod tests;
 
 use super::Picture;
-use crate::Rejected;
+use crate::colour::{Colours, Profile};
 use crate::exif;
 use crate::raster::{Model, Pixels};
+use crate::{MAX_PIXELS, Rejected};
 use frame::Frame;
 use progressive::Progressive;
-use scan::Scan;
+use scan::{Coding, Scan};
 use segments::{Marker, Segments, Tables};
 
-/// More scans than any encoder writes (usually 10); each costs a pass over the whole picture.
-const MOST_SCANS: usize = 64;
+/// More scans than any encoder writes: usually there are ten, where one tried for the smallest file a few hundred.
+const MOST_SCANS: usize = 1000;
+/// Blocks that all scans visit together, as each scan is a pass over the whole picture: as many as 64 scans of all
+/// components of the largest one.
+const MOST_BLOCKS: usize = 64 * 3 * (MAX_PIXELS / 64) as usize;
 
 pub(super) fn decode(upload: &[u8]) -> Result<Picture, Rejected> {
     let mut segments = Segments::new(upload);
     let mut tables = Tables::default();
     let mut metadata = Metadata::default();
     let mut frame: Option<Frame> = None;
+    let mut coding = Coding::default();
     let mut progressive: Option<Progressive> = None;
-    let mut scans = 0;
+    let (mut scans, mut blocks) = (0, 0);
 
     while let Some((marker, payload)) = segments.next()? {
         match marker {
             Marker::Quantization => tables.read_quantization(payload)?,
             Marker::Huffman => tables.read_huffman(payload)?,
+            Marker::Conditioning => tables.read_conditioning(payload)?,
             Marker::RestartInterval => tables.read_restart_interval(payload)?,
             Marker::Application(number) => metadata.read(number, payload),
-            Marker::Frame { progressive: is_progressive } => {
+            Marker::Frame(found) => {
                 if frame.is_some() {
                     return Err(Rejected::Damaged);
                 }
-                let read = Frame::read(payload)?;
-                if is_progressive {
+                let read = Frame::read(payload, || segments.height_defined_later())?;
+                coding = found;
+                if coding.progressive {
                     progressive = Some(Progressive::new(&read));
                 }
                 frame = Some(read);
@@ -67,14 +76,19 @@ pub(super) fn decode(upload: &[u8]) -> Result<Picture, Rejected> {
                 return Err(Rejected::UnsupportedVariant { format: "JPEG", kind });
             }
             Marker::Scan => {
-                scans += 1;
                 let frame = frame.as_mut().ok_or(Rejected::Damaged)?;
-                if scans > MOST_SCANS {
-                    return Err(Rejected::Damaged);
+                let scan = Scan::read(payload, frame, &tables, coding)?;
+                scans += 1;
+                blocks += scan.blocks();
+                if scans > MOST_SCANS || blocks > MOST_BLOCKS {
+                    return Err(Rejected::UnsupportedVariant { format: "JPEG", kind: "hundreds of scans" });
                 }
-                let scan = Scan::read(payload, frame, &tables, progressive.is_some())?;
                 if let Some(progressive) = &mut progressive {
                     progressive.read(&scan, frame, &mut segments)?;
+                    // Only that it ends can follow, which some programs leave out.
+                    if progressive.is_complete() {
+                        break;
+                    }
                 } else {
                     baseline::read(&scan, frame, &mut segments)?;
                     if frame.is_complete() {
@@ -89,7 +103,8 @@ pub(super) fn decode(upload: &[u8]) -> Result<Picture, Rejected> {
 
     let mut frame = frame.ok_or(Rejected::Damaged)?;
     if let Some(progressive) = progressive {
-        if !segments.ended() {
+        // A file may leave out what its encoder thought too little to see, but then it has to say that it ends.
+        if !progressive.is_complete() && !segments.ended() {
             return Err(Rejected::Damaged);
         }
         progressive.finish(&mut frame);
@@ -98,11 +113,17 @@ pub(super) fn decode(upload: &[u8]) -> Result<Picture, Rejected> {
         return Err(Rejected::Damaged);
     }
     let model = metadata.model(&frame);
+    let colours = match model {
+        Model::Gray => Colours::Gray,
+        Model::Cmyk | Model::Ycck => Colours::Inks,
+        Model::Rgb | Model::YCbCr | Model::VideoYCbCr => Colours::Rgb,
+    };
     let side = frame.square.side;
     Ok(Picture {
         pixels: Pixels::Planes { side, model, planes: frame.into_planes() },
         orientation: metadata.exif.map(exif::orientation).unwrap_or_default(),
-        profile: metadata.profile(),
+        colours,
+        profile: metadata.profile().map(Profile::Icc),
     })
 }
 
@@ -120,14 +141,15 @@ struct Metadata<'a> {
 impl<'a> Metadata<'a> {
     fn read(&mut self, number: u8, payload: &'a [u8]) {
         match number {
-            0 if payload.starts_with(b"JFIF\0") => self.jfif = true,
+            // Shorter ones are others (JFIF 1.02).
+            0 if payload.starts_with(b"JFIF\0") && payload.len() >= 14 => self.jfif = true,
             1 if payload.starts_with(b"Exif\0\0") => self.exif = self.exif.or(Some(payload)),
             2 => {
                 if let Some([number, _of, part @ ..]) = payload.strip_prefix(b"ICC_PROFILE\0") {
                     self.profile.push((*number, part));
                 }
             }
-            14 if payload.starts_with(b"Adobe") => self.adobe = payload.get(11).copied().or(Some(0)),
+            14 if payload.starts_with(b"Adobe") => self.adobe = payload.get(11).copied().or(self.adobe),
             _ => {}
         }
     }
@@ -145,9 +167,11 @@ impl<'a> Metadata<'a> {
         match frame.components.len() {
             1 => Model::Gray,
             4 => {
-                // Adobe's programs store the complements of the inks.
-                let inverted = self.adobe.is_some();
-                if self.adobe == Some(2) { Model::Ycck { inverted } } else { Model::Cmyk { inverted } }
+                if matches!(self.adobe, None | Some(0)) {
+                    Model::Cmyk
+                } else {
+                    Model::Ycck
+                }
             }
             _ if self.jfif => Model::YCbCr,
             _ if self.adobe == Some(0) => Model::Rgb,

@@ -16,7 +16,7 @@ use self::alpha::AlphaPlane;
 use self::container::{Bitstream, Container, Frame};
 use super::Picture;
 use crate::Rejected;
-use crate::colour;
+use crate::colour::{self, Colours, Profile};
 use crate::crop::Square;
 use crate::exif;
 use crate::raster::{Model, Pixels, Plane, Window};
@@ -33,7 +33,7 @@ pub(super) fn decode(upload: &[u8]) -> Result<Picture, Rejected> {
         return Err(Rejected::Damaged);
     }
     let pixels = match frame.bitstream {
-        Bitstream::Lossless(payload) => from_lossless(payload, frame, square)?,
+        Bitstream::Lossless(payload) => from_lossless(payload, frame, container.alpha, square)?,
         Bitstream::Lossy { payload, alpha: None } if covers => planes(lossy(payload)?, square),
         Bitstream::Lossy { payload, alpha } => {
             let alpha = alpha.map(|alpha| AlphaPlane::decode(alpha, frame.width, frame.height)).transpose()?;
@@ -43,7 +43,8 @@ pub(super) fn decode(upload: &[u8]) -> Result<Picture, Rejected> {
     Ok(Picture {
         pixels,
         orientation: container.exif.map(exif::orientation).unwrap_or_default(),
-        profile: container.profile.map(<[u8]>::to_vec),
+        colours: Colours::Rgb,
+        profile: container.profile.map(|profile| Profile::Icc(profile.to_vec())),
     })
 }
 
@@ -61,8 +62,8 @@ fn lossless(payload: &[u8], width: u32, height: u32) -> Result<Vec<u8>, Rejected
     Ok(rgba)
 }
 
-fn from_lossless(payload: &[u8], frame: &Frame, square: Square) -> Result<Pixels, Rejected> {
-    let hides = container::lossless_has_alpha(payload);
+fn from_lossless(payload: &[u8], frame: &Frame, alpha: bool, square: Square) -> Result<Pixels, Rejected> {
+    let hides = alpha && container::lossless_has_alpha(payload);
     let rgba = lossless(payload, frame.width, frame.height)?;
     let mut shrink = Shrink::new(square);
     for (y, row) in (frame.top..).zip(rgba.chunks_exact(frame.width as usize * 4)) {

@@ -1,8 +1,10 @@
-"""Makes the files beside it, for what no encoder among our dependencies writes. Needs Pillow.
+"""Makes the files beside it, for what no encoder among our dependencies writes. Needs Pillow, and jpegtran of
+libjpeg-turbo.
 
 Every picture has the same four quarters: red, green above blue, yellow.
 """
 import struct
+import subprocess
 from pathlib import Path
 
 from PIL import Image, ImageFilter
@@ -62,4 +64,7 @@ save("lossy.webp", small, quality=60)
 save("lossy_alpha.webp", with_hole(small), quality=60, alpha_quality=100)
 save("animated.webp", small, save_all=True, append_images=[Image.new("RGB", small.size, "black")], quality=60)
 save("lossless_alpha.webp", with_hole(small), lossless=True, exact=True)
+for name, *options in (("arithmetic.jpg", "-restart", "2"), ("arithmetic_progressive.jpg", "-progressive")):
+    coded = subprocess.run(["jpegtran", "-arithmetic", *options, HERE / "progressive.jpg"], capture_output=True, check=True)
+    (HERE / name).write_bytes(coded.stdout)
 (HERE / "cmyk.icc").write_bytes(cmyk_profile())

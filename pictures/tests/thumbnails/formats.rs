@@ -245,6 +245,149 @@ fn a_gif_frame_lies_where_it_belongs_on_its_canvas() {
         assert!(close(picture.at(0.3, 0.4), [RED[0], RED[1], RED[2], 255], 3));
         assert!(close(picture.at(0.5, 0.6), [YELLOW[0], YELLOW[1], YELLOW[2], 255], 3));
     }
-    // One that reaches beyond the canvas is cut.
-    see(&make::gif(50, 50, false, &[(20, 30, 40, 40, make::indices(40, 40))]));
+}
+
+/// Chromium, Pillow and sharp agree: the canvas becomes 60 by 70.
+#[test]
+fn a_first_gif_frame_that_reaches_over_the_canvas_makes_it_grow() {
+    let (format, pictures) = see(&make::gif(50, 50, false, &[(20, 30, 40, 40, make::indices(40, 40))]));
+    assert_eq!(format, Format::Png);
+    for picture in pictures {
+        // Of its centre square the frame has the right two thirds, from 25 of 60 down.
+        assert_eq!(picture.at(0.2, 0.6)[3], 0);
+        assert_eq!(picture.at(0.6, 0.3)[3], 0);
+        assert!(close(picture.at(0.45, 0.55), [RED[0], RED[1], RED[2], 255], 3));
+        assert!(close(picture.at(0.9, 0.95), [YELLOW[0], YELLOW[1], YELLOW[2], 255], 3));
+    }
+}
+
+/// Reported by users of Pillow (issue 8920): a screen of 0 by 0 or 45240 by 45240 around a frame of 240 by 240.
+#[test]
+fn a_gif_whose_screen_makes_no_sense_shows_its_frame() {
+    for screen in [0_u16, 45_240, u16::MAX] {
+        let mut file = make::gif(240, 240, false, &[(0, 0, 240, 240, make::indices(240, 240))]);
+        file[6..8].copy_from_slice(&screen.to_le_bytes());
+        file[8..10].copy_from_slice(&screen.to_le_bytes());
+        assert_quarters(&file, QUARTERS, &screen.to_string());
+    }
+    // A frame far out on such a screen is still shown.
+    let mut file = make::gif(100, 100, false, &[(60_000, 60_000, 100, 100, make::indices(100, 100))]);
+    file[6..10].fill(0xFF);
+    assert_quarters(&file, QUARTERS, "far out");
+}
+
+#[test]
+fn a_png_with_broken_animation_or_colours_shows_its_picture() {
+    let file = make::png(64, 64);
+    for (name, contents) in [
+        (b"acTL", &[0; 8][..]),
+        (b"fcTL", &[7; 26]),
+        (b"fcTL", b""),
+        (b"mDCV", b"\0"),
+        (b"cLLI", b""),
+        (b"cICP", b""),
+        (b"cICP", &[1, 13, 0, 9]),
+    ] {
+        assert_quarters(&make::with_png_chunk(&file, *name, contents), QUARTERS, &format!("{name:?}"));
+    }
+}
+
+/// Reported by users of libjpeg-turbo (issue 163) and zune-image (issue 167).
+#[test]
+fn a_jpeg_that_lacks_nothing_but_its_end_is_whole() {
+    for (name, file) in [
+        ("sequential", make::jpeg(160, 120, |_| {})),
+        ("progressive", make::jpeg(160, 120, |encoder| encoder.set_progressive(true))),
+        ("successive approximation", make::PROGRESSIVE.to_vec()),
+        ("large", make::PROGRESSIVE_LARGE.to_vec()),
+        ("arithmetic", make::ARITHMETIC.to_vec()),
+    ] {
+        assert!(file.ends_with(&[0xFF, 0xD9]), "{name}");
+        let cut = &file[..file.len() - 2];
+        // Where arithmetic coding ends, only a marker tells.
+        if name != "arithmetic" {
+            assert_quarters(cut, QUARTERS, name);
+        }
+        for rest in [&b"\xFF\xE1\x7F\xFF"[..], b"\xFF\xFE\0\x04ab"] {
+            assert_quarters(&[cut, rest].concat(), QUARTERS, name);
+        }
+    }
+}
+
+#[test]
+fn a_progressive_jpeg_without_its_last_scan_and_its_end_is_damaged() {
+    for file in [make::PROGRESSIVE, make::PROGRESSIVE_LARGE] {
+        let last = file.windows(2).rposition(|bytes| bytes == [0xFF, 0xDA]).unwrap();
+        assert_eq!(pictures::thumbnails(&file[..last]).unwrap_err().code(), "damaged");
+        // One that says that it ends there is less sharp, and whole.
+        assert_quarters(&[&file[..last], &[0xFF, 0xD9]].concat(), QUARTERS, "less sharp");
+    }
+}
+
+/// Reported by users of jpeg-decoder (issue 76): frames of Motion JPEG leave out the tables of T.81, annex K.
+#[test]
+fn a_jpeg_without_huffman_tables_has_the_standard_ones() {
+    for sampling in [SamplingFactor::F_1_1, SamplingFactor::F_2_1, SamplingFactor::F_2_2] {
+        let file = make::jpeg(160, 120, |encoder| encoder.set_sampling_factor(sampling));
+        let bare = make::without_jpeg_segments(&file, 0xC4);
+        assert!(bare.len() + 400 < file.len());
+        assert_eq!(pictures::thumbnails(&bare), pictures::thumbnails(&file));
+    }
+    let gray = make::quarters(90, 60, |[red, ..]| [red]);
+    let file = make::jpeg_of(&gray, (90, 60), ColorType::Luma, |_| {});
+    assert_eq!(pictures::thumbnails(&make::without_jpeg_segments(&file, 0xC4)), pictures::thumbnails(&file));
+}
+
+/// Both are shown by Chromium, Pillow and sharp, and were refused.
+#[test]
+fn an_arithmetic_jpeg_looks_like_any_other() {
+    let huffman = pictures::thumbnails(make::PROGRESSIVE).unwrap();
+    for (name, file) in [("sequential", make::ARITHMETIC), ("progressive", make::ARITHMETIC_PROGRESSIVE)] {
+        assert_quarters(file, QUARTERS, name);
+        // They were made from it without loss.
+        assert!(pictures::thumbnails(file).unwrap() == huffman, "{name}");
+    }
+}
+
+#[test]
+fn a_jpeg_that_tells_its_height_behind_its_scan_is_read() {
+    let file = make::jpeg(160, 120, |_| {});
+    let frame = make::frame_marker(&file);
+    let mut later = file.clone();
+    later[frame + 5..frame + 7].fill(0);
+    later.truncate(later.len() - 2);
+    later.extend([0xFF, 0xDC, 0, 4, 0, 120, 0xFF, 0xD9]);
+    assert!(pictures::thumbnails(&later) == pictures::thumbnails(&file));
+}
+
+#[test]
+fn the_flags_of_a_webp_decide_which_of_its_chunks_count() {
+    let mut linear = moxcms::ColorProfile::new_srgb();
+    let curve = moxcms::ToneReprCurve::Parametric(vec![1.0]);
+    (linear.red_trc, linear.green_trc, linear.blue_trc) = (Some(curve.clone()), Some(curve.clone()), Some(curve));
+    linear.cicp = None;
+    let linear = make::riff_chunk(*b"ICCP", &linear.encode().unwrap());
+    let exif = make::riff_chunk(*b"EXIF", &make::exif(3, true));
+    let quarters = make::webp(64, 64)[12..].to_vec();
+    let turned = [YELLOW, BLUE, GREEN, RED];
+    for (flags, seen) in [(0, QUARTERS), (0b1000, turned)] {
+        let file = make::webp_from_chunks(&[make::webp_header(flags, 64, 64), quarters.clone(), exif.clone()]);
+        assert_quarters(&file, seen, "Exif");
+    }
+    for (flags, seen) in [(0, 230), (0b10_0000, 244)] {
+        let file = make::webp_from_chunks(&[make::webp_header(flags, 64, 64), linear.clone(), quarters.clone()]);
+        assert!(see(&file).1[2].rgb_at(0.25, 0.25)[0].abs_diff(seen) < 4, "profile");
+    }
+    for file in [make::LOSSY_ALPHA_WEBP, make::LOSSLESS_ALPHA_WEBP] {
+        // The lossless one has no extended header; its alpha is announced by itself.
+        let extended = if &file[12..16] == b"VP8X" {
+            file.to_vec()
+        } else {
+            make::webp_from_chunks(&[make::webp_header(0b1_0000, 160, 120), file[12..].to_vec()])
+        };
+        assert_eq!(see(&extended).0, Format::Png);
+        let mut opaque = extended;
+        opaque[20] = 0;
+        assert_eq!(see(&opaque).0, Format::Jpeg);
+    }
 }

@@ -13,6 +13,8 @@ pub const YELLOW: [u8; 3] = [230, 220, 30];
 
 pub const PROGRESSIVE: &[u8] = include_bytes!("../data/progressive.jpg");
 pub const PROGRESSIVE_LARGE: &[u8] = include_bytes!("../data/progressive_large.jpg");
+pub const ARITHMETIC: &[u8] = include_bytes!("../data/arithmetic.jpg");
+pub const ARITHMETIC_PROGRESSIVE: &[u8] = include_bytes!("../data/arithmetic_progressive.jpg");
 pub const LOSSY_WEBP: &[u8] = include_bytes!("../data/lossy.webp");
 pub const LOSSY_ALPHA_WEBP: &[u8] = include_bytes!("../data/lossy_alpha.webp");
 pub const LOSSLESS_ALPHA_WEBP: &[u8] = include_bytes!("../data/lossless_alpha.webp");
@@ -58,6 +60,25 @@ pub fn jpeg(width: u32, height: u32, set: impl FnOnce(&mut JpegEncoder<&mut Vec<
 pub fn with_jpeg_segment(file: &[u8], marker: u8, payload: &[u8]) -> Vec<u8> {
     let length = u16::try_from(payload.len() + 2).unwrap().to_be_bytes();
     [&file[..2], &[0xFF, marker], &length, payload, &file[2..]].concat()
+}
+
+/// Where the marker of a JPEG's frame is.
+pub fn frame_marker(file: &[u8]) -> usize {
+    file.windows(2).position(|bytes| matches!(bytes, [0xFF, 0xC0 | 0xC2])).unwrap()
+}
+
+/// The file without any segment of this marker before its first scan.
+pub fn without_jpeg_segments(file: &[u8], marker: u8) -> Vec<u8> {
+    let mut kept = file[..2].to_vec();
+    let mut at = 2;
+    while file[at + 1] != 0xDA {
+        let end = at + 2 + usize::from(u16::from_be_bytes([file[at + 2], file[at + 3]]));
+        if file[at + 1] != marker {
+            kept.extend(&file[at..end]);
+        }
+        at = end;
+    }
+    [&kept, &file[at..]].concat()
 }
 
 /// A PNG of these samples; `set` changes how it is written.
@@ -277,6 +298,8 @@ pub fn every_kind() -> Vec<(&'static str, Vec<u8>)> {
         ("jpeg, own codes", jpeg(width, height, |encoder| encoder.set_optimized_huffman_tables(true))),
         ("jpeg, progressive", jpeg(width, height, |encoder| encoder.set_progressive(true))),
         ("jpeg, successive approximation", PROGRESSIVE.to_vec()),
+        ("jpeg, arithmetic", ARITHMETIC.to_vec()),
+        ("jpeg, arithmetic and progressive", ARITHMETIC_PROGRESSIVE.to_vec()),
         ("jpeg, gray", jpeg_of(&gray, size, ColorType::Luma, |_| {})),
         ("jpeg, cmyk", jpeg_of(&inks, size, ColorType::Cmyk, |_| {})),
         (

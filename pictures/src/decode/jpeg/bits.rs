@@ -1,7 +1,9 @@
-//! Reads the coded data of a scan bit by bit.
+//! Reads the Huffman coded data of a scan bit by bit.
+
+use super::scan::Coded;
 
 /// Bits of coded data, up to the next marker. Past it there are zeros without end, so that nothing has to
-/// be checked per bit; [`Bits::overran`] tells whether any of them was used.
+/// be checked per bit; [`Coded::overran`] tells whether any of them was used.
 pub(super) struct Bits<'a> {
     data: &'a [u8],
     position: usize,
@@ -14,11 +16,34 @@ pub(super) struct Bits<'a> {
     invalid: bool,
 }
 
-impl<'a> Bits<'a> {
-    pub(super) fn new(data: &'a [u8]) -> Self {
+impl<'a> Coded<'a> for Bits<'a> {
+    fn new(data: &'a [u8]) -> Self {
         Self { data, position: 0, window: 0, ready: 0, padding: 0, invalid: false }
     }
 
+    fn overran(&self) -> bool {
+        self.invalid || self.padding > self.ready
+    }
+
+    fn restart(&mut self) -> bool {
+        // Bytes that are left belong to this interval's padding.
+        let next = after_restart(self.data, self.position);
+        next.map(|position| *self = Self { position, ..Self::new(self.data) }).is_some()
+    }
+
+    fn position(&self) -> usize {
+        self.position
+    }
+}
+
+/// Where the data goes on behind the next marker, if that is one of a restart; fill bytes may stand before it.
+pub(super) fn after_restart(data: &[u8], position: usize) -> Option<usize> {
+    let rest = data.get(position..).unwrap_or_default();
+    let marker = rest.windows(2).position(|pair| pair[0] == 0xFF && !matches!(pair[1], 0 | 0xFF))?;
+    matches!(rest[marker + 1], 0xD0..=0xD7).then_some(position + marker + 2)
+}
+
+impl Bits<'_> {
     /// Makes at least 56 bits ready.
     #[inline]
     pub(super) fn refill(&mut self) {
@@ -109,26 +134,6 @@ impl<'a> Bits<'a> {
     #[cold]
     pub(super) fn invalidate(&mut self) {
         self.invalid = true;
-    }
-
-    /// Whether the data was at its end before what was read from it was, or makes no sense.
-    pub(super) fn overran(&self) -> bool {
-        self.invalid || self.padding > self.ready
-    }
-
-    /// Goes on behind the next restart marker, which must be where the data is. `false` when there is none.
-    pub(super) fn restart(&mut self) -> bool {
-        let rest = self.data.get(self.position..).unwrap_or_default();
-        // Bytes that are left belong to this interval's padding; fill bytes may stand before the marker.
-        let marker = rest.windows(2).position(|pair| pair[0] == 0xFF && !matches!(pair[1], 0 | 0xFF));
-        let Some(marker) = marker.filter(|&at| matches!(rest[at + 1], 0xD0..=0xD7)) else { return false };
-        *self = Self { position: self.position + marker + 2, ..Self::new(self.data) };
-        true
-    }
-
-    /// How many bytes have been read, some of them perhaps not used.
-    pub(super) fn position(&self) -> usize {
-        self.position
     }
 }
 

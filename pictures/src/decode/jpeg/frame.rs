@@ -57,10 +57,11 @@ impl Frame {
     ///
     /// # Errors
     /// The picture is too large, makes no sense, or is of a kind that nobody has.
-    pub(super) fn read(payload: &[u8]) -> Result<Self, Rejected> {
+    pub(super) fn read(payload: &[u8], height_defined_later: impl FnOnce() -> Option<u16>) -> Result<Self, Rejected> {
         let unsupported = |kind| Err(Rejected::UnsupportedVariant { format: "JPEG", kind });
         let ([precision, h1, h0, w1, w0, count], components) = payload.split_first_chunk().ok_or(Rejected::Damaged)?;
         let (width, height) = (u16::from_be_bytes([*w1, *w0]), u16::from_be_bytes([*h1, *h0]));
+        let height = if height == 0 { height_defined_later().unwrap_or(0) } else { height };
         if *precision != 8 {
             return unsupported("not 8 bits per sample");
         }

@@ -3,11 +3,12 @@
 //! Only the frequencies that the samples are made of are held, of the blocks that are wanted. Of all
 //! others one bit is: whether the value is zero, which later scans are coded by.
 
+use super::arithmetic::{AcContexts, Contexts, Decisions};
 use super::bits::Bits;
 use super::frame::{Component, Frame};
 use super::huffman::{Ac, Dc};
 use super::inverse::{Inverse, NOWHERE};
-use super::scan::{Scan, Visitor};
+use super::scan::{Scan, ScanComponent, Visitor};
 use super::segments::Segments;
 use crate::Rejected;
 
@@ -25,6 +26,8 @@ struct Values {
     across: usize,
     /// The needed values of the wanted blocks.
     kept: Vec<i16>,
+    /// By place in the file: down to which bit its values are known. None is known of what no scan gave.
+    known: [Option<u32>; 64],
 }
 
 impl Values {
@@ -36,6 +39,7 @@ impl Values {
             nonzero: if needs_bits { vec![0; across * down] } else { Vec::new() },
             across,
             kept: vec![0; output.columns.len() * output.rows.len() * output.inverse.area()],
+            known: [None; 64],
         }
     }
 }
@@ -56,12 +60,30 @@ impl Progressive {
         Self { components: frame.components.iter().map(Values::new).collect() }
     }
 
+    /// Whether every bit of every value is known, so that no scan can follow.
+    pub(super) fn is_complete(&self) -> bool {
+        self.components.iter().all(|values| values.known == [Some(0); 64])
+    }
+
     /// Reads a scan.
     pub(super) fn read(&mut self, scan: &Scan, frame: &mut Frame, segments: &mut Segments) -> Result<(), Rejected> {
+        for component in &scan.components {
+            self.components[component.index].known[scan.first as usize..=scan.last as usize].fill(Some(scan.low));
+        }
         if scan.first == 0 {
-            let mut lowest =
-                LowestVisitor { scan, frame: &frame.components, values: &mut self.components, levels: [0; 4] };
-            scan.walk(segments, &mut lowest)?;
+            let mut lowest = LowestVisitor {
+                scan,
+                frame: &frame.components,
+                values: &mut self.components,
+                levels: [0; 4],
+                classes: [0; 4],
+                contexts: Contexts::default(),
+            };
+            if scan.arithmetic {
+                scan.walk::<Decisions>(segments, &mut lowest)?;
+            } else {
+                scan.walk::<Bits>(segments, &mut lowest)?;
+            }
             for component in &scan.components {
                 frame.components[component.index].complete = true;
             }
@@ -74,9 +96,11 @@ impl Progressive {
             // None of it is needed: what follows starts at the next marker.
             return Ok(());
         }
+        if scan.arithmetic {
+            return scan.walk(segments, &mut ArithmeticBand { scan, frame, values, contexts: Contexts::default() });
+        }
         let ac = component.ac.as_ref().ok_or(Rejected::Damaged)?;
-        let mut band = Band { scan, ac, frame, values, empty_blocks: 0 };
-        scan.walk(segments, &mut band)
+        scan.walk(segments, &mut Band { scan, ac, frame, values, empty_blocks: 0 })
     }
 
     /// Turns all blocks into samples.
@@ -111,28 +135,56 @@ struct LowestVisitor<'a> {
     frame: &'a [Component],
     values: &'a mut [Values],
     levels: [i32; 4],
+    /// Of arithmetic coding alone: how large the last differences were.
+    classes: [usize; 4],
+    contexts: Contexts,
 }
 
-impl Visitor for LowestVisitor<'_> {
+impl LowestVisitor<'_> {
+    /// Takes a difference to the block before, or one more bit.
     #[inline]
-    fn block(&mut self, bits: &mut Bits, component: usize, column: usize, row: usize) {
+    fn put(&mut self, component: usize, (column, row): (usize, usize), next: i32) {
         let index = self.scan.components[component].index;
-        let low = self.scan.low;
-        let dc: Option<&Dc> = self.scan.components[component].dc.as_ref();
-        let value = if let Some(dc) = dc {
-            let level = &mut self.levels[component & 3];
-            *level = level.wrapping_add(dc.difference(bits));
-            *level << low
+        let (low, refines) = (self.scan.low, self.scan.refines);
+        let value = if refines {
+            next << low
         } else {
-            bits.take(1) << low
+            let level = &mut self.levels[component & 3];
+            *level = level.wrapping_add(next);
+            *level << low
         };
         if let Some([lowest, ..]) = kept(&mut self.values[index].kept, &self.frame[index], column, row) {
-            *lowest = if dc.is_some() { value as i16 } else { *lowest | value as i16 };
+            *lowest = if refines { *lowest | value as i16 } else { value as i16 };
         }
+    }
+}
+
+impl Visitor<Bits<'_>> for LowestVisitor<'_> {
+    #[inline]
+    fn block(&mut self, bits: &mut Bits, component: usize, column: usize, row: usize) {
+        let dc: Option<&Dc> = self.scan.components[component].dc.as_ref();
+        let next = if let Some(dc) = dc { dc.difference(bits) } else { bits.take(1) };
+        self.put(component, (column, row), next);
     }
 
     fn restart(&mut self) {
         self.levels = [0; 4];
+    }
+}
+
+impl Visitor<Decisions<'_>> for LowestVisitor<'_> {
+    fn block(&mut self, decisions: &mut Decisions, component: usize, column: usize, row: usize) {
+        let next = if self.scan.refines {
+            i32::from(decisions.even())
+        } else {
+            let ScanComponent { tables, conditioning, .. } = &self.scan.components[component];
+            self.contexts.dc[tables.0].difference(decisions, conditioning.0, &mut self.classes[component & 3])
+        };
+        self.put(component, (column, row), next);
+    }
+
+    fn restart(&mut self) {
+        (self.levels, self.classes, self.contexts) = ([0; 4], [0; 4], Contexts::default());
     }
 }
 
@@ -146,15 +198,10 @@ struct Band<'a> {
     empty_blocks: u32,
 }
 
-impl Visitor for Band<'_> {
+impl Visitor<Bits<'_>> for Band<'_> {
     #[inline]
     fn block(&mut self, bits: &mut Bits, _component: usize, column: usize, row: usize) {
-        let Some(nonzero) = self.values.nonzero.get_mut(row * self.values.across + column) else { return };
-        let block = Block {
-            nonzero,
-            kept: kept(&mut self.values.kept, self.frame, column, row),
-            inverse: &self.frame.output.inverse,
-        };
+        let Some(block) = Block::new(self.values, self.frame, column, row) else { return };
         if self.scan.refines {
             block.refine(bits, self.ac, self.scan, &mut self.empty_blocks);
         } else {
@@ -167,10 +214,44 @@ impl Visitor for Band<'_> {
     }
 }
 
+/// The same of arithmetic coding (T.81, G.1.3.2 and G.1.3.3).
+struct ArithmeticBand<'a> {
+    scan: &'a Scan,
+    frame: &'a Component,
+    values: &'a mut Values,
+    contexts: Contexts,
+}
+
+impl Visitor<Decisions<'_>> for ArithmeticBand<'_> {
+    fn block(&mut self, decisions: &mut Decisions, component: usize, column: usize, row: usize) {
+        let Some(mut block) = Block::new(self.values, self.frame, column, row) else { return };
+        let ScanComponent { tables, conditioning, .. } = &self.scan.components[component];
+        let contexts = &mut self.contexts.ac[tables.1];
+        if self.scan.refines {
+            block.refine_arithmetic(decisions, contexts, self.scan);
+        } else {
+            let (band, low) = ((self.scan.first, self.scan.last), self.scan.low);
+            contexts.values(decisions, conditioning.1, band, |place, value| block.set(place, value << low));
+        }
+    }
+
+    fn restart(&mut self) {
+        self.contexts = Contexts::default();
+    }
+}
+
 struct Block<'a> {
     nonzero: &'a mut u64,
     kept: Option<&'a mut [i16]>,
     inverse: &'a Inverse,
+}
+
+impl<'a> Block<'a> {
+    #[inline]
+    fn new(values: &'a mut Values, component: &'a Component, column: usize, row: usize) -> Option<Self> {
+        let nonzero = values.nonzero.get_mut(row * values.across + column)?;
+        Some(Self { nonzero, kept: kept(&mut values.kept, component, column, row), inverse: &component.output.inverse })
+    }
 }
 
 impl Block<'_> {
@@ -270,6 +351,46 @@ impl Block<'_> {
         place
     }
 
+    fn refine_arithmetic(&mut self, decisions: &mut Decisions, contexts: &mut AcContexts, scan: &Scan) {
+        let band = (!0 >> (63 - scan.last)) & (!0 << scan.first);
+        // Up to the last value that is not zero the block cannot end.
+        let known_end = 64 - (*self.nonzero & band).leading_zeros();
+        let mut place = scan.first;
+        while place <= scan.last {
+            if place >= known_end && contexts.ends(decisions, place) {
+                return;
+            }
+            loop {
+                if *self.nonzero >> place & 1 == 1 {
+                    let grows = contexts.grows(decisions, place);
+                    self.refine_value(scan.low, place, grows);
+                    break;
+                }
+                if contexts.appears(decisions, place) {
+                    let sign = if decisions.even() { -1 } else { 1 };
+                    self.set(place, sign << scan.low);
+                    break;
+                }
+                place += 1;
+                if place > scan.last {
+                    decisions.invalidate();
+                    return;
+                }
+            }
+            place += 1;
+        }
+    }
+
+    #[inline]
+    fn refine_value(&mut self, low: u32, place: u32, grows: bool) {
+        if let Some(value) = self.value(place).filter(|_| grows) {
+            let bit = 1 << low;
+            if *value & bit == 0 {
+                *value = value.wrapping_add(if *value < 0 { -bit } else { bit });
+            }
+        }
+    }
+
     /// Reads a bit for each of the values from a place on, none of which is zero.
     #[inline]
     fn refine_values(&mut self, bits: &mut Bits, low: u32, place: u32, values: u32) {
@@ -278,13 +399,8 @@ impl Block<'_> {
             return;
         }
         for place in place..place + values {
-            let refined = bits.take(1) == 1;
-            if let Some(value) = self.value(place).filter(|_| refined) {
-                let bit = 1 << low;
-                if *value & bit == 0 {
-                    *value = value.wrapping_add(if *value < 0 { -bit } else { bit });
-                }
-            }
+            let grows = bits.take(1) == 1;
+            self.refine_value(low, place, grows);
         }
     }
 }

@@ -1,9 +1,8 @@
 //! The header of a scan, and the walk over its blocks.
 
-use super::bits::Bits;
 use super::frame::Frame;
 use super::huffman::{Ac, Dc};
-use super::segments::{Segments, Tables};
+use super::segments::{Conditioning, Segments, Tables};
 use crate::Rejected;
 
 /// One pass over the picture, or over a component of it.
@@ -16,10 +15,19 @@ pub(super) struct Scan {
     pub(super) low: u32,
     /// on top of what an earlier scan gave.
     pub(super) refines: bool,
+    pub(super) arithmetic: bool,
     /// In groups; 0 for none.
     restart_interval: u16,
     /// How many groups the scan is wide and high.
     groups: (usize, usize),
+}
+
+/// How the scans of a frame are coded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Coding {
+    pub(super) progressive: bool,
+    /// Instead of Huffman codes.
+    pub(super) arithmetic: bool,
 }
 
 /// A component of a scan.
@@ -28,14 +36,31 @@ pub(super) struct ScanComponent {
     pub(super) index: usize,
     pub(super) dc: Option<Dc>,
     pub(super) ac: Option<Ac>,
+    /// The numbers of the tables that an arithmetic coder's contexts go by, and how it chooses among them.
+    pub(super) tables: (usize, usize),
+    pub(super) conditioning: (Conditioning, Conditioning),
     /// Blocks per group of this scan, across and down.
     sampling: (usize, usize),
 }
 
+/// The coded data of a scan, up to the next marker.
+pub(super) trait Coded<'a> {
+    fn new(data: &'a [u8]) -> Self;
+
+    /// Whether the data was at its end before what was read from it was, or makes no sense.
+    fn overran(&self) -> bool;
+
+    /// Goes on behind the next restart marker, which must be where the data is. `false` when there is none.
+    fn restart(&mut self) -> bool;
+
+    /// How many bytes have been read, some of them perhaps not used.
+    fn position(&self) -> usize;
+}
+
 /// What is done with the blocks of a scan.
-pub(super) trait Visitor {
+pub(super) trait Visitor<C> {
     /// Reads a block of the `component`th component of the scan.
-    fn block(&mut self, bits: &mut Bits, component: usize, column: usize, row: usize);
+    fn block(&mut self, coded: &mut C, component: usize, column: usize, row: usize);
 
     /// Forgets what was carried over from block to block.
     fn restart(&mut self);
@@ -44,12 +69,8 @@ pub(super) trait Visitor {
 impl Scan {
     /// Reads the header (T.81, B.2.3), makes its codes ready, and gives the frame's components the
     /// quantization that is in force.
-    pub(super) fn read(
-        payload: &[u8],
-        frame: &mut Frame,
-        tables: &Tables,
-        progressive: bool,
-    ) -> Result<Self, Rejected> {
+    pub(super) fn read(payload: &[u8], frame: &mut Frame, tables: &Tables, coding: Coding) -> Result<Self, Rejected> {
+        let progressive = coding.progressive;
         let (&count, rest) = payload.split_first().ok_or(Rejected::Damaged)?;
         let (selectors, parameters) = rest.split_at_checked(usize::from(count) * 2).ok_or(Rejected::Damaged)?;
         let &[first, last, approximation, ..] = parameters else { return Err(Rejected::Damaged) };
@@ -79,12 +100,20 @@ impl Scan {
             if component.steps.is_none() || (!progressive && component.complete) {
                 return Err(Rejected::Damaged);
             }
-            let dc = tables.dc.get(usize::from(selected >> 4)).and_then(Option::as_ref);
-            let ac = tables.ac.get(usize::from(selected & 15)).and_then(Option::as_ref);
+            let (dc, ac) = (usize::from(selected >> 4), usize::from(selected & 15));
+            let conditioning = |of: &[Conditioning; 4], number: usize| of.get(number).copied().ok_or(Rejected::Damaged);
+            let dc_spec = || tables.dc.get(dc).and_then(Option::as_ref).ok_or(Rejected::Damaged);
+            let ac_spec = || tables.ac.get(ac).and_then(Option::as_ref).ok_or(Rejected::Damaged);
             components.push(ScanComponent {
                 index,
-                dc: if lowest_begins { Some(Dc::new(dc.ok_or(Rejected::Damaged)?)?) } else { None },
-                ac: if others { Some(Ac::new(ac.ok_or(Rejected::Damaged)?)?) } else { None },
+                dc: if lowest_begins && !coding.arithmetic { Some(Dc::new(dc_spec()?)?) } else { None },
+                ac: if others && !coding.arithmetic { Some(Ac::new(ac_spec()?)?) } else { None },
+                tables: (dc, ac),
+                conditioning: if coding.arithmetic {
+                    (conditioning(&tables.dc_conditioning, dc)?, conditioning(&tables.ac_conditioning, ac)?)
+                } else {
+                    Default::default()
+                },
                 // A component alone has no groups, so none that are filled up with blocks beyond the edge.
                 sampling: if alone { (1, 1) } else { component.sampling },
             });
@@ -99,23 +128,34 @@ impl Scan {
             last: u32::from(last),
             low: u32::from(low),
             refines,
+            arithmetic: coding.arithmetic,
             restart_interval: tables.restart_interval,
             groups,
         })
+    }
+
+    /// How many blocks it visits.
+    pub(super) fn blocks(&self) -> usize {
+        let in_group: usize = self.components.iter().map(|component| component.sampling.0 * component.sampling.1).sum();
+        self.groups.0 * self.groups.1 * in_group
     }
 
     /// Visits every block of the scan, in the order of the file.
     ///
     /// # Errors
     /// The data ends too early.
-    pub(super) fn walk(&self, segments: &mut Segments, visitor: &mut impl Visitor) -> Result<(), Rejected> {
-        let mut bits = Bits::new(segments.rest());
+    pub(super) fn walk<'a, C: Coded<'a>>(
+        &self,
+        segments: &mut Segments<'a>,
+        visitor: &mut impl Visitor<C>,
+    ) -> Result<(), Rejected> {
+        let mut coded = C::new(segments.rest());
         let mut until_restart = self.restart_interval;
         for group_row in 0..self.groups.1 {
             for group_column in 0..self.groups.0 {
                 if self.restart_interval != 0 {
                     if until_restart == 0 {
-                        if bits.overran() || !bits.restart() {
+                        if coded.overran() || !coded.restart() {
                             return Err(Rejected::Damaged);
                         }
                         visitor.restart();
@@ -126,16 +166,16 @@ impl Scan {
                 for (component, ScanComponent { sampling: (across, down), .. }) in self.components.iter().enumerate() {
                     for row in group_row * down..(group_row + 1) * down {
                         for column in group_column * across..(group_column + 1) * across {
-                            visitor.block(&mut bits, component, column, row);
+                            visitor.block(&mut coded, component, column, row);
                         }
                     }
                 }
             }
-            if bits.overran() {
+            if coded.overran() {
                 return Err(Rejected::Damaged);
             }
         }
-        segments.skip(bits.position());
+        segments.skip(coded.position());
         Ok(())
     }
 }

@@ -6,6 +6,8 @@ pub(super) struct Container<'a> {
     pub(super) width: u32,
     pub(super) height: u32,
     pub(super) animated: bool,
+    /// Whether anything may be transparent.
+    pub(super) alpha: bool,
     pub(super) frame: Frame<'a>,
     pub(super) exif: Option<&'a [u8]>,
     pub(super) profile: Option<&'a [u8]>,
@@ -33,32 +35,37 @@ impl<'a> Container<'a> {
         let chunks = file.get(12..)?;
         let (name, header) = Chunks(chunks).next()??;
         if name != *b"VP8X" {
-            let frame = Frame::read(chunks, (0, 0))?;
+            let frame = Frame::read(chunks, (0, 0), false)?;
             let (width, height) = (frame.width, frame.height);
-            return Some(Self { width, height, animated: false, frame, exif: None, profile: None });
+            // Here the bitstream alone says whether it has alpha.
+            return Some(Self { width, height, animated: false, alpha: true, frame, exif: None, profile: None });
         }
-        let animated = *header.first()? & 0b10 != 0;
+        // What is there does not count unless the header announces it: an editor may have left it behind.
+        let flags = *header.first()?;
+        let announced = |flag: u8| flags & flag != 0;
+        let (animated, alpha) = (announced(0b10), announced(0b1_0000));
         let (width, height) = (number(header, 4)? + 1, number(header, 7)? + 1);
         let frame = if animated {
             let animation = find(chunks, *b"ANMF")?;
             // After place, size, duration and flags, the frame has chunks of its own.
-            Frame::read(animation.get(16..)?, (number(animation, 0)? * 2, number(animation, 3)? * 2))?
+            Frame::read(animation.get(16..)?, (number(animation, 0)? * 2, number(animation, 3)? * 2), alpha)?
         } else {
-            Frame::read(chunks, (0, 0))?
+            Frame::read(chunks, (0, 0), alpha)?
         };
-        let (exif, profile) = (find(chunks, *b"EXIF"), find(chunks, *b"ICCP"));
-        Some(Self { width, height, animated, frame, exif, profile })
+        let exif = find(chunks, *b"EXIF").filter(|_| announced(0b1000));
+        let profile = find(chunks, *b"ICCP").filter(|_| announced(0b10_0000));
+        Some(Self { width, height, animated, alpha, frame, exif, profile })
     }
 }
 
 impl<'a> Frame<'a> {
-    fn read(chunks: &'a [u8], (left, top): (u32, u32)) -> Option<Self> {
+    fn read(chunks: &'a [u8], (left, top): (u32, u32), has_alpha: bool) -> Option<Self> {
         let mut alpha = None;
         for chunk in Chunks(chunks) {
             let (name, payload) = chunk?;
             let (size, bitstream) = match &name {
                 b"ALPH" => {
-                    alpha = alpha.or(Some(payload));
+                    alpha = alpha.or(Some(payload).filter(|_| has_alpha));
                     continue;
                 }
                 b"VP8 " => (lossy_size(payload)?, Bitstream::Lossy { payload, alpha }),
