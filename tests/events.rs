@@ -5,10 +5,12 @@ use std::path::{Path, PathBuf};
 
 use aws_lambda_events::event::eventbridge::EventBridgeEvent;
 use aws_lambda_events::event::sqs::SqsEvent;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use functions::{ROUTES, emailer, image, not_found, sweeper};
-use http_body_util::BodyExt;
-use lambda_http::tower::ServiceExt;
-use reqwest::StatusCode;
+use lambda_http::{Context, LambdaEvent};
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Value, json};
 use shared::http::Route;
 use shared::http::path::fits;
@@ -30,15 +32,23 @@ fn parsed(name: &str) -> Value {
     serde_json::from_str(&event(name)).unwrap()
 }
 
+/// A function's answer to an event, through what its `main` calls: status, request id and body.
+async fn answer(app: &TestApp, route: &Route, event: Value) -> (u16, String, String) {
+    let event = LambdaEvent::new(event, Context::default());
+    let answer = shared::http::event::answer(route.service(app.app().clone()), event).await;
+    let answer = serde_json::to_value(&answer).unwrap();
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let body = text(&answer["body"]);
+    let body = if answer["isBase64Encoded"] == true { STANDARD.decode(body).unwrap() } else { body.into_bytes() };
+    let status = answer["statusCode"].as_u64().and_then(|status| status.try_into().ok()).unwrap();
+    (status, text(&answer["headers"]["x-request-id"]), String::from_utf8_lossy(&body).into_owned())
+}
+
 /// A function's answer to its stored event.
-async fn replay(app: &TestApp, route: &Route) -> (StatusCode, String) {
-    let request = lambda_http::request::from_str(&event(route.name)).unwrap();
-    let answer = route.service(app.app().clone()).oneshot(request).await.unwrap();
-    let request_id = answer.headers()["x-request-id"].to_str().unwrap().to_owned();
+async fn replay(app: &TestApp, route: &Route) -> (u16, String) {
+    let (status, request_id, body) = answer(app, route, parsed(route.name)).await;
     assert_eq!(request_id, parsed(route.name)["requestContext"]["requestId"], "{}", route.name);
-    let status = answer.status();
-    let bytes = answer.into_body().collect().await.unwrap().to_bytes();
-    (status, String::from_utf8_lossy(&bytes).into_owned())
+    (status, body)
 }
 
 #[tokio::test]
@@ -89,8 +99,120 @@ async fn every_route_answers_its_event() {
         let app = if route.name == "login" { &TestApp::start().await } else { &app };
         let (_, status, word) = expected.iter().find(|(name, ..)| *name == route.name).unwrap();
         let (answered, body) = replay(app, route).await;
-        assert_eq!(answered.as_u16(), *status, "{}: {body}", route.name);
+        assert_eq!(answered, *status, "{}: {body}", route.name);
         assert!(body.contains(word), "{}: {body}", route.name);
+    }
+}
+
+/// Texts that break URLs, headers and bodies, and any others.
+fn odd_text() -> impl Strategy<Value = String> {
+    let odd = [
+        "",
+        "/",
+        "//",
+        "*",
+        "/api/v1/health",
+        "/api/v1/x/../health",
+        "/a b?c#d",
+        "/%",
+        "/%zz",
+        "/%FF",
+        "\\",
+        "[",
+        "<>\"|{}^`",
+        "x.execute-api.127.0.0.1",
+        "[::1",
+        "a:b:c",
+        "user@host",
+        "http",
+        "javascript",
+        "\0",
+        "a\r\nb: c",
+        "\u{e4}\u{1f600}",
+        "\u{fffd}",
+        "a=%&b=+%20&&=",
+        "GET",
+        "get",
+        "G T",
+        "{}",
+        "bm90IGpzb24",
+        "!",
+    ];
+    prop_oneof![proptest::sample::select(odd.to_vec()).prop_map(ToOwned::to_owned), any::<String>()]
+}
+
+/// A member's value: mostly text, now and then something else.
+fn odd_value() -> impl Strategy<Value = Value> {
+    prop_oneof![
+        8 => odd_text().prop_map(Value::from),
+        1 => Just(Value::Null),
+        1 => proptest::sample::select(vec![json!(1), json!(true), json!([]), json!(["a=b", 1]), json!({ "a": [] })]),
+    ]
+}
+
+/// Reported by users of aws-lambda-rust-runtime (issue 515) and hono (issue 2156).
+#[test]
+fn whatever_is_in_an_event_every_function_answers_it() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let app = runtime.block_on(TestApp::start());
+    let headers = proptest::collection::btree_map(
+        prop_oneof![
+            proptest::sample::select(vec!["host", "x-forwarded-proto", "content-type", "accept"]).prop_map(Into::into),
+            odd_text()
+        ],
+        odd_value(),
+        0..4,
+    );
+    let event = (
+        (odd_value(), odd_value(), headers, odd_value(), odd_value()),
+        (
+            prop_oneof![3 => proptest::sample::select(vec!["GET", "POST", "PUT", "DELETE"]).prop_map(Value::from), 1 => odd_value()],
+            odd_value(),
+            odd_value(),
+            any::<bool>(),
+        ),
+    );
+    let event = event.prop_map(|((path, query, headers, cookies, body), (method, domain, stage, base64))| {
+        json!({
+            "version": "2.0", "rawPath": path, "rawQueryString": query, "headers": headers, "cookies": cookies, "body": body,
+            "isBase64Encoded": base64,
+            "requestContext": {
+                "domainName": domain, "stage": stage, "requestId": "r1", "http": { "method": method, "path": path },
+            },
+        })
+    });
+    let routes: Vec<Route> = ROUTES.into_iter().chain([not_found::ROUTE]).collect();
+    let config = Config { failure_persistence: None, ..Config::with_cases(512) };
+    let outcome = TestRunner::new(config).run(&(0..routes.len(), event), |(route, event)| {
+        let (status, request_id, body) = runtime.block_on(answer(&app, &routes[route], event));
+        prop_assert!((200..500).contains(&status), "{}: {status} {body}", routes[route].name);
+        prop_assert_eq!(request_id, "r1");
+        if status >= 400 && !body.contains("<!doctype html>") {
+            let problem: Value = serde_json::from_str(&body).unwrap_or_default();
+            prop_assert!(problem["code"].is_string(), "{}: {status} {body}", routes[route].name);
+        }
+        Ok(())
+    });
+    outcome.unwrap();
+}
+
+#[tokio::test]
+async fn an_event_without_anything_is_answered_and_so_is_none() {
+    let app = TestApp::start().await;
+    for event in [json!({}), json!(null), json!([]), json!("event"), json!({ "requestContext": { "http": {} } })] {
+        let (status, _, body) = answer(&app, &functions::health::ROUTE, event.clone()).await;
+        assert_eq!(status, 400, "{event}");
+        assert!(body.contains("\"code\":\"invalid_request\""), "{event}: {body}");
+    }
+}
+
+#[tokio::test]
+async fn a_path_whose_own_method_led_to_no_function_is_not_found() {
+    let app = TestApp::start().await;
+    for (method, status) in [("GET", 404), ("POST", 405)] {
+        let http = json!({ "method": method, "path": "/api/v1/health" });
+        let event = json!({ "rawPath": "/api/v1/health", "requestContext": { "requestId": "r1", "http": http } });
+        assert_eq!(answer(&app, &not_found::ROUTE, event).await.0, status, "{method}");
     }
 }
 

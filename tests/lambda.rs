@@ -140,7 +140,7 @@ fn command(app: &TestApp, runtime: &str, log_level: &str) -> Command {
         .env("AWS_LAMBDA_LOG_GROUP_NAME", "g")
         .env("AWS_REGION", "us-east-1")
         .env("AWS_ACCESS_KEY_ID", &config.aws.access_key_id)
-        .env("AWS_SECRET_ACCESS_KEY", "embedded-secret")
+        .env("AWS_SECRET_ACCESS_KEY", config.aws.credentials().secret_access_key())
         .env("AWS_ENDPOINT_URL_DYNAMODB", endpoints.dynamodb.as_deref().unwrap())
         .env("AWS_ENDPOINT_URL_FIREHOSE", endpoints.firehose.as_deref().unwrap())
         .env("TABLE_NAME", &config.tables.main)
@@ -226,6 +226,23 @@ async fn a_function_whose_extension_lambda_does_not_take_does_not_start() {
     let function = Function(command(&app, "127.0.0.1:1", "").stderr(Stdio::piped()).spawn().unwrap());
     let said = function.last_words().await;
     assert!(said.contains("Lambda did not answer its extension: client error (Connect): "), "{said}");
+}
+
+/// What API Gateway may send and `lambda_http` makes no request of (reported by users of aws-lambda-rust-runtime, issue 515):
+/// a host that is no address, a path with a space, a query with characters that no URI has.
+const ODD: &str = r#"{"version":"2.0","rawPath":"/api/v1/hea lth","rawQueryString":"a=<b>|\"c\" d",
+    "headers":{"host":"x.execute-api.127.0.0.1","x-forwarded-proto":"","x-name":"\u00fc"},
+    "requestContext":{"domainName":"[","http":{"method":"GET","path":"/api/v1/hea lth"},"requestId":"r-odd","stage":"$default"},
+    "isBase64Encoded":false}"#;
+
+#[tokio::test]
+async fn a_function_answers_events_that_are_no_url() {
+    let app = TestApp::start().await;
+    let (runtime, address) = Runtime::start(ODD).await;
+    let function = Function(command(&app, &address, "").spawn().unwrap());
+    let answer = eventually("an answer", async || runtime.answer.lock().unwrap().clone()).await;
+    assert_eq!((&answer["statusCode"], &answer["headers"]["x-request-id"]), (&json!(404), &json!("r-odd")), "{answer}");
+    function.end(&runtime).await;
 }
 
 #[tokio::test]

@@ -126,9 +126,13 @@ async fn a_folder_that_cannot_be_used_and_a_wrong_variable_are_named_in_one_line
     std::fs::write(&file, "x").unwrap();
     let line = refusal(Options { data: Some(file.clone()), ..options() }).await;
     assert!(line.contains(file.to_str().unwrap()) && line.lines().count() == 1, "{line}");
-    for (name, value) in
-        [("SIGNING_ALGORITHM", "none"), ("ADMIN_EMAIL", "nobody"), ("PASSWORD_HASH_MEMORY_KIB", "lots")]
-    {
+    for (name, value) in [
+        ("SIGNING_ALGORITHM", "none"),
+        ("ADMIN_EMAIL", "nobody"),
+        ("PASSWORD_HASH_MEMORY_KIB", "lots"),
+        ("CORS_ORIGINS", "app.example.com"),
+        ("CORS_ORIGINS", "https://app.example.com/"),
+    ] {
         let variables = HashMap::from([(name.to_owned(), value.to_owned())]);
         let line = refusal(Options { variables, ..options() }).await;
         assert!(line.contains(name) && line.lines().count() == 1, "{line}");
@@ -256,6 +260,27 @@ async fn requests_are_answered_while_the_log_stream_is_down() {
     app.outage(Service::Firehose, Outage::Unavailable).await;
     let ada = app.signed_in("ada@example.com").await;
     assert_eq!(ada.get("/user").await.status, 200);
+}
+
+#[tokio::test]
+async fn the_credentials_of_each_start_are_in_the_file_for_functions() {
+    let folder = tempfile::tempdir().unwrap();
+    let read = || std::fs::read_to_string(folder.path().join("functions.env")).unwrap();
+    let mut before = String::new();
+    for _ in 0..2 {
+        let app = TestApp::start_in(Some(folder.path()), &[]).await;
+        let credentials = app.app().config.aws.credentials();
+        let (id, secret) = (credentials.access_key_id(), credentials.secret_access_key());
+        let file = read();
+        assert!(file.contains(&format!("AWS_ACCESS_KEY_ID=\"{id}\"\n")), "{file}");
+        assert!(file.contains(&format!("AWS_SECRET_ACCESS_KEY=\"{secret}\"\n")));
+        assert!(!before.contains(id) && !before.contains(secret), "they are new");
+        for line in app.stack.logs().await {
+            assert!(!line.to_string().contains(secret), "{line}");
+        }
+        before = file;
+        app.stack.stop().await;
+    }
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ mod confusion;
 mod deployment;
 mod events;
 mod factor;
+mod gateway;
 mod guessing;
 mod journeys;
 mod lambda;

@@ -1,25 +1,31 @@
 //! DynamoDB, by `dynoxide` on `SQLite`.
 //!
-//! An outage swaps the server behind the listening socket instead of putting a proxy in front, so it
-//! costs a working request nothing.
-//!
-//! Unlike AWS: nothing is throttled, transactions never conflict because there is one writer (but for
-//! [`Outage::Conflict`]), an index is never behind its table, and items past their time to live go when the data is opened
-//! again.
+//! The engine is `dynoxide`'s, the server is ours: its own answers any web page, and cannot be put behind anything but another
+//! port. Unlike AWS: nothing is throttled, transactions never conflict because there is one writer (but for
+//! [`Outage::Conflict`]), an index is never behind its table, items past their time to live go when the data is opened
+//! again, and a request whose JSON has members of the wrong type, which no SDK sends, is refused in other words.
 
 mod conflict;
 
-use std::io;
 use std::path::PathBuf;
 
-use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{DefaultBodyLimit, State};
+use axum::response::Response;
+use axum::{Router, middleware};
 use dynoxide::Database;
-use tokio::net::TcpListener;
+use dynoxide::errors::DynoxideError;
+use http::header::{CONTENT_TYPE, HeaderValue};
+use http::{HeaderMap, StatusCode};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use tokio::sync::watch;
 
-use crate::StartError;
-use crate::outage::{Outage, Service, unavailable};
-use crate::server::Stop;
+use crate::outage::Outage;
+use crate::{StartError, server};
+
+/// `DynamoDB` takes bodies of up to 16 MB.
+const MAX_BODY: usize = 16 * 1024 * 1024;
 
 /// Open the file, or a database in memory.
 pub(crate) fn open(path: Option<PathBuf>) -> Result<Database, StartError> {
@@ -38,43 +44,76 @@ pub(crate) fn open(path: Option<PathBuf>) -> Result<Database, StartError> {
     open().map_err(|reason| StartError::Unreadable { path: path.clone(), reason })
 }
 
-/// Serve until told to stop. `serving` always holds the state that new requests meet: a change of
-/// `outage` has taken effect once it is seen there.
-pub(crate) async fn serve(
-    listener: TcpListener,
-    database: Database,
-    mut outage: watch::Receiver<Outage>,
-    serving: watch::Sender<Outage>,
-    stop: Stop,
-) {
-    let run = async {
-        let socket = listener.into_std()?;
-        while !stop.is_requested() {
-            let current = *outage.borrow_and_update();
-            let listener = TcpListener::from_std(socket.try_clone()?)?;
-            let turn = next_turn(outage.clone(), stop.clone());
-            serving.send_replace(current);
-            match current {
-                Outage::None => dynoxide::server::serve_with_shutdown(listener, database.clone(), turn)
-                    .await
-                    .map_err(io::Error::other)?,
-                Outage::Conflict { times } => conflict::serve(listener, database.clone(), times, turn).await?,
-                _ => {
-                    let down = Router::new().fallback(async || unavailable(Service::DynamoDb));
-                    axum::serve(listener, down).with_graceful_shutdown(turn).await?;
-                }
-            }
+pub(crate) fn router(database: Database, outage: watch::Receiver<Outage>) -> Router {
+    let conflicts = conflict::Conflicts::new(outage);
+    Router::new()
+        .fallback(handle)
+        .layer(middleware::from_fn_with_state(conflicts, conflict::refuse))
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .with_state(database)
+}
+
+async fn handle(State(database): State<Database>, headers: HeaderMap, body: Bytes) -> Response {
+    let (status, json) = match run(&database, server::operation(&headers), &body) {
+        Ok(json) => (StatusCode::OK, json),
+        Err(error) => {
+            let status = StatusCode::from_u16(error.status_code()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+            (status, error.to_json())
         }
-        io::Result::Ok(())
     };
-    if let Err(error) = run.await {
-        tracing::error!(%error, "the embedded DynamoDB ended");
+    let mut response = server::with_request_id(status, json.into());
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/x-amz-json-1.0"));
+    response
+}
+
+/// Does an operation, from the JSON of its request to that of its answer.
+fn run(database: &Database, operation: &str, body: &[u8]) -> Result<String, DynoxideError> {
+    macro_rules! operations {
+        ($($name:literal $method:ident,)*) => {
+            match operation {
+                $($name => write(&database.$method(read(body)?)?),)*
+                _ => Err(DynoxideError::SerializationException(format!("{operation:?} is not served here."))),
+            }
+        };
+    }
+    operations! {
+        "BatchGetItem" batch_get_item,
+        "BatchWriteItem" batch_write_item,
+        "CreateTable" create_table,
+        "DeleteItem" delete_item,
+        "DeleteTable" delete_table,
+        "DescribeTable" describe_table,
+        "DescribeTimeToLive" describe_time_to_live,
+        "ExecuteStatement" execute_statement,
+        "GetItem" get_item,
+        "ListTables" list_tables,
+        "PutItem" put_item,
+        "Query" query,
+        "Scan" scan,
+        "TransactGetItems" transact_get_items,
+        "TransactWriteItems" transact_write_items,
+        "UpdateItem" update_item,
+        "UpdateTable" update_table,
+        "UpdateTimeToLive" update_time_to_live,
     }
 }
 
-async fn next_turn(mut outage: watch::Receiver<Outage>, stop: Stop) {
-    tokio::select! {
-        _ = outage.changed() => {}
-        () = stop.requested() => {}
-    }
+fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, DynoxideError> {
+    serde_json::from_slice(body).map_err(|error| {
+        let text = error.to_string();
+        // `dynoxide` marks what DynamoDB has words of its own for, and what it finds invalid rather than unreadable.
+        let marked = ["VALIDATION_REQUEST:", "VALIDATION:"].iter().find_map(|mark| text.strip_prefix(mark));
+        let said = marked.or_else(|| text.strip_prefix("SERIALIZATION:")).unwrap_or(&text);
+        let said = said.rsplit_once(" at line ").map_or(said, |(said, _)| said).to_owned();
+        let invalid = ["missing field", "unknown variant", "invalid type: null", "AttributeValue"];
+        if marked.is_some() || invalid.iter().any(|words| said.contains(words)) {
+            DynoxideError::ValidationException(said)
+        } else {
+            DynoxideError::SerializationException(said)
+        }
+    })
+}
+
+fn write<T: Serialize>(answer: &T) -> Result<String, DynoxideError> {
+    serde_json::to_string(answer).map_err(|error| DynoxideError::InternalServerError(error.to_string()))
 }

@@ -25,6 +25,7 @@ const MAX_RECORD: usize = 1000 * 1024;
 const MAX_BATCH: usize = 4 * 1024 * 1024;
 /// A full batch in base64, with its envelope.
 const MAX_BODY: usize = 2 * MAX_BATCH;
+const NO_STREAM: &str = "A delivery stream's name has 1 to 64 letters, digits, underscores, hyphens or full stops.";
 const REFUSED: &str = "ServiceUnavailableException";
 const REFUSED_MESSAGE: &str = "Slow down.";
 
@@ -81,6 +82,9 @@ async fn handle(State(firehose): State<Firehose>, headers: HeaderMap, body: Byte
 
 impl Firehose {
     fn put_record(&self, request: &PutRecord) -> Response {
+        if !is_stream(&request.delivery_stream_name) {
+            return invalid(NO_STREAM);
+        }
         if self.refuses(0) {
             return server::refusal(StatusCode::SERVICE_UNAVAILABLE, REFUSED, REFUSED_MESSAGE);
         }
@@ -94,6 +98,9 @@ impl Firehose {
     }
 
     fn put_batch(&self, request: &PutRecordBatch) -> Response {
+        if !is_stream(&request.delivery_stream_name) {
+            return invalid(NO_STREAM);
+        }
         let records = match decode(&request.records) {
             Ok(records) => records,
             Err(message) => return invalid(message),
@@ -116,6 +123,11 @@ impl Firehose {
         let logs = records.map(|bytes| LogRecord { stream: stream.to_owned(), received_at, data: read(bytes) });
         self.logs.extend(logs.collect());
     }
+}
+
+fn is_stream(name: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte);
+    (1..=64).contains(&name.len()) && name.bytes().all(allowed)
 }
 
 fn decode(records: &[Record]) -> Result<Vec<Vec<u8>>, &'static str> {

@@ -1,6 +1,7 @@
 //! The AWS services that this workspace uses, inside the process: DynamoDB, S3, SQS, SES v2 and Firehose
 //! on loopback ports, for the local stack and for tests. The AWS SDK talks to them as to the real ones;
-//! only the endpoints differ.
+//! only the endpoints and the credentials differ. They answer the programs of this machine that know the credentials, which
+//! are new for each start; web pages may only upload to S3, from the origins that are allowed.
 //!
 //! Every [`Embedded`] has its own ports and its own data and starts in milliseconds, so each test has
 //! one. What a server takes more lightly than AWS is said in its module.
@@ -12,11 +13,11 @@ use std::{env, fmt};
 
 use axum::{Router, middleware};
 use tempfile::TempDir;
-use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+mod callers;
 mod dynamodb;
 mod error;
 mod firehose;
@@ -29,6 +30,7 @@ mod server;
 mod ses;
 mod sqs;
 
+pub use callers::{Callers, Foreign, InvalidOrigin, Origins};
 pub use error::StartError;
 pub use firehose::LogRecord;
 pub use outage::{Outage, Service};
@@ -39,7 +41,7 @@ use folder::Folder;
 use journal::Journal;
 use outage::{Guard, Outages};
 use s3::{Store, cors};
-use server::Stop;
+use server::{Bound, Entrance, Stop};
 use sqs::Sqs;
 
 /// The region that names of queues and events show. Clients may sign for any region.
@@ -58,8 +60,8 @@ pub struct Options {
     pub data: Option<PathBuf>,
     /// Whether to empty `data` first.
     pub fresh: bool,
-    /// What clients sign with. S3 verifies it; the other servers take any signature.
-    pub credentials: Credentials,
+    /// Web pages that may upload to S3. The other servers answer none.
+    pub origins: Origins,
     /// Buckets whose object-created events go to a queue.
     pub notifications: Vec<Notification>,
 }
@@ -73,10 +75,12 @@ pub struct Credentials {
     pub secret_access_key: String,
 }
 
-impl Default for Credentials {
-    /// A key that is valid nowhere else.
-    fn default() -> Self {
-        Self { access_key_id: "EMBEDDED".to_owned(), secret_access_key: "embedded-secret".to_owned() }
+impl Credentials {
+    /// A key that nobody knows, and that is valid nowhere else. Both halves are drawn: the id alone lets in where no signature
+    /// is verified.
+    fn new() -> Self {
+        let drawn = || machine::new_id().replace('-', "");
+        Self { access_key_id: format!("LOCAL{}", drawn().to_uppercase()), secret_access_key: drawn() + &drawn() }
     }
 }
 
@@ -107,10 +111,10 @@ pub struct Embedded {
     stop: watch::Sender<()>,
     tasks: JoinSet<()>,
     endpoints: Endpoints,
+    credentials: Credentials,
     received: Received,
     store: Arc<Store>,
     outages: Outages,
-    dynamodb_serving: watch::Receiver<Outage>,
     folder: Option<Folder>,
     temporary: Option<TempDir>,
 }
@@ -149,7 +153,8 @@ impl Embedded {
     /// If the data cannot be used or no port is free; each prints as one line for a person.
     #[expect(clippy::unused_async, reason = "the servers need a runtime, and a caller in async code has one")]
     pub async fn start(options: Options) -> Result<Self, StartError> {
-        let Options { data, fresh, credentials, notifications } = options;
+        let Options { data, fresh, origins, notifications } = options;
+        let credentials = Credentials::new();
         let folder = data.as_deref().map(|data| Folder::open(data, fresh)).transpose()?;
         let file = |name: &str| folder.as_ref().map(|folder| folder.file(name));
         let database = dynamodb::open(file("dynamodb.sqlite"))?;
@@ -157,17 +162,15 @@ impl Embedded {
         let logs = Arc::new(Journal::open(file("logs.jsonl"))?);
         let (objects, temporary) = objects_in(file("s3"))?;
 
-        let dynamodb = server::bind()?;
-        let s3 = server::bind()?;
-        let sqs = server::bind()?;
-        let ses = server::bind()?;
-        let firehose = server::bind()?;
+        let [dynamodb, s3, sqs, ses, firehose] =
+            [server::bind()?, server::bind()?, server::bind()?, server::bind()?, server::bind()?];
+        let endpoint = |bound: &Bound| bound.endpoint.clone();
         let endpoints = Endpoints {
-            dynamodb: dynamodb.endpoint,
-            s3: s3.endpoint,
-            sqs: sqs.endpoint,
-            ses: ses.endpoint,
-            firehose: firehose.endpoint,
+            dynamodb: endpoint(&dynamodb),
+            s3: endpoint(&s3),
+            sqs: endpoint(&sqs),
+            ses: endpoint(&ses),
+            firehose: endpoint(&firehose),
         };
 
         let (stop, stopped) = Stop::new();
@@ -177,30 +180,33 @@ impl Embedded {
 
         let outages = Outages::none();
         let mut tasks = JoinSet::new();
-        let mut serve = |service: Service, listener: TcpListener, router: Router| {
+        let mut serve = |service: Service, bound: Bound, router: Router| {
             let guard = Guard { service, outage: outages.of(service).subscribe() };
             let router = router.layer(middleware::from_fn_with_state(guard, outage::guard));
+            let entrance = Entrance::new(service, &origins, &credentials);
             // Outside the guard: a browser is let see that the service is down.
-            let router = if service == Service::S3 { router.layer(middleware::from_fn(cors::allow)) } else { router };
-            tasks.spawn(server::serve(listener, router, stopped.clone()));
+            let router = if service == Service::S3 {
+                router.layer(middleware::from_fn(cors::allow))
+            } else {
+                router.layer(middleware::from_fn_with_state(entrance.clone(), server::authenticate))
+            };
+            let router = router.layer(middleware::from_fn_with_state(entrance, server::refuse_foreign));
+            tasks.spawn(server::serve(bound.listener, router, stopped.clone()));
         };
-        serve(Service::S3, s3.listener, s3::router(Arc::clone(&store), &credentials));
-        serve(Service::Sqs, sqs.listener, sqs::router(queues));
-        serve(Service::Ses, ses.listener, ses::router(Arc::clone(&mails), outages.ses.subscribe()));
-        let router = firehose::router(Arc::clone(&logs), outages.firehose.subscribe());
-        serve(Service::Firehose, firehose.listener, router);
-        let (serving, dynamodb_serving) = watch::channel(Outage::None);
-        let outage = outages.dynamodb.subscribe();
-        tasks.spawn(dynamodb::serve(dynamodb.listener, database, outage, serving, stopped));
+        serve(Service::DynamoDb, dynamodb, dynamodb::router(database, outages.dynamodb.subscribe()));
+        serve(Service::S3, s3, s3::router(Arc::clone(&store), &credentials));
+        serve(Service::Sqs, sqs, sqs::router(queues));
+        serve(Service::Ses, ses, ses::router(Arc::clone(&mails), outages.ses.subscribe()));
+        serve(Service::Firehose, firehose, firehose::router(Arc::clone(&logs), outages.firehose.subscribe()));
 
         Ok(Self {
             stop,
             tasks,
             endpoints,
+            credentials,
             received: Received { mails, logs },
             store,
             outages,
-            dynamodb_serving,
             folder,
             temporary,
         })
@@ -212,6 +218,12 @@ impl Embedded {
         &self.endpoints
     }
 
+    /// What clients sign with, until this ends. S3 verifies the signature; the other servers only look at the key's id.
+    #[must_use]
+    pub fn credentials(&self) -> &Credentials {
+        &self.credentials
+    }
+
     /// What the servers took from the service; the handle stays good when this is stopped.
     #[must_use]
     pub fn received(&self) -> Received {
@@ -219,13 +231,8 @@ impl Embedded {
     }
 
     /// Make a server fail, or work again. When this returns, every new request meets the new state.
-    pub async fn set_outage(&self, service: Service, outage: Outage) {
+    pub fn set_outage(&self, service: Service, outage: Outage) {
         self.outages.of(service).send_replace(outage);
-        if service == Service::DynamoDb {
-            let wanted = self.outages.dynamodb.subscribe();
-            // The channel closes only when the server has ended; then there is nothing to wait for.
-            let _ = self.dynamodb_serving.clone().wait_for(|serving| *serving == *wanted.borrow()).await;
-        }
     }
 
     /// Send the event of every object in a bucket with a notification again. Messages do not outlive a

@@ -2,11 +2,11 @@
 
 use axum::extract::{Request, State};
 use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
-use http::{StatusCode, header};
+use axum::response::Response;
+use http::StatusCode;
 use tokio::sync::watch;
 
-use crate::server;
+use crate::{s3, server};
 
 /// One of the embedded servers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,7 +31,7 @@ pub enum Outage {
     None,
     /// Every request is answered 503 and does nothing.
     Unavailable,
-    /// Every request does its work, and is answered 503 all the same. Not for DynamoDB.
+    /// Every request does its work, and is answered 503 all the same.
     AnswerLost,
     /// SES only: a mail is refused with `MessageRejected` (400).
     Reject,
@@ -78,13 +78,14 @@ pub(crate) struct Guard {
     pub(crate) outage: watch::Receiver<Outage>,
 }
 
-/// Middleware in front of every server but DynamoDB's.
+/// Middleware in front of every server.
 pub(crate) async fn guard(State(guard): State<Guard>, request: Request, next: Next) -> Response {
     let outage = *guard.outage.borrow();
     match (outage, guard.service) {
-        (Outage::None, _) | (Outage::Reject, Service::Ses) | (Outage::PartialFailure, Service::Firehose) => {
-            next.run(request).await
-        }
+        (Outage::None, _)
+        | (Outage::Reject, Service::Ses)
+        | (Outage::PartialFailure, Service::Firehose)
+        | (Outage::Conflict { .. }, Service::DynamoDb) => next.run(request).await,
         (Outage::AnswerLost, service) => {
             next.run(request).await;
             unavailable(service)
@@ -94,14 +95,11 @@ pub(crate) async fn guard(State(guard): State<Guard>, request: Request, next: Ne
 }
 
 /// The answer of a service that is down.
-pub(crate) fn unavailable(service: Service) -> Response {
+fn unavailable(service: Service) -> Response {
     const CODE: &str = "ServiceUnavailable";
     const MESSAGE: &str = "The service is unavailable. Please try again.";
     if service == Service::S3 {
-        let body = format!(
-            "<?xml version=\"1.0\" encoding=\"UTF-8\"?><Error><Code>{CODE}</Code><Message>{MESSAGE}</Message></Error>"
-        );
-        return (StatusCode::SERVICE_UNAVAILABLE, [(header::CONTENT_TYPE, "application/xml")], body).into_response();
+        return s3::refusal(StatusCode::SERVICE_UNAVAILABLE, CODE, MESSAGE, "");
     }
     server::refusal(StatusCode::SERVICE_UNAVAILABLE, CODE, MESSAGE)
 }

@@ -1,7 +1,8 @@
 //! S3 on a folder, by `s3s` (protocol and signatures) and `s3s-fs` (storage), path style.
 //!
 //! In front of `s3s-fs` stands what it leaves out: a missing bucket is refused, a folder is no object,
-//! an object has a content type, and a new object is told to the bucket's queue.
+//! an object has a content type, and a new object is told to the bucket's queue. In front of `s3s`: an `x-amz-` header that is
+//! not signed is refused.
 //!
 //! Unlike AWS: there are no uploads in parts, no copies and no versions; a listing has no `ETag`s; a key
 //! is a path, so it cannot be both an object and the folder of another, and becomes part of a file name
@@ -15,6 +16,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
+use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderMap, Method, StatusCode, Uri};
 use s3s::auth::SimpleAuth;
 use s3s::dto::{
@@ -197,6 +199,12 @@ pub(crate) fn router(store: Arc<Store>, credentials: &Credentials) -> Router {
 }
 
 async fn handle(State(service): State<S3Service>, request: Request) -> Response {
+    let unsigned = unsigned_headers(request.uri(), request.headers());
+    if !unsigned.is_empty() {
+        let message = "There were headers present in the request which were not signed";
+        let named = format!("<HeadersNotSigned>{}</HeadersNotSigned>", unsigned.join(", "));
+        return refusal(StatusCode::FORBIDDEN, "AccessDenied", message, &named);
+    }
     match service.call(request.map(s3s::Body::http_body_unsync)).await {
         Ok(response) => response.map(Body::new),
         Err(error) => {
@@ -204,4 +212,37 @@ async fn handle(State(service): State<S3Service>, request: Request) -> Response 
             StatusCode::INTERNAL_SERVER_ERROR.into_response()
         }
     }
+}
+
+/// The `x-amz-` headers that a signature leaves out, which S3 refuses: whoever got a presigned URL could add to what its maker
+/// allowed (<https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html>, under `X-Amz-SignedHeaders`).
+/// A hash of the body is taken unsigned, as it allows nothing more.
+fn unsigned_headers(uri: &Uri, headers: &HeaderMap) -> Vec<String> {
+    let Some(signed) = signed_headers(uri, headers) else { return Vec::new() };
+    let is_signed = |name: &str| signed.split(';').any(|signed| signed.eq_ignore_ascii_case(name));
+    let unsigned = headers.keys().map(http::HeaderName::as_str).filter(|name| name.starts_with("x-amz-"));
+    unsigned.filter(|name| *name != "x-amz-content-sha256" && !is_signed(name)).map(ToOwned::to_owned).collect()
+}
+
+/// What the signature says it covers, in the query or in `Authorization`.
+fn signed_headers(uri: &Uri, headers: &HeaderMap) -> Option<String> {
+    let in_query = || {
+        let mut pairs = uri.query()?.split('&').filter_map(|pair| pair.split_once('='));
+        let (_, value) = pairs.find(|(name, _)| name.eq_ignore_ascii_case("X-Amz-SignedHeaders"))?;
+        Some(value.replace("%3B", ";").replace("%3b", ";"))
+    };
+    let in_header = || {
+        let authorization = headers.get(AUTHORIZATION)?.to_str().ok()?;
+        authorization.split([',', ' ']).find_map(|part| part.strip_prefix("SignedHeaders=")).map(ToOwned::to_owned)
+    };
+    in_query().or_else(in_header)
+}
+
+/// An error as S3 writes it; `more` is XML of its own. Messages hold no markup but what is escaped here.
+pub(crate) fn refusal(status: StatusCode, code: &str, message: &str, more: &str) -> Response {
+    let message = message.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    let body = format!(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?><Error><Code>{code}</Code><Message>{message}</Message>{more}</Error>"
+    );
+    (status, [(CONTENT_TYPE, "application/xml")], body).into_response()
 }

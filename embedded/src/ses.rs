@@ -1,10 +1,13 @@
 //! SES v2: `SendEmail` with simple content. A mail goes nowhere; it is kept for the mailbox and the tests.
 //! <https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendEmail.html>
 //!
-//! Unlike AWS: every sender and every configuration set exists, and there is no quota, no suppression
-//! list, no template and no raw content.
+//! A header that would break out of its line, an address that is none and a display name that would have to be quoted are
+//! refused, as they are there. Unlike AWS: every sender and every configuration set exists, and there is no quota, no
+//! suppression list, no template and no raw content.
 
-use std::collections::BTreeMap;
+mod mailbox;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use axum::Router;
@@ -22,6 +25,11 @@ use crate::outage::Outage;
 use crate::{machine, server};
 
 const MAX_RECIPIENTS: usize = 50;
+/// Headers and tags of one mail
+/// (<https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_Message.html>,
+/// <https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_MessageTag.html>).
+const MAX_HEADERS: usize = 15;
+const MAX_TAGS: usize = 50;
 const MAX_MESSAGE: usize = 40 * 1024 * 1024;
 
 /// A mail that SES took.
@@ -158,12 +166,13 @@ fn read(request: SendEmail) -> Result<SentMail, String> {
         _ => return Err("A mail has at most 50 recipients.".to_owned()),
     }
     for address in recipients.chain([&request.from_email_address]).chain(&request.reply_to_addresses) {
-        check_address(address)?;
+        mailbox::check(address)?;
     }
-    for tag in &request.email_tags {
-        check_tag(&tag.name)?;
-        check_tag(&tag.value)?;
+    if content.subject.data.contains(char::is_control) {
+        return Err("The subject has control characters.".to_owned());
     }
+    check_headers(&content.headers)?;
+    check_tags(&request.email_tags)?;
     Ok(SentMail {
         message_id: format!("{}-000000", machine::new_id()),
         sent_at: machine::now_ms(),
@@ -179,25 +188,34 @@ fn read(request: SendEmail) -> Result<SentMail, String> {
     })
 }
 
-/// SES does not take Unicode before the `@`; a display name has to be encoded by the caller too.
-fn check_address(address: &str) -> Result<(), String> {
-    let domain = address.trim_end_matches('>').rsplit_once('@').map_or("", |(_, domain)| domain);
-    if domain.is_empty() {
-        return Err(format!("Missing final '@domain' in {address:?}"));
+/// <https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_MessageHeader.html>
+fn check_headers(headers: &[Pair]) -> Result<(), String> {
+    if headers.len() > MAX_HEADERS {
+        return Err(format!("A mail has at most {MAX_HEADERS} headers of its own."));
     }
-    if !address.is_ascii() {
-        return Err(format!("Local address or display name is not ASCII: {address:?}"));
+    for Pair { name, value } in headers {
+        if !(1..=126).contains(&name.len()) || !name.bytes().all(|byte| byte.is_ascii_graphic() && byte != b':') {
+            return Err(format!("{name:?} cannot be the name of a header"));
+        }
+        if !(1..=870).contains(&value.len()) || !value.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
+            return Err(format!("The header {name} cannot have the value {value:?}"));
+        }
     }
     Ok(())
 }
 
-fn check_tag(text: &str) -> Result<(), String> {
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.@".contains(&byte);
-    if (1..=256).contains(&text.len()) && text.bytes().all(allowed) {
-        Ok(())
-    } else {
-        Err(format!("{text:?} cannot be used in a tag"))
+fn check_tags(tags: &[Pair]) -> Result<(), String> {
+    if tags.len() > MAX_TAGS {
+        return Err(format!("A mail has at most {MAX_TAGS} tags."));
     }
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.@".contains(&byte);
+    for text in tags.iter().flat_map(|tag| [&tag.name, &tag.value]) {
+        if !(1..=256).contains(&text.len()) || !text.bytes().all(allowed) {
+            return Err(format!("{text:?} cannot be used in a tag"));
+        }
+    }
+    let names: BTreeSet<&str> = tags.iter().map(|tag| tag.name.as_str()).collect();
+    if names.len() == tags.len() { Ok(()) } else { Err("Two tags have the same name.".to_owned()) }
 }
 
 fn pairs(pairs: Vec<Pair>) -> BTreeMap<String, String> {

@@ -96,8 +96,7 @@ impl Sqs {
 
     fn create_queue(&self, request: CreateQueue, now: i64) -> Answer {
         let CreateQueue { queue_name: name, attributes } = request;
-        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
-        if !(1..=80).contains(&name.len()) || !name.bytes().all(allowed) {
+        if !is_name(&name) {
             return Err(Refusal::invalid("A queue's name has 1 to 80 letters, digits, hyphens or underscores."));
         }
         let url = self.url(&name);
@@ -134,6 +133,7 @@ impl Sqs {
 
     fn queue_attributes(&self, request: &GetQueueAttributes, now: i64) -> Answer {
         let mut attributes = self.lock().find(&request.queue_url)?.attributes(now);
+        queue::check_attribute_names(&request.attribute_names)?;
         if !request.attribute_names.iter().any(|name| name == "All") {
             attributes.retain(|name, _| request.attribute_names.contains(name));
         }
@@ -157,7 +157,7 @@ impl Sqs {
     }
 
     fn send_batch(&self, request: Batch<Message>, now: i64) -> Answer {
-        if request.entries.iter().map(|entry| entry.entry.body.len()).sum::<usize>() > MAX_SIZE {
+        if request.entries.iter().map(|entry| entry.entry.size()).sum::<usize>() > MAX_SIZE {
             return Err(Refusal::batch("BatchRequestTooLong", "AWS.SimpleQueueService.BatchRequestTooLong"));
         }
         let answer = self.each(request, |queue, message| queue.take(message, now));
@@ -187,6 +187,7 @@ impl Sqs {
     }
 
     /// Do something for each entry of a batch; one entry's failure is not the others'.
+    /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessageBatch.html#API_SendMessageBatch_Errors>
     fn each<T>(&self, request: Batch<T>, act: impl Fn(&mut Queue, T) -> Answer) -> Answer {
         let ids: BTreeSet<&str> = request.entries.iter().map(|entry| entry.id.as_str()).collect();
         let refused = match request.entries.len() {
@@ -196,6 +197,9 @@ impl Sqs {
             }
             count if count > ids.len() => {
                 Some(("BatchEntryIdsNotDistinct", "AWS.SimpleQueueService.BatchEntryIdsNotDistinct"))
+            }
+            _ if !ids.iter().all(|id| is_name(id)) => {
+                Some(("InvalidBatchEntryId", "AWS.SimpleQueueService.InvalidBatchEntryId"))
             }
             _ => None,
         };
@@ -306,22 +310,73 @@ impl Queues {
 }
 
 impl Queue {
+    /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html>
     fn take(&mut self, message: Message, now: i64) -> Answer {
-        let Message { body, delay_seconds, attributes } = message;
-        if body.is_empty() {
+        if message.body.is_empty() {
             return Err(Refusal::same("MissingParameter", "The request must contain the parameter MessageBody."));
         }
-        if i64::try_from(body.len()).map_or(true, |size| size > self.max_message_size()) {
+        if i64::try_from(message.size()).map_or(true, |size| size > self.max_message_size()) {
             return Err(Refusal::invalid("The message is longer than the queue's MaximumMessageSize."));
         }
-        if body.contains(|character: char| character < ' ' && !"\t\n\r".contains(character)) {
+        if !message.body.chars().all(is_xml) {
             return Err(Refusal::same("InvalidMessageContents", "The message contains characters outside XML's set."));
         }
+        message.check_attributes()?;
+        let Message { body, delay_seconds, attributes } = message;
         let delay = delay_seconds.map(|seconds| within("DelaySeconds", seconds, 900)).transpose()?;
         let (id, digest) = (machine::new_id(), md5(&body));
+        let attributes = (!attributes.is_empty()).then(|| json!(attributes));
         self.send(id.clone(), body, attributes, delay, now);
         Ok(json!({ "MessageId": id, "MD5OfMessageBody": digest }))
     }
+}
+
+impl Message {
+    /// What counts towards the limits: body, and each attribute's name, type and value.
+    fn size(&self) -> usize {
+        let text = |value: &Value| value.as_str().map_or(0, str::len);
+        // Binary values come in base64: four characters for three bytes.
+        let value = |attribute: &Value| text(&attribute["StringValue"]) + text(&attribute["BinaryValue"]) / 4 * 3;
+        let attributes = self.attributes.iter();
+        let attributes = attributes.map(|(name, given)| name.len() + text(&given["DataType"]) + value(given));
+        self.body.len() + attributes.sum::<usize>()
+    }
+
+    /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-message-metadata.html>
+    fn check_attributes(&self) -> Result<(), Refusal> {
+        if self.attributes.len() > MAX_ENTRIES {
+            return Err(Refusal::invalid("A message has at most 10 attributes."));
+        }
+        for (name, attribute) in &self.attributes {
+            let reserved = ["aws.", "amazon."].iter().any(|prefix| name.to_ascii_lowercase().starts_with(prefix));
+            let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte);
+            let dotted = name.starts_with('.') || name.ends_with('.') || name.contains("..");
+            if !(1..=256).contains(&name.len()) || !name.bytes().all(allowed) || reserved || dotted {
+                return Err(Refusal::invalid(format!("{name:?} cannot be the name of a message attribute.")));
+            }
+            let kind = attribute["DataType"].as_str().unwrap_or_default();
+            let value = match kind.split('.').next() {
+                Some("String" | "Number") => attribute["StringValue"].as_str(),
+                Some("Binary") => attribute["BinaryValue"].as_str(),
+                _ => return Err(Refusal::invalid(format!("The type of message attribute {name:?} is not supported."))),
+            };
+            if value.is_none_or(str::is_empty) {
+                return Err(Refusal::invalid(format!("The message attribute {name:?} must have a value of its type.")));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Of queues and of entries in a batch: 1 to 80 letters, digits, hyphens or underscores.
+fn is_name(name: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+    (1..=80).contains(&name.len()) && name.bytes().all(allowed)
+}
+
+/// The characters that a message may have: those of XML 1.0.
+fn is_xml(character: char) -> bool {
+    matches!(character, '\t' | '\n' | '\r' | ' '..='\u{D7FF}' | '\u{E000}'..='\u{FFFD}' | '\u{10000}'..)
 }
 
 fn change_visibility(queue: &mut Queue, change: &Visibility, now: i64) -> Answer {

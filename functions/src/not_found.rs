@@ -1,6 +1,7 @@
 //! What no other function serves: the HTTP API's `$default` route.
 //!
-//! An unknown path is 404; a known one with another method is 405 and says which methods it takes.
+//! An unknown path is 404; a known one with another method is 405 and says which methods it takes. A known path with a method
+//! that it does take would have gone to its function, so what led here is another spelling of it: 404.
 
 use axum::extract::Request;
 use axum::routing::{MethodRouter, any};
@@ -15,7 +16,7 @@ pub const ROUTE: Route = Route::new("not_found", &[], &["/", "/{*rest}"], routes
 
 fn routes() -> MethodRouter<App> {
     any(async |request: Request| match allowed(request.uri().path()) {
-        allowed if allowed.is_empty() => Error::NotFound,
+        allowed if allowed.is_empty() || allowed.contains(&request.method().as_str()) => Error::NotFound,
         allowed => Error::MethodNotAllowed { allow: allowed.join(", ") },
     })
 }
@@ -43,7 +44,20 @@ mod tests {
         assert_eq!(allowed("/api/v1/auth/register"), ["POST"]);
         assert_eq!(allowed("/health"), ["GET"]);
         assert_eq!(allowed("/api/v1/auth/sessions/0198"), ["DELETE"]);
-        assert!(allowed("/user").is_empty());
-        assert!(allowed("/api/v1/nothing").is_empty());
+        for unknown in [
+            "/user",
+            "/api/v1/nothing",
+            "/api/v1/x/../health",
+            "/api/v1/./health",
+            "/api/v1/health/",
+            "//api/v1/health",
+            "/api//v1/health",
+            "/api/v1//health",
+            "/API/v1/health",
+            "/api/v1%2Fhealth",
+            "/api/v1/%68ealth",
+        ] {
+            assert!(allowed(unknown).is_empty(), "{unknown}");
+        }
     }
 }

@@ -11,8 +11,8 @@ use embedded::{Credentials, Embedded};
 use crate::provision::{KEYS_TABLE, PICTURES, TABLE, UPLOADS};
 use crate::queues::Queue;
 
-/// The file beside the data that holds the environment, for functions that are started by something else than this
-/// stack but are to work on its data.
+/// The file beside the data that holds the environment of this start, for functions and tools that are started by something
+/// else than this stack but are to work on its data.
 const FILE: &str = "functions.env";
 
 #[derive(Debug, thiserror::Error)]
@@ -34,12 +34,12 @@ pub struct Environment {
 impl Environment {
     pub fn new(address: SocketAddr, embedded: &Embedded, variables: HashMap<String, String>) -> Self {
         let endpoints = embedded.endpoints();
-        let credentials = Credentials::default();
+        let Credentials { access_key_id, secret_access_key } = embedded.credentials().clone();
         let public_url = format!("http://{address}");
         let fixed = vec![
             ("AWS_REGION", embedded::REGION.to_owned()),
-            ("AWS_ACCESS_KEY_ID", credentials.access_key_id),
-            ("AWS_SECRET_ACCESS_KEY", credentials.secret_access_key),
+            ("AWS_ACCESS_KEY_ID", access_key_id),
+            ("AWS_SECRET_ACCESS_KEY", secret_access_key),
             ("AWS_SESSION_TOKEN", String::new()),
             ("AWS_ENDPOINT_URL", String::new()),
             ("AWS_ENDPOINT_URL_DYNAMODB", endpoints.dynamodb.clone()),

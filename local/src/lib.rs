@@ -4,6 +4,8 @@
 // This crate is the machine around the functions: it tells real time and keeps tasks running.
 #![allow(clippy::disallowed_methods, reason = "timers of the machine around the functions")]
 
+mod cors;
+mod entrance;
 mod environment;
 mod gateway;
 mod pages;

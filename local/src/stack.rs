@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use aws_lambda_events::event::eventbridge::EventBridgeEvent;
-use embedded::{Credentials, Embedded, Notification, Outage, Service};
+use axum::middleware;
+use embedded::{Callers, Embedded, Notification, Origins, Outage, Service};
 use shared::App;
 use shared::clock::Clock;
 use shared::config::{Config, ConfigError};
@@ -18,6 +19,7 @@ use tokio::task::JoinSet;
 use tracing::Dispatch;
 use tracing::instrument::WithSubscriber;
 
+use crate::entrance::{self, Client, Entrance, TolerantListener};
 use crate::environment::{self, Environment};
 use crate::gateway::Gateway;
 use crate::pages::{self, Local};
@@ -63,6 +65,8 @@ pub enum StartError {
     Port { port: u16, cause: std::io::Error },
     #[error(transparent)]
     Embedded(#[from] embedded::StartError),
+    #[error("CORS_ORIGINS: {0}")]
+    Origins(#[from] embedded::InvalidOrigin),
     #[error(transparent)]
     Config(#[from] ConfigError),
     #[error(transparent)]
@@ -93,10 +97,12 @@ impl Stack {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(on_port)?;
         let address = listener.local_addr().map_err(on_port)?;
         let kept_in = data.clone();
+        let given = |name: &str| variables.get(name).cloned().or_else(|| std::env::var(name).ok());
+        let origins = origins(given("CORS_ORIGINS").as_deref(), address)?;
         let embedded = Embedded::start(embedded::Options {
             data,
             fresh,
-            credentials: Credentials::default(),
+            origins: origins.clone(),
             notifications: vec![Notification { bucket: UPLOADS.into(), queue: Queue::Images.name().into() }],
         })
         .await?;
@@ -115,24 +121,32 @@ impl Stack {
         let log = Dispatch::new(telemetry::subscriber(clock, records.clone(), false));
         let shipper = Shipper::new(app.clone(), records).without_waits();
         let (stop, stopped) = watch::channel(false);
+        let callers = callers(&origins, environment.get("PUBLIC_URL").as_deref());
         let mut stack = Self { app, address, embedded, shipper, log, stop, tasks: JoinSet::new() };
-        stack.spawn_all(listener, &stopped, sweeping);
+        stack.serve(listener, &stopped, origins, callers);
+        stack.spawn_all(&stopped, sweeping);
         // The schedule's first run is now: keys are there before the first request.
         stack.sweep().await;
         Ok(stack)
     }
 
-    fn spawn_all(&mut self, listener: TcpListener, stopped: &watch::Receiver<bool>, sweeping: bool) {
+    fn serve(&mut self, listener: TcpListener, stopped: &watch::Receiver<bool>, origins: Origins, callers: Callers) {
         let local = Local::new(&self.app, self.address, &self.embedded, self.shipper.clone(), self.log.clone());
-        let service = pages::router(local).fallback_service(Gateway::new(&self.app, self.log.clone()).router());
+        let gateway = Gateway::new(&self.app, origins, self.log.clone()).router();
+        let entrance = Entrance::new(callers, self.app.clock.clone());
+        let service = pages::router(local)
+            .fallback_service(gateway)
+            .layer(middleware::from_fn_with_state(entrance, entrance::admit));
+        let service = service.into_make_service_with_connect_info::<Client>();
         let mut stopping = stopped.clone();
         self.tasks.spawn(async move {
             let stopping = async move { drop(stopping.wait_for(|stop| *stop).await) };
             // It ends when told to; an error of one connection ends that connection alone.
-            let _ = axum::serve(listener, service.into_make_service_with_connect_info::<SocketAddr>())
-                .with_graceful_shutdown(stopping)
-                .await;
+            let _ = axum::serve(TolerantListener(listener), service).with_graceful_shutdown(stopping).await;
         });
+    }
+
+    fn spawn_all(&mut self, stopped: &watch::Receiver<bool>, sweeping: bool) {
         for queue in [Queue::Mail, Queue::Images] {
             let task = queues::consume(self.app.clone(), queue, stopped.clone());
             self.tasks.spawn(task.with_subscriber(self.log.clone()));
@@ -173,8 +187,8 @@ impl Stack {
     }
 
     /// Makes an embedded service fail, for tests.
-    pub async fn set_outage(&self, service: Service, outage: Outage) {
-        self.embedded.set_outage(service, outage).await;
+    pub fn set_outage(&self, service: Service, outage: Outage) {
+        self.embedded.set_outage(service, outage);
     }
 
     /// What went to the log stream, newest first, once all of it is there.
@@ -190,6 +204,24 @@ impl Stack {
         let _ = tokio::time::timeout(Duration::from_secs(5), ended).await;
         self.shipper.ship(Duration::ZERO).await;
         self.embedded.stop().await;
+    }
+}
+
+/// The web pages that may call: those of `CORS_ORIGINS`, or else of this machine; always the stack's own, which upload to S3.
+fn origins(listed: Option<&str>, address: SocketAddr) -> Result<Origins, embedded::InvalidOrigin> {
+    let origins = match listed.filter(|listed| !listed.is_empty()) {
+        Some(listed) => listed.parse()?,
+        None => Origins::default(),
+    };
+    Ok(origins.and(format!("http://{address}")).and(format!("http://localhost:{}", address.port())))
+}
+
+/// Who may call the gateway. A `PUBLIC_URL` that is another name leads here through a proxy or tunnel of the developer's.
+fn callers(origins: &Origins, public_url: Option<&str>) -> Callers {
+    match public_url.and_then(|url| url::Url::parse(url).ok()) {
+        Some(url) => Callers::with_pages(origins.clone().and(url.origin().ascii_serialization()))
+            .at(url.host_str().unwrap_or_default()),
+        None => Callers::with_pages(origins.clone()),
     }
 }
 

@@ -3,15 +3,16 @@
 use std::process::ExitCode;
 
 use lambda_http::lambda_runtime::{self, LambdaEvent};
-use lambda_http::{Context, Error, Request, RequestExt, tower};
+use lambda_http::{Context, Error};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use crate::App;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::error::Causes;
-use crate::http::Route;
+use crate::http::{Route, event};
 use crate::telemetry::{self, Extension, Finished, Invocations, Records, Shipper};
 
 /// Serves a route as a Lambda function behind an HTTP API.
@@ -19,16 +20,16 @@ use crate::telemetry::{self, Extension, Finished, Invocations, Records, Shipper}
 pub fn serve(route: &Route) -> ExitCode {
     start(route.uses_table, route.hashes, async |app: App, invocations: Option<Invocations>| {
         let service = route.service(app);
-        let service = tower::service_fn(move |request: Request| {
-            let mut service = service.clone();
-            let guard = begin(invocations.as_ref(), request.lambda_context_ref());
+        lambda_runtime::run(lambda_runtime::service_fn(move |event: LambdaEvent<Value>| {
+            let guard = begin(invocations.as_ref(), &event.context);
+            let answer = event::answer(service.clone(), event);
             async move {
-                let answer = tower::Service::call(&mut service, request).await;
+                let answer = answer.await;
                 drop(guard);
-                answer
+                Ok::<_, Error>(answer)
             }
-        });
-        lambda_http::run(service).await
+        }))
+        .await
     })
 }
 
@@ -42,7 +43,7 @@ where
 {
     start(true, false, async |app: App, invocations: Option<Invocations>| {
         lambda_runtime::run(lambda_runtime::service_fn(move |event: LambdaEvent<E>| {
-            let guard = begin(invocations.as_ref(), Some(&event.context));
+            let guard = begin(invocations.as_ref(), &event.context);
             let answer = handler(app.clone(), event.payload);
             async move {
                 let answer = answer.await;
@@ -55,8 +56,8 @@ where
 }
 
 /// A guard of the invocation, if anybody waits for its end.
-fn begin(invocations: Option<&Invocations>, context: Option<&Context>) -> Option<Finished> {
-    invocations.zip(context).map(|(invocations, context)| invocations.begin(context))
+fn begin(invocations: Option<&Invocations>, context: &Context) -> Option<Finished> {
+    invocations.map(|invocations| invocations.begin(context))
 }
 
 fn start(

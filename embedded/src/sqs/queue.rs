@@ -27,6 +27,31 @@ const TEXTS: [&str; 6] = [
     "SqsManagedSseEnabled",
 ];
 
+/// What `GetQueueAttributes` tells beside the settings.
+const FACTS: [&str; 6] = [
+    "ApproximateNumberOfMessages",
+    "ApproximateNumberOfMessagesDelayed",
+    "ApproximateNumberOfMessagesNotVisible",
+    "CreatedTimestamp",
+    "LastModifiedTimestamp",
+    "QueueArn",
+];
+
+/// Names that `GetQueueAttributes` does not know are refused
+/// (<https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_GetQueueAttributes.html>).
+pub(crate) fn check_attribute_names(names: &[String]) -> Result<(), Refusal> {
+    let known = |name: &str| {
+        name == "All"
+            || FACTS.contains(&name)
+            || TEXTS.contains(&name)
+            || NUMBERS.iter().any(|(number, ..)| *number == name)
+    };
+    match names.iter().find(|name| !known(name)) {
+        Some(unknown) => Err(Refusal::unknown_attribute(unknown)),
+        None => Ok(()),
+    }
+}
+
 pub(crate) type Settings = BTreeMap<String, String>;
 
 pub(crate) struct Queue {
@@ -101,7 +126,9 @@ impl Queue {
             ("ApproximateNumberOfMessagesNotVisible", in_flight),
         ];
         all.extend(counts.map(|(name, count)| (name.to_owned(), count.to_string())));
-        all.insert("CreatedTimestamp".to_owned(), (self.created_at / 1000).to_string());
+        for name in ["CreatedTimestamp", "LastModifiedTimestamp"] {
+            all.insert(name.to_owned(), (self.created_at / 1000).to_string());
+        }
         all.insert("QueueArn".to_owned(), self.arn.clone());
         all
     }

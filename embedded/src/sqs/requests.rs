@@ -1,5 +1,7 @@
 //! The requests' members that are served; others are ignored.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -61,8 +63,8 @@ pub(super) struct Message {
     #[serde(rename = "MessageBody")]
     pub(super) body: String,
     pub(super) delay_seconds: Option<i64>,
-    #[serde(rename = "MessageAttributes")]
-    pub(super) attributes: Option<Value>,
+    #[serde(rename = "MessageAttributes", default)]
+    pub(super) attributes: BTreeMap<String, Value>,
 }
 
 #[derive(Deserialize)]

@@ -187,7 +187,7 @@ async fn a_write_that_is_to_conflict_is_refused_as_often_as_asked_and_then_done(
     use embedded::{Outage, Service};
     let aws = Aws::start().await;
     create_table(&aws.dynamodb).await;
-    aws.embedded.set_outage(Service::DynamoDb, Outage::Conflict { times: 2 }).await;
+    aws.embedded.set_outage(Service::DynamoDb, Outage::Conflict { times: 2 });
     let put = || aws.dynamodb.put_item().table_name(TABLE).item("pk", text("1")).item("sk", text("a"));
     let get = || aws.dynamodb.get_item().table_name(TABLE).key("pk", text("1")).key("sk", text("a"));
     for _ in 0..2 {
@@ -213,7 +213,7 @@ async fn a_write_that_is_to_conflict_is_refused_as_often_as_asked_and_then_done(
         assert_eq!(codes, ["TransactionConflict", "None"]);
     }
     transaction().send().await.unwrap();
-    aws.embedded.set_outage(Service::DynamoDb, Outage::None).await;
+    aws.embedded.set_outage(Service::DynamoDb, Outage::None);
     put().send().await.unwrap();
 }
 
@@ -225,10 +225,10 @@ async fn an_outage_starts_and_ends_at_once() {
 
     for _ in 0..20 {
         tables().await.unwrap();
-        aws.embedded.set_outage(Service::DynamoDb, Outage::Unavailable).await;
+        aws.embedded.set_outage(Service::DynamoDb, Outage::Unavailable);
         let error = tables().await.unwrap_err();
         assert_eq!(error.raw_response().unwrap().status().as_u16(), 503);
         assert_eq!(error.code(), Some("ServiceUnavailable"));
-        aws.embedded.set_outage(Service::DynamoDb, Outage::None).await;
+        aws.embedded.set_outage(Service::DynamoDb, Outage::None);
     }
 }

@@ -32,7 +32,7 @@ async fn records_are_kept_newest_first() {
 #[tokio::test]
 async fn a_partial_failure_names_the_refused_records_and_keeps_the_others() {
     let aws = Aws::start().await;
-    aws.embedded.set_outage(Service::Firehose, Outage::PartialFailure).await;
+    aws.embedded.set_outage(Service::Firehose, Outage::PartialFailure);
 
     let records = (0..3).map(|number| record(number.to_string())).collect();
     let batch = aws.firehose.put_record_batch().delivery_stream_name("logs").set_records(Some(records));
@@ -58,6 +58,10 @@ async fn a_batch_beyond_the_limits_is_refused_whole() {
         let batch = aws.firehose.put_record_batch().delivery_stream_name("logs").set_records(Some(records));
         let error = batch.send().await.unwrap_err().into_service_error();
         assert!(error.is_invalid_argument_exception(), "{case}: {error:?}");
+    }
+    for stream in ["", "logs/1", &"s".repeat(65)] {
+        let put = aws.firehose.put_record().delivery_stream_name(stream).record(record("x")).send().await;
+        assert!(put.unwrap_err().into_service_error().is_invalid_argument_exception(), "{stream}");
     }
     assert!(aws.embedded.received().logs().is_empty());
 }

@@ -7,6 +7,7 @@ use aws_credential_types::Credentials;
 use aws_sdk_s3::config::{Region, RequestChecksumCalculation};
 use embedded::{Embedded, Notification, Options};
 
+mod callers;
 mod dynamodb;
 mod firehose;
 mod run;
@@ -38,6 +39,8 @@ impl Aws {
 
     fn of(embedded: Embedded) -> Self {
         let at = embedded.endpoints();
+        let credentials = embedded.credentials();
+        let credentials = Credentials::from_keys(&credentials.access_key_id, &credentials.secret_access_key, None);
         let http = aws_connector::client(aws_connector::Trust::Amazon).unwrap();
         // The clients are of different types with the same builder.
         macro_rules! client {
@@ -45,7 +48,7 @@ impl Aws {
                 let config = $sdk::Config::builder()
                     .behavior_version($sdk::config::BehaviorVersion::v2026_01_12())
                     .region(Region::new("eu-central-1"))
-                    .credentials_provider(Credentials::from_keys("EMBEDDED", "embedded-secret", None))
+                    .credentials_provider(credentials.clone())
                     .retry_config($sdk::config::retry::RetryConfig::disabled())
                     .http_client(http.clone())
                     .endpoint_url($endpoint)

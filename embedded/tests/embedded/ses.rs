@@ -1,6 +1,7 @@
 //! SES: a mail is kept as it was given, and refused as SES would.
 
 use aws_sdk_sesv2::operation::send_email::builders::SendEmailFluentBuilder;
+use aws_sdk_sesv2::types::builders::MessageBuilder;
 use aws_sdk_sesv2::types::{Body, Content, Destination, EmailContent, Message, MessageHeader, MessageTag};
 use embedded::{Outage, Service};
 
@@ -42,16 +43,45 @@ async fn a_mail_is_kept_with_all_its_parts_newest_first() {
     assert_eq!(mails[0].configuration_set.as_deref(), Some("default"));
 }
 
+// Reported by users of aws-cdk (issue 18903) and saasmail (issue 198): names that were taken on one machine, and not by SES.
 #[tokio::test]
 async fn a_mail_that_ses_would_not_take_is_refused() {
     let aws = Aws::start().await;
-    let tag = MessageTag::builder().name("user").value("not a tag").build().unwrap();
+    let tag = |name: &str, value: &str| MessageTag::builder().name(name).value(value).build().unwrap();
+    let simple = |edit: &dyn Fn(MessageBuilder) -> MessageBuilder| {
+        let text = Body::builder().text(Content::builder().data("x").build().unwrap()).build();
+        let message = Message::builder().subject(Content::builder().data("x").build().unwrap()).body(text);
+        mail(&aws, "ada@example.com").content(EmailContent::builder().simple(edit(message).build()).build())
+    };
+    let header = |name: &str, value: &str| {
+        let header = MessageHeader::builder().name(name).value(value).build().unwrap();
+        simple(&|message| message.headers(header.clone()))
+    };
+    let subject = Content::builder().data("x\r\nBcc: eve@example.com").build().unwrap();
+    let many = MessageHeader::builder().name("X-Mail-Id").value("7").build().unwrap();
     for (case, mail) in [
         ("no recipient", mail(&aws, "x").destination(Destination::builder().build())),
         ("no domain", mail(&aws, "ada")),
         ("a Unicode address", mail(&aws, "ädä@example.com")),
-        ("a tag with spaces", mail(&aws, "ada@example.com").email_tags(tag)),
+        ("two addresses in one", mail(&aws, "ada@example.com, eve@example.com")),
+        ("a domain that ends in a full stop", mail(&aws, "ada@example.com.")),
+        ("a tag with spaces", mail(&aws, "ada@example.com").email_tags(tag("user", "not a tag"))),
+        ("a tag twice", mail(&aws, "ada@example.com").email_tags(tag("kind", "other"))),
         ("no sender", mail(&aws, "ada@example.com").set_from_email_address(None)),
+        (
+            "a comma in the sender's name",
+            mail(&aws, "ada@example.com").from_email_address("Smith, Sons <a@example.com>"),
+        ),
+        ("a group as the sender", mail(&aws, "ada@example.com").from_email_address("Acme: Tools <a@example.com>")),
+        ("a line break in the sender", mail(&aws, "ada@example.com").from_email_address("A\r\nBcc: <a@example.com>")),
+        ("a comma in a reply address", mail(&aws, "ada@example.com").reply_to_addresses("Smith, Sons <a@example.com>")),
+        ("a line break in the subject", simple(&|message| message.subject(subject.clone()))),
+        ("a line break in a header", header("X-Mail-Id", "7\r\nBcc: eve@example.com")),
+        ("a header beyond ASCII", header("X-Name", "Körner")),
+        ("a header that is too long", header("X-Name", &"x".repeat(871))),
+        ("a header with a colon in its name", header("X:Name", "x")),
+        ("a header with a space in its name", header("X Name", "x")),
+        ("sixteen headers", simple(&|message| message.set_headers(Some(vec![many.clone(); 16])))),
     ] {
         let error = mail.send().await.unwrap_err().into_service_error();
         assert!(error.is_bad_request_exception(), "{case}: {error:?}");
@@ -63,12 +93,12 @@ async fn a_mail_that_ses_would_not_take_is_refused() {
 async fn ses_can_be_made_to_reject_and_to_lose_its_answer() {
     let aws = Aws::start().await;
 
-    aws.embedded.set_outage(Service::Ses, Outage::Reject).await;
+    aws.embedded.set_outage(Service::Ses, Outage::Reject);
     let rejected = mail(&aws, "ada@example.com").send().await.unwrap_err();
     assert!(rejected.into_service_error().is_message_rejected());
     assert!(aws.embedded.received().mails().is_empty());
 
-    aws.embedded.set_outage(Service::Ses, Outage::AnswerLost).await;
+    aws.embedded.set_outage(Service::Ses, Outage::AnswerLost);
     mail(&aws, "ada@example.com").send().await.unwrap_err();
     assert_eq!(aws.embedded.received().mails().len(), 1);
 }

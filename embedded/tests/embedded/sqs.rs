@@ -200,6 +200,64 @@ async fn a_batch_of_none_or_of_more_than_ten_is_refused() {
 }
 
 #[tokio::test]
+async fn a_batch_whose_entries_cannot_be_told_apart_is_refused_whole() {
+    let Aws { sqs, embedded: _embedded, .. } = Aws::start().await;
+    let url = create(&sqs, "queue", &[]).await;
+    let long = "x".repeat(81);
+    for (ids, code) in [
+        (["a", "a"], "AWS.SimpleQueueService.BatchEntryIdsNotDistinct"),
+        (["a", ""], "AWS.SimpleQueueService.InvalidBatchEntryId"),
+        (["a", "b c"], "AWS.SimpleQueueService.InvalidBatchEntryId"),
+        (["a", "b/c"], "AWS.SimpleQueueService.InvalidBatchEntryId"),
+        (["a", "ü"], "AWS.SimpleQueueService.InvalidBatchEntryId"),
+        (["a", &long], "AWS.SimpleQueueService.InvalidBatchEntryId"),
+    ] {
+        let entry = |id: &str| SendMessageBatchRequestEntry::builder().id(id).message_body("x").build().unwrap();
+        let entries = ids.map(entry).to_vec();
+        let sent = sqs.send_message_batch().queue_url(&url).set_entries(Some(entries)).send().await;
+        assert_eq!(sent.unwrap_err().code(), Some(code), "{ids:?}");
+        let entry = |id: &str| DeleteMessageBatchRequestEntry::builder().id(id).receipt_handle("x.1").build().unwrap();
+        let entries = ids.map(entry).to_vec();
+        let deleted = sqs.delete_message_batch().queue_url(&url).set_entries(Some(entries)).send().await;
+        assert_eq!(deleted.unwrap_err().code(), Some(code), "{ids:?}");
+    }
+    assert!(receive(&sqs, &url, 0).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_message_that_sqs_would_not_take_is_refused() {
+    let Aws { sqs, embedded: _embedded, .. } = Aws::start().await;
+    let url = create(&sqs, "queue", &[]).await;
+    let send = |body: &str| sqs.send_message().queue_url(&url).message_body(body);
+    let value =
+        |kind: &str, text: &str| MessageAttributeValue::builder().data_type(kind).string_value(text).build().unwrap();
+    let half = "x".repeat(524_288);
+    let eleven = (0..11).map(|number| (number.to_string(), value("String", "x"))).collect();
+    for (case, send, code) in [
+        ("no body", send(""), "MissingParameter"),
+        ("more than 1 MiB", send(&"x".repeat(1_048_577)), "InvalidParameterValue"),
+        (
+            "more with its attribute",
+            send(&half).message_attributes("a", value("String", &half)),
+            "InvalidParameterValue",
+        ),
+        ("a character outside XML", send("\u{FFFF}"), "InvalidMessageContents"),
+        ("a delay over 15 minutes", send("x").delay_seconds(901), "InvalidParameterValue"),
+        ("a negative delay", send("x").delay_seconds(-1), "InvalidParameterValue"),
+        ("eleven attributes", send("x").set_message_attributes(Some(eleven)), "InvalidParameterValue"),
+        ("a name with spaces", send("x").message_attributes("a b", value("String", "x")), "InvalidParameterValue"),
+        ("a reserved name", send("x").message_attributes("AWS.x", value("String", "x")), "InvalidParameterValue"),
+        ("no such type", send("x").message_attributes("a", value("Text", "x")), "InvalidParameterValue"),
+        ("no value", send("x").message_attributes("a", value("String", "")), "InvalidParameterValue"),
+    ] {
+        assert_eq!(send.send().await.unwrap_err().code(), Some(code), "{case}");
+    }
+    let read = sqs.get_queue_attributes().queue_url(&url).attribute_names("NoSuchName".into());
+    assert_eq!(read.send().await.unwrap_err().code(), Some("InvalidAttributeName"));
+    assert!(receive(&sqs, &url, 0).await.is_empty());
+}
+
+#[tokio::test]
 async fn message_attributes_come_back() {
     let Aws { sqs, embedded: _embedded, .. } = Aws::start().await;
     let url = create(&sqs, "queue", &[]).await;
@@ -247,9 +305,9 @@ async fn a_lost_answer_leaves_the_message_sent() {
     let Aws { sqs, embedded, .. } = Aws::start().await;
     let url = create(&sqs, "queue", &[]).await;
 
-    embedded.set_outage(Service::Sqs, Outage::AnswerLost).await;
+    embedded.set_outage(Service::Sqs, Outage::AnswerLost);
     sqs.send_message().queue_url(&url).message_body("x").send().await.unwrap_err();
-    embedded.set_outage(Service::Sqs, Outage::None).await;
+    embedded.set_outage(Service::Sqs, Outage::None);
 
     assert_eq!(receive(&sqs, &url, 0).await.len(), 1);
 }

@@ -219,11 +219,12 @@ fn give_body(response: &mut Response, error: &Error, request_id: &str) {
     Problem::new(error.code(), error.to_string(), errors, request_id).write_to(response);
 }
 
-/// The whole answer of a gateway that gives a request to no function.
+/// The whole answer of a gateway that gives a request to no function; `detail` says more than the code's title.
 #[must_use]
-pub fn refusal(code: Code, request_id: &str) -> Response {
+pub fn refusal(code: Code, detail: Option<String>, request_id: &str) -> Response {
     let mut response = code.status().into_response();
-    Problem::new(code, code.title().to_owned(), Vec::new(), request_id).write_to(&mut response);
+    let detail = detail.unwrap_or_else(|| code.title().to_owned());
+    Problem::new(code, detail, Vec::new(), request_id).write_to(&mut response);
     add_headers(response.headers_mut(), request_id);
     response
 }

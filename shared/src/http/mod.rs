@@ -3,6 +3,7 @@
 pub mod answer;
 pub mod body;
 pub mod caller;
+pub mod event;
 pub mod fields;
 pub mod limit;
 pub mod negotiation;
