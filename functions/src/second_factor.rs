@@ -7,7 +7,7 @@ use shared::domain::Invalid;
 use shared::domain::factor::{Factor, Method, Permission, Spent};
 use shared::domain::id::{CeremonyId, DeviceId, SessionId, UserId};
 use shared::domain::lockout::{self, Attempts};
-use shared::domain::mail::OwedMail;
+use shared::domain::mail::{FactorChange, OwedMail};
 use shared::domain::passkey::{CeremonyState, PASSKEYS, PasskeyId};
 use shared::domain::recovery::RecoveryCode;
 use shared::domain::session::{Reauthentication, Session};
@@ -194,6 +194,24 @@ async fn still_there(app: &App, user: UserId, session: SessionId, factor: &Facto
     let caller = CurrentUser { signed_in_at: session.signed_in_at, user, session };
     caller.must_have_signed_in_recently(now)?;
     Ok((caller.user, caller.session))
+}
+
+/// The email that is owed for a proof that is used up: of a recovery code the owner is told, whatever it proved.
+pub async fn owed(app: &App, user: &User, spent: Option<&Spent>) -> Result<Option<OwedMail>> {
+    let Some(Spent::RecoveryCode(_)) = spent else {
+        return Ok(None);
+    };
+    let left = app.store().factors(user.id, None).await?.recovery_codes_left();
+    let change = FactorChange::RecoveryCodeUsed(left.saturating_sub(1));
+    Ok(Some(OwedMail::of_factor(user, change, app.clock.now())))
+}
+
+/// Tells of a recovery code that was used, once the proof is used up.
+pub async fn tell(app: &App, user: &User, mail: Option<OwedMail>) {
+    if let Some(mail) = mail {
+        Event::RecoveryCodeUsed { user: user.id }.record();
+        app.tell_emailer(&mail).await;
+    }
 }
 
 /// Notes in the session that its user proved a second factor by adding it. The factor is there whatever becomes of this: at

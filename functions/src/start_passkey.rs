@@ -71,10 +71,12 @@ pub async fn handler(
     let (id, ceremony) = (CeremonyId::new(now), Ceremony::begin(state, spent.is_some(), now));
     match spent {
         Some(spent) => {
-            if !app.store().begin_ceremony_with(user.id, id, &ceremony, &spent).await? {
+            let mail = second_factor::owed(&app, &user, Some(&spent)).await?;
+            if !app.store().begin_ceremony_with(user.id, id, &ceremony, &spent, mail.as_ref()).await? {
                 // Another request used the proof first.
                 return Err(second_factor::refuse(user.id, spent.method()));
             }
+            second_factor::tell(&app, &user, mail).await;
         }
         None => app.store().begin_ceremony(Some(user.id), id, &ceremony).await?,
     }

@@ -74,10 +74,12 @@ pub async fn handler(
     let expires_at = now.plus(ENROLMENT_LIFE);
     let stepped_up = spent.is_some();
     let totp = Totp { secret: sealed, created_at: now, expires_at, confirmed_at: None, last_step: None, stepped_up };
-    if !app.store().start_totp(user.id, &totp, spent.as_ref()).await? {
+    let mail = second_factor::owed(&app, &user, spent.as_ref()).await?;
+    if !app.store().start_totp(user.id, &totp, spent.as_ref(), mail.as_ref()).await? {
         // Confirmed by another request meanwhile, or one that used the same proof was faster.
         return Err(spent.map_or(Error::TotpAlreadyEnrolled, |spent| second_factor::refuse(user.id, spent.method())));
     }
+    second_factor::tell(&app, &user, mail).await;
     Event::SecondFactorRequested { user: user.id }.record();
     let url = secret.otpauth_url(&app.config.mail.product_name, &user.email.to_string());
     Ok(Answer::ok(TotpStarted {

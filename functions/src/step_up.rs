@@ -13,7 +13,6 @@ use shared::domain::Invalid;
 use shared::domain::factor::Spent;
 use shared::domain::id::SessionId;
 use shared::domain::lockout::Bucket;
-use shared::domain::mail::{FactorChange, OwedMail};
 use shared::domain::password::Password;
 use shared::domain::user::User;
 use shared::error::Code;
@@ -78,17 +77,11 @@ pub async fn handler(
         }
     };
     let now = app.clock.now();
-    let mail = match &spent {
-        Some(Spent::RecoveryCode(_)) => Some(recovery_code_used(&app, &user).await?),
-        _ => None,
-    };
+    let mail = second_factor::owed(&app, &user, spent.as_ref()).await?;
     if !app.store().reauthenticate(&user, session, spent.as_ref(), mail.as_ref(), now).await? {
         return Err(refuse(&app, &user, session, spent.as_ref()).await?);
     }
-    if let Some(mail) = mail {
-        Event::RecoveryCodeUsed { user: user.id }.record();
-        app.tell_emailer(&mail).await;
-    }
+    second_factor::tell(&app, &user, mail).await;
     let method = spent.map_or("password", |spent| spent.method().as_str());
     Event::SteppedUp { user: user.id, session, method }.record();
     Ok(StatusCode::NO_CONTENT)
@@ -103,12 +96,6 @@ async fn compare(app: &App, user: &User, session: SessionId, password: &Password
         return Err(Error::WrongPassword);
     }
     Ok(())
-}
-
-async fn recovery_code_used(app: &App, user: &User) -> Result<OwedMail> {
-    let left = app.store().factors(user.id, None).await?.recovery_codes_left();
-    let change = FactorChange::RecoveryCodeUsed(left.saturating_sub(1));
-    Ok(OwedMail::of_factor(user, change, app.clock.now()))
 }
 
 /// Why a right proof was not taken: the session ended in the meantime, the account has other factors than it had, or another

@@ -112,6 +112,28 @@ async fn each_second_factor_makes_an_old_session_recent() {
 }
 
 #[tokio::test]
+async fn an_owner_is_told_of_every_recovery_code_that_is_used() {
+    let app = TestApp::start().await;
+    let ada = app.signed_in(ADA).await;
+    let mut key = authenticator(&app);
+    let codes = added(&ada, &mut key).await["recovery_codes"].clone();
+    let used = async |left: usize| {
+        app.idle().await;
+        let mails = app.mails(ADA).await;
+        let told =
+            mails.iter().filter(|mail| text(&mail["text"]).contains(&format!("{left} recovery codes are left.")));
+        told.count()
+    };
+    options(&ada, &json!({ "recovery_code": codes[0] })).await;
+    assert_eq!(used(9).await, 1, "to begin adding a passkey");
+    assert_eq!(ada.post("/user/totp", &json!({ "recovery_code": codes[1] })).await.status, 200);
+    assert_eq!(used(8).await, 1, "to begin adding an app");
+    assert_eq!(step_up(&ada, &json!({ "recovery_code": codes[2] })).await.status, 204);
+    assert_eq!(used(7).await, 1, "to step up");
+    assert_eq!(app.events("recovery_code_used").await.len(), 3);
+}
+
+#[tokio::test]
 async fn the_password_is_not_enough_where_there_is_a_second_factor() {
     let app = TestApp::start().await;
     let owner = Owner::enrolled(&app, ADA).await;

@@ -108,11 +108,17 @@ impl Store {
     }
 
     /// Notes an authenticator app that waits for its first code, in place of another that waits, and uses up what was spent for
-    /// it. `false` when one is in force, or what is spent was used meanwhile.
+    /// it; `mail` is owed besides. `false` when one is in force, or what is spent was used in the meantime.
     ///
     /// # Errors
     /// Only when the table cannot be written.
-    pub async fn start_totp(&self, user: UserId, totp: &Totp, spent: Option<&Spent>) -> Result<bool> {
+    pub async fn start_totp(
+        &self,
+        user: UserId,
+        totp: &Totp,
+        spent: Option<&Spent>,
+        mail: Option<&OwedMail>,
+    ) -> Result<bool> {
         let pk = user_key(user);
         let mut item = to_item(pk.clone(), TOTP, totp)?;
         item.insert("ttl".into(), n(totp.expires_at.seconds()));
@@ -120,11 +126,12 @@ impl Store {
         if let Some(spent) = spent {
             items.extend(self.spend_and_forgive(&pk, spent, None)?);
         }
+        items.extend(self.owe(mail)?);
         self.transact(items).await
     }
 
-    /// Keeps what was asked of an authenticator to add a passkey, and uses up what was spent for it. `false` when that was
-    /// used meanwhile.
+    /// Keeps what was asked of an authenticator to add a passkey, and uses up what was spent for it; `mail` is owed besides.
+    /// `false` when what is spent was used in the meantime.
     ///
     /// # Errors
     /// Only when the table cannot be written.
@@ -134,10 +141,12 @@ impl Store {
         id: CeremonyId,
         ceremony: &Ceremony,
         spent: &Spent,
+        mail: Option<&OwedMail>,
     ) -> Result<bool> {
         let pk = user_key(user);
         let mut items = vec![self.put_new(Self::ceremony_item(Some(user), id, ceremony)?)?];
         items.extend(self.spend_and_forgive(&pk, spent, None)?);
+        items.extend(self.owe(mail)?);
         self.transact(items).await
     }
 
@@ -262,9 +271,7 @@ impl Store {
             Some(spent) => items.extend(self.spend_and_forgive(&pk, spent, None)?),
             None => items.push(delete(self.delete_of(&address_key(&user.email.folded()), &sign_in_attempts_of(None)))?),
         }
-        if let Some(mail) = mail {
-            items.push(self.put_new(Self::mail_item(mail)?)?);
-        }
+        items.extend(self.owe(mail)?);
         self.transact(items).await
     }
 
@@ -416,10 +423,12 @@ impl Store {
         if let Some(client) = client {
             items.extend(self.remember(session.user, client)?);
         }
-        if let Some(mail) = mail {
-            items.push(self.put_new(Self::mail_item(mail)?)?);
-        }
+        items.extend(self.owe(mail)?);
         self.transact(items).await
+    }
+
+    fn owe(&self, mail: Option<&OwedMail>) -> Result<Option<TransactWriteItem>> {
+        mail.map(|mail| self.put_new(Self::mail_item(mail)?)).transpose()
     }
 
     /// # Errors
