@@ -5,8 +5,11 @@ use std::path::{Path, PathBuf};
 
 use functions::ROUTES;
 use functions::documentation::openapi::document;
-use serde_json::Value;
+use serde_json::{Value, json};
+use shared::domain::password::MinLength;
+use shared::domain::picture::CONTENT_TYPES;
 use shared::error::Code;
+use tests::contract;
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
@@ -52,7 +55,7 @@ fn documented() -> BTreeSet<(String, String)> {
 }
 
 fn openapi() -> Value {
-    serde_json::from_str(&document("Example").to_json().unwrap()).unwrap()
+    serde_json::from_str(&document("Example", MinLength::default()).to_json().unwrap()).unwrap()
 }
 
 #[test]
@@ -221,6 +224,104 @@ fn signed_in_routes_say_so_in_the_document_and_the_others_do_not() {
             }
         }
     }
+}
+
+#[test]
+fn every_operation_says_what_it_does_and_what_it_needs() {
+    let mut document = openapi();
+    for (path, item) in document["paths"].as_object_mut().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            let description = operation["description"].as_str().unwrap_or_default();
+            assert!(description.ends_with('.'), "{method} {path} has no description");
+            // None is said by an empty list; a missing one leaves it open.
+            assert!(operation["security"].is_array(), "{method} {path} does not say whether it needs credentials");
+        }
+    }
+}
+
+/// Found with schemathesis: examples that their own schema refuses mislead whoever copies them.
+#[test]
+fn every_example_in_the_document_fits_its_schema() {
+    let document = openapi();
+    let mut found = Vec::new();
+    collect_examples(&document, &mut Vec::new(), &mut found);
+    assert!(found.len() > 100, "{} examples were found", found.len());
+    for (schema, example) in found {
+        let problems = contract::problems(&schema, &example);
+        assert_eq!(problems, None, "{schema}: {example}");
+    }
+}
+
+/// Every example with a pointer to its schema: the schema that holds it, or the one beside it.
+fn collect_examples(value: &Value, at: &mut Vec<String>, found: &mut Vec<(String, Value)>) {
+    match value {
+        Value::Array(values) => values.iter().enumerate().for_each(|(index, value)| {
+            at.push(index.to_string());
+            collect_examples(value, at, found);
+            at.pop();
+        }),
+        Value::Object(fields) => {
+            let own = at.join("/");
+            let beside = if fields.contains_key("schema") { format!("{own}/schema") } else { own };
+            found.extend(fields.get("example").map(|example| (beside.clone(), example.clone())));
+            match fields.get("examples") {
+                Some(Value::Array(examples)) => found.extend(examples.iter().map(|one| (beside.clone(), one.clone()))),
+                Some(Value::Object(named)) => {
+                    found.extend(named.values().map(|example| (beside.clone(), example["value"].clone())));
+                }
+                _ => {}
+            }
+            for (name, value) in fields.iter().filter(|(name, _)| !["example", "examples"].contains(&name.as_str())) {
+                at.push(contract::escaped(name));
+                collect_examples(value, at, found);
+                at.pop();
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Found with schemathesis: an answer that fits both forms of a choice fits neither.
+#[test]
+fn what_is_active_does_not_fit_the_schema_of_what_is_not() {
+    let introspection = |body: &Value| contract::problems("components/schemas/Introspection", body);
+    let active = json!({
+        "active": true, "token_type": "Bearer", "iss": "https://api.example.com/api/v1",
+        "sub": "0198c0de-0000-7000-8000-000000000000", "aud": "https://api.example.com/api/v1", "exp": 1, "iat": 1, "nbf": 1,
+        "jti": "0198c0de-0000-7000-8000-000000000001", "sid": "0198c0de-0000-7000-8000-000000000002",
+        "client_id": "web", "roles": ["user"], "auth_time": 1,
+    });
+    assert_eq!(introspection(&active), None);
+    assert_eq!(introspection(&json!({ "active": false })), None);
+    for wrong in [json!({ "active": true }), json!({ "active": null }), json!({})] {
+        assert!(introspection(&wrong).is_some(), "{wrong}");
+    }
+}
+
+#[test]
+fn a_body_with_a_proof_has_exactly_one() {
+    let passkey = json!({ "challenge_token": "0198c0de-0000-7000-8000-000000000000", "credential": {} });
+    for (schema, passkey, common) in
+        [("StepUp", passkey, json!({})), ("VerifyLogin", json!({}), json!({ "challenge_token": "x" }))]
+    {
+        let proofs = [("code", json!("287082")), ("recovery_code", json!("7QK4")), ("passkey", passkey)];
+        for count in 0..=3 {
+            for first in 0..3 {
+                let mut body = common.clone();
+                for (name, proof) in proofs.iter().cycle().skip(first).take(count) {
+                    body[*name] = proof.clone();
+                }
+                let problems = contract::problems(&format!("components/schemas/{schema}"), &body);
+                assert_eq!(problems.is_none(), count == 1, "{schema}: {body} {problems:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_picture_has_one_of_the_types_that_are_resized() {
+    let schema = &openapi()["components"]["schemas"]["UploadPicture"]["properties"]["content_type"];
+    assert_eq!(schema["enum"], json!(CONTENT_TYPES));
 }
 
 #[test]

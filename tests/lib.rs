@@ -3,6 +3,7 @@
 #![allow(clippy::missing_panics_doc, clippy::must_use_candidate, reason = "a test harness stops where it cannot go on")]
 
 pub mod authenticator;
+pub mod contract;
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -292,10 +293,16 @@ impl TestApp {
 }
 
 impl Answer {
+    /// Sends a request; the answer has to be one that the API's document knows.
     pub async fn of(request: RequestBuilder) -> Self {
-        let response = request.send().await.expect("an answer");
+        let (client, request) = request.build_split();
+        let request = request.expect("a request");
+        let (method, path) = (request.method().clone(), request.url().path().to_owned());
+        let response = client.execute(request).await.expect("an answer");
         let (status, headers) = (response.status(), response.headers().clone());
-        Self { status, headers, text: response.text().await.expect("text") }
+        let answer = Self { status, headers, text: response.text().await.expect("text") };
+        contract::check(&method, &path, &answer);
+        answer
     }
 
     pub fn json(&self) -> Value {

@@ -68,7 +68,8 @@ const PATHS: [(&str, &str); 38] = [
     ("/api/v1/apidocs", "GET"),
     ("/apidocs", "GET"),
     ("/api/v1/.well-known/jwks.json", "GET"),
-    ("/.well-known/openid-configuration", "GET"),
+    ("/.well-known/oauth-authorization-server", "GET"),
+    ("/.well-known/oauth-authorization-server/api/v1", "GET"),
     ("/api/v1/.well-known/change-password", "GET"),
     ("/.well-known/change-password", "GET"),
 ];

@@ -149,7 +149,9 @@ async fn an_access_token_says_what_rfc_9068_asks_for_and_the_published_keys_veri
     assert_eq!(header, json!({ "typ": "at+jwt", "alg": "ES256", "kid": published[0] }));
     let mut names: Vec<_> = claims.as_object().unwrap().keys().map(String::as_str).collect();
     names.sort_unstable();
-    assert_eq!(names, ["amr", "aud", "auth_time", "exp", "iat", "iss", "jti", "nbf", "roles", "sid", "sub"]);
+    let expected = ["amr", "aud", "auth_time", "client_id", "exp", "iat", "iss", "jti", "nbf", "roles", "sid", "sub"];
+    assert_eq!(names, expected);
+    assert_eq!(claims["client_id"], "web");
     assert_eq!((&claims["iss"], &claims["aud"]), (&json!(app.url("")), &json!(app.url(""))));
     assert_eq!((&claims["sub"], &claims["roles"]), (&json!(ada.id), &json!(["user"])));
     let time = |name: &str| claims[name].as_i64().unwrap_or_else(|| panic!("{name}: {claims}"));
@@ -164,7 +166,7 @@ async fn an_access_token_says_what_rfc_9068_asks_for_and_the_published_keys_veri
     let (_, next) = read(&ada.access_token);
     assert_ne!(next["jti"], claims["jti"]);
     assert!(next["iat"].as_i64().unwrap() >= time("iat") + 300);
-    for same in ["iss", "aud", "sub", "sid", "roles", "auth_time", "amr"] {
+    for same in ["iss", "aud", "sub", "client_id", "sid", "roles", "auth_time", "amr"] {
         assert_eq!(next[same], claims[same], "{same}");
     }
     let (_, elsewhere) = read(&app.sign_in("ada@example.com").await.access_token);
@@ -183,6 +185,28 @@ async fn an_audience_that_is_configured_stands_in_the_token_and_is_asked_for() {
     let key = private_key(&app).await;
     let for_the_issuer = sign(&header, &with(&claims, &json!({ "aud": app.url("") })), &key.encoding, Algorithm::ES256);
     assert_eq!(user(&app, &for_the_issuer).await.code(), "invalid_token");
+}
+
+/// Validators after RFC 9068 (express-oauth2-jwt-bearer, oauth4webapi, Authlib) refuse a token without a client.
+#[tokio::test]
+async fn a_token_names_the_configured_client_after_every_refresh() {
+    let app = TestApp::start_with(&[("CLIENT_ID", "https://app.example.com/web")]).await;
+    let mut ada = app.signed_in("ada@example.com").await;
+    for how in ["a sign-in", "a refresh"] {
+        assert_eq!(read(&ada.access_token).1["client_id"], "https://app.example.com/web", "{how}");
+        ada.refresh().await;
+    }
+}
+
+/// They were made before the claim was there, and are good for minutes yet.
+#[tokio::test]
+async fn tokens_of_an_earlier_version_without_a_client_are_taken() {
+    let app = TestApp::start().await;
+    let ada = app.signed_in("ada@example.com").await;
+    let (header, claims) = read(&ada.access_token);
+    let older = with(&claims, &json!({ "client_id": null }));
+    let token = sign(&header, &older, &private_key(&app).await.encoding, Algorithm::ES256);
+    assert_eq!(user(&app, &token).await.status, 200);
 }
 
 #[tokio::test]
@@ -212,8 +236,7 @@ async fn every_algorithm_works_from_end_to_end() {
         assert_eq!(ada.get("/user").await.json()["id"], json!(ada.id));
         ada.refresh().await;
         assert_eq!(ada.get("/user").await.status, 200);
-        let metadata = app.get("/.well-known/openid-configuration").await.json();
-        assert_eq!(metadata["id_token_signing_alg_values_supported"], json!([algorithm]));
+        let metadata = app.get("/.well-known/oauth-authorization-server").await.json();
         assert_eq!(metadata["issuer"], json!(app.url("")));
 
         let mut tampered = ada.access_token.clone().into_bytes();

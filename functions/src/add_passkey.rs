@@ -27,7 +27,7 @@ use shared::telemetry::audit::Event;
 use shared::{App, Error, Result};
 use utoipa::ToSchema;
 
-use crate::confirm_totp::shown;
+use crate::confirm_totp::{RECOVERY_CODES, shown};
 use crate::get_factors::PasskeyView;
 use crate::second_factor::{self, ceremony_id};
 
@@ -61,12 +61,13 @@ pub struct PasskeyAdded {
     /// Ten, with the first second factor of the account; each signs in once in place of it, with the password. They are not
     /// shown again.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(min_items = 10, max_items = 10, example = json!(["7QK4-0R2M-XV9T-B3HD-51NW-ZC8P"]))]
+    #[schema(min_items = 10, max_items = 10, example = json!(RECOVERY_CODES))]
     recovery_codes: Option<Vec<String>>,
 }
 
 #[utoipa::path(
     post, path = "/user/passkeys", tag = "factor", operation_id = "add_passkey", summary = "Add a passkey",
+    description = "Takes what the authenticator made for the options, once and within five minutes. The first second factor of an account comes with ten recovery codes, shown once.",
     request_body = AddPasskey, security(("access_token" = [])),
     responses((status = 201, description = "Added; it signs in from now on", body = PasskeyAdded))
 )]

@@ -42,6 +42,7 @@ pub struct ChangePassword {
 
 #[utoipa::path(
     put, path = "/user/password", tag = "user", operation_id = "change_password", summary = "Change one's own password",
+    description = "Takes the current password as well. All other sessions end; this one keeps its tokens.",
     request_body = ChangePassword, security(("access_token" = [])),
     responses((status = 204, description = "Changed; all other sessions are over"))
 )]
@@ -101,7 +102,8 @@ impl ChangePassword {
             Known { email: Some(&user.email), name: Some(&user.name), product: Some(&app.config.mail.product_name) };
         let mut fields = Fields::default();
         let current = fields.required("current_password", self.current_password, |text| Ok(Password::new(&text)));
-        let new = fields.required("new_password", self.new_password, |text| NewPassword::parse(&text, known));
+        let shortest = app.config.password_min_length;
+        let new = fields.required("new_password", self.new_password, |text| NewPassword::parse(&text, shortest, known));
         fields.finish(current.zip(new))
     }
 }

@@ -48,7 +48,8 @@ pub enum Confirmation {
 
 #[utoipa::path(
     get, path = "/auth/confirm", tag = "auth", operation_id = "open_confirmation_link",
-    summary = "Confirm an address, as a program that prefers `application/json` by name; open the link, as a browser",
+    summary = "Confirm an address, as a program; open the link, as a browser",
+    description = "A request that prefers `application/json` by name confirms the address. Any other gets a page with a button that does, so that previews in chats and scanners of emails confirm nothing. The account of the configured administrator, and one that two registered for, are confirmed by choosing a password instead.",
     params(Confirm),
     responses((status = 200, description = "Confirmed now or before", content((Confirmation = "application/json"), (String = "text/html"))))
 )]
@@ -78,6 +79,7 @@ pub async fn open(
 #[utoipa::path(
     post, path = "/auth/confirm", tag = "auth", operation_id = "confirm",
     summary = "Confirm an address",
+    description = "Takes the token of the mailed link, as JSON or from the form of the page. The answer is a page where `Accept` prefers HTML.",
     request_body(content((Confirm = "application/json"), (Confirm = "application/x-www-form-urlencoded"))),
     responses((status = 200, description = "Confirmed now or before", content((Confirmation = "application/json"), (String = "text/html"))))
 )]

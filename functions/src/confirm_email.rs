@@ -43,7 +43,9 @@ pub struct EmailChanged {
 
 #[utoipa::path(
     get, path = "/auth/email/confirm", tag = "auth", operation_id = "open_email_confirmation_link",
-    summary = "Open the link, as a browser", params(Confirm),
+    summary = "Open the link, as a browser",
+    description = "A page with a button that confirms the new address. Opening it changes nothing.",
+    params(Confirm),
     responses((status = 200, description = "A page with a button", body = String, content_type = "text/html"))
 )]
 pub async fn open(State(app): State<App>, token: MailedToken) -> Response {
@@ -62,6 +64,7 @@ pub async fn open(State(app): State<App>, token: MailedToken) -> Response {
 
 #[utoipa::path(
     post, path = "/auth/email/confirm", tag = "auth", operation_id = "confirm_email", summary = "Confirm a new address",
+    description = "Takes the token of the mailed link and moves the account to the new address. The old address gets an email with a link that undoes the change for a week. The answer is a page where `Accept` prefers HTML.",
     request_body(content((Confirm = "application/json"), (Confirm = "application/x-www-form-urlencoded"))),
     responses((status = 200, description = "The account has the address", content((EmailChanged = "application/json"), (String = "text/html"))))
 )]

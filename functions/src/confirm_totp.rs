@@ -47,9 +47,23 @@ pub struct TotpConfirmed {
     /// Ten, where none were left: with the first second factor of the account, or once all were used. Each signs in once in
     /// place of it, with the password. They are not shown again.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(min_items = 10, max_items = 10, example = json!(["7QK4-0R2M-XV9T-B3HD-51NW-ZC8P"]))]
+    #[schema(min_items = 10, max_items = 10, example = json!(RECOVERY_CODES))]
     recovery_codes: Option<Vec<String>>,
 }
+
+/// Ten recovery codes, as examples in the API's document.
+pub const RECOVERY_CODES: [&str; 10] = [
+    "7QK4-0R2M-XV9T-B3HD-51NW-ZC8P",
+    "2M9X-KT4V-81QC-H0ZR-6DNB-W3JF",
+    "B5RN-0W7D-4XJP-9CTM-KV2H-Q8Z1",
+    "F3ZC-T6HQ-M0VK-27PX-8RJ4-N9DB",
+    "H8DV-1JXN-Z5RB-C4QT-0MKP-7W2F",
+    "J0WP-9QCM-3F7Z-XR1K-BT5D-V4N8",
+    "N4TB-V2RK-D9HX-5P0W-MJ7C-1ZQ6",
+    "R6XF-8ZPD-Q1JN-W7MB-3VHC-0KT9",
+    "V9HM-C5KT-0BWQ-J3ZX-P8RD-64FN",
+    "X1QJ-N3VB-7KPM-Z0DT-4HWR-9C5F",
+];
 
 /// Recovery codes as their owner sees them.
 #[must_use]
@@ -59,7 +73,9 @@ pub fn shown(codes: &[RecoveryCode]) -> Vec<String> {
 
 #[utoipa::path(
     post, path = "/user/totp/confirm", tag = "factor", operation_id = "confirm_totp",
-    summary = "Put an authenticator app in force", request_body = ConfirmTotp, security(("access_token" = [])),
+    summary = "Put an authenticator app in force",
+    description = "Takes a code of the app within 15 minutes after `POST /user/totp`. The first second factor of an account comes with ten recovery codes, shown once.",
+    request_body = ConfirmTotp, security(("access_token" = [])),
     responses((status = 200, description = "In force; with recovery codes, shown once, if none were left", body = TotpConfirmed))
 )]
 pub async fn handler(

@@ -35,6 +35,7 @@ pub const ROUTE: Route = Route::new("delete_passkey", &["DELETE"], &["/user/pass
 
 #[utoipa::path(
     delete, path = "/user/passkeys/{id}", tag = "factor", operation_id = "delete_passkey", summary = "Remove a passkey",
+    description = "Needs a recent sign-in with the second factor, or a proof of it in the body, which may be this passkey. Other sessions end. The recovery codes are removed with the last second factor.",
     params(Which), request_body = Option<StepUp>, security(("access_token" = [])),
     responses((status = 204, description = "Removed; without another factor the password alone signs in"))
 )]

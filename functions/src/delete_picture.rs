@@ -18,6 +18,7 @@ pub const ROUTE: Route = Route::new("delete_picture", &["DELETE"], &["/user/pict
 
 #[utoipa::path(
     delete, path = "/user/picture", tag = "picture", operation_id = "delete_picture", summary = "Remove one's picture",
+    description = "Uploads that are in progress are dropped.",
     security(("access_token" = [])), responses((status = 204, description = "Removed, or there was none"))
 )]
 pub async fn handler(caller: CurrentUser, State(app): State<App>) -> Result<StatusCode> {

@@ -30,6 +30,7 @@ pub const ROUTE: Route = Route::new("delete_totp", &["DELETE"], &["/user/totp"],
 
 #[utoipa::path(
     delete, path = "/user/totp", tag = "factor", operation_id = "delete_totp", summary = "Remove the authenticator app",
+    description = "Needs a recent sign-in with the second factor, or a proof of it in the body. Other sessions end. The recovery codes are removed as well unless a passkey is left.",
     request_body = Option<StepUp>, security(("access_token" = [])),
     responses((status = 204, description = "Removed; without a passkey the password alone signs in"))
 )]

@@ -27,6 +27,7 @@ pub const ROUTE: Route = Route::new("delete_user", &["DELETE"], &["/user"], || d
 
 #[utoipa::path(
     delete, path = "/user", tag = "user", operation_id = "delete_user", summary = "Delete a user for good",
+    description = "Deletes the account of the caller, or with `id` that of another user, for administrators. Needs a recent sign-in. Sessions, pictures and queued emails are deleted as well.",
     params(Which), security(("access_token" = [])),
     responses((status = 204, description = "Deleted"))
 )]

@@ -16,9 +16,10 @@ pub mod openapi;
 const PAGE: &str = "/apidocs";
 const DOCUMENT: &str = "/openapi.json";
 
-pub const ROUTE: Route = Route::new("documentation", &["GET"], &[DOCUMENT, PAGE, "/apidocs/{*asset}"], || get(either))
-    .also_at_root()
-    .without_table();
+const PATHS: &[&str] = &[DOCUMENT, PAGE, "/apidocs/{*asset}"];
+
+pub const ROUTE: Route =
+    Route::new("documentation", &["GET"], PATHS, || get(either)).also_at_root(PATHS).without_table();
 
 /// Swagger UI styles its elements in place and shows images from data URLs.
 const POLICY: HeaderValue = HeaderValue::from_static(
@@ -58,16 +59,19 @@ async fn either(OriginalUri(uri): OriginalUri, State(app): State<App>) -> Result
 
 #[utoipa::path(
     get, path = "/openapi.json", tag = "service", operation_id = "openapi", summary = "This document",
+    description = "OpenAPI 3.1, made from the code of the service.",
     responses((status = 200, description = "OpenAPI 3.1", body = Object))
 )]
 pub fn openapi_json(app: &App) -> Result<Response> {
-    let json = document(&app.config.mail.product_name).to_json().map_err(Error::internal)?;
+    let json =
+        document(&app.config.mail.product_name, app.config.password_min_length).to_json().map_err(Error::internal)?;
     let json_type = HeaderValue::from_static("application/json; charset=utf-8");
     Ok(([(CONTENT_TYPE, json_type), (CACHE_CONTROL, CACHEABLE)], json).into_response())
 }
 
 #[utoipa::path(
     get, path = "/apidocs", tag = "service", operation_id = "apidocs", summary = "A page to try the API from",
+    description = "Swagger UI for this document.",
     responses((status = 200, description = "The page", body = String, content_type = "text/html"))
 )]
 fn page() -> Response {

@@ -29,6 +29,7 @@ pub struct Which {
 
 #[utoipa::path(
     delete, path = "/auth/sessions/{id}", tag = "auth", operation_id = "end_session", summary = "End one of one's own sessions",
+    description = "The tokens of the session stop working at once. It may be the session of this request.",
     params(Which), security(("access_token" = [])),
     responses((status = 204, description = "Ended"))
 )]

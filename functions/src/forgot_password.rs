@@ -40,7 +40,9 @@ pub struct ResetRequested {
 
 #[utoipa::path(
     post, path = "/auth/password/forgot", tag = "auth", operation_id = "forgot_password",
-    summary = "Ask for a link to choose a new password", request_body = ForgotPassword,
+    summary = "Ask for a link to choose a new password",
+    description = "Mails a link to choose a new password if an account has the address, at most once a minute for an account. The answer is the same for every address.",
+    request_body = ForgotPassword,
     responses((status = 202, description = "If an account has this address, a mail is on its way", body = ResetRequested))
 )]
 pub async fn handler(

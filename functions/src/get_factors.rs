@@ -92,6 +92,7 @@ impl PasskeyView {
 
 #[utoipa::path(
     get, path = "/user/factors", tag = "factor", operation_id = "get_factors", summary = "Read one's factors",
+    description = "The authenticator app, the passkeys and the number of recovery codes that are left. No secret and no code.",
     security(("access_token" = [])), responses((status = 200, description = "What is enrolled", body = FactorsView))
 )]
 pub async fn handler(caller: CurrentUser, State(app): State<App>) -> Result<Answer<FactorsView>> {

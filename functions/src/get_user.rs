@@ -33,6 +33,7 @@ pub struct Which {
 
 #[utoipa::path(
     get, path = "/user", tag = "user", operation_id = "get_user", summary = "Read a user",
+    description = "The account of the caller, or with `id` that of another user, for administrators.",
     params(Which), security(("access_token" = [])),
     responses((status = 200, description = "The user", body = UserView))
 )]

@@ -8,7 +8,9 @@ use shared::http::Route;
 use shared::http::answer::Answer;
 use utoipa::ToSchema;
 
-pub const ROUTE: Route = Route::new("health", &["GET"], &["/health"], || get(handler)).also_at_root().without_table();
+const PATHS: &[&str] = &["/health"];
+
+pub const ROUTE: Route = Route::new("health", &["GET"], PATHS, || get(handler)).also_at_root(PATHS).without_table();
 
 #[derive(Serialize, ToSchema)]
 pub struct Health {
@@ -18,6 +20,7 @@ pub struct Health {
 
 #[utoipa::path(
     get, path = "/health", tag = "service", operation_id = "health", summary = "Is the service up?",
+    description = "Answers as long as the function runs. It reads nothing.",
     responses((status = 200, description = "It is", body = Health))
 )]
 pub async fn handler() -> Answer<Health> {

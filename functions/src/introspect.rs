@@ -19,6 +19,7 @@ use shared::telemetry::audit::Event;
 use shared::tokens::access::{self, Claims};
 use shared::{App, Error, Result};
 use utoipa::ToSchema;
+use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
 use uuid::Uuid;
 
 pub const ROUTE: Route =
@@ -41,7 +42,7 @@ pub enum Introspection {
     Active(Active),
     /// And nothing else (RFC 7662, 2.2).
     Inactive {
-        #[schema(example = false)]
+        #[schema(schema_with = always_false)]
         active: bool,
     },
 }
@@ -50,7 +51,7 @@ pub enum Introspection {
 #[derive(Serialize, ToSchema)]
 #[allow(clippy::struct_field_names, reason = "the names are those of RFC 7662")]
 pub struct Active {
-    #[schema(example = true)]
+    #[schema(schema_with = always_true)]
     active: bool,
     #[schema(example = "Bearer")]
     token_type: &'static str,
@@ -62,6 +63,9 @@ pub struct Active {
     iat: i64,
     nbf: i64,
     jti: Uuid,
+    /// The client that the token was made for: the product's own front end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_id: Option<String>,
     /// The session's id.
     sid: Uuid,
     /// The roles that the user has now, which may differ from those in the token.
@@ -70,9 +74,19 @@ pub struct Active {
     auth_time: i64,
 }
 
+fn always_true() -> Object {
+    ObjectBuilder::new().schema_type(Type::Boolean).enum_values(Some([true])).build()
+}
+
+/// It tells the two answers apart, so neither fits the schema of the other.
+fn always_false() -> Object {
+    ObjectBuilder::new().schema_type(Type::Boolean).enum_values(Some([false])).build()
+}
+
 #[utoipa::path(
     post, path = "/auth/introspect", tag = "service", operation_id = "introspect",
     summary = "Ask whether an access token still stands",
+    description = "For services with credentials of their own (RFC 7662). A token that has expired, was signed out, is of another kind or is unknown is inactive, and so is every refresh token.",
     request_body(content = Introspect, content_type = "application/x-www-form-urlencoded"),
     security(("introspection_client" = [])),
     responses((status = 200, description = "Whether it does, and what it says", body = Introspection))
@@ -111,7 +125,7 @@ async fn standing(app: &App, token: &str) -> Result<Option<(Claims, User)>> {
 
 impl Active {
     fn of(claims: Claims, user: User) -> Self {
-        let Claims { iss, sub, aud, exp, iat, nbf, jti, sid, auth_time, .. } = claims;
+        let Claims { iss, sub, aud, exp, iat, nbf, jti, client_id, sid, auth_time, .. } = claims;
         let (sub, sid) = (sub.into(), sid.into());
         Self {
             active: true,
@@ -123,6 +137,7 @@ impl Active {
             iat,
             nbf,
             jti,
+            client_id,
             sid,
             roles: user.roles,
             auth_time,

@@ -1,6 +1,8 @@
 //! The public signing keys and the service's metadata, for those who check its tokens.
 //!
-//! `GET /.well-known/jwks.json` (RFC 7517), `GET /.well-known/openid-configuration` (`OpenID` Connect Discovery 1.0).
+//! `GET /.well-known/jwks.json` (RFC 7517), `GET /.well-known/oauth-authorization-server` (RFC 8414). The metadata names only
+//! what works as its standard says. There is no authorization endpoint, so this is no `OpenID` provider, and the document of
+//! `OpenID` Connect Discovery, which requires one, is not served.
 
 use axum::extract::{OriginalUri, State};
 use axum::http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, HeaderName, HeaderValue};
@@ -8,16 +10,18 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use serde::Serialize;
 use serde_json::Value;
-use shared::domain::keys::Algorithm;
 use shared::http::Route;
 use shared::http::answer::Answer;
 use shared::{App, Error, Result};
 use utoipa::ToSchema;
 
 const JWKS: &str = "/.well-known/jwks.json";
-const METADATA: &str = "/.well-known/openid-configuration";
+const METADATA: &str = "/.well-known/oauth-authorization-server";
+/// Where clients look for the metadata of an issuer with a path: between the host and the path (RFC 8414, 3.1).
+const METADATA_OF_ISSUER: &str = "/.well-known/oauth-authorization-server/api/v1";
 
-pub const ROUTE: Route = Route::new("keys", &["GET"], &[JWKS, METADATA], || get(either)).also_at_root();
+pub const ROUTE: Route =
+    Route::new("keys", &["GET"], &[JWKS, METADATA], || get(either)).also_at_root(&[JWKS, METADATA, METADATA_OF_ISSUER]);
 
 /// New keys are published a day before they sign, so no cache is too old to know one; a revoked one is believed as long as
 /// a cache holds it, so none holds it for longer than five minutes.
@@ -33,20 +37,19 @@ pub struct KeySet {
     keys: Vec<Value>,
 }
 
+/// RFC 8414, 2.
 #[derive(Serialize, ToSchema)]
 pub struct Metadata {
     issuer: String,
     jwks_uri: String,
-    token_endpoint: String,
-    registration_endpoint: String,
-    end_session_endpoint: String,
-    userinfo_endpoint: String,
     introspection_endpoint: String,
     introspection_endpoint_auth_methods_supported: [&'static str; 1],
-    response_types_supported: [&'static str; 1],
-    subject_types_supported: [&'static str; 1],
-    /// The algorithms of the published keys.
-    id_token_signing_alg_values_supported: Vec<Algorithm>,
+    /// None: there is no authorization endpoint. The field itself is required.
+    #[schema(value_type = Vec<String>, max_items = 0)]
+    response_types_supported: [&'static str; 0],
+    /// None: there is no token endpoint. Left out, it would mean `authorization_code` and `implicit`.
+    #[schema(value_type = Vec<String>, max_items = 0)]
+    grant_types_supported: [&'static str; 0],
     service_documentation: String,
 }
 
@@ -54,12 +57,13 @@ async fn either(uri: OriginalUri, app: State<App>) -> Result<Response> {
     if uri.path().ends_with(JWKS) {
         jwks(app).await.map(IntoResponse::into_response)
     } else {
-        metadata(app).await.map(IntoResponse::into_response)
+        Ok(metadata(app).await.into_response())
     }
 }
 
 #[utoipa::path(
     get, path = "/.well-known/jwks.json", tag = "service", operation_id = "jwks", summary = "The public signing keys",
+    description = "To check access tokens with (RFC 7517). A key is published a day before it signs, and the set may be cached for five minutes.",
     responses((status = 200, description = "The keys", body = KeySet))
 )]
 pub async fn jwks(State(app): State<App>) -> Result<impl IntoResponse> {
@@ -70,26 +74,32 @@ pub async fn jwks(State(app): State<App>) -> Result<impl IntoResponse> {
 }
 
 #[utoipa::path(
-    get, path = "/.well-known/openid-configuration", tag = "service", operation_id = "metadata", summary = "The service's metadata",
+    get, path = "/.well-known/oauth-authorization-server", tag = "service", operation_id = "metadata", summary = "The service's metadata",
+    description = "Authorization server metadata (RFC 8414). It names what works as its standard says. Also at the root, and at `/.well-known/oauth-authorization-server/api/v1`, where clients look for the metadata of an issuer with a path.",
     responses((status = 200, description = "The metadata", body = Metadata))
 )]
-pub async fn metadata(State(app): State<App>) -> Result<impl IntoResponse> {
-    let mut algorithms: Vec<Algorithm> = app.store().trusted_keys().await?.iter().map(|key| key.algorithm).collect();
-    algorithms.dedup();
+pub async fn metadata(State(app): State<App>) -> impl IntoResponse {
     let issuer = &app.config.tokens.issuer;
     let metadata = Metadata {
         jwks_uri: format!("{issuer}{JWKS}"),
-        token_endpoint: format!("{issuer}/auth/login"),
-        registration_endpoint: format!("{issuer}/auth/register"),
-        end_session_endpoint: format!("{issuer}/auth/logout"),
-        userinfo_endpoint: format!("{issuer}/user"),
         introspection_endpoint: format!("{issuer}/auth/introspect"),
         introspection_endpoint_auth_methods_supported: ["client_secret_basic"],
-        response_types_supported: ["token"],
-        subject_types_supported: ["public"],
-        id_token_signing_alg_values_supported: algorithms,
+        response_types_supported: [],
+        grant_types_supported: [],
         service_documentation: format!("{issuer}/apidocs"),
         issuer: issuer.clone(),
     };
-    Ok((HEADERS, Answer::ok(metadata)))
+    (HEADERS, Answer::ok(metadata))
+}
+
+#[cfg(test)]
+mod tests {
+    use shared::http::BASE_PATH;
+
+    use super::*;
+
+    #[test]
+    fn the_metadata_of_the_issuer_lies_between_host_and_path() {
+        assert_eq!(METADATA_OF_ISSUER, format!("{METADATA}{BASE_PATH}"));
+    }
 }

@@ -111,7 +111,7 @@ pub const OUTLINES: [Outline; ROUTES.len()] = {
 pub struct Outline {
     pub paths: &'static [&'static str],
     pub methods: &'static [&'static str],
-    pub at_root: bool,
+    pub root_paths: &'static [&'static str],
     pub errors: &'static [Code],
     pub uses_table: bool,
     pub limited: bool,
@@ -119,7 +119,7 @@ pub struct Outline {
 
 impl Outline {
     const fn of(route: &Route) -> Self {
-        let Route { paths, methods, at_root, errors, uses_table, limit, .. } = *route;
-        Self { paths, methods, at_root, errors, uses_table, limited: limit.is_some() }
+        let Route { paths, methods, root_paths, errors, uses_table, limit, .. } = *route;
+        Self { paths, methods, root_paths, errors, uses_table, limited: limit.is_some() }
     }
 }

@@ -48,7 +48,9 @@ pub struct SessionView {
 
 #[utoipa::path(
     get, path = "/auth/sessions", tag = "auth", operation_id = "list_sessions",
-    summary = "List one's own sessions, newest first, at most 100", security(("access_token" = [])),
+    summary = "List one's own sessions, newest first, at most 100",
+    description = "Where the account is signed in. Sessions that have ended or expired are not listed.",
+    security(("access_token" = [])),
     responses((status = 200, description = "The sessions that are not over", body = Sessions))
 )]
 pub async fn handler(caller: CurrentUser, State(app): State<App>) -> Result<Answer<Sessions>> {

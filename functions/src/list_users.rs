@@ -47,6 +47,7 @@ pub struct Users {
 
 #[utoipa::path(
     get, path = "/users", tag = "user", operation_id = "list_users", summary = "List users, newest first",
+    description = "For administrators. Accounts that are created while the pages are read appear on none of them.",
     params(Page), security(("access_token" = [])),
     responses((status = 200, description = "A page of users", body = Users))
 )]

@@ -85,7 +85,9 @@ pub struct SecondFactorRequired {
 }
 
 #[utoipa::path(
-    post, path = "/auth/login", tag = "auth", operation_id = "login", summary = "Sign in", request_body = Login,
+    post, path = "/auth/login", tag = "auth", operation_id = "login", summary = "Sign in",
+    description = "An unknown address and a wrong password get the same answer. A client that sends the `device_token` of an earlier sign-in is locked out by its own failures only. Where the account has a second factor, the right password is answered with 202 and a challenge.",
+    request_body = Login,
     responses(
         (status = 200, description = "Signed in", body = SignedIn),
         (status = 202, description = "The password is right; the second factor is still to be proved, at `/auth/login/verify`", body = SecondFactorRequired),

@@ -28,6 +28,7 @@ pub struct Logout {
 
 #[utoipa::path(
     post, path = "/auth/logout", tag = "auth", operation_id = "logout", summary = "Sign out",
+    description = "Ends the session of the access token, or with `everywhere` all sessions of the account. Their access tokens stop working at once on every route.",
     request_body = Option<Logout>, security(("access_token" = [])),
     responses((status = 204, description = "Signed out"))
 )]

@@ -11,8 +11,10 @@ use shared::{App, Error};
 
 use crate::OUTLINES;
 
+const PATHS: &[&str] = &["/", "/{*rest}"];
+
 /// Not in [`crate::ROUTES`]: it is no route of the contract, it is what is left.
-pub const ROUTE: Route = Route::new("not_found", &[], &["/", "/{*rest}"], routes).also_at_root().without_table();
+pub const ROUTE: Route = Route::new("not_found", &[], PATHS, routes).also_at_root(PATHS).without_table();
 
 fn routes() -> MethodRouter<App> {
     any(async |request: Request| match allowed(request.uri().path()) {
@@ -27,8 +29,8 @@ fn allowed(path: &str) -> Vec<&'static str> {
     OUTLINES
         .iter()
         .filter(|route| {
-            let serves = |path| route.paths.iter().any(|pattern| fits(pattern, path));
-            (route.at_root && serves(path)) || based.is_some_and(serves)
+            let serves = |patterns: &[&str], path| patterns.iter().any(|pattern| fits(pattern, path));
+            serves(route.root_paths, path) || based.is_some_and(|path| serves(route.paths, path))
         })
         .flat_map(|route| route.methods.iter().copied())
         .collect()
@@ -43,10 +45,12 @@ mod tests {
         assert_eq!(allowed("/api/v1/user"), ["GET", "PUT", "DELETE"]);
         assert_eq!(allowed("/api/v1/auth/register"), ["POST"]);
         assert_eq!(allowed("/health"), ["GET"]);
+        assert_eq!(allowed("/.well-known/oauth-authorization-server/api/v1"), ["GET"]);
         assert_eq!(allowed("/api/v1/auth/sessions/0198"), ["DELETE"]);
         for unknown in [
             "/user",
             "/api/v1/nothing",
+            "/api/v1/.well-known/oauth-authorization-server/api/v1",
             "/api/v1/x/../health",
             "/api/v1/./health",
             "/api/v1/health/",

@@ -50,6 +50,7 @@ pub struct PasskeyLogin {
 
 #[utoipa::path(
     post, path = "/auth/passkey", tag = "auth", operation_id = "passkey_login", summary = "Sign in with a passkey",
+    description = "Takes what the authenticator signed for the options, once and within five minutes. The passkey stands for the password and the second factor.",
     request_body = PasskeyLogin, responses((status = 200, description = "Signed in", body = SignedIn))
 )]
 pub async fn handler(

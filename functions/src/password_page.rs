@@ -9,14 +9,19 @@ use axum::routing::get;
 use shared::http::Route;
 use shared::{App, Error, Result};
 
-pub const ROUTE: Route = Route::new("password_page", &["GET"], &["/.well-known/change-password"], || get(handler))
-    .also_at_root()
-    .without_table();
+const PATHS: &[&str] = &["/.well-known/change-password"];
+
+pub const ROUTE: Route =
+    Route::new("password_page", &["GET"], PATHS, || get(handler)).also_at_root(PATHS).without_table();
 
 #[utoipa::path(
     get, path = "/.well-known/change-password", tag = "service", operation_id = "password_page",
     summary = "Where a person changes the password",
-    responses((status = 302, description = "There", headers(("Location" = String, description = "The page"))))
+    description = "Password managers send people here (W3C, A Well-Known URL for Changing Passwords).",
+    responses(
+        (status = 302, description = "There", headers(("Location" = String, description = "The page"))),
+        (status = "default", description = "What a gateway before the service answers itself"),
+    )
 )]
 pub async fn handler(State(app): State<App>) -> Result<(StatusCode, [(HeaderName, HeaderValue); 1])> {
     let url = HeaderValue::from_str(&app.config.mail.change_password_url).map_err(Error::internal)?;

@@ -35,7 +35,9 @@ pub struct Refresh {
 
 #[utoipa::path(
     get, path = "/auth/refresh", tag = "auth", operation_id = "refresh_with_bearer",
-    summary = "Exchange the refresh token in the Authorization header for a new pair", security(("refresh_token" = [])),
+    summary = "Exchange the refresh token in the Authorization header for a new pair",
+    description = "As `POST /auth/refresh`, with the refresh token as the Bearer credential.",
+    security(("refresh_token" = [])),
     responses((status = 200, description = "The new pair", body = TokenPair))
 )]
 pub async fn with_bearer(
@@ -51,7 +53,9 @@ pub async fn with_bearer(
 
 #[utoipa::path(
     post, path = "/auth/refresh", tag = "auth", operation_id = "refresh",
-    summary = "Exchange a refresh token for a new pair", request_body = Refresh,
+    summary = "Exchange a refresh token for a new pair",
+    description = "The refresh token rotates at every use. One that was rotated within the last ten seconds returns the current pair; an older one ends the session, because it may have been stolen.",
+    request_body = Refresh,
     responses((status = 200, description = "The new pair", body = TokenPair))
 )]
 pub async fn handler(State(app): State<App>, limit: Limited, Json(body): Json<Refresh>) -> Result<Answer<TokenPair>> {

@@ -49,7 +49,9 @@ pub struct ConfirmationRequired {
 
 #[utoipa::path(
     post, path = "/auth/register", tag = "auth", operation_id = "register",
-    summary = "Create an account", request_body = Register,
+    summary = "Create an account",
+    description = "Creates an account whose address has to be confirmed by the link that is mailed to it. The answer and its time are the same for a free and a taken address; the owner of a taken address gets an email about it.",
+    request_body = Register,
     responses((status = 202, description = "A mail is on its way to the address", body = ConfirmationRequired))
 )]
 pub async fn handler(
@@ -94,7 +96,8 @@ impl Register {
         let email = fields.required("email", self.email, |email| EmailAddress::parse(&email));
         let password = fields.required("password", self.password, |password| {
             let product = Some(app.config.mail.product_name.as_str());
-            NewPassword::parse(&password, Known { email: email.as_ref(), name: name.as_ref(), product })
+            let known = Known { email: email.as_ref(), name: name.as_ref(), product };
+            NewPassword::parse(&password, app.config.password_min_length, known)
         });
         fields.finish(name.zip(email).zip(password).map(|((name, email), password)| (name, email, password)))
     }

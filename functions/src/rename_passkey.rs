@@ -40,6 +40,7 @@ pub struct RenamePasskey {
 
 #[utoipa::path(
     put, path = "/user/passkeys/{id}", tag = "factor", operation_id = "rename_passkey", summary = "Rename a passkey",
+    description = "The name is shown to the owner of the passkey alone.",
     params(Which), request_body = RenamePasskey, security(("access_token" = [])),
     responses((status = 200, description = "Renamed", body = PasskeyView))
 )]

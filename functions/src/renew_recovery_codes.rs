@@ -17,7 +17,7 @@ use shared::telemetry::audit::Event;
 use shared::{App, Result};
 use utoipa::ToSchema;
 
-use crate::confirm_totp::shown;
+use crate::confirm_totp::{RECOVERY_CODES, shown};
 use crate::second_factor::{self, StepUp};
 
 pub const ROUTE: Route = Route::new("renew_recovery_codes", &["POST"], &["/user/recovery-codes"], || post(handler))
@@ -35,13 +35,15 @@ pub const ROUTE: Route = Route::new("renew_recovery_codes", &["POST"], &["/user/
 #[derive(Serialize, ToSchema)]
 pub struct RecoveryCodesMade {
     /// Ten; each signs in once in place of the second factor, with the password. They are not shown again.
-    #[schema(min_items = 10, max_items = 10, example = json!(["7QK4-0R2M-XV9T-B3HD-51NW-ZC8P"]))]
+    #[schema(min_items = 10, max_items = 10, example = json!(RECOVERY_CODES))]
     recovery_codes: Vec<String>,
 }
 
 #[utoipa::path(
     post, path = "/user/recovery-codes", tag = "factor", operation_id = "renew_recovery_codes",
-    summary = "Make new recovery codes", request_body = StepUp, security(("access_token" = [])),
+    summary = "Make new recovery codes",
+    description = "Needs a recent sign-in and a proof of the second factor. The old recovery codes stop working.",
+    request_body = StepUp, security(("access_token" = [])),
     responses((status = 200, description = "The new codes, shown once", body = RecoveryCodesMade))
 )]
 pub async fn handler(

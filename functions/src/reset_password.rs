@@ -66,7 +66,9 @@ pub struct PasswordReset {
 
 #[utoipa::path(
     get, path = "/auth/password/reset", tag = "auth", operation_id = "open_reset_link",
-    summary = "Open the link, as a browser", params(Confirm),
+    summary = "Open the link, as a browser",
+    description = "A page with a form for the new password. Opening it uses nothing.",
+    params(Confirm),
     responses((status = 200, description = "A page with a form", body = String, content_type = "text/html"))
 )]
 pub async fn open(State(app): State<App>, token: MailedToken) -> Response {
@@ -79,6 +81,7 @@ pub async fn open(State(app): State<App>, token: MailedToken) -> Response {
 
 #[utoipa::path(
     post, path = "/auth/password/reset", tag = "auth", operation_id = "reset_password", summary = "Set a new password",
+    description = "Takes the token of the mailed link, which works once, as JSON or from the form of the page. All sessions end, and no new one begins. The answer is a page where `Accept` prefers HTML.",
     request_body(content((ResetPassword = "application/json"), (ResetPassword = "application/x-www-form-urlencoded"))),
     responses((status = 200, description = "Set; all sessions are over", content((PasswordReset = "application/json"), (String = "text/html"))))
 )]
@@ -167,11 +170,13 @@ fn parse(app: &App, user: &User, password: &SecretString) -> Result<NewPassword>
     let known =
         Known { email: Some(&user.email), name: Some(&user.name), product: Some(&app.config.mail.product_name) };
     let mut fields = Fields::default();
-    let password = fields.required("password", Some(password), |password| NewPassword::parse(password, known));
+    let shortest = app.config.password_min_length;
+    let password = fields.required("password", Some(password), |text| NewPassword::parse(text, shortest, known));
     fields.finish(password)
 }
 
 fn form(app: &App, token: &str, user: &User, problem: Option<&str>) -> String {
     let action = format!("{BASE_PATH}/auth/password/reset");
-    pages::password_form(&app.config.mail.product_name, &action, token, user.email.as_str(), problem)
+    let (mail, shortest) = (&app.config.mail, app.config.password_min_length);
+    pages::password_form(&mail.product_name, &action, token, user.email.as_str(), shortest, problem)
 }

@@ -31,7 +31,9 @@ pub struct Send {
 
 #[utoipa::path(
     post, path = "/auth/send", tag = "auth", operation_id = "send",
-    summary = "Ask for a fresh confirmation mail", request_body = Send,
+    summary = "Ask for a fresh confirmation mail",
+    description = "Sends the confirmation email again, at most once a minute for an account. The answer is the same for every address.",
+    request_body = Send,
     responses((status = 202, description = "If an account with this address waits for its confirmation, a mail is on its way", body = ConfirmationRequired))
 )]
 pub async fn handler(

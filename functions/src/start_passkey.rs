@@ -51,7 +51,9 @@ pub struct PasskeyStarted {
 
 #[utoipa::path(
     post, path = "/user/passkeys/options", tag = "factor", operation_id = "start_passkey",
-    summary = "Start adding a passkey", request_body = Option<StepUp>, security(("access_token" = [])),
+    summary = "Start adding a passkey",
+    description = "Needs a recent sign-in, and a proof of the second factor where the account has one. Returns options for `navigator.credentials.create()`.",
+    request_body = Option<StepUp>, security(("access_token" = [])),
     responses((status = 200, description = "What to ask an authenticator for", body = PasskeyStarted))
 )]
 pub async fn handler(

@@ -36,6 +36,7 @@ pub struct PasskeyAsked {
 #[utoipa::path(
     post, path = "/auth/passkey/options", tag = "auth", operation_id = "start_passkey_login",
     summary = "Start signing in with a passkey",
+    description = "Returns options for `navigator.credentials.get()`, to sign in with a passkey alone or to prove the second factor in another request. No address is asked for: the authenticator knows the account.",
     responses((status = 200, description = "What to ask an authenticator for", body = PasskeyAsked))
 )]
 pub async fn handler(State(app): State<App>, limit: Limited) -> Result<Answer<PasskeyAsked>> {

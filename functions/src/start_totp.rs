@@ -55,6 +55,7 @@ pub struct TotpStarted {
 
 #[utoipa::path(
     post, path = "/user/totp", tag = "factor", operation_id = "start_totp", summary = "Start adding an authenticator app",
+    description = "Needs a recent sign-in, and a proof of the second factor where the account has passkeys. Returns the secret of the app once. Nothing changes until `POST /user/totp/confirm` takes a code of it.",
     request_body = Option<StepUp>, security(("access_token" = [])),
     responses((status = 200, description = "The secret, shown once", body = TotpStarted))
 )]

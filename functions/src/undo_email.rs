@@ -46,7 +46,9 @@ pub struct EmailRestored {
 
 #[utoipa::path(
     get, path = "/auth/email/undo", tag = "auth", operation_id = "open_email_undo_link",
-    summary = "Open the link, as a browser", params(Confirm),
+    summary = "Open the link, as a browser",
+    description = "A page with a button that undoes the change. Opening it changes nothing.",
+    params(Confirm),
     responses((status = 200, description = "A page with a button", body = String, content_type = "text/html"))
 )]
 pub async fn open(State(app): State<App>, token: MailedToken) -> Response {
@@ -66,6 +68,7 @@ pub async fn open(State(app): State<App>, token: MailedToken) -> Response {
 #[utoipa::path(
     post, path = "/auth/email/undo", tag = "auth", operation_id = "undo_email",
     summary = "Take a change of the address back",
+    description = "Takes the token of the link that was mailed to the old address and gives the account that address again. All sessions end, and a link to choose a new password is mailed there. The answer is a page where `Accept` prefers HTML.",
     request_body(content((Confirm = "application/json"), (Confirm = "application/x-www-form-urlencoded"))),
     responses((status = 200, description = "The account has its old address; all sessions are over", content((EmailRestored = "application/json"), (String = "text/html"))))
 )]

@@ -41,6 +41,7 @@ pub struct UpdateUser {
 
 #[utoipa::path(
     put, path = "/user", tag = "user", operation_id = "update_user", summary = "Change one's own account",
+    description = "Changes the fields that are given. A new address needs a recent sign-in and replaces the old one when the link that is mailed to it is used. Whether another account has the address is not told.",
     request_body = UpdateUser, security(("access_token" = [])),
     responses((status = 200, description = "The user as changed", body = UserView))
 )]

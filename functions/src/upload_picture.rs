@@ -19,6 +19,7 @@ use shared::http::fields::Fields;
 use shared::telemetry::audit::Event;
 use shared::{App, Error, Result};
 use utoipa::ToSchema;
+use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
 
 use crate::presign::Put;
 
@@ -28,9 +29,7 @@ pub const ROUTE: Route = Route::new("upload_picture", &["POST"], &["/user/pictur
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct UploadPicture {
-    /// `image/jpeg`, `image/png`, `image/webp` or `image/gif`; also `image/jpg`, and in capitals. HEIC, which phones
-    /// make, is not taken: `<input type="file" accept="image/jpeg,image/png,image/webp,image/gif">` has iOS convert it.
-    #[schema(required, value_type = String, example = "image/jpeg")]
+    #[schema(required, schema_with = content_types)]
     content_type: Option<String>,
     /// Bytes, at most 10 MiB.
     #[schema(required, value_type = u64, minimum = 1, maximum = 10_485_760, example = 482_113)]
@@ -63,8 +62,16 @@ pub struct UploadHeaders {
     if_none_match: &'static str,
 }
 
+fn content_types() -> Object {
+    let types = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(CONTENT_TYPES));
+    let text = "The media type of the picture, in any case; `image/jpg` is taken as well. HEIC, which phones make, is not: \
+                `<input type=\"file\" accept=\"image/jpeg,image/png,image/webp,image/gif\">` has iOS convert it.";
+    types.description(Some(text)).examples(["image/jpeg"]).build()
+}
+
 #[utoipa::path(
     post, path = "/user/picture", tag = "picture", operation_id = "upload_picture", summary = "Get a presigned upload for a picture",
+    description = "Returns a URL for one upload by PUT with the given headers, within five minutes. The picture is then resized to squares of 64, 256 and 512 pixels; `GET /user` shows its status.",
     request_body = UploadPicture, security(("access_token" = [])),
     responses((status = 200, description = "The upload", body = PresignedUpload))
 )]

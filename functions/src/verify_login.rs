@@ -51,7 +51,9 @@ pub struct VerifyLogin {
 
 #[utoipa::path(
     post, path = "/auth/login/verify", tag = "auth", operation_id = "verify_login",
-    summary = "Complete a sign-in with the second factor", request_body = VerifyLogin,
+    summary = "Complete a sign-in with the second factor",
+    description = "Takes the challenge of a sign-in and exactly one proof: the code of an app, a recovery code or a passkey. A challenge takes five attempts.",
+    request_body = VerifyLogin,
     responses((status = 200, description = "Signed in", body = SignedIn))
 )]
 pub async fn handler(

@@ -20,6 +20,7 @@ use crate::domain::keys::Algorithm;
 use crate::domain::limit::{Limit, Rate};
 use crate::domain::mailbox::Mailbox;
 use crate::domain::name::UserName;
+use crate::domain::password::MinLength;
 
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -30,6 +31,8 @@ pub struct Config {
     pub tokens: Tokens,
     pub introspection_clients: IntrospectionClients,
     pub relying_party: RelyingParty,
+    /// `PASSWORD_MIN_LENGTH`: how many characters a new password has at least.
+    pub password_min_length: MinLength,
     pub password_hash: PasswordHash,
     /// `ADMIN_EMAIL`: the account with this address becomes an administrator when a password is chosen for it through a link
     /// that was mailed there.
@@ -137,6 +140,9 @@ pub struct Tokens {
     pub issuer: String,
     /// `TOKEN_AUDIENCE`: the `aud` of access tokens, the issuer unless set.
     pub audience: String,
+    /// `CLIENT_ID`: the `client_id` of access tokens (RFC 9068, 2.2), which is that of the product's own front end: `web`
+    /// unless set.
+    pub client_id: String,
     /// `SIGNING_ALGORITHM`: `ES256` (default), `RS256` or `EdDSA`, for keys made from now on.
     pub algorithm: Algorithm,
 }
@@ -342,10 +348,12 @@ impl Config {
             tokens: Tokens {
                 audience: reader.optional("TOKEN_AUDIENCE").unwrap_or_else(|| issuer.clone()),
                 issuer,
+                client_id: reader.client_id(),
                 algorithm: reader.parsed("SIGNING_ALGORITHM").unwrap_or(Algorithm::Es256),
             },
             introspection_clients: reader.parsed("INTROSPECTION_CLIENTS").unwrap_or_default(),
             relying_party,
+            password_min_length: reader.parsed("PASSWORD_MIN_LENGTH").unwrap_or_default(),
             password_hash: PasswordHash {
                 memory_kib: reader.parsed("PASSWORD_HASH_MEMORY_KIB").unwrap_or(19 * 1024),
                 iterations: reader.parsed("PASSWORD_HASH_ITERATIONS").unwrap_or(2),
@@ -479,6 +487,15 @@ impl<F: Fn(&str) -> Option<String>> Reader<F> {
         origin
     }
 
+    /// Visible ASCII characters (RFC 6749, A.1, but for the blank).
+    fn client_id(&mut self) -> String {
+        let id = self.optional("CLIENT_ID").unwrap_or_else(|| "web".into());
+        if id.len() > 100 || !id.bytes().all(|byte| byte.is_ascii_graphic()) {
+            self.problems.push("CLIENT_ID must be 1 to 100 visible ASCII characters".into());
+        }
+        id
+    }
+
     fn rate(&mut self, limit: Limit) -> Option<Rate> {
         let name = limit.variable();
         let text = self.optional(name).unwrap_or_else(|| limit.default_rate().to_owned());
@@ -522,6 +539,8 @@ mod tests {
         assert_eq!(config.tokens.issuer, "https://api.example.com/api/v1");
         assert_eq!(config.tokens.audience, config.tokens.issuer);
         assert_eq!(config.tokens.algorithm, Algorithm::Es256);
+        assert_eq!(config.tokens.client_id, "web");
+        assert_eq!(config.password_min_length, MinLength::default());
         assert_eq!(config.password_hash.memory_kib, 19_456);
         assert!(config.limits.on);
         assert_eq!(config.limits.rate(Limit::Login), "30/5m".parse().ok());
@@ -536,10 +555,19 @@ mod tests {
         variables.insert("ADMIN_EMAIL", "nobody");
         variables.insert("PICTURES_URL", "pictures.example.com");
         variables.insert("LIMIT_LOGIN_PER_IP", "thirty");
+        variables.insert("CLIENT_ID", "the web");
+        variables.insert("PASSWORD_MIN_LENGTH", "7");
         let problem = read(&variables).unwrap_err().to_string();
-        for name in
-            ["TABLE_NAME", "MAIL_FROM", "SIGNING_ALGORITHM", "ADMIN_EMAIL", "PICTURES_URL", "LIMIT_LOGIN_PER_IP"]
-        {
+        for name in [
+            "TABLE_NAME",
+            "MAIL_FROM",
+            "SIGNING_ALGORITHM",
+            "ADMIN_EMAIL",
+            "PICTURES_URL",
+            "LIMIT_LOGIN_PER_IP",
+            "CLIENT_ID",
+            "PASSWORD_MIN_LENGTH",
+        ] {
             assert_eq!(problem.matches(name).count(), 1, "{problem} does not name {name} once");
         }
     }
@@ -694,6 +722,21 @@ mod tests {
             &format!("a b:{first}"),
         ] {
             assert!(text.parse::<IntrospectionClients>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_client_id_is_one_visible_word() {
+        let mut variables = complete();
+        let longest = "x".repeat(100);
+        for id in ["web", "https://app.example.com/client", "7fa2-~!", &longest] {
+            variables.insert("CLIENT_ID", id);
+            assert_eq!(read(&variables).unwrap().tokens.client_id, id);
+        }
+        let too_long = "x".repeat(101);
+        for id in ["the web", " web", "w\u{f6}b", "web\n", &too_long] {
+            variables.insert("CLIENT_ID", id);
+            assert!(read(&variables).unwrap_err().to_string().contains("CLIENT_ID"), "{id}");
         }
     }
 

@@ -286,14 +286,14 @@ mod tests {
     use futures_util::FutureExt;
 
     use super::*;
-    use crate::domain::password::Known;
+    use crate::domain::password::{Known, MinLength};
 
     fn hasher(iterations: u32) -> Hasher {
         Hasher::new(&config::PasswordHash { memory_kib: 64, iterations, parallelism: 1 }).unwrap()
     }
 
     fn new_password(text: &str) -> NewPassword {
-        NewPassword::parse(&text.into(), Known::default()).unwrap()
+        NewPassword::parse(&text.into(), MinLength::default(), Known::default()).unwrap()
     }
 
     #[tokio::test]

@@ -36,9 +36,23 @@ async fn a_standing_token_says_whose_it_is_and_is_kept_by_no_cache() {
     assert_eq!((answer.status.as_u16(), answer.header("cache-control")), (200, "no-store"));
     let body = answer.json();
     let names: Vec<_> = body.as_object().unwrap().keys().map(String::as_str).collect();
-    let expected =
-        ["active", "aud", "auth_time", "exp", "iat", "iss", "jti", "nbf", "roles", "sid", "sub", "token_type"];
+    let expected = [
+        "active",
+        "aud",
+        "auth_time",
+        "client_id",
+        "exp",
+        "iat",
+        "iss",
+        "jti",
+        "nbf",
+        "roles",
+        "sid",
+        "sub",
+        "token_type",
+    ];
     assert_eq!(names, expected);
+    assert_eq!(body["client_id"], "web");
     assert_eq!(
         (&body["active"], &body["token_type"], &body["sub"]),
         (&json!(true), &json!("Bearer"), &json!(admin.id))
@@ -57,6 +71,26 @@ async fn every_service_has_credentials_of_its_own() {
         let request = app.request(Method::POST, "/auth/introspect").basic_auth(id, Some(secret));
         let form = [("token", ada.access_token.as_str()), ("token_type_hint", "access_token")];
         assert_eq!(Answer::of(request.form(&form)).await.json()["active"], true, "{id}");
+    }
+}
+
+/// Clients of OAuth encode id and secret as in a form first (RFC 6749, 2.3.1), and oauth4webapi even what that leaves alone.
+#[tokio::test]
+async fn a_service_may_encode_its_credentials_as_in_a_form() {
+    // `printf 'a+b/c=&%' | sha256sum`
+    let client = "orders-1.eu:586e0358479fc2030ad467444e20b2a90274705ba56440e912af4b910aec2bb1";
+    let app = TestApp::start_with(&[("INTROSPECTION_CLIENTS", client)]).await;
+    let ada = app.signed_in("ada@example.com").await;
+    for (id, secret, active) in [
+        ("orders-1.eu", "a+b/c=&%", true),
+        ("orders-1.eu", "a%2Bb%2Fc%3D%26%25", true),
+        ("orders%2D1%2Eeu", "a%2Bb%2Fc%3D%26%25", true),
+        ("orders-1.eu", "a b/c=&%", false),
+        ("orders%2D1", "a%2Bb%2Fc%3D%26%25", false),
+    ] {
+        let request = app.request(Method::POST, "/auth/introspect").basic_auth(id, Some(secret));
+        let answer = Answer::of(request.form(&[("token", &ada.access_token)])).await;
+        assert_eq!(answer.status == 200, active, "{id} {secret}: {}", answer.text);
     }
 }
 

@@ -545,3 +545,47 @@ async fn password_managers_are_led_to_where_the_password_is_changed() {
         }
     }
 }
+
+/// NIST SP 800-63B-4, 3.1.1.2, asks for 15 characters where the password is the only factor.
+#[tokio::test]
+async fn new_passwords_are_as_long_as_configured_and_shorter_ones_still_sign_in() {
+    const SHORT: &str = "wobblyfig";
+    let data = tempfile::tempdir().unwrap();
+    let before = TestApp::start_in(Some(data.path()), &[]).await;
+    before.confirmed(ADA).await;
+    assert_eq!(change(&before.sign_in(ADA).await, PASSWORD, SHORT).await.status, 204);
+    before.stack.stop().await;
+
+    let app = TestApp::start_in(Some(data.path()), &[("PASSWORD_MIN_LENGTH", "15")]).await;
+    let answer = app.login(ADA, SHORT).await;
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    let ada = app.session_of(ADA, &answer.json());
+
+    let (too_short, enough) = ("f".repeat(14), "wobbly fig tree");
+    let token = link(&app, ADA).await;
+    let refused = [
+        ("new_password", change(&ada, SHORT, &too_short).await),
+        ("password", reset(&app, &token, &too_short).await),
+        (
+            "password",
+            app.post("/auth/register", &json!({ "name": "Bob", "email": "bob@example.com", "password": too_short }))
+                .await,
+        ),
+    ];
+    for (field, answer) in refused {
+        assert_eq!(answer.fields(), [(field.to_owned(), "too_short".to_owned())]);
+        assert!(answer.text.contains("at least 15 characters"), "{}", answer.text);
+    }
+    let page = submit(&app, &token, &too_short).await;
+    assert!(page.text.contains("minlength=\"15\"") && page.text.contains("at least 15 characters"), "{}", page.text);
+    let schemas = &app.get("/openapi.json").await.json()["components"]["schemas"];
+    for (schema, field) in [("Register", "password"), ("ResetPassword", "password"), ("ChangePassword", "new_password")]
+    {
+        assert_eq!(schemas[schema]["properties"][field]["minLength"], 15, "{schema}");
+    }
+    for (schema, field) in [("Login", "password"), ("ChangePassword", "current_password")] {
+        assert!(schemas[schema]["properties"][field]["minLength"].is_null(), "{schema}");
+    }
+    assert_eq!(reset(&app, &token, enough).await.status, 200);
+    assert_eq!(app.login(ADA, enough).await.status, 200);
+}

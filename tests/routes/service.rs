@@ -42,28 +42,49 @@ async fn the_public_keys_are_there_for_everyone_and_may_be_cached() {
     assert_eq!(key.get("d"), None, "a private key is private");
 }
 
+/// Reported by users of openidconnect-rs (issue 201) and seen with openid-client: what metadata names has to work as its
+/// standard says.
 #[tokio::test]
-async fn the_metadata_names_where_everything_is() {
+async fn the_metadata_names_what_works_as_its_standard_says_and_nothing_else() {
     let app = TestApp::start().await;
-    let answer = both(&app, "/.well-known/openid-configuration").await;
+    let answer = both(&app, "/.well-known/oauth-authorization-server").await;
+    assert_eq!(answer.header("content-type"), "application/json; charset=utf-8");
     assert_eq!(answer.header("cache-control"), "public, max-age=300");
-    let metadata = answer.json();
+    assert_eq!(answer.header("access-control-allow-origin"), "*");
     let issuer = format!("{}{BASE_PATH}", app.stack.url());
-    assert_eq!(metadata["issuer"], issuer);
-    assert_eq!(metadata["id_token_signing_alg_values_supported"], json!(["ES256"]));
-    assert_eq!(app.get(&text(&metadata["jwks_uri"])).await.text, app.get("/.well-known/jwks.json").await.text);
-    for (name, method) in [
-        ("token_endpoint", Method::POST),
-        ("registration_endpoint", Method::POST),
-        ("end_session_endpoint", Method::POST),
-        ("userinfo_endpoint", Method::GET),
-        ("introspection_endpoint", Method::POST),
-        ("service_documentation", Method::GET),
-    ] {
-        let url = text(&metadata[name]);
-        assert!(url.starts_with(&issuer), "{name}: {url}");
-        let status = Answer::of(app.request(method, &url)).await.status.as_u16();
-        assert!(![404, 405].contains(&status), "{name}: {status}");
+    let expected = json!({
+        "issuer": issuer,
+        "jwks_uri": format!("{issuer}/.well-known/jwks.json"),
+        "introspection_endpoint": format!("{issuer}/auth/introspect"),
+        "introspection_endpoint_auth_methods_supported": ["client_secret_basic"],
+        "response_types_supported": [],
+        "grant_types_supported": [],
+        "service_documentation": format!("{issuer}/apidocs"),
+    });
+    assert_eq!(answer.json(), expected);
+    assert_eq!(app.get(&text(&expected["jwks_uri"])).await.text, app.get("/.well-known/jwks.json").await.text);
+    assert_eq!(app.get(&text(&expected["service_documentation"])).await.status, 200);
+    let asked = app.request(Method::POST, &text(&expected["introspection_endpoint"])).form(&[("token", "x")]);
+    assert_eq!(Answer::of(asked).await.code(), "invalid_client");
+}
+
+/// Clients ask at the issuer's host, with the issuer's path behind the well-known one (RFC 8414, 3.1).
+#[tokio::test]
+async fn a_client_that_knows_the_issuer_finds_its_metadata() {
+    let app = TestApp::start().await;
+    let found = app.get(&app.local("/.well-known/oauth-authorization-server/api/v1")).await;
+    assert_eq!(found.status, 200, "{}", found.text);
+    assert_eq!(found.text, app.get("/.well-known/oauth-authorization-server").await.text);
+    assert_eq!(found.json()["issuer"], app.url(""));
+}
+
+/// `OpenID` Connect Discovery requires an authorization endpoint, and there is none.
+#[tokio::test]
+async fn the_service_does_not_call_itself_an_openid_provider() {
+    let app = TestApp::start().await;
+    for path in ["/.well-known/openid-configuration", "/.well-known/openid-configuration/api/v1"] {
+        assert_eq!(app.get(path).await.code(), "not_found", "{path}");
+        assert_eq!(app.get(&app.local(path)).await.code(), "not_found", "{path}");
     }
 }
 

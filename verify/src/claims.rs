@@ -20,6 +20,9 @@ pub struct Claims {
     pub nbf: i64,
     /// The token's own id.
     pub jti: String,
+    /// The client that asked for the token.
+    #[serde(default)]
+    pub client_id: Option<String>,
     /// The id of the session that the token belongs to.
     pub sid: String,
     /// The user's roles when the token was made; a role taken away since then stands there until the token expires.
@@ -74,6 +77,7 @@ mod tests {
             iat: 0,
             nbf: 0,
             jti: String::new(),
+            client_id: None,
             sid: String::new(),
             roles: vec!["user".into()],
             auth_time: 1000,

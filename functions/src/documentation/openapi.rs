@@ -3,16 +3,17 @@
 use std::collections::BTreeMap;
 
 use serde_json::json;
+use shared::domain::password::MinLength;
 use shared::error::{Code, FieldError};
 use shared::http::BASE_PATH;
 use shared::http::answer::Problem;
 use utoipa::openapi::header::{Header, HeaderBuilder};
 use utoipa::openapi::path::Operation;
-use utoipa::openapi::schema::{Object, Type};
+use utoipa::openapi::schema::{Object, ObjectBuilder, OneOf, OneOfBuilder, Schema, SchemaFormat, SchemaType, Type};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{
-    Content, InfoBuilder, LicenseBuilder, OpenApi as Document, PathItem, Ref, RefOr, Response, ResponseBuilder,
-    ServerBuilder,
+    ContactBuilder, Content, InfoBuilder, LicenseBuilder, OpenApi as Document, PathItem, Ref, RefOr, Response,
+    ResponseBuilder, ServerBuilder,
 };
 use utoipa::{Modify, OpenApi};
 
@@ -39,7 +40,7 @@ use crate::{
         documentation::openapi_json, documentation::page, keys::jwks, keys::metadata,
     ),
     components(schemas(Problem, FieldError, Code)),
-    modifiers(&Security, &Failures),
+    modifiers(&Security, &Failures, &Proofs),
     tags(
         (name = "auth", description = "Registering, confirming, signing in and out"),
         (name = "user", description = "Accounts"),
@@ -50,18 +51,41 @@ use crate::{
 )]
 struct Api;
 
-/// The document, titled with the product's name.
+/// The document, titled with the product's name; new passwords are as long as they have to be here.
 #[must_use]
-pub fn document(product: &str) -> Document {
+pub fn document(product: &str, shortest: MinLength) -> Document {
     let mut document = Api::openapi();
+    for password in new_passwords(&mut document) {
+        password.min_length = Some(shortest.characters());
+    }
     document.info = InfoBuilder::new()
         .title(product)
         .version(env!("CARGO_PKG_VERSION"))
-        .description(Some("User management: register, confirm by mail, sign in, manage accounts. Every error is an RFC 9457 problem with a stable `code`."))
+        .description(Some("User management: register, confirm by email, sign in, manage accounts. Every error is an RFC 9457 problem with a stable `code`."))
+        .contact(Some(ContactBuilder::new().name(Some(product)).build()))
         .license(Some(LicenseBuilder::new().name("MIT").identifier(Some("MIT")).build()))
         .build();
     document.servers = Some(vec![ServerBuilder::new().url(BASE_PATH).build()]);
     document
+}
+
+/// The fields with a new password. Where an old one is asked for nothing is said of its length.
+fn new_passwords(document: &mut Document) -> impl Iterator<Item = &mut Object> {
+    let schemas = document.components.as_mut().into_iter().flat_map(|components| components.schemas.values_mut());
+    let objects = schemas.filter_map(|schema| match schema {
+        RefOr::T(Schema::Object(object)) => Some(object),
+        _ => None,
+    });
+    let fields = objects.flat_map(|object| object.properties.values_mut());
+    fields.filter_map(|field| match field {
+        RefOr::T(Schema::Object(field)) if is_new_password(field) => Some(field),
+        _ => None,
+    })
+}
+
+fn is_new_password(field: &Object) -> bool {
+    let password = SchemaFormat::Custom("password".into());
+    field.format.as_ref() == Some(&password) && field.min_length.is_some()
 }
 
 struct Security;
@@ -81,7 +105,98 @@ impl Modify for Security {
             .scheme(HttpAuthScheme::Basic)
             .description(Some("The id and secret of a service that may ask about tokens."));
         components.add_security_scheme("introspection_client", SecurityScheme::Http(client.build()));
+        // An operation without a scheme needs none, which an empty list says.
+        for operation in document.paths.paths.values_mut().flat_map(operations).map(|(_, operation)| operation) {
+            operation.security.get_or_insert_default();
+        }
     }
+}
+
+/// The fields of which a body with a proof of who is asking has exactly one.
+const PROOFS: [&str; 4] = ["code", "recovery_code", "passkey", "password"];
+
+/// Bodies with a proof become a choice of bodies, each with one, which the types of the handlers cannot say.
+struct Proofs;
+
+impl Modify for Proofs {
+    fn modify(&self, document: &mut Document) {
+        let schemas = &mut document.components.get_or_insert_default().schemas;
+        let mut choices = Vec::new();
+        for (name, schema) in schemas {
+            if let RefOr::T(Schema::Object(body)) = schema
+                && let Some(choice) = choice_of_proofs(body)
+            {
+                *schema = RefOr::T(Schema::OneOf(choice));
+                choices.push(Ref::from_schema_name(name).ref_location);
+            }
+        }
+        let operations = document.paths.paths.values_mut().flat_map(operations).map(|(_, operation)| operation);
+        let bodies = operations.filter_map(|operation| operation.request_body.as_mut());
+        let contents = bodies.filter_map(|body| match body {
+            RefOr::T(body) => Some(body.content.values_mut()),
+            RefOr::Ref(_) => None,
+        });
+        for content in contents.flatten() {
+            let RefOr::T(Content { schema: Some(schema), .. }) = content else { continue };
+            if let Some(body) = optional(schema) {
+                let takes_nothing = matches!(&body, RefOr::Ref(body) if choices.contains(&body.ref_location));
+                *schema = if takes_nothing { or_nothing(body) } else { body };
+            }
+        }
+    }
+}
+
+fn choice_of_proofs(body: &Object) -> Option<OneOf> {
+    let proofs = PROOFS.into_iter().filter(|proof| body.properties.contains_key(*proof));
+    // An answer that asks for a proof names none of them.
+    body.properties.get("recovery_code")?;
+    let bodies = proofs.map(|proof| {
+        let mut body = body.clone();
+        body.properties.retain(|name, _| name == proof || !PROOFS.contains(&name.as_str()));
+        body.required.push(proof.to_owned());
+        if let Some(field) = body.properties.get_mut(proof) {
+            *field = present(field.clone());
+        }
+        body.title = Some(proof.to_owned());
+        body
+    });
+    let choice = bodies.fold(OneOfBuilder::new(), |choice, body| choice.item(body));
+    Some(choice.description(Some("Exactly one proof.")).build())
+}
+
+/// The schema of a field that may be null, for where it is not.
+fn present(field: RefOr<Schema>) -> RefOr<Schema> {
+    if let Some(field) = optional(&field) {
+        return field;
+    }
+    let RefOr::T(Schema::Object(mut field)) = field else { return field };
+    if let SchemaType::Array(types) = &mut field.schema_type {
+        types.retain(|kind| *kind != Type::Null);
+        if let [only] = &types[..] {
+            field.schema_type = SchemaType::Type(only.clone());
+        }
+    }
+    field.into()
+}
+
+/// The other schema of a choice between it and null.
+fn optional(schema: &RefOr<Schema>) -> Option<RefOr<Schema>> {
+    let RefOr::T(Schema::OneOf(choice)) = schema else { return None };
+    match &choice.items[..] {
+        [null, other] | [other, null] if is_null(null) => Some(other.clone()),
+        _ => None,
+    }
+}
+
+fn is_null(schema: &RefOr<Schema>) -> bool {
+    matches!(schema, RefOr::T(Schema::Object(Object { schema_type: SchemaType::Type(Type::Null), .. })))
+}
+
+/// Where the account has no second factor there is nothing to prove.
+fn or_nothing(body: RefOr<Schema>) -> RefOr<Schema> {
+    let nothing = ObjectBuilder::new().title(Some("nothing")).max_properties(Some(0));
+    let nothing = nothing.description(Some("Where the account has no second factor."));
+    Schema::OneOf(OneOfBuilder::new().item(body).item(nothing).build()).into()
 }
 
 /// Adds the failures of every operation: its route's own and those that all have.
@@ -128,8 +243,15 @@ fn add_failures(operation: &mut Operation, route: Option<&Outline>) {
     for code in codes {
         by_status.entry(code.status().as_u16()).or_default().push(code);
     }
+    // Who opened a mailed link in a browser reads on a page what went wrong with it.
+    let pages = route.is_some_and(|route| route.errors.contains(&Code::LinkInvalid));
     for (status, codes) in by_status {
-        operation.responses.responses.insert(status.to_string(), RefOr::T(problem(status, &codes)));
+        let mut problem = problem(status, &codes);
+        if pages && ![405, 413, 415].contains(&status) {
+            let page = Content::new(Some(Object::with_type(Type::String)));
+            problem.content.insert(String::from("text/html"), page.into());
+        }
+        operation.responses.responses.insert(status.to_string(), RefOr::T(problem));
     }
     if limited {
         add_limits(operation);

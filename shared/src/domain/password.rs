@@ -1,6 +1,8 @@
 //! Passwords: the rules for new ones. They follow NIST SP 800-63B-4 section 3.1.1 and OWASP ASVS 5 chapter 6.2:
 //! length only, no composition rules, none of the commonest, none that the account itself gives away.
 
+use std::str::FromStr;
+
 use secrecy::{ExposeSecret, SecretString};
 use unicode_normalization::UnicodeNormalization;
 use zeroize::Zeroizing;
@@ -9,8 +11,34 @@ use super::email::EmailAddress;
 use super::name::UserName;
 use super::{Invalid, breached};
 
-pub const MIN_CHARACTERS: usize = 8;
 pub const MAX_CHARACTERS: usize = 128;
+
+/// How many characters a new password has at least, 8 to 64: 8 is OWASP ASVS 5, 6.2.1; NIST SP 800-63B-4, 3.1.1.2, asks for
+/// 15 where the password is the only factor, and for 64 to be possible.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MinLength(usize);
+
+impl MinLength {
+    #[must_use]
+    pub const fn characters(self) -> usize {
+        self.0
+    }
+}
+
+impl Default for MinLength {
+    fn default() -> Self {
+        Self(8)
+    }
+}
+
+impl FromStr for MinLength {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let length = text.parse().ok().filter(|length| (8..=64).contains(length));
+        length.map(Self).ok_or("must be a number from 8 to 64")
+    }
+}
 
 /// A password as someone typed it, in NFC (NIST SP 800-63B-4, 3.1.1.2: normalise before hashing).
 #[derive(Debug, Clone)]
@@ -45,17 +73,15 @@ pub struct Known<'a> {
 impl NewPassword {
     /// # Errors
     /// `too_short`, `too_long`, `too_common` when it is in the [`breached`] list, or `too_similar` to what is known.
-    pub fn parse(text: &SecretString, known: Known<'_>) -> Result<Self, Invalid> {
+    pub fn parse(text: &SecretString, shortest: MinLength, known: Known<'_>) -> Result<Self, Invalid> {
         let password = Password::new(text);
         let typed = password.0.expose_secret();
-        match typed.chars().count() {
-            0..MIN_CHARACTERS => {
-                return Err(Invalid::new("too_short", format!("A password has at least {MIN_CHARACTERS} characters.")));
-            }
-            MIN_CHARACTERS..=MAX_CHARACTERS => {}
-            _ => {
-                return Err(Invalid::new("too_long", format!("A password has at most {MAX_CHARACTERS} characters.")));
-            }
+        let length = typed.chars().count();
+        if length < shortest.0 {
+            return Err(Invalid::new("too_short", format!("A password has at least {} characters.", shortest.0)));
+        }
+        if length > MAX_CHARACTERS {
+            return Err(Invalid::new("too_long", format!("A password has at most {MAX_CHARACTERS} characters.")));
         }
         let folded = Zeroizing::new(fold(typed));
         if breached::contains(&folded) {
@@ -113,7 +139,7 @@ mod tests {
         let email = EmailAddress::parse("Ada.Lovelace@example.com").unwrap();
         let name = UserName::parse("Ada Byron King").unwrap();
         let known = Known { email: Some(&email), name: Some(&name), product: Some("K\u{f6}rner & Söhne") };
-        NewPassword::parse(&text.into(), known)
+        NewPassword::parse(&text.into(), MinLength::default(), known)
     }
 
     #[test]
@@ -144,6 +170,21 @@ mod tests {
             ("wykliuk123", "too_common"),
         ] {
             assert_eq!(parse(text).unwrap_err().code, code, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn the_shortest_length_is_8_to_64() {
+        for text in ["", "7", "65", "-8", "8.5", "eight"] {
+            assert!(text.parse::<MinLength>().is_err(), "{text}");
+        }
+        for length in [8, 15, 64] {
+            let shortest = length.to_string().parse().unwrap();
+            let parse = |length| NewPassword::parse(&"\u{e4}".repeat(length).into(), shortest, Known::default());
+            assert!(parse(length).is_ok());
+            let invalid = parse(length - 1).unwrap_err();
+            assert_eq!(invalid.code, "too_short");
+            assert!(invalid.detail.contains(&length.to_string()), "{}", invalid.detail);
         }
     }
 

@@ -111,9 +111,12 @@ impl FromRequestParts<App> for IntrospectionClient {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
+        let clients = &app.config.introspection_clients;
         let client = basic(&parts.headers).and_then(|(id, secret)| {
-            let known = app.config.introspection_clients.recognise(&id, secret.expose_secret());
-            known.then_some(Self { id })
+            let as_sent = clients.recognise(&id, secret.expose_secret());
+            let (id, secret) = (form_decoded(&id), SecretString::from(form_decoded(secret.expose_secret())));
+            let decoded = clients.recognise(&id, secret.expose_secret());
+            (as_sent | decoded).then_some(Self { id })
         });
         client.ok_or_else(|| {
             Event::IntrospectionRefused.record();
@@ -122,12 +125,18 @@ impl FromRequestParts<App> for IntrospectionClient {
     }
 }
 
-/// Basic credentials (RFC 7617). Ids and secrets are of characters that RFC 6749's form encoding leaves as they are.
+/// Basic credentials (RFC 7617).
 fn basic(headers: &HeaderMap) -> Option<(String, SecretString)> {
     let (scheme, encoded) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
     let decoded = scheme.eq_ignore_ascii_case("Basic").then(|| STANDARD.decode(encoded.trim()).ok()).flatten()?;
     let (id, secret) = std::str::from_utf8(&decoded).ok()?.split_once(':')?;
     Some((id.to_owned(), secret.to_owned().into()))
+}
+
+/// Clients of OAuth encode id and secret as in a form before they join them (RFC 6749, 2.3.1), some even `-` and `.`; others,
+/// like curl, send them as they are. No id holds a character that this changes; a secret may.
+fn form_decoded(text: &str) -> String {
+    form_urlencoded::parse(text.as_bytes()).next().map(|(name, _)| name.into_owned()).unwrap_or_default()
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Facts {

@@ -29,8 +29,8 @@ pub struct Route {
     /// Under [`BASE_PATH`].
     pub paths: &'static [&'static str],
     pub methods: &'static [&'static str],
-    /// Also served without [`BASE_PATH`], where clients look for well-known documents.
-    pub at_root: bool,
+    /// Outside of [`BASE_PATH`], where clients look for well-known documents.
+    pub root_paths: &'static [&'static str],
     /// The codes it answers with beside those that every route has.
     pub errors: &'static [Code],
     /// Whether it reads or writes the table. One that does not is up while the table is not, and starts without it.
@@ -54,7 +54,7 @@ impl Route {
             name,
             paths,
             methods,
-            at_root: false,
+            root_paths: &[],
             errors: &[],
             uses_table: true,
             hashes: false,
@@ -64,8 +64,8 @@ impl Route {
     }
 
     #[must_use]
-    pub const fn also_at_root(self) -> Self {
-        Self { at_root: true, ..self }
+    pub const fn also_at_root(self, root_paths: &'static [&'static str]) -> Self {
+        Self { root_paths, ..self }
     }
 
     #[must_use]
@@ -90,8 +90,8 @@ impl Route {
 
     /// Every full path the route is served at.
     pub fn full_paths(&self) -> impl Iterator<Item = String> {
-        let root = if self.at_root { self.paths } else { &[] };
-        self.paths.iter().map(|path| format!("{BASE_PATH}{path}")).chain(root.iter().map(|path| (*path).to_owned()))
+        let based = self.paths.iter().map(|path| format!("{BASE_PATH}{path}"));
+        based.chain(self.root_paths.iter().map(|path| (*path).to_owned()))
     }
 
     /// The service of this route alone, as its Lambda runs it.
@@ -109,7 +109,8 @@ mod tests {
     fn a_route_is_served_under_the_base_path_and_at_the_root_only_if_it_says_so() {
         let route = Route::new("health", &["GET"], &["/health"], MethodRouter::new).fails_with(&[Code::Forbidden]);
         assert_eq!(route.full_paths().collect::<Vec<_>>(), ["/api/v1/health"]);
-        assert_eq!(route.also_at_root().full_paths().collect::<Vec<_>>(), ["/api/v1/health", "/health"]);
+        let route = route.also_at_root(&["/health", "/health/api"]);
+        assert_eq!(route.full_paths().collect::<Vec<_>>(), ["/api/v1/health", "/health", "/health/api"]);
         assert_eq!(route.errors, [Code::Forbidden]);
     }
 }

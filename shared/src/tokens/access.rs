@@ -30,6 +30,9 @@ pub struct Claims {
     pub iat: i64,
     pub nbf: i64,
     pub jti: Uuid,
+    /// The client that asked for the token (RFC 9068, 2.2). Tokens of earlier versions have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_id: Option<String>,
     pub sid: SessionId,
     pub roles: Vec<Role>,
     pub auth_time: i64,
@@ -49,6 +52,7 @@ pub async fn sign(app: &App, user: &User, session: &Session, now: Timestamp) -> 
         iat: now.seconds(),
         nbf: now.seconds(),
         jti: crate::random::uuid(now),
+        client_id: Some(app.config.tokens.client_id.clone()),
         sid: session.id,
         roles: user.roles.clone(),
         auth_time: session.authenticated_at().seconds(),

@@ -42,7 +42,7 @@ def test_what_no_route_takes_is_a_problem_answer_of_ours(
 
 
 def test_the_keys_that_sign_tokens_are_published(api: Api) -> None:
-    metadata = api.request("GET", "/.well-known/openid-configuration").must(200)
+    metadata = api.request("GET", "/.well-known/oauth-authorization-server/api/v1").must(200)
     assert metadata["issuer"] == f"{api.public_url}/api/v1"
     assert api.fetch("GET", metadata["jwks_uri"]).must(200)["keys"]
 

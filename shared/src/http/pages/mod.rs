@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 
 use minijinja::{Environment, UndefinedBehavior, Value, context, syntax::SyntaxConfig};
 
-use crate::domain::password::MIN_CHARACTERS;
+use crate::domain::password::MinLength;
 use crate::domain::user::FactorSummary;
 
 /// Allows the one style sheet, by its hash, and the form's way back to this service.
@@ -196,8 +196,15 @@ pub fn button(product: &str, what: Button, action: &str, token: &str) -> String 
 /// # Panics
 /// Never with the templates built in, as the tests show.
 #[must_use]
-pub fn password_form(product: &str, action: &str, token: &str, email: &str, problem: Option<&str>) -> String {
-    let (heading, shortest) = ("Choose a new password", MIN_CHARACTERS);
+pub fn password_form(
+    product: &str,
+    action: &str,
+    token: &str,
+    email: &str,
+    shortest: MinLength,
+    problem: Option<&str>,
+) -> String {
+    let (heading, shortest) = ("Choose a new password", shortest.characters());
     page("password.html", context! { product, heading, action, token, email, problem, shortest, style => STYLE })
 }
 
@@ -262,7 +269,8 @@ mod tests {
     fn every_page(value: &str) -> Vec<String> {
         let outcomes = EVERY_OUTCOME.map(|each| outcome(value, each, value));
         let buttons = EVERY_BUTTON.map(|each| button(value, each, value, value));
-        let forms = [None, Some(value)].map(|problem| password_form(value, value, value, value, problem));
+        let forms =
+            [None, Some(value)].map(|problem| password_form(value, value, value, value, MinLength::default(), problem));
         outcomes.into_iter().chain(buttons).chain(forms).collect()
     }
 
@@ -299,7 +307,8 @@ mod tests {
     fn the_form_posts_the_token_to_where_it_came_from() {
         let (action, token) = ("/api/v1/auth/confirm", "MZ2x-9_kQ0");
         let buttons = EVERY_BUTTON.map(|each| button("Example", each, action, token));
-        for page in buttons.into_iter().chain([password_form("Example", action, token, "ada@example.com", None)]) {
+        let form = password_form("Example", action, token, "ada@example.com", MinLength::default(), None);
+        for page in buttons.into_iter().chain([form]) {
             assert!(
                 page.contains("<form method=\"post\" action=\"&#x2f;api&#x2f;v1&#x2f;auth&#x2f;confirm\">"),
                 "{page}"
