@@ -32,7 +32,7 @@ const WITH_BODY: [(Method, &str); 19] = [
 ];
 
 /// Every path with the methods that it takes.
-const PATHS: [(&str, &str); 38] = [
+const PATHS: [(&str, &str); 39] = [
     ("/api/v1/auth/register", "POST"),
     ("/api/v1/auth/send", "POST"),
     ("/api/v1/auth/confirm", "GET,POST"),
