@@ -712,13 +712,16 @@ async fn an_empty_user_handle_is_none() {
     }
 }
 
+/// How a browser writes a credential otherwise.
+type Bend = Box<dyn Fn(&mut Value)>;
+
 #[tokio::test]
 async fn members_that_browsers_leave_out_or_add_change_nothing() {
     const LEFT_OUT: [(&str, &str); 3] =
         [("", "clientExtensionResults"), ("", "authenticatorAttachment"), ("response", "transports")];
     let app = TestApp::start().await;
     let ada = app.signed_in(ADA).await;
-    let mut bent: Vec<(String, Box<dyn Fn(&mut Value)>)> = Vec::new();
+    let mut bent: Vec<(String, Bend)> = Vec::new();
     for (within, name) in LEFT_OUT {
         bent.push((
             format!("{name} is null"),

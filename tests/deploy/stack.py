@@ -102,6 +102,11 @@ def resources(environment, kind=None):
     return {name: body for name, body in found.items() if kind is None or body["Type"] == kind}
 
 
+def declared(environment):
+    """All resources of the expanded template, also those that the environment does not have."""
+    return _expanded(environment)["Resources"]
+
+
 def outputs(environment):
     return _decided(environment)["Outputs"]
 

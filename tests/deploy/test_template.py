@@ -31,6 +31,21 @@ def test_whatever_is_referred_to_is_there(environment):
             assert known, f"{name} refers to {target}, which {environment} does not have"
 
 
+@everywhere
+def test_cloudformation_takes_as_many_resources(environment):
+    # It counts what is declared, whatever conditions say, at most 500 (AWS CloudFormation User Guide, quotas).
+    assert len(stack.declared(environment)) <= 500
+
+
+def test_the_origins_of_passkeys_are_those_that_a_function_takes():
+    pattern = re.compile(stack.source()["Parameters"]["RelyingPartyOrigins"]["AllowedPattern"])
+    app = "android:apk-key-hash:NztP-sfNqy2_XIe4erm4qR-w4eRJ2Dl6JduFbPCYHik"
+    for taken in ["", "https://app.example.com", app, f"https://example.com,{app},https://example.com:8443"]:
+        assert pattern.fullmatch(taken), taken
+    for refused in ["app.example.com", "https://example.com/", f"{app}=", app[:-1], f"{app},", "ios:bundle-id:com.example"]:
+        assert not pattern.fullmatch(refused), refused
+
+
 def test_every_binary_is_a_function_of_its_name_and_every_function_a_binary():
     manifest = tomllib.loads((stack.ROOT / "functions/Cargo.toml").read_text())
     binaries = {binary["name"] for binary in manifest["bin"]}
