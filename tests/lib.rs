@@ -6,6 +6,7 @@ pub mod authenticator;
 pub mod contract;
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use local::{Options, Outage, Queue, Service, Stack};
@@ -73,7 +74,8 @@ impl TestApp {
             .chain(&worker)
             .chain(&roomy)
             .chain(variables)
-            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .chain(table_of_another_make());
         let options = Options {
             port: 0,
             data: data.map(Into::into),
@@ -419,6 +421,17 @@ impl SignedIn<'_> {
         })
         .await
     }
+}
+
+/// With `OTHER_DYNAMODB`, the address of a stand-in for `DynamoDB` of another make, the service's tables are there instead
+/// of in the process; each test has a region of its own, so they have nothing in common. `tests/table/prove` sets it.
+fn table_of_another_make() -> impl Iterator<Item = (String, String)> {
+    static REGIONS: AtomicUsize = AtomicUsize::new(0);
+    let endpoint = std::env::var("OTHER_DYNAMODB").ok();
+    endpoint.into_iter().flat_map(|endpoint| {
+        let region = format!("test-{}-{}", std::process::id(), REGIONS.fetch_add(1, Ordering::Relaxed));
+        [("AWS_ENDPOINT_URL_DYNAMODB".to_owned(), endpoint), ("AWS_REGION".to_owned(), region)]
+    })
 }
 
 /// Waits for a condition: asks again until it gives something.
