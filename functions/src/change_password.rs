@@ -35,7 +35,7 @@ pub const ROUTE: Route = Route::new("change_password", &["PUT"], &["/user/passwo
 pub struct ChangePassword {
     #[schema(required, value_type = String, format = "password", example = "correct horse battery")]
     current_password: Option<SecretString>,
-    /// 8 to 128 characters, any. Not one of the commonest, not the address, not the name, not the product's.
+    /// Any characters. Not one of the commonest, not the address, not the name, not the product's.
     #[schema(required, value_type = String, min_length = 8, max_length = 128, format = "password", example = "quiet lantern harbour")]
     new_password: Option<SecretString>,
 }

@@ -53,11 +53,11 @@ pub struct Metadata {
     service_documentation: String,
 }
 
-async fn either(uri: OriginalUri, app: State<App>) -> Result<Response> {
+async fn either(OriginalUri(uri): OriginalUri, State(app): State<App>) -> Result<Response> {
     if uri.path().ends_with(JWKS) {
-        jwks(app).await.map(IntoResponse::into_response)
+        jwks(&app).await.map(IntoResponse::into_response)
     } else {
-        Ok(metadata(app).await.into_response())
+        Ok(metadata(&app).into_response())
     }
 }
 
@@ -66,7 +66,7 @@ async fn either(uri: OriginalUri, app: State<App>) -> Result<Response> {
     description = "To check access tokens with (RFC 7517). A key is published a day before it signs, and the set may be cached for five minutes.",
     responses((status = 200, description = "The keys", body = KeySet))
 )]
-pub async fn jwks(State(app): State<App>) -> Result<impl IntoResponse> {
+pub async fn jwks(app: &App) -> Result<impl IntoResponse> {
     let keys = app.store().trusted_keys().await?;
     let keys =
         keys.iter().map(|key| serde_json::from_str(&key.jwk)).collect::<Result<_, _>>().map_err(Error::internal)?;
@@ -78,7 +78,7 @@ pub async fn jwks(State(app): State<App>) -> Result<impl IntoResponse> {
     description = "Authorization server metadata (RFC 8414). It names what works as its standard says. Also at the root, and at `/.well-known/oauth-authorization-server/api/v1`, where clients look for the metadata of an issuer with a path.",
     responses((status = 200, description = "The metadata", body = Metadata))
 )]
-pub async fn metadata(State(app): State<App>) -> impl IntoResponse {
+pub fn metadata(app: &App) -> impl IntoResponse {
     let issuer = &app.config.tokens.issuer;
     let metadata = Metadata {
         jwks_uri: format!("{issuer}{JWKS}"),

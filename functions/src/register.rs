@@ -34,7 +34,7 @@ pub struct Register {
     name: Option<String>,
     #[schema(required, value_type = String, max_length = 254, format = "email", example = "ada@example.com")]
     email: Option<String>,
-    /// 8 to 128 characters, any. Not one of the commonest, not the address, not the name, not the product's.
+    /// Any characters. Not one of the commonest, not the address, not the name, not the product's.
     #[schema(required, value_type = String, min_length = 8, max_length = 128, format = "password", example = "correct horse battery")]
     password: Option<SecretString>,
 }

@@ -51,7 +51,7 @@ pub struct ResetPassword {
     /// What the link in the mail carries.
     #[schema(required, value_type = String)]
     token: Option<String>,
-    /// 8 to 128 characters, any. Not one of the commonest, not the address, not the name, not the product's.
+    /// Any characters. Not one of the commonest, not the address, not the name, not the product's.
     #[schema(required, value_type = String, min_length = 8, max_length = 128, format = "password", example = "quiet lantern harbour")]
     password: Option<SecretString>,
 }
