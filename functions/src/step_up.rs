@@ -87,9 +87,11 @@ pub async fn handler(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Counts the attempt with those to sign in, then compares the password: a stolen session guesses no faster than a sign-in.
+/// Counts the attempt with those to change the password, then compares the password: a stolen session guesses no faster than a
+/// sign-in, and what strangers do with the address keeps its owner from nothing.
 async fn compare(app: &App, user: &User, session: SessionId, password: &Password) -> Result<()> {
-    let bucket = Bucket { address: &user.email.folded(), device: None };
+    let address = user.email.folded();
+    let bucket = Bucket::of_account(&address, user.id);
     count_attempt(app, Some(user.id), bucket, app.store().attempts(bucket).await?).await?;
     if app.hasher.verify(password, Some(&user.password_hash)).await? == Verdict::Wrong {
         Event::StepUpFailed { user: user.id, session }.record();

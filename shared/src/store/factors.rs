@@ -269,7 +269,11 @@ impl Store {
         let mut items = vec![update(self.proved_in(user, session, proof)?)?, update(same_factors(profile, user))?];
         match spent {
             Some(spent) => items.extend(self.spend_and_forgive(&pk, spent, None)?),
-            None => items.push(delete(self.delete_of(&address_key(&user.email.folded()), &sign_in_attempts_of(None)))?),
+            None => {
+                let address = user.email.folded();
+                let bucket = Bucket::of_account(&address, user.id);
+                items.push(delete(self.delete_of(&address_key(&address), &sign_in_attempts_of(bucket.device)))?);
+            }
         }
         items.extend(self.owe(mail)?);
         self.transact(items).await
