@@ -35,7 +35,7 @@ pub async fn run() {
         ("/auth/login", 401, login, "known", EMAIL),
         ("/auth/login", 401, login, "reserved", RESERVED),
     ] {
-        let (known, unknown) = measure(&service, (path, status, body), what, known).await;
+        let (known, unknown) = measure(&service, path, status, body, what, known).await;
         let ((known_mean, known_variance), (unknown_mean, unknown_variance)) =
             (known.mean_and_variance(), unknown.mean_and_variance());
         let t = (known_mean - unknown_mean) / (known_variance + unknown_variance).sqrt();
@@ -56,7 +56,9 @@ pub async fn run() {
 /// The times of a route for this address and for unknown ones.
 async fn measure(
     service: &Running,
-    (path, status, body): (&str, u16, Body),
+    path: &str,
+    status: u16,
+    body: Body,
     what: &str,
     address: &str,
 ) -> (Samples, Samples) {

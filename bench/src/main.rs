@@ -30,7 +30,7 @@ use std::process::ExitCode;
 const USAGE: &str = "usage: cargo run --release -p bench -- COMMAND
   reads        GET /user, one client, the token really checked: requests a second
   login        POST /auth/login against the argon2 verification alone
-  enumeration  known against unknown addresses on register, send, forgot and login
+  enumeration  known and reserved addresses against unknown ones on register, send, forgot and login
   requests     a warm request to each function: its CPU, the hash apart, and its calls; bench/with-functions builds them
   growth       calls, items, capacity units and time of four routes as the table grows; bench/with-functions, too
   flood        reads, refreshes and sign-ins at once for a minute: no error, no growth, and no starving behind hashes

@@ -30,8 +30,11 @@ pub const ROUTE: Route =
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Register {
+    /// Something of it can be seen. What cannot, at its ends, is left out.
     #[schema(required, value_type = String, min_length = 1, max_length = 100, example = "Ada Lovelace")]
     name: Option<String>,
+    /// One that email can be delivered to. The part before the `@` is ASCII, without quotes and comments; the domain may be of any
+    /// script.
     #[schema(required, value_type = String, max_length = 254, format = "email", example = "ada@example.com")]
     email: Option<String>,
     /// Any characters. Not one of the commonest, not the address, not the name, not the product's.
@@ -67,14 +70,13 @@ pub async fn handler(
     let lapses_at = Some(now.plus(app.config.unconfirmed_life));
     let user = User { lapses_at, ..User::new(name, email.clone(), password_hash, now) };
 
-    let confirmation = OwedMail::new(email.folded(), MailKind::ConfirmAddress { user: user.id }, now);
-    let mail = match taken {
-        false if app.store().create_user(&user, &confirmation).await? == Created::Yes => {
-            Event::UserRegistered { user: user.id }.record();
-            confirmation
-        }
+    let confirmation = OwedMail::new(address, MailKind::ConfirmAddress { user: user.id }, now);
+    let mail = if !taken && app.store().create_user(&user, &confirmation).await? == Created::Yes {
+        Event::UserRegistered { user: user.id }.record();
+        confirmation
+    } else {
         // Taken, perhaps since it was read.
-        _ => tell_owner(&app, &email).await?,
+        tell_owner(&app, &email).await?
     };
     app.tell_emailer(&mail).await;
     let answer = ConfirmationRequired { status: "confirmation_required", email: email.to_string() };

@@ -265,6 +265,14 @@ mod tests {
     }
 
     #[test]
+    fn a_write_whose_outcome_is_unknown_is_not_said_to_have_changed_nothing() {
+        let (unknown, refused) = (Error::OutcomeUnknown("lost".into()), Error::TemporarilyUnavailable("busy".into()));
+        assert_eq!((unknown.code(), refused.code()), (Code::TemporarilyUnavailable, Code::TemporarilyUnavailable));
+        assert!(unknown.to_string().contains("not known") && unknown.to_string().contains("again"), "{unknown}");
+        assert_ne!(unknown.to_string(), refused.to_string());
+    }
+
+    #[test]
     fn an_internal_error_tells_nothing_of_its_cause() {
         let error = Error::internal("table users-prod is on fire");
         assert!(!error.to_string().contains("users-prod"));

@@ -365,9 +365,9 @@ fn reads_as_a_name(name: &str) -> bool {
         Some((name, suffix)) if SUFFIXES.contains(&suffix) => name,
         _ => name,
     };
-    let words: Vec<&str> = name.split(' ').collect();
-    words.len() <= MOST_WORDS
-        && (1..=LONGEST_GREETED_NAME).contains(&name.chars().count())
+    let words: Vec<&str> = name.split(' ').filter(|word| !word.is_empty()).collect();
+    (1..=MOST_WORDS).contains(&words.len())
+        && name.chars().count() <= LONGEST_GREETED_NAME
         && words.iter().all(|word| reads_as_part_of_a_name(word))
 }
 
@@ -665,6 +665,7 @@ mod tests {
         let names = [
             "Ada",
             "Ada Lovelace",
+            "Ada  Lovelace",
             "Seán O'Brien",
             "Seán O’Brien",
             "Anne-Marie St. John, Jr.",
