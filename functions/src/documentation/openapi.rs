@@ -192,10 +192,10 @@ fn is_null(schema: &RefOr<Schema>) -> bool {
     matches!(schema, RefOr::T(Schema::Object(Object { schema_type: SchemaType::Type(Type::Null), .. })))
 }
 
-/// Where the account has no second factor there is nothing to prove.
+/// Where the account has no second factor, or it was proved a moment ago, the body may be empty.
 fn or_nothing(body: RefOr<Schema>) -> RefOr<Schema> {
     let nothing = ObjectBuilder::new().title(Some("nothing")).max_properties(Some(0));
-    let nothing = nothing.description(Some("Where the account has no second factor."));
+    let nothing = nothing.description(Some("Where no proof is needed."));
     Schema::OneOf(OneOfBuilder::new().item(body).item(nothing).build()).into()
 }
 
