@@ -297,7 +297,10 @@ async fn a_look_alike_of_an_earlier_version_keeps_nobody_from_their_address() {
     let token = app.mailed_token(ADA, "/auth/password/reset").await;
     let answer = app.post("/auth/password/reset", &json!({ "token": token, "password": PASSWORD })).await;
     assert_eq!(answer.status, 200, "{}", answer.text);
-    assert_eq!(app.login(ADA, PASSWORD).await.status, 200);
+    // Its answer shows the address as it was typed then, which the document does not have.
+    let body = json!({ "email": ADA, "password": PASSWORD });
+    let signed_in = app.request(reqwest::Method::POST, "/auth/login").json(&body).send().await.unwrap();
+    assert_eq!(signed_in.status(), 200);
 }
 
 /// An account that was made when more addresses were taken than now, and waits for its confirmation.

@@ -60,6 +60,7 @@ pub struct Reauthenticate {
 
 #[utoipa::path(
     post, path = "/auth/step-up", tag = "auth", operation_id = "step_up", summary = "Prove again who you are",
+    description = "Takes a proof of the second factor, or the password of an account that has none. The session then counts as recent for 15 minutes, for the routes that ask for a recent sign-in (RFC 9470).",
     request_body = Reauthenticate, security(("access_token" = [])),
     responses((status = 204, description = "The session counts as recent for 15 minutes"))
 )]

@@ -179,7 +179,11 @@ async fn guessed_passwords_of_a_step_up_count_with_those_of_a_change() {
     assert_eq!((locked.status.as_u16(), locked.code().as_str()), (429, "too_many_attempts"));
     let change = json!({ "current_password": PASSWORD, "new_password": "quiet lantern harbour" });
     assert_eq!(ada.put("/user/password", &change).await.code(), "too_many_attempts", "one count for both");
-    assert_eq!(app.login(ADA, PASSWORD).await.status, 200, "strangers and the account's sessions have counts of their own");
+    assert_eq!(
+        app.login(ADA, PASSWORD).await.status,
+        200,
+        "strangers and the account's sessions have counts of their own"
+    );
     app.clock.advance(Duration::from_secs(3));
     assert_eq!(step_up(&ada, &password()).await.status, 204);
     for _ in 0..5 {

@@ -231,8 +231,10 @@ impl Store {
     /// # Errors
     /// Only when the table cannot be written.
     pub async fn forget_attempt(&self, id: UserId, attempt: &Attempt) -> Result<()> {
-        let change =
-            Change::default().remove("picture.attempt").only_if("picture.attempt.id = :id").value(":id", value(&attempt.id)?);
+        let change = Change::default()
+            .remove("picture.attempt")
+            .only_if("picture.attempt.id = :id")
+            .value(":id", value(&attempt.id)?);
         self.change_user(id, change).await.map(drop)
     }
 
