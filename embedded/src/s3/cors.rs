@@ -1,4 +1,4 @@
-//! The uploads bucket's CORS rule of the template: its origins may PUT with a content type.
+//! The uploads bucket's CORS rule of the template: its origins may PUT with the headers of a presigned upload.
 //! <https://docs.aws.amazon.com/AmazonS3/latest/userguide/cors.html>
 //!
 //! Unlike AWS: pages of other origins do not get as far as this, and every bucket has the rule.
@@ -15,7 +15,8 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use super::refusal;
 
 const METHOD: &str = "PUT";
-const HEADER: &str = "content-type";
+const HEADERS: [&str; 2] = ["content-type", "if-none-match"];
+const ALLOWED_HEADERS: HeaderValue = HeaderValue::from_static("content-type, if-none-match");
 const MAX_AGE: HeaderValue = HeaderValue::from_static("3600");
 
 /// Middleware: answers preflights itself, and lets scripts read the other answers.
@@ -40,7 +41,7 @@ pub(crate) async fn allow(request: Request, next: Next) -> Response {
             HeaderValue::from_static("Origin, Access-Control-Request-Headers, Access-Control-Request-Method"),
         );
         if preflight {
-            headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static(HEADER));
+            headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, ALLOWED_HEADERS);
             headers.insert(ACCESS_CONTROL_MAX_AGE, MAX_AGE);
         }
     }
@@ -51,5 +52,5 @@ fn allows_preflight(headers: &HeaderMap) -> bool {
     let asked = headers.get_all(ACCESS_CONTROL_REQUEST_HEADERS).iter().filter_map(|names| names.to_str().ok());
     let mut names = asked.flat_map(|names| names.split(',')).map(str::trim).filter(|name| !name.is_empty());
     headers.get(ACCESS_CONTROL_REQUEST_METHOD).is_some_and(|method| method == METHOD)
-        && names.all(|name| name.eq_ignore_ascii_case(HEADER))
+        && names.all(|name| HEADERS.iter().any(|allowed| name.eq_ignore_ascii_case(allowed)))
 }
