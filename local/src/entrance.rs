@@ -44,7 +44,7 @@ impl Entrance {
 
 /// Where a request came from, and its target as it came if that is not the one of its URI.
 #[derive(Clone)]
-pub struct Origin {
+pub struct Arrival {
     pub address: SocketAddr,
     pub raw_target: Option<String>,
 }
@@ -67,7 +67,7 @@ pub async fn admit(
     if let Err(foreign) = callers.check(&parts.uri, &parts.headers) {
         return refuse(Code::Forbidden, Some(foreign.to_string()));
     }
-    parts.extensions.insert(Origin { address, raw_target });
+    parts.extensions.insert(Arrival { address, raw_target });
     next.run(Request::from_parts(parts, Body::from(body))).await
 }
 

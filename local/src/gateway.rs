@@ -36,7 +36,7 @@ use tracing::Dispatch;
 use tracing::instrument::WithSubscriber;
 
 use crate::cors;
-use crate::entrance::Origin;
+use crate::entrance::Arrival;
 
 /// API Gateway's own limit: 10,240 bytes of request line and headers
 /// (<https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html>).
@@ -212,8 +212,8 @@ struct Received<'a> {
 
 impl<'a> Received<'a> {
     fn of(parts: &'a Parts, body: &'a Bytes, request_id: &'a str, now: Timestamp) -> Self {
-        let origin = parts.extensions.get::<Origin>();
-        let raw = origin.and_then(|origin| origin.raw_target.as_deref());
+        let arrival = parts.extensions.get::<Arrival>();
+        let raw = arrival.and_then(|arrival| arrival.raw_target.as_deref());
         let raw = raw.map(|raw| raw.split_once('?').unwrap_or((raw, "")));
         let (path, query) = raw.unwrap_or_else(|| (parts.uri.path(), parts.uri.query().unwrap_or_default()));
         Self {
@@ -221,7 +221,7 @@ impl<'a> Received<'a> {
             body,
             request_id,
             now,
-            source: origin.map_or_else(String::new, |origin| origin.address.ip().to_string()),
+            source: arrival.map_or_else(String::new, |arrival| arrival.address.ip().to_string()),
             path: percent_decode_str(path).decode_utf8_lossy().into_owned(),
             query: query.to_owned(),
         }
@@ -373,11 +373,11 @@ mod tests {
 
     /// The event of a request to a function that answers nothing.
     fn event(request: axum::http::request::Builder, raw_target: Option<&str>, body: &'static [u8], key: &str) -> Value {
-        let origin = Origin {
+        let arrival = Arrival {
             address: SocketAddr::from(([127, 0, 0, 1], 50_000)),
             raw_target: raw_target.map(ToOwned::to_owned),
         };
-        let (parts, ()) = request.extension(origin).body(()).unwrap().into_parts();
+        let (parts, ()) = request.extension(arrival).body(()).unwrap().into_parts();
         let function = Function { route: functions::health::ROUTE, service: Router::new() };
         let found = Found {
             function: &function,

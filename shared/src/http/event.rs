@@ -74,7 +74,7 @@ pub async fn answer(service: Router, event: LambdaEvent<Value>) -> impl Serializ
 
 /// `None` when the event has no method, or when a header or the body is something that HTTP has not.
 fn read(event: &Value) -> Option<Parts> {
-    let text = |member: &'_ Value| member.as_str().unwrap_or_default().to_owned();
+    let text = |member: &Value| member.as_str().unwrap_or_default().to_owned();
     let method = Method::from_bytes(event["requestContext"]["http"]["method"].as_str()?.as_bytes()).ok()?;
     let uri = target(&text(&event["rawPath"]), &text(&event["rawQueryString"]))?.into();
     let mut headers = HeaderMap::new();
