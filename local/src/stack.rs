@@ -98,7 +98,8 @@ impl Stack {
         let address = listener.local_addr().map_err(on_port)?;
         let kept_in = data.clone();
         let given = |name: &str| variables.get(name).cloned().or_else(|| std::env::var(name).ok());
-        let origins = origins(given("CORS_ORIGINS").as_deref(), address)?;
+        let public_url = given("PUBLIC_URL").and_then(|url| url::Url::parse(&url).ok());
+        let origins = origins(given("CORS_ORIGINS").as_deref(), public_url.as_ref(), address)?;
         let embedded = Embedded::start(embedded::Options {
             data,
             fresh,
@@ -121,7 +122,9 @@ impl Stack {
         let log = Dispatch::new(telemetry::subscriber(clock, records.clone(), false));
         let shipper = Shipper::new(app.clone(), records).without_waits();
         let (stop, stopped) = watch::channel(false);
-        let callers = callers(&origins, environment.get("PUBLIC_URL").as_deref());
+        // A `PUBLIC_URL` of another name leads here through a proxy or tunnel of the developer's.
+        let callers = Callers::with_pages(origins.clone());
+        let callers = public_url.iter().filter_map(url::Url::host_str).fold(callers, Callers::at);
         let mut stack = Self { app, address, embedded, shipper, log, stop, tasks: JoinSet::new() };
         stack.serve(listener, &stopped, origins, callers);
         stack.spawn_all(&stopped, sweeping);
@@ -208,21 +211,17 @@ impl Stack {
 }
 
 /// The web pages that may call: those of `CORS_ORIGINS`, or else of this machine; always the stack's own, which upload to S3.
-fn origins(listed: Option<&str>, address: SocketAddr) -> Result<Origins, embedded::InvalidOrigin> {
+fn origins(
+    listed: Option<&str>,
+    public_url: Option<&url::Url>,
+    address: SocketAddr,
+) -> Result<Origins, embedded::InvalidOrigin> {
     let origins = match listed.filter(|listed| !listed.is_empty()) {
         Some(listed) => listed.parse()?,
         None => Origins::default(),
     };
-    Ok(origins.and(format!("http://{address}")).and(format!("http://localhost:{}", address.port())))
-}
-
-/// Who may call the gateway. A `PUBLIC_URL` that is another name leads here through a proxy or tunnel of the developer's.
-fn callers(origins: &Origins, public_url: Option<&str>) -> Callers {
-    match public_url.and_then(|url| url::Url::parse(url).ok()) {
-        Some(url) => Callers::with_pages(origins.clone().and(url.origin().ascii_serialization()))
-            .at(url.host_str().unwrap_or_default()),
-        None => Callers::with_pages(origins.clone()),
-    }
+    let origins = origins.and(format!("http://{address}")).and(format!("http://localhost:{}", address.port()));
+    Ok(public_url.map(|url| url.origin().ascii_serialization()).into_iter().fold(origins, Origins::and))
 }
 
 async fn sweep(app: &App) {
