@@ -123,6 +123,13 @@ def test_a_message_stays_invisible_for_six_timeouts_and_ends_as_a_dead_letter_fo
 
 
 @everywhere
+def test_the_function_has_room_beside_the_process_that_reads_a_picture(environment):
+    image = stack.resources(environment, "AWS::Lambda::Function")["Image"]["Properties"]
+    memory = int(image["Environment"]["Variables"]["PICTURE_MEMORY_MIB"])
+    assert 512 <= memory <= image["MemorySize"] - 256
+
+
+@everywhere
 def test_settings_of_a_route_are_those_of_a_route_that_is_made_before_the_stage(environment):
     routes = stack.resources(environment, "AWS::ApiGatewayV2::Route")
     (stage,) = stack.resources(environment, "AWS::ApiGatewayV2::Stage").values()

@@ -118,8 +118,8 @@ pub(super) struct HuffmanSpec {
 }
 
 impl HuffmanSpec {
-    fn standard(counts: [u8; 16], symbols: &[u8]) -> Option<Self> {
-        Some(Self { counts, symbols: symbols.to_vec() })
+    fn new(counts: [u8; 16], symbols: &[u8]) -> Self {
+        Self { counts, symbols: symbols.to_vec() }
     }
 }
 
@@ -155,7 +155,7 @@ impl Default for Tables {
     /// them out.
     fn default() -> Self {
         let levels: Vec<u8> = (0..=11).collect();
-        let dc = |counts| HuffmanSpec::standard(counts, &levels);
+        let dc = |counts| Some(HuffmanSpec::new(counts, &levels));
         Self {
             quantization: [None; 4],
             dc: [
@@ -165,8 +165,8 @@ impl Default for Tables {
                 None,
             ],
             ac: [
-                HuffmanSpec::standard([0, 2, 1, 3, 3, 2, 4, 3, 5, 5, 4, 4, 0, 0, 1, 125], BRIGHTNESS),
-                HuffmanSpec::standard([0, 2, 1, 2, 4, 4, 3, 4, 7, 5, 4, 4, 0, 1, 2, 119], COLOURS),
+                Some(HuffmanSpec::new([0, 2, 1, 3, 3, 2, 4, 3, 5, 5, 4, 4, 0, 0, 1, 125], BRIGHTNESS)),
+                Some(HuffmanSpec::new([0, 2, 1, 2, 4, 4, 3, 4, 7, 5, 4, 4, 0, 1, 2, 119], COLOURS)),
                 None,
                 None,
             ],
