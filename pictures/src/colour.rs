@@ -128,6 +128,11 @@ pub(crate) enum Profile {
 }
 
 impl Profile {
+    /// Whether it says anything about samples of these colours.
+    pub(crate) fn is_usable(&self, colours: Colours) -> bool {
+        self.read(colours).is_some()
+    }
+
     /// For samples of these colours; `None` when it is broken, or of others.
     fn read(&self, colours: Colours) -> Option<ColorProfile> {
         match self {

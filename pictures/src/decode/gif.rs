@@ -18,6 +18,8 @@ const PASSES: [[u16; 2]; 4] = [[0, 8], [4, 8], [2, 4], [1, 2]];
 pub(super) fn decode(upload: &[u8]) -> Result<Picture, Rejected> {
     let mut options = DecodeOptions::new();
     options.set_color_output(ColorOutput::Indexed);
+    // Extensions that nobody knows say how long they are.
+    options.allow_unknown_blocks(true);
     let mut decoder = options.read_info(upload).map_err(|_| Rejected::Damaged)?;
     let (canvas_width, canvas_height) = (u32::from(decoder.width()), u32::from(decoder.height()));
     let frame = decoder.next_frame_info().map_err(|_| Rejected::Damaged)?.ok_or(Rejected::Damaged)?;

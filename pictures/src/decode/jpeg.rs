@@ -134,8 +134,8 @@ struct Metadata<'a> {
     /// The colour transform of the Adobe segment, when there is one.
     adobe: Option<u8>,
     exif: Option<&'a [u8]>,
-    /// Parts of the profile with their numbers.
-    profile: Vec<(u8, &'a [u8])>,
+    /// Parts of the profile, each with its number from 1 on and how many there are.
+    profile: Vec<([u8; 2], &'a [u8])>,
 }
 
 impl<'a> Metadata<'a> {
@@ -145,8 +145,10 @@ impl<'a> Metadata<'a> {
             0 if payload.starts_with(b"JFIF\0") && payload.len() >= 14 => self.jfif = true,
             1 if payload.starts_with(b"Exif\0\0") => self.exif = self.exif.or(Some(payload)),
             2 => {
-                if let Some([number, _of, part @ ..]) = payload.strip_prefix(b"ICC_PROFILE\0") {
-                    self.profile.push((*number, part));
+                if let Some((numbers, part)) =
+                    payload.strip_prefix(b"ICC_PROFILE\0").and_then(<[u8]>::split_first_chunk)
+                {
+                    self.profile.push((*numbers, part));
                 }
             }
             14 if payload.starts_with(b"Adobe") => self.adobe = payload.get(11).copied().or(self.adobe),
@@ -154,12 +156,12 @@ impl<'a> Metadata<'a> {
         }
     }
 
-    fn profile(mut self) -> Option<Vec<u8>> {
-        if self.profile.is_empty() {
-            return None;
-        }
-        self.profile.sort_by_key(|&(number, _)| number);
-        Some(self.profile.into_iter().flat_map(|(_, part)| part).copied().collect())
+    /// All parts together (ICC.1:2022, B.4); `None` when one is missing.
+    fn profile(self) -> Option<Vec<u8>> {
+        let &([_, count], _) = self.profile.first()?;
+        let part = |number| self.profile.iter().find(|(numbers, _)| *numbers == [number, count]).map(|&(_, part)| part);
+        let parts: Vec<&[u8]> = (1..=count).map(part).collect::<Option<_>>()?;
+        Some(parts.concat())
     }
 
     /// The rules that libjpeg set and every reader follows: no segment says it plainly.

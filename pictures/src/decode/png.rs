@@ -53,22 +53,25 @@ pub(super) fn decode(upload: &[u8]) -> Result<Picture, Rejected> {
     // An Exif chunk may come after the pixels. What is broken that late does not touch the picture.
     let _ = reader.finish();
     let info = reader.info();
+    let colours = match info.color_type {
+        ColorType::Grayscale | ColorType::GrayscaleAlpha => Colours::Gray,
+        ColorType::Rgb | ColorType::Rgba | ColorType::Indexed => Colours::Rgb,
+    };
     Ok(Picture {
         pixels: shrink.finish(),
         orientation: info.exif_metadata.as_deref().map(exif::orientation).unwrap_or_default(),
-        colours: match info.color_type {
-            ColorType::Grayscale | ColorType::GrayscaleAlpha => Colours::Gray,
-            ColorType::Rgb | ColorType::Rgba | ColorType::Indexed => Colours::Rgb,
-        },
-        profile: profile(info),
+        colours,
+        profile: profile(info, colours),
     })
 }
 
-/// The file with those chunks skipped that the picture can do without, and whose faults the decoder takes for faults of the
-/// picture: those of an animation or about the display, and code points that no
-/// PNG may have.
+/// The file with its end, where that is all it lacks, and without those chunks that the picture can do without, and whose
+/// faults the decoder takes for faults of the picture: those of an animation or about the display, and code points that no PNG
+/// may have.
 fn without_stumbling_blocks(upload: &[u8]) -> Cow<'_, [u8]> {
     const SKIPPED: &[u8; 4] = b"skIp";
+    const END: &[u8] = b"\0\0\0\0IEND\xAE\x42\x60\x82";
+    let mut ended = false;
     let mut kept = Cow::Borrowed(upload);
     let mut at = 8;
     while let Some((length, rest)) = upload.get(at..).and_then(<[u8]>::split_first_chunk) {
@@ -82,14 +85,18 @@ fn without_stumbling_blocks(upload: &[u8]) -> Cow<'_, [u8]> {
         if skip {
             kept.to_mut()[at + 4..at + 8].copy_from_slice(SKIPPED);
         }
+        ended |= name == b"IEND";
         let Some(next) = at.checked_add(12).and_then(|at| at.checked_add(length)) else { break };
         at = next;
+    }
+    if at == upload.len() && !ended {
+        kept.to_mut().extend(END);
     }
     kept
 }
 
 /// What the chunks say about the colours, of the first that counts (PNG 3rd edition, 4.3).
-fn profile(info: &Info) -> Option<Profile> {
+fn profile(info: &Info, colours: Colours) -> Option<Profile> {
     if let Some(points) = &info.coding_independent_code_points {
         let (primaries, transfer) = (points.color_primaries, points.transfer_function);
         let of_pixels = points.matrix_coefficients == 0 && points.is_video_full_range_image;
@@ -97,8 +104,9 @@ fn profile(info: &Info) -> Option<Profile> {
             return Some(Profile::CodePoints { primaries, transfer });
         }
     }
-    if let Some(profile) = &info.icc_profile {
-        return Some(Profile::Icc(profile.to_vec()));
+    let profile = info.icc_profile.as_ref().map(|profile| Profile::Icc(profile.to_vec()));
+    if let Some(profile) = profile.filter(|profile| profile.is_usable(colours)) {
+        return Some(profile);
     }
     if info.srgb.is_some() {
         return None;

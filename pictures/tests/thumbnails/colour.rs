@@ -87,6 +87,33 @@ fn a_profile_in_several_segments_out_of_order_is_put_together() {
 }
 
 #[test]
+fn a_profile_that_lacks_a_part_is_ignored() {
+    let profile = ColorProfile::new_display_p3().encode().unwrap();
+    let (first, second) = profile.split_at(profile.len() / 2);
+    let bare = make::jpeg_of(&plain(P3), (64, 64), ColorType::Rgb, |_| {});
+    for parts in
+        [&[([1, 2], first)][..], &[([2, 2], second)], &[([0, 1], &profile)], &[([1, 2], first), ([2, 3], second)]]
+    {
+        let file = parts.iter().rev().fold(bare.clone(), |file, (numbers, part)| {
+            make::with_jpeg_segment(&file, 0xE2, &[b"ICC_PROFILE\0", &numbers[..], part].concat())
+        });
+        let (_, pictures) = see(&file);
+        assert!(close(pictures[2].rgb_at(0.5, 0.5), P3, 3), "{:?}", pictures[2].rgb_at(0.5, 0.5));
+    }
+}
+
+#[test]
+fn where_a_png_has_a_broken_profile_the_next_chunk_counts() {
+    let profile = ColorProfile::new_gray_with_gamma(2.2).encode().unwrap();
+    for profile in [&b"nonsense"[..], &profile, CMYK_PROFILE] {
+        let file = png_with_profile(&plain(P3), png::ColorType::Rgb, profile);
+        let file = make::with_png_chunk(&file, *b"gAMA", &100_000_u32.to_be_bytes());
+        let (_, pictures) = see(&file);
+        assert!(close(pictures[2].rgb_at(0.5, 0.5), [208, 183, 152], 3), "{:?}", pictures[2].rgb_at(0.5, 0.5));
+    }
+}
+
+#[test]
 fn a_broken_profile_is_ignored() {
     let good = ColorProfile::new_display_p3().encode().unwrap();
     let cut = &good[..good.len() / 3];

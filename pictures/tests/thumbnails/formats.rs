@@ -292,6 +292,25 @@ fn a_png_with_broken_animation_or_colours_shows_its_picture() {
     }
 }
 
+/// Chromium, Pillow and sharp show it.
+#[test]
+fn a_png_that_lacks_nothing_but_its_end_is_whole() {
+    let file = make::png(64, 64);
+    let mut chunks = make::png_chunks(&file);
+    assert_eq!(chunks.pop().unwrap().0, b"IEND");
+    assert_quarters(&make::png_from_chunks(&chunks), QUARTERS, "without IEND");
+}
+
+/// Chromium, Pillow and sharp show it.
+#[test]
+fn a_gif_with_an_unknown_extension_shows_its_frame() {
+    let file = make::simple_gif();
+    let frame = file.windows(5).position(|bytes| bytes == b"\x2C\0\0\0\0").unwrap();
+    let control = file[..frame].windows(2).rposition(|bytes| bytes == b"\x21\xF9").unwrap();
+    let unknown = [&file[..control], b"\x21\x99\x03abc\0", &file[control..]].concat();
+    assert_quarters(&unknown, QUARTERS, "unknown extension");
+}
+
 /// Reported by users of libjpeg-turbo (issue 163) and zune-image (issue 167).
 #[test]
 fn a_jpeg_that_lacks_nothing_but_its_end_is_whole() {
