@@ -93,8 +93,7 @@ async fn an_upload_that_is_not_the_one_signed_for_is_refused_and_not_stored() {
 #[tokio::test]
 async fn an_object_that_may_not_be_there_yet_is_put_once() {
     let aws = with_bucket().await;
-    let put =
-        || aws.s3.put_object().bucket(UPLOADS).key("key").if_none_match("*").body(b"12345".to_vec().into()).send();
+    let put = || aws.s3.put_object().bucket(UPLOADS).key("key").if_none_match("*").body(vec![7; 1 << 20].into()).send();
 
     let answers = (0..10).map(|_| put()).collect::<tokio::task::JoinSet<_>>().join_all().await;
 
