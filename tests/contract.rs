@@ -63,8 +63,8 @@ pub fn check(method: &Method, path: &str, answer: &Answer) {
 /// # Panics
 /// When there is no schema.
 pub fn problems(pointer: &str, value: &Value) -> Option<String> {
-    let mut compiled = SCHEMAS.lock().unwrap_or_else(PoisonError::into_inner);
-    let Compiled { schemas, by_pointer } = &mut *compiled;
+    let mut known = SCHEMAS.lock().unwrap_or_else(PoisonError::into_inner);
+    let Compiled { schemas, by_pointer } = &mut *known;
     let schema = *by_pointer.entry(pointer.to_owned()).or_insert_with(|| {
         let mut compiler = Compiler::new();
         compiler.enable_format_assertions();

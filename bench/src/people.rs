@@ -98,7 +98,7 @@ impl People {
         let (user, token) = self.moving(email, to).await;
         let (link, now) = (LinkToken::decode(&token).expect("a token").hash(), self.app.clock.now());
         let mail = OwedMail::new(user.email.folded(), MailKind::ConfirmAddress { user: user.id }, now);
-        let moved = self.app.store().move_address(&user, to, &link, &user.roles, &mail, now).await;
+        let moved = self.app.store().move_address(&user, to, &link, &mail, now).await;
         assert!(moved.expect("a table"), "{email}");
         self.link(&user, LinkPurpose::UndoAddressChange { email: user.email.clone() }).await
     }
@@ -132,7 +132,7 @@ impl People {
             last_step: None,
             stepped_up: false,
         };
-        assert!(self.app.store().start_totp(user.id, &totp, None).await.expect("a table"), "{}", user.email);
+        assert!(self.app.store().start_totp(user.id, &totp, None, None).await.expect("a table"), "{}", user.email);
         (secret, totp)
     }
 

@@ -72,7 +72,7 @@ pub async fn open(
             let action = format!("{BASE_PATH}/auth/confirm");
             page(pages::button(&app.config.mail.product_name, Button::ConfirmAddress, &action, &token))
         }
-        (checked, _) => show(&app, checked.map(Confirmed::of)),
+        (checked, _) => show(&app, checked.map(|checked| Confirmed::of(&checked))),
     })
 }
 
@@ -110,7 +110,7 @@ enum Confirmed {
 
 impl Confirmed {
     /// Of a link that was only looked at.
-    fn of(checked: Checked) -> Self {
+    fn of(checked: &Checked) -> Self {
         match checked {
             Checked::NeedsChosenPassword => Self::NeedsChosenPassword,
             Checked::Confirmable(..) | Checked::AlreadyConfirmed => Self::Done(Confirmation::AlreadyConfirmed),
@@ -147,14 +147,14 @@ async fn check(app: &App, token: &str) -> Result<Checked> {
 async fn confirm(app: &App, token: &str) -> Result<Confirmed> {
     let (user, hash) = match check(app, token).await? {
         Checked::Confirmable(user, hash) => (user, hash),
-        checked => return Ok(Confirmed::of(checked)),
+        checked => return Ok(Confirmed::of(&checked)),
     };
     if app.store().confirm_address(user.id, &hash, app.clock.now()).await? {
         Event::AddressConfirmed { user: user.id, admin: user.is_admin() }.record();
         return Ok(Confirmed::Done(Confirmation::Confirmed));
     }
     // Something came first: the same link, another one, or a second registration.
-    check(app, token).await.map(Confirmed::of)
+    check(app, token).await.map(|checked| Confirmed::of(&checked))
 }
 
 /// What came of it, as a page.

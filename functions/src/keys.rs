@@ -78,6 +78,7 @@ pub async fn jwks(app: &App) -> Result<impl IntoResponse> {
     description = "Authorization server metadata (RFC 8414). It names what works as its standard says. Also at the root, and at `/.well-known/oauth-authorization-server/api/v1`, where clients look for the metadata of an issuer with a path.",
     responses((status = 200, description = "The metadata", body = Metadata))
 )]
+#[must_use]
 pub fn metadata(app: &App) -> impl IntoResponse {
     let issuer = &app.config.tokens.issuer;
     let metadata = Metadata {

@@ -69,6 +69,7 @@ pub fn answer<T: Serialize>(app: &App, html: bool, outcome: Result<T>, outcomes:
 }
 
 /// The page for a link that cannot be used.
+#[must_use]
 pub fn refusal<T>(app: &App, error: &Error, outcomes: &Outcomes<T>) -> Response {
     let (status, outcome) = outcome_of(error, outcomes.used, outcomes.expired);
     outcome_page(app, status, outcome)
@@ -89,6 +90,7 @@ pub fn outcome_of(error: &Error, used: Outcome, expired: Outcome) -> (StatusCode
     (error.code().status(), outcome)
 }
 
+#[must_use]
 pub fn outcome_page(app: &App, status: StatusCode, outcome: Outcome) -> Response {
     let mail = &app.config.mail;
     (status, page(pages::outcome(&mail.product_name, outcome, &mail.home_url))).into_response()

@@ -132,8 +132,8 @@ pub async fn handler(State(app): State<App>, facts: Facts, limit: Limited, Json(
         tokio::task::yield_now().await;
         TokenPair::issue(&app, &user, &session).await
     };
-    let ((), begun) = tokio::join!(taken_back, async { tokio::try_join!(begin, tokens) });
-    let ((), tokens) = begun?;
+    let ((), session_and_tokens) = tokio::join!(taken_back, async { tokio::try_join!(begin, tokens) });
+    let ((), tokens) = session_and_tokens?;
     SignedIn::tell(&app, user, &session, tokens, bucket.device).await.map(|answer| Outcome::SignedIn(Box::new(answer)))
 }
 

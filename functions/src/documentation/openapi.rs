@@ -160,7 +160,7 @@ fn choice_of_proofs(body: &Object) -> Option<OneOf> {
         body.title = Some(proof.to_owned());
         body
     });
-    let choice = bodies.fold(OneOfBuilder::new(), |choice, body| choice.item(body));
+    let choice = bodies.fold(OneOfBuilder::new(), OneOfBuilder::item);
     Some(choice.description(Some("Exactly one proof.")).build())
 }
 

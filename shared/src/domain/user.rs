@@ -34,10 +34,10 @@ pub struct User {
     #[serde(default, rename = "pending_at")]
     pub lapses_at: Option<Timestamp>,
     pub roles: Vec<Role>,
-    /// Whether the configured address made it an administrator: once, so that one who is no longer an administrator does not
+    /// When the configured address made it an administrator: once, so that one who is no longer an administrator does not
     /// become one again by choosing a password.
     #[serde(default)]
-    pub made_admin: bool,
+    pub made_admin_at: Option<Timestamp>,
     pub password_hash: PasswordHash,
     /// Set by an operator; such an account signs in no more, and its sessions are over.
     #[serde(default)]
@@ -115,7 +115,7 @@ impl User {
             contested_at: None,
             lapses_at: None,
             roles: vec![Role::User],
-            made_admin: false,
+            made_admin_at: None,
             password_hash,
             disabled: false,
             session_epoch: 0,
@@ -205,7 +205,7 @@ impl User {
     #[must_use]
     pub fn becomes_admin(&self, admin: Option<&EmailAddress>) -> bool {
         let is_configured = admin.is_some_and(|admin| self.email.folded() == admin.folded());
-        is_configured && !self.is_admin() && !self.made_admin
+        is_configured && !self.is_admin() && self.made_admin_at.is_none()
     }
 
     /// What of the account's second factors is its owner's beyond doubt, for whoever takes a change back to this address.

@@ -177,7 +177,7 @@ struct Mail {
 }
 
 /// What a text may mention. What is absent stays undefined, so that a text that prints it fails.
-#[derive(Serialize)]
+#[derive(Default, Serialize)]
 struct Words<'a> {
     product: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -215,6 +215,38 @@ enum Valid {
     Minutes(u32),
     Hours(u32),
     Days(u32),
+}
+
+impl<'a> Words<'a> {
+    /// What the texts of a message may mention.
+    fn of(message: &Message<'a>, brand: &'a Brand, name: Option<&'a str>, valid: Option<Valid>) -> Self {
+        let mut words =
+            Self { product: &brand.product_name, support: brand.support_address.as_deref(), name, ..Self::default() };
+        match valid {
+            Some(Valid::Minutes(minutes)) => words.minutes = Some(minutes),
+            Some(Valid::Hours(hours)) => words.hours = Some(hours),
+            Some(Valid::Days(days)) => words.days = Some(days),
+            None => {}
+        }
+        match *message {
+            Message::NewSignIn { client, source_ip: from, at, .. } => {
+                words.sign_in = Some(SignInWords { client, at, from });
+            }
+            Message::PasswordChanged { factors, .. } => {
+                words.factors = Some(factors).filter(|factors| !factors.is_empty());
+            }
+            Message::SecondFactorChanged { change, .. } => match change {
+                FactorChange::RecoveryCodeUsed(left) => words.left = Some(left),
+                FactorChange::Added => words.alone = true,
+                FactorChange::Removed { last: alone }
+                | FactorChange::PasskeyAdded { first: alone }
+                | FactorChange::PasskeyRemoved { last: alone } => words.alone = alone,
+                FactorChange::AddedBeside | FactorChange::RecoveryCodesRenewed => {}
+            },
+            _ => {}
+        }
+        words
+    }
 }
 
 fn fill_in(texts: &Texts, language: Language, brand: &Brand, message: &Message<'_>) -> Result<Rendered, RenderError> {
@@ -264,43 +296,12 @@ fn fill_in(texts: &Texts, language: Language, brand: &Brand, message: &Message<'
             (mail, name, None, None)
         }
     };
-    let (minutes, hours, days) = match valid {
-        Some(Valid::Minutes(minutes)) => (Some(minutes), None, None),
-        Some(Valid::Hours(hours)) => (None, Some(hours), None),
-        Some(Valid::Days(days)) => (None, None, Some(days)),
-        None => (None, None, None),
-    };
-    let left = match *message {
-        Message::SecondFactorChanged { change: FactorChange::RecoveryCodeUsed(left), .. } => Some(left),
-        _ => None,
-    };
-    let alone = match *message {
-        Message::SecondFactorChanged {
-            change:
-                FactorChange::Removed { last: alone }
-                | FactorChange::PasskeyAdded { first: alone }
-                | FactorChange::PasskeyRemoved { last: alone },
-            ..
-        } => alone,
-        Message::SecondFactorChanged { change: FactorChange::Added, .. } => true,
-        _ => false,
-    };
-    let sign_in = match *message {
-        Message::NewSignIn { client, source_ip: from, at, .. } => Some(SignInWords { client, at, from }),
-        _ => None,
-    };
-    let factors = match *message {
-        Message::PasswordChanged { factors, .. } => Some(factors).filter(|factors| !factors.is_empty()),
-        _ => None,
-    };
     let name = Some(name.trim()).filter(|name| reads_as_a_name(name));
-    let support = brand.support_address.as_deref();
     let frame = &texts.frame;
     let greeting = if name.is_some() { &frame.greeting } else { &frame.greeting_without_name };
 
     let environment = environment()?;
-    let words =
-        Words { product: &brand.product_name, support, name, hours, minutes, days, sign_in, left, alone, factors };
+    let words = Words::of(message, brand, name, valid);
     let fill = |text: &String| environment.render_str(text, Serde(&words));
     // A paragraph may be for some accounts only.
     let fill_all = |texts: &[String]| {
@@ -324,7 +325,7 @@ fn fill_in(texts: &Texts, language: Language, brand: &Brand, message: &Message<'
         link_below_button => fill(&frame.link_below_button)?,
         notes => fill_all(&mail.notes)?,
         sender => fill(&frame.sender)?,
-        help => support.map(|_| fill(&frame.help)).transpose()?,
+        help => brand.support_address.as_ref().map(|_| fill(&frame.help)).transpose()?,
     };
     Ok(Rendered {
         text: environment.get_template("layout.txt")?.render(parts.clone())?,

@@ -106,7 +106,7 @@ impl Store {
             change = change.remove("totp_since, passkeys, passkeys_since");
             if proof.becomes_admin {
                 change = change
-                    .and_set("#roles = list_append(#roles, :admin), made_admin = :yes")
+                    .and_set("#roles = list_append(#roles, :admin), made_admin_at = :now")
                     .only_if("NOT contains(#roles, :role)")
                     .name("#roles", "roles")
                     .value(":role", value(&Role::Admin)?)

@@ -146,10 +146,10 @@ impl Store {
     }
 
     /// Notes that somebody else claimed the account's address before it was proved: by registering with it or by asking to move
-    /// to it, at `claimed_at`. From then on only a password chosen through a mailed link makes the account usable. If a plain
-    /// link confirmed it after the claim, before this was written, everything that came of that ends ([`revocation`]
-    /// (super::revocation)). The email about the claim takes the turn of its kind. `None` when the claim came too late, the
-    /// account was contested before, or it is gone.
+    /// to it. From then on only a password chosen through a mailed link makes the account usable. If a plain link confirmed it
+    /// after the claim, before this was written, everything that came of that ends ([`revocation`](super::revocation)). The
+    /// email about the claim takes the turn of its kind. `None` when the claim came too late, the account was contested before,
+    /// or it is gone.
     ///
     /// # Errors
     /// Only when the table cannot be written.
