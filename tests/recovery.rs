@@ -7,6 +7,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use tests::authenticator::Authenticator;
 use tests::{ADMIN, Answer, PASSWORD, SignedIn, TestApp, text};
+use tokio::sync::Mutex;
 
 use crate::factor::{self, Owner};
 use crate::passkey;
@@ -211,7 +212,7 @@ struct Scene<'a> {
 
 enum OwnFactor<'a> {
     App(Owner<'a>),
-    Passkey(std::cell::RefCell<Authenticator>, Vec<String>),
+    Passkey(Mutex<Authenticator>, Vec<String>),
 }
 
 impl<'a> Scene<'a> {
@@ -264,7 +265,7 @@ impl<'a> Scene<'a> {
         let mut proof = match &self.factor {
             Some(OwnFactor::App(owner)) => json!({ "code": owner.fresh_code() }),
             Some(OwnFactor::Passkey(key, _)) => {
-                json!({ "passkey": key.borrow_mut().get(&answer.json()["passkey_options"]) })
+                json!({ "passkey": key.lock().await.get(&answer.json()["passkey_options"]) })
             }
             None => return answer,
         };
@@ -318,7 +319,7 @@ impl<'a> Scene<'a> {
         let owner = self.owner.as_ref().unwrap();
         match self.factor.as_ref().unwrap() {
             OwnFactor::Passkey(key, _) => {
-                let proof = passkey::proof(self.app, &mut key.borrow_mut()).await;
+                let proof = passkey::proof(self.app, &mut *key.lock().await).await;
                 factor::remove(owner, &proof).await
             }
             OwnFactor::App(app) => {

@@ -59,7 +59,7 @@ async fn a_mail_that_ses_would_not_take_is_refused() {
     };
     let subject = Content::builder().data("x\r\nBcc: eve@example.com").build().unwrap();
     let many = MessageHeader::builder().name("X-Mail-Id").value("7").build().unwrap();
-    for (case, mail) in [
+    for (case, mail) in vec![
         ("no recipient", mail(&aws, "x").destination(Destination::builder().build())),
         ("no domain", mail(&aws, "ada")),
         ("a Unicode address", mail(&aws, "ädä@example.com")),

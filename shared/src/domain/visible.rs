@@ -106,7 +106,7 @@ mod tests {
     fn nothing_is_seen_of_blank_characters_alone_or_at_the_ends() {
         for blank in NOTHING {
             for text in [format!("{blank}"), format!("{blank}{blank}"), format!("{blank} \u{301}")] {
-                assert!(!is_visible(&text), "{:?}", blank);
+                assert!(!is_visible(&text), "{blank:?}");
             }
             assert_eq!(trim(&format!("{blank}{blank}")), "", "{blank:?}");
             assert_eq!(trim(&format!("{blank}Ada {blank}Lovelace{blank}{blank}")), format!("Ada {blank}Lovelace"));

@@ -193,24 +193,21 @@ mod tests {
         }
     }
 
-    fn in_progress() -> Option<Value> {
-        Some(
-            json!({ "__type": "com.amazonaws.dynamodb.v20120810#TransactionInProgressException", "Message": "ongoing" }),
-        )
+    fn in_progress() -> Value {
+        json!({ "__type": "com.amazonaws.dynamodb.v20120810#TransactionInProgressException", "Message": "ongoing" })
     }
 
-    fn cancelled(code: &str) -> Option<Value> {
+    fn cancelled(code: &str) -> Value {
         let reasons = json!([{ "Code": code, "Message": "ongoing" }]);
-        Some(
-            json!({ "__type": "com.amazonaws.dynamodb.v20120810#TransactionCanceledException", "Message": "cancelled", "CancellationReasons": reasons }),
-        )
+        let kind = "com.amazonaws.dynamodb.v20120810#TransactionCanceledException";
+        json!({ "__type": kind, "Message": "cancelled", "CancellationReasons": reasons })
     }
 
     #[tokio::test]
     async fn a_transaction_that_may_be_under_way_is_asked_for_again_after_five_seconds() {
         // The first attempt fails at once, or by running out of its time.
         for first in [Duration::ZERO, ATTEMPT] {
-            let script = Script::of([None].into_iter().chain((0..7).map(|_| in_progress())));
+            let script = Script::of([None].into_iter().chain((0..7).map(|_| Some(in_progress()))));
             let outcome = script.transact().await;
             assert!(matches!(outcome, Err(Error::OutcomeUnknown(_))), "{outcome:?}");
             let mut at = first;
@@ -234,7 +231,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_transaction_that_was_done_though_its_answer_was_lost_is_done_once() {
-        let script = Script::of([None, in_progress()]);
+        let script = Script::of([None, Some(in_progress())]);
         assert!(script.transact().await.unwrap());
         let tokens = script.tokens();
         assert_eq!((tokens.len(), &tokens[0], &tokens[1]), (3, &tokens[1], &tokens[2]));
@@ -242,12 +239,12 @@ mod tests {
 
     #[tokio::test]
     async fn a_cancelled_transaction_is_tried_again_as_a_new_one() {
-        let script = Script::of([cancelled("TransactionConflict"), cancelled("ThrottlingError")]);
+        let script = Script::of([Some(cancelled("TransactionConflict")), Some(cancelled("ThrottlingError"))]);
         assert!(script.transact().await.unwrap());
         let tokens = script.tokens();
         assert_eq!(tokens.len(), 3);
         assert!(tokens[0] != tokens[1] && tokens[1] != tokens[2] && tokens[0] != tokens[2], "{tokens:?}");
-        let refused = Script::of([cancelled("ConditionalCheckFailed")]);
+        let refused = Script::of([Some(cancelled("ConditionalCheckFailed"))]);
         assert!(!refused.transact().await.unwrap());
         assert_eq!(refused.tokens().len(), 1);
     }
