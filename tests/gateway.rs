@@ -85,6 +85,23 @@ async fn a_foreign_page_is_refused_on_every_path() {
     assert!(app.items_with("eve@example.com").await.is_empty());
 }
 
+/// As a browser posts the form of a page whose referrer policy is `no-referrer`.
+#[tokio::test]
+async fn a_browser_posts_the_form_of_a_mailed_page() {
+    let app = TestApp::start().await;
+    app.register("ada@example.com").await;
+    let token = app.mailed_token("ada@example.com", "/auth/confirm").await;
+    let press = |site: &'static str| {
+        let request = from("null", app.request(Method::POST, "/auth/confirm")).header("accept", "text/html");
+        Answer::of(request.header("sec-fetch-site", site).form(&[("token", &token)]))
+    };
+    for site in ["cross-site", "same-site", "none"] {
+        assert_eq!(press(site).await.status, 403, "{site}");
+    }
+    let page = press("same-origin").await;
+    assert!(page.status == 200 && page.text.contains("Your address is confirmed"), "{}", page.text);
+}
+
 /// Reported by users of serverless-offline (issue 72).
 #[tokio::test]
 async fn a_front_end_on_another_port_calls_the_api_and_uploads() {

@@ -694,7 +694,7 @@ async fn whoever_resets_a_password_sees_which_second_factors_the_account_has() {
     let form = app.request(Method::POST, "/auth/password/reset").header("accept", "text/html");
     let page = Answer::of(form.form(&[("token", token.as_str()), ("password", NEW)])).await;
     assert_eq!(page.status, 200);
-    assert!(page.text.contains("your account has a passkey, and recovery codes"), "{}", page.text);
+    assert!(page.text.contains("your account has a passkey, and recovery codes."), "{}", page.text);
     app.idle().await;
     let mail = &app.mails(EMAIL).await[0];
     assert_eq!(mail["subject"], "Your password for Example was changed");

@@ -23,7 +23,7 @@ use shared::error::Code;
 use shared::http::body::JsonOrForm;
 use shared::http::fields::Fields;
 use shared::http::negotiation::WantsHtml;
-use shared::http::pages::{self, Outcome};
+use shared::http::pages::{self, Outcome, PasswordForm};
 use shared::http::query::MailedToken;
 use shared::http::{BASE_PATH, Route};
 use shared::store::FirstProof;
@@ -40,7 +40,7 @@ pub const ROUTE: Route =
         .hashing();
 
 const OUTCOMES: Outcomes<PasswordReset> = Outcomes {
-    done: |reset| Outcome::PasswordReset { factors: reset.factors },
+    done: |reset| Outcome::PasswordReset { factors: reset.factors, confirmed: reset.confirmed },
     used: Outcome::ResetUsed,
     expired: Outcome::ResetExpired,
 };
@@ -62,6 +62,9 @@ pub struct PasswordReset {
     status: &'static str,
     /// The second factors that the account has: signing in takes one of them, whoever added it.
     factors: FactorSummary,
+    /// Whether that confirmed the address: only for the page.
+    #[serde(skip)]
+    confirmed: bool,
 }
 
 #[utoipa::path(
@@ -151,7 +154,7 @@ async fn reset(app: &App, found: FoundReset, password: &NewPassword) -> Result<P
     }
     Event::PasswordReset { user: user.id, admin: becomes_admin || user.is_admin() }.record();
     app.tell_emailer(&mail).await;
-    Ok(PasswordReset { status: "password_reset", factors })
+    Ok(PasswordReset { status: "password_reset", factors, confirmed: !user.email_confirmed })
 }
 
 async fn factors_of(app: &App, user: &User) -> Result<(Option<RecoverySet>, Vec<Passkey>)> {
@@ -177,6 +180,13 @@ fn parse(app: &App, user: &User, password: &SecretString) -> Result<NewPassword>
 
 fn form(app: &App, token: &str, user: &User, problem: Option<&str>) -> String {
     let action = format!("{BASE_PATH}/auth/password/reset");
-    let (mail, shortest) = (&app.config.mail, app.config.password_min_length);
-    pages::password_form(&mail.product_name, &action, token, user.email.as_str(), shortest, problem)
+    pages::password_form(&PasswordForm {
+        product: &app.config.mail.product_name,
+        action: &action,
+        token,
+        email: user.email.as_str(),
+        confirms: !user.email_confirmed,
+        shortest: app.config.password_min_length,
+        problem,
+    })
 }

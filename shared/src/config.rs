@@ -296,7 +296,7 @@ pub struct ConfigError(Vec<String>);
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the configuration is not complete: {}", self.0.join("; "))
+        write!(f, "the configuration cannot be used: {}", self.0.join("; "))
     }
 }
 
@@ -342,7 +342,7 @@ impl Config {
                 uploads_bucket: reader.required("UPLOADS_BUCKET"),
                 pictures_bucket: reader.required("PICTURES_BUCKET"),
                 base_url: reader.url("PICTURES_URL"),
-                worker_memory_mib: reader.parsed::<u32>("PICTURE_MEMORY_MIB").map_or(512, u64::from),
+                worker_memory_mib: reader.number("PICTURE_MEMORY_MIB", 64..=1 << 20).unwrap_or(512),
                 worker: reader.optional("PICTURE_WORKER").map(Into::into),
             },
             tokens: Tokens {
@@ -355,9 +355,9 @@ impl Config {
             relying_party,
             password_min_length: reader.parsed("PASSWORD_MIN_LENGTH").unwrap_or_default(),
             password_hash: PasswordHash {
-                memory_kib: reader.parsed("PASSWORD_HASH_MEMORY_KIB").unwrap_or(19 * 1024),
-                iterations: reader.parsed("PASSWORD_HASH_ITERATIONS").unwrap_or(2),
-                parallelism: reader.parsed("PASSWORD_HASH_PARALLELISM").unwrap_or(1),
+                memory_kib: reader.number("PASSWORD_HASH_MEMORY_KIB", 8..=u32::MAX).unwrap_or(19 * 1024),
+                iterations: reader.number("PASSWORD_HASH_ITERATIONS", 1..=u32::MAX).unwrap_or(2),
+                parallelism: reader.number("PASSWORD_HASH_PARALLELISM", 1..=0x00FF_FFFF).unwrap_or(1),
             },
             admin_email: reader.parsed("ADMIN_EMAIL"),
             unconfirmed_life: reader.days("UNCONFIRMED_DAYS", 1..=365).unwrap_or(UNCONFIRMED_LIFE),
@@ -448,13 +448,17 @@ impl<F: Fn(&str) -> Option<String>> Reader<F> {
         self.optional(name)?.parse().map_err(|problem| self.problems.push(format!("{name}: {problem}"))).ok()
     }
 
-    /// A whole number of days within a range.
-    fn days(&mut self, name: &str, range: RangeInclusive<u64>) -> Option<Duration> {
-        let days: u64 = self.parsed(name)?;
-        if !range.contains(&days) {
-            self.problems.push(format!("{name} must be from {} to {}", range.start(), range.end()));
+    /// A whole number within a range.
+    fn number<T: FromStr + PartialOrd + fmt::Display>(&mut self, name: &str, range: RangeInclusive<T>) -> Option<T> {
+        let number = self.optional(name)?.parse().ok().filter(|number| range.contains(number));
+        if number.is_none() {
+            self.problems.push(format!("{name} must be a number from {} to {}", range.start(), range.end()));
         }
-        Some(Duration::from_hours(days.saturating_mul(24)))
+        number
+    }
+
+    fn days(&mut self, name: &str, range: RangeInclusive<u64>) -> Option<Duration> {
+        self.number(name, range).map(|days| Duration::from_hours(days * 24))
     }
 
     fn relying_party(&mut self, public_url: &str) -> RelyingParty {

@@ -132,13 +132,13 @@ async fn preflight(aws: &Aws, origin: &str, method: &str, headers: &str) -> Resp
 async fn a_browser_may_upload_from_a_page_of_this_machine() {
     let aws = with_bucket().await;
 
-    let answer = preflight(&aws, SITE, "PUT", "content-type").await;
+    let answer = preflight(&aws, SITE, "PUT", "content-type, if-none-match").await;
 
     assert_eq!(answer.status(), 200);
     for (name, value) in [
         ("access-control-allow-origin", SITE),
         ("access-control-allow-methods", "PUT"),
-        ("access-control-allow-headers", "content-type"),
+        ("access-control-allow-headers", "content-type, if-none-match"),
         ("access-control-max-age", "3600"),
     ] {
         assert_eq!(answer.headers()[name], value);

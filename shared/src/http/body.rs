@@ -104,7 +104,8 @@ pub(super) fn deserialize<'de, T: DeserializeOwned, D: Deserializer<'de, Error: 
 ) -> Result<T> {
     serde_path_to_error::deserialize(input).map_err(|error| {
         let (path, cause) = (error.path().to_string(), error.inner().to_string());
-        if path == "." {
+        // A segment that has no name: the JSON ends or breaks before it.
+        if path == "." || path.contains('?') {
             Error::invalid(format!("The request is not of the expected form: {cause}."))
         } else {
             Error::fields(vec![FieldError { field: path, code: "invalid_type", detail: format!("{cause}.") }])

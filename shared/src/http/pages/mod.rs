@@ -60,6 +60,8 @@ pub enum Outcome {
     Expired,
     PasswordReset {
         factors: FactorSummary,
+        /// Whether that confirmed the address, too.
+        confirmed: bool,
     },
     ResetUsed,
     ResetExpired,
@@ -85,6 +87,7 @@ impl Outcome {
             Self::Confirmed => "Your address is confirmed",
             Self::AlreadyConfirmed => "Your address was already confirmed",
             Self::Expired | Self::ResetExpired | Self::ChangeExpired | Self::UndoExpired => "This link has expired",
+            Self::PasswordReset { confirmed: true, .. } => "Your address is confirmed and your password is set",
             Self::PasswordReset { .. } => "Your password is set",
             Self::NeedsChosenPassword => "Choose a password instead",
             Self::ResetUsed | Self::ChangeUsed | Self::UndoUsed => "This link was used before",
@@ -97,10 +100,10 @@ impl Outcome {
     }
 
     /// The words beside [`Self::paragraphs`] that depend on the account.
-    fn details(self) -> Option<String> {
-        let Self::PasswordReset { factors } = self else { return None };
+    fn details(self) -> Vec<String> {
+        let Self::PasswordReset { factors, .. } = self else { return Vec::new() };
         if factors.is_empty() {
-            return None;
+            return Vec::new();
         }
         let app = factors.totp.then(|| "an authenticator app".to_owned());
         let passkeys = match factors.passkeys {
@@ -109,11 +112,12 @@ impl Outcome {
             many => Some(format!("{many} passkeys")),
         };
         let list = [app, passkeys].into_iter().flatten().collect::<Vec<_>>().join(" and ");
-        Some(format!(
-            "Signing in also asks for a second factor: your account has {list}, and recovery codes. If you did not add all \
-             of that yourself, somebody else can still sign in. Remove it in the security settings of your account and make \
-             new recovery codes; if you cannot sign in because of it, ask for help where you sign in.",
-        ))
+        vec![
+            format!("Signing in also asks for a second factor: your account has {list}, and recovery codes."),
+            "Did you not add all of that yourself? Then someone else can still sign in: remove it in the security settings of \
+             your account and make new recovery codes. If you cannot sign in because of it, ask for help where you sign in."
+                .to_owned(),
+        ]
     }
 
     const fn paragraphs(self) -> &'static [&'static str] {
@@ -125,6 +129,7 @@ impl Outcome {
                 "To get a new one, ask for the confirmation mail again, or register once more with \
                  the same address: the mail you get then holds a new link.",
             ],
+            Self::PasswordReset { confirmed: true, .. } => &["Your account is ready. Sign in with your password."],
             Self::PasswordReset { .. } => &["All devices were signed out. Sign in with your new password."],
             Self::NeedsChosenPassword => &[
                 "This address is confirmed by choosing the password of its account: so the account is yours, even if \
@@ -190,22 +195,35 @@ pub fn button(product: &str, what: Button, action: &str, token: &str) -> String 
     page("confirm.html", context! { product, heading, lead, button, aside, action, token, style => STYLE })
 }
 
-/// The page with the form for a new password: it posts `token` and `password` to `action`. `email` is the account's address,
-/// for password managers to know whose password they keep. `problem` is why the password before was not taken.
+/// What the form for a new password shows and sends.
+#[derive(Clone, Copy, Debug)]
+pub struct PasswordForm<'a> {
+    pub product: &'a str,
+    /// The path of this service that it posts `token` and `password` to.
+    pub action: &'a str,
+    pub token: &'a str,
+    /// The account's address, for password managers to know whose password they keep.
+    pub email: &'a str,
+    /// Whether the password also confirms the address, as it is chosen for the first time.
+    pub confirms: bool,
+    pub shortest: MinLength,
+    /// Why the password before was not taken.
+    pub problem: Option<&'a str>,
+}
+
+/// The page with the form for a new password.
 ///
 /// # Panics
 /// Never with the templates built in, as the tests show.
 #[must_use]
-pub fn password_form(
-    product: &str,
-    action: &str,
-    token: &str,
-    email: &str,
-    shortest: MinLength,
-    problem: Option<&str>,
-) -> String {
-    let (heading, shortest) = ("Choose a new password", shortest.characters());
-    page("password.html", context! { product, heading, action, token, email, problem, shortest, style => STYLE })
+pub fn password_form(form: &PasswordForm<'_>) -> String {
+    let PasswordForm { product, action, token, email, confirms, shortest, problem } = *form;
+    let heading = if confirms { "Choose a password" } else { "Choose a new password" };
+    let shortest = shortest.characters();
+    page(
+        "password.html",
+        context! { product, heading, action, token, email, confirms, problem, shortest, style => STYLE },
+    )
 }
 
 /// The page that says what came of it, with a way on to `home_url`.
@@ -215,8 +233,13 @@ pub fn password_form(
 #[must_use]
 pub fn outcome(product: &str, outcome: Outcome, home_url: &str) -> String {
     let heading = outcome.heading();
-    let paragraphs: Vec<Cow<'_, str>> =
-        outcome.paragraphs().iter().copied().map(Cow::from).chain(outcome.details().map(Cow::from)).collect();
+    let paragraphs: Vec<Cow<'_, str>> = outcome
+        .paragraphs()
+        .iter()
+        .copied()
+        .map(Cow::from)
+        .chain(outcome.details().into_iter().map(Cow::from))
+        .collect();
     page("outcome.html", context! { product, heading, paragraphs, home_url, style => STYLE })
 }
 
@@ -244,12 +267,13 @@ fn page(name: &str, values: Value) -> String {
 mod tests {
     use super::*;
 
-    const EVERY_OUTCOME: [Outcome; 17] = [
+    const EVERY_OUTCOME: [Outcome; 18] = [
         Outcome::Confirmed,
         Outcome::AlreadyConfirmed,
         Outcome::Expired,
-        Outcome::PasswordReset { factors: FactorSummary { totp: false, passkeys: 0 } },
-        Outcome::PasswordReset { factors: FactorSummary { totp: true, passkeys: 2 } },
+        Outcome::PasswordReset { factors: FactorSummary { totp: false, passkeys: 0 }, confirmed: false },
+        Outcome::PasswordReset { factors: FactorSummary { totp: false, passkeys: 0 }, confirmed: true },
+        Outcome::PasswordReset { factors: FactorSummary { totp: true, passkeys: 2 }, confirmed: false },
         Outcome::NeedsChosenPassword,
         Outcome::ResetUsed,
         Outcome::ResetExpired,
@@ -269,8 +293,10 @@ mod tests {
     fn every_page(value: &str) -> Vec<String> {
         let outcomes = EVERY_OUTCOME.map(|each| outcome(value, each, value));
         let buttons = EVERY_BUTTON.map(|each| button(value, each, value, value));
-        let forms =
-            [None, Some(value)].map(|problem| password_form(value, value, value, value, MinLength::default(), problem));
+        let forms = [(false, None), (true, Some(value))].map(|(confirms, problem)| {
+            let (product, action, token, email, shortest) = (value, value, value, value, MinLength::default());
+            password_form(&PasswordForm { product, action, token, email, confirms, shortest, problem })
+        });
         outcomes.into_iter().chain(buttons).chain(forms).collect()
     }
 
@@ -307,7 +333,9 @@ mod tests {
     fn the_form_posts_the_token_to_where_it_came_from() {
         let (action, token) = ("/api/v1/auth/confirm", "MZ2x-9_kQ0");
         let buttons = EVERY_BUTTON.map(|each| button("Example", each, action, token));
-        let form = password_form("Example", action, token, "ada@example.com", MinLength::default(), None);
+        let (product, email, shortest) = ("Example", "ada@example.com", MinLength::default());
+        let form = PasswordForm { product, action, token, email, confirms: false, shortest, problem: None };
+        let form = password_form(&form);
         for page in buttons.into_iter().chain([form]) {
             assert!(
                 page.contains("<form method=\"post\" action=\"&#x2f;api&#x2f;v1&#x2f;auth&#x2f;confirm\">"),
