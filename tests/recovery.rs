@@ -5,8 +5,12 @@ use std::time::Duration;
 use local::{Outage, Service};
 use reqwest::Method;
 use serde_json::{Value, json};
+use shared::domain::id::UploadId;
+use shared::domain::mail::{MailKind, OwedMail};
+use shared::domain::name::UserName;
+use shared::domain::picture::Requested;
 use tests::authenticator::Authenticator;
-use tests::{ADMIN, Answer, PASSWORD, SignedIn, TestApp, text};
+use tests::{ADMIN, Answer, PASSWORD, SignedIn, TestApp, jpeg, text};
 use tokio::sync::Mutex;
 
 use crate::factor::{self, Owner};
@@ -59,6 +63,8 @@ enum Hold {
     PasswordLink,
     /// A plain link to confirm the address, likewise.
     ConfirmationLink,
+    /// A presigned URL that shows what is sent to it as the account's picture.
+    Upload,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,6 +99,7 @@ cells! {
         a_reset_leaves_recovery_codes: RecoveryCode Stays,
         a_reset_ends_a_pending_change_of_address: PendingAddress Ends,
         a_reset_ends_earlier_links_to_choose_a_password: PasswordLink Ends,
+        a_reset_ends_uploads_that_were_asked_for: Upload Ends,
     }
     Undo {
         an_undo_ends_the_password: Password Ends,
@@ -108,6 +115,7 @@ cells! {
         an_undo_ends_recovery_codes_that_came_with_the_change: RecoveryCode Ends,
         an_undo_ends_a_pending_change_of_address: PendingAddress Ends,
         an_undo_ends_earlier_links_to_choose_a_password: PasswordLink Ends,
+        an_undo_ends_uploads_that_were_asked_for: Upload Ends,
     }
     PasswordChange {
         a_changed_password_ends_the_old_one: Password Ends,
@@ -123,6 +131,7 @@ cells! {
         a_changed_password_leaves_recovery_codes: RecoveryCode Stays,
         a_changed_password_ends_a_pending_change_of_address: PendingAddress Ends,
         a_changed_password_ends_links_to_choose_one: PasswordLink Ends,
+        a_changed_password_ends_uploads_that_were_asked_for: Upload Ends,
     }
     SignOutEverywhere {
         signing_out_everywhere_leaves_the_password: Password Stays,
@@ -138,6 +147,7 @@ cells! {
         signing_out_everywhere_leaves_recovery_codes: RecoveryCode Stays,
         signing_out_everywhere_ends_a_pending_change_of_address: PendingAddress Ends,
         signing_out_everywhere_ends_links_to_choose_a_password: PasswordLink Ends,
+        signing_out_everywhere_ends_uploads_that_were_asked_for: Upload Ends,
     }
     FactorRemoval {
         removing_a_factor_leaves_the_password: Password Stays,
@@ -152,6 +162,7 @@ cells! {
         removing_a_factor_leaves_recovery_codes_of_another: RecoveryCode Stays,
         removing_a_factor_ends_a_pending_change_of_address: PendingAddress Ends,
         removing_a_factor_ends_links_to_choose_a_password: PasswordLink Ends,
+        removing_a_factor_ends_uploads_that_were_asked_for: Upload Ends,
     }
     Proof {
         a_contested_account_forgets_the_first_password: Password Ends,
@@ -168,6 +179,7 @@ cells! {
         a_contested_account_ends_a_pending_change_of_address: PendingAddress Ends,
         a_contested_account_ends_earlier_links_to_choose_a_password: PasswordLink Ends,
         a_contested_account_is_confirmed_by_no_plain_link: ConfirmationLink Ends,
+        a_contested_account_ends_uploads_that_were_asked_for: Upload Ends,
     }
     Deletion {
         a_deleted_account_has_no_password: Password Ends,
@@ -183,6 +195,7 @@ cells! {
         a_deleted_account_has_no_recovery_codes: RecoveryCode Ends,
         a_deleted_account_moves_to_no_pending_address: PendingAddress Ends,
         a_deleted_account_takes_no_links_to_choose_a_password: PasswordLink Ends,
+        a_deleted_account_shows_no_upload: Upload Ends,
     }
 }
 
@@ -344,6 +357,10 @@ fn no_session() -> Value {
     json!({ "user": { "id": "" }, "access_token": "", "refresh_token": "" })
 }
 
+fn picture() -> Vec<u8> {
+    jpeg(32, 32, [200, 30, 30])
+}
+
 /// Asks for a change of the address, and confirms it; the link that takes it back.
 async fn moved(app: &TestApp, session: &SignedIn<'_>, to: &str) -> String {
     let from = text(&session.get("/user").await.json()["email"]);
@@ -410,6 +427,7 @@ impl Thief {
                 app.clock.advance(MINUTE);
             }
             Hold::ConfirmationLink => thief.token.clone_from(&scene.confirmation_link),
+            Hold::Upload => thief.asked = session.request_upload("image/jpeg", picture().len()).await,
         }
         if scene.factor.is_some() && !matches!(hold, Hold::App | Hold::Passkey) {
             // What the owner removes.
@@ -493,6 +511,13 @@ impl Thief {
             Hold::PasswordLink => {
                 by_link("/auth/password/reset", json!({ "token": self.token, "password": "a password of the thief" }))
                     .await
+            }
+            Hold::Upload => {
+                let sent = scene.thief.send_upload(&self.asked, picture()).await;
+                assert_eq!(sent.status, 200, "{}", sent.text);
+                app.idle().await;
+                let user = app.app().store().user(scene.thief.id.parse().unwrap()).await.unwrap();
+                user.is_some_and(|user| user.picture.shown.is_some())
             }
             Hold::ConfirmationLink => {
                 let answer = app.post("/auth/confirm", &json!({ "token": self.token })).await;
@@ -592,7 +617,7 @@ async fn a_stranger_who_registers_first_gets_nothing_by_any_plain_link() {
         assert_ne!(app.login(EMAIL, password).await.status, 200);
     }
     let chosen = app.choose_password(EMAIL, NEW).await;
-    assert_eq!(chosen.json(), json!({ "status": "password_reset", "factors": { "totp": false, "passkeys": 0 } }));
+    assert_eq!(chosen.json()["factors"], json!({ "totp": false, "passkeys": 0 }));
     assert_eq!(app.login(EMAIL, PASSWORD).await.code(), "invalid_credentials");
     assert_eq!(app.login(EMAIL, NEW).await.status, 200);
     app.idle().await;
@@ -670,6 +695,20 @@ async fn an_account_that_moves_to_the_administrators_address_becomes_one_by_a_ch
     assert_eq!(app.recover(ADMIN, NEW).await.json()["factors"], json!({ "totp": false, "passkeys": 0 }));
     assert_eq!(app.login(ADMIN, NEW).await.json()["user"]["roles"], json!(["user", "admin"]));
     assert_eq!(passkey::sign_in(&app, &mut key).await.code(), "invalid_passkey", "from before the proof");
+}
+
+#[tokio::test]
+async fn a_thief_who_moved_an_account_to_the_administrators_address_cannot_undo_it() {
+    let app = TestApp::start().await;
+    let thief = app.signed_in(THIEF).await;
+    let undo = moved(&app, &thief, ADMIN).await;
+    assert_eq!(app.recover(ADMIN, NEW).await.status, 200);
+    assert_eq!(app.login(ADMIN, NEW).await.json()["user"]["roles"], json!(["user", "admin"]));
+    assert_eq!(app.post("/auth/email/undo", &json!({ "token": undo })).await.code(), "link_used");
+    assert_eq!(app.login(ADMIN, NEW).await.status, 200);
+    app.idle().await;
+    app.confirmed(THIEF).await;
+    assert_eq!(app.sign_in(THIEF).await.get("/user").await.json()["roles"], json!(["user"]));
 }
 
 #[tokio::test]
@@ -762,4 +801,78 @@ async fn an_account_that_is_confirmed_while_it_lapses_is_one_or_the_other() {
         let signed_in = app.login(EMAIL, PASSWORD).await;
         assert_eq!(confirmed.status == 200, signed_in.status == 200, "{} {}", confirmed.text, signed_in.text);
     }
+}
+
+// Requests that were under way, and what is left of what is gone.
+
+#[tokio::test]
+async fn a_proof_by_a_factor_that_is_gone_removes_no_other() {
+    let app = TestApp::start().await;
+    app.confirmed(EMAIL).await;
+    let thief = app.sign_in(EMAIL).await;
+    let secret = factor::start(&thief).await;
+    assert_eq!(factor::confirm(&app, &thief, &secret).await.status, 200);
+    assert_eq!(thief.delete("/user/totp").await.status, 204);
+    Owner::enrolled_as(&app, app.sign_in(EMAIL).await, EMAIL).await;
+    for answer in [thief.delete("/user/totp").await, thief.put("/user", &json!({ "email": THIEF })).await] {
+        assert_eq!(answer.code(), "reauthentication_required");
+    }
+    assert_eq!(app.login(EMAIL, PASSWORD).await.json()["methods"], json!(["totp", "recovery_code"]));
+}
+
+#[tokio::test]
+async fn a_request_that_was_under_way_changes_nothing_after_a_recovery() {
+    let app = TestApp::start().await;
+    let store = app.app().store();
+    let thief = app.signed_in(EMAIL).await;
+    let before = store.user(thief.id.parse().unwrap()).await.unwrap().unwrap();
+    assert_eq!(app.recover(EMAIL, NEW).await.status, 200);
+    let now = app.clock.now();
+    let name = UserName::parse("Mallory").unwrap();
+    let upload = Requested { upload: UploadId::new(now), at: now };
+    let kind = MailKind::AccountDeleted { to: before.email.clone(), name: name.clone() };
+    let farewell = OwedMail::new(before.email.folded(), kind, now);
+    assert!(store.delete_user(&before, true, &farewell, now).await.unwrap().is_none());
+    assert!(store.rename(&before, &name, now).await.unwrap().is_none());
+    assert!(store.keep_address_as_it_is(&before, Some(&name), now).await.unwrap().is_none());
+    assert!(store.request_upload(&before, &upload).await.unwrap().is_none());
+    assert_eq!(app.login(EMAIL, NEW).await.json()["user"]["name"], "Ada Lovelace");
+    assert!(store.delete_user(&before, false, &farewell, now).await.unwrap().is_some(), "an administrator may");
+}
+
+#[tokio::test]
+async fn an_app_that_was_begun_before_a_password_was_changed_is_not_added_after_it() {
+    let app = TestApp::start().await;
+    let owner = app.signed_in(EMAIL).await;
+    let secret = factor::start(&app.sign_in(EMAIL).await).await;
+    let body = json!({ "current_password": PASSWORD, "new_password": NEW });
+    assert_eq!(owner.put("/user/password", &body).await.status, 204);
+    assert_ne!(factor::confirm(&app, &owner, &secret).await.status, 200);
+}
+
+#[tokio::test]
+async fn an_owner_who_resets_is_not_kept_waiting_by_strangers() {
+    let app = TestApp::start().await;
+    app.confirmed(EMAIL).await;
+    for _ in 0..9 {
+        app.login(EMAIL, "a stranger's guess").await;
+        app.clock.advance(MINUTE);
+    }
+    app.login(EMAIL, "a stranger's guess").await;
+    let token = app.recover(EMAIL, NEW).await.json()["device_token"].clone();
+    assert_eq!(app.login(EMAIL, NEW).await.code(), "too_many_attempts", "without what the reset gave");
+    let body = json!({ "email": EMAIL, "password": NEW, "device_token": token });
+    assert_eq!(app.post("/auth/login", &body).await.status, 200);
+}
+
+#[tokio::test]
+async fn deleting_accounts_is_no_way_around_the_limit_of_emails_to_one_address() {
+    let app = TestApp::start().await;
+    for number in 0..3 {
+        let account = app.signed_in(&format!("user{number}@example.net")).await;
+        assert_eq!(account.put("/user", &json!({ "email": EMAIL })).await.status, 200);
+        app.idle().await;
+        assert_eq!(account.delete("/user").await.status, 204);
+    }
+    assert_eq!(app.mails(EMAIL).await.len(), 1);
 }

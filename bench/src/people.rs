@@ -131,6 +131,7 @@ impl People {
             confirmed_at: None,
             last_step: None,
             stepped_up: false,
+            epoch: user.session_epoch,
         };
         assert!(self.app.store().start_totp(user.id, &totp, None, None).await.expect("a table"), "{}", user.email);
         (secret, totp)

@@ -5,25 +5,31 @@
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::routing::delete;
+use shared::domain::id::UserId;
 use shared::domain::mail::{MailKind, OwedMail};
+use shared::domain::user::User;
 use shared::error::Code;
 use shared::http::Route;
-use shared::http::caller::RecentlySignedIn;
+use shared::http::caller::{CurrentUser, RecentlySignedIn};
 use shared::http::query::Query;
+use shared::store::Erasure;
 use shared::telemetry::audit::Event;
 use shared::{App, Error, Result};
 
 use crate::erase::erase_now;
 use crate::get_user::Which;
 
-pub const ROUTE: Route = Route::new("delete_user", &["DELETE"], &["/user"], || delete(handler)).fails_with(&[
-    Code::Unauthenticated,
-    Code::InvalidToken,
-    Code::ReauthenticationRequired,
-    Code::Forbidden,
-    Code::UserNotFound,
-]);
+/// When the account was moved or changed since it was read, it is read again.
+const TRIES: usize = 5;
+
+pub const ROUTE: Route = Route::new("delete_user", &["DELETE"], &["/user"], || axum::routing::delete(handler))
+    .fails_with(&[
+        Code::Unauthenticated,
+        Code::InvalidToken,
+        Code::ReauthenticationRequired,
+        Code::Forbidden,
+        Code::UserNotFound,
+    ]);
 
 #[utoipa::path(
     delete, path = "/user", tag = "user", operation_id = "delete_user", summary = "Delete a user for good",
@@ -37,29 +43,56 @@ pub async fn handler(
     Query(which): Query<Which>,
 ) -> Result<StatusCode> {
     let by = caller.user.id;
-    let mut user = match which.id {
+    let (farewell, erasure) = match which.id {
         Some(id) if id != by => {
             if !caller.user.is_admin() {
                 return Err(Error::Forbidden);
             }
-            app.store().user(id).await?.ok_or(Error::UserNotFound)?
+            delete_anothers(&app, id).await?
         }
-        _ => caller.user,
+        _ => delete_own(&app, caller).await?,
     };
-
-    let now = app.clock.now();
-    let (farewell, erasure) = loop {
-        let kind = MailKind::AccountDeleted { to: user.email.clone(), name: user.name.clone() };
-        let farewell = OwedMail::new(user.email.folded(), kind, now);
-        if let Some(erasure) = app.store().delete_user(&user, &farewell, now).await? {
-            break (farewell, erasure);
-        }
-        // Gone, or moved to another address since it was read.
-        let moved = app.store().user(user.id).await?.filter(|now| now.email != user.email);
-        user = moved.ok_or(Error::UserNotFound)?;
-    };
-    Event::UserDeleted { user: user.id, by }.record();
+    Event::UserDeleted { user: erasure.user, by }.record();
     app.tell_emailer(&farewell).await;
     erase_now(&app, &erasure).await;
     Ok(StatusCode::NO_CONTENT)
+}
+
+async fn delete_anothers(app: &App, id: UserId) -> Result<(OwedMail, Erasure)> {
+    for _ in 0..TRIES {
+        let user = app.store().user(id).await?.ok_or(Error::UserNotFound)?;
+        if let Some(deleted) = delete(app, &user, false).await? {
+            return Ok(deleted);
+        }
+    }
+    Err(changed_again_and_again())
+}
+
+/// Deletes the caller's account, if their session goes on: one that an owner has ended since takes nothing away.
+async fn delete_own(app: &App, mut caller: CurrentUser) -> Result<(OwedMail, Erasure)> {
+    for _ in 0..TRIES {
+        if let Some(deleted) = delete(app, &caller.user, true).await? {
+            return Ok(deleted);
+        }
+        let now = app.clock.now();
+        let (user, session) = app.store().user_and_session(caller.user.id, caller.session.id).await?;
+        let live = user.zip(session).filter(|(user, session)| session.is_live(user, now));
+        let (user, session) = live.ok_or(Error::InvalidToken)?;
+        caller = CurrentUser { signed_in_at: session.signed_in_at, user, session };
+        caller.must_have_signed_in_recently(now)?;
+    }
+    Err(changed_again_and_again())
+}
+
+/// `None` when the account was changed since it was read.
+async fn delete(app: &App, user: &User, own: bool) -> Result<Option<(OwedMail, Erasure)>> {
+    let now = app.clock.now();
+    let kind = MailKind::AccountDeleted { to: user.email.clone(), name: user.name.clone() };
+    let farewell = OwedMail::new(user.email.folded(), kind, now);
+    let erasure = app.store().delete_user(user, own, &farewell, now).await?;
+    Ok(erasure.map(|erasure| (farewell, erasure)))
+}
+
+fn changed_again_and_again() -> Error {
+    Error::TemporarilyUnavailable("the account was changed again and again while it was to be deleted".into())
 }

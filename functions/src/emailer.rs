@@ -50,7 +50,9 @@ async fn take(app: &App, message: &SqsMessage) -> Result<()> {
         Claim::Gone => Ok(()),
         Claim::Held => Err(Error::internal("another emailer holds the mail")),
         Claim::Taken(mail) => match deliver(app, &mail).await {
-            Ok(()) => app.store().settle_mail(&mail).await,
+            Ok(Delivery::Settled) => app.store().settle_mail(&mail).await,
+            // The sweeper queues it again.
+            Ok(Delivery::Postponed) => app.store().release_mail(&mail).await,
             Err(error) => {
                 app.store().release_mail(&mail).await?;
                 Err(error)
@@ -67,13 +69,22 @@ enum Prepared {
     },
     /// Nothing has to be sent after all.
     Dropped(&'static str),
+    /// It goes out later: others had an email sent to the address a moment ago.
+    Postponed,
 }
 
-/// Sends the mail, or finds that it is not owed any more or can never be sent. `Ok` means that it may be struck off.
-async fn deliver(app: &App, mail: &OwedMail) -> Result<()> {
+/// Whether a mail may be struck off.
+enum Delivery {
+    Settled,
+    Postponed,
+}
+
+/// Sends the mail, or finds that it is not owed any more, can never be sent, or has to wait.
+async fn deliver(app: &App, mail: &OwedMail) -> Result<Delivery> {
     let kind = kind_name(&mail.kind);
     let event = if mail.address.is_deliverable() {
         match prepare(app, mail).await? {
+            Prepared::Postponed => return Ok(Delivery::Postponed),
             Prepared::Dropped(reason) => Event::MailDropped { kind, reason },
             Prepared::Ready { to, rendered } => match send(app, &to, rendered).await? {
                 Sent::Taken => Event::MailSent { kind },
@@ -85,7 +96,7 @@ async fn deliver(app: &App, mail: &OwedMail) -> Result<()> {
         Event::MailFailed { kind, reason: "undeliverable" }
     };
     event.record();
-    Ok(())
+    Ok(Delivery::Settled)
 }
 
 async fn prepare(app: &App, mail: &OwedMail) -> Result<Prepared> {
@@ -168,9 +179,10 @@ async fn change_of_address(app: &App, mail: &OwedMail, user: UserId, to: &EmailA
     let Some(user) = user.filter(|user| user.pending_email.as_ref() == Some(to)) else {
         return Ok(Prepared::Dropped("no_longer_wanted"));
     };
-    // The asker chose the address, and accounts to ask with cost nothing.
+    // The asker chose the address, and accounts to ask with cost nothing. Who asks next is put off, not refused, or a stranger who
+    // asks first would keep the address's owner from it.
     if app.config.limits.on && !app.store().take_address_turn(mail, app.clock.now()).await? {
-        return Ok(Prepared::Dropped("asked_too_often"));
+        return Ok(Prepared::Postponed);
     }
     let owner = match owner {
         Some(owner) => app.store().user(owner).await?,

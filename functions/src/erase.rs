@@ -27,7 +27,7 @@ pub async fn erase_now(app: &App, erasure: &Erasure) {
 /// Erases again and strikes the note off.
 pub async fn finish(app: &App, erasure: &Erasure) -> Result<()> {
     erase(app, erasure).await?;
-    app.store().finish_erasure(erasure.user).await
+    app.store().finish_erasure(erasure, app.clock.now()).await
 }
 
 async fn erase(app: &App, erasure: &Erasure) -> Result<()> {

@@ -10,8 +10,9 @@
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
+use shared::domain::device::Device;
 use shared::domain::email::EmailAddress;
 use shared::domain::link::LinkPurpose;
 use shared::domain::mail::{MailKind, OwedMail};
@@ -19,7 +20,7 @@ use shared::domain::passkey::Passkey;
 use shared::domain::password::{Known, NewPassword};
 use shared::domain::recovery::RecoverySet;
 use shared::domain::user::{FactorSummary, User};
-use shared::error::Code;
+use shared::error::{Causes, Code};
 use shared::http::body::JsonOrForm;
 use shared::http::fields::Fields;
 use shared::http::negotiation::WantsHtml;
@@ -28,6 +29,7 @@ use shared::http::query::MailedToken;
 use shared::http::{BASE_PATH, Route};
 use shared::store::FirstProof;
 use shared::telemetry::audit::Event;
+use shared::tokens::device;
 use shared::{App, Error, Result};
 use utoipa::ToSchema;
 
@@ -62,6 +64,10 @@ pub struct PasswordReset {
     status: &'static str,
     /// The second factors that the account has: signing in takes one of them, whoever added it.
     factors: FactorSummary,
+    /// Opaque; to be sent along with the next sign-in, as that of a sign-in is: then failures of strangers do not keep the
+    /// owner waiting. Not where the account has a second factor.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    device_token: Option<String>,
     /// Whether that confirmed the address: only for the page.
     #[serde(skip)]
     confirmed: bool,
@@ -154,7 +160,22 @@ async fn reset(app: &App, found: FoundReset, password: &NewPassword) -> Result<P
     }
     Event::PasswordReset { user: user.id, admin: becomes_admin || user.is_admin() }.record();
     app.tell_emailer(&mail).await;
-    Ok(PasswordReset { status: "password_reset", factors, confirmed: !user.email_confirmed })
+    let device_token = if factors.is_empty() { device_token(app, &user).await } else { None };
+    Ok(PasswordReset { status: "password_reset", factors, device_token, confirmed: !user.email_confirmed })
+}
+
+/// Whoever chose the password is known as a device that signed in is. Not with a second factor: each token would bring guesses at
+/// its codes. The password is set whatever becomes of this.
+async fn device_token(app: &App, before: &User) -> Option<String> {
+    let user = User { session_epoch: before.session_epoch.saturating_add(1), ..before.clone() };
+    let device = Device::signed_in(None, &user, app.clock.now());
+    match app.keys().device_mac().await {
+        Ok(mac) => Some(device::encode(&device, mac).expose_secret().to_owned()),
+        Err(error) => {
+            tracing::warn!(error.message = %Causes(&error), "no device token could be made");
+            None
+        }
+    }
 }
 
 async fn factors_of(app: &App, user: &User) -> Result<(Option<RecoverySet>, Vec<Passkey>)> {

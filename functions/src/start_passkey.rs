@@ -70,7 +70,7 @@ pub async fn handler(
     let (options, state) = RelyingParty::new(&app.config)?.begin_registration(&user, &others)?;
 
     let now = app.clock.now();
-    let (id, ceremony) = (CeremonyId::new(now), Ceremony::begin(state, spent.is_some(), now));
+    let (id, ceremony) = (CeremonyId::new(now), Ceremony::begin_for(&user, state, spent.is_some(), now));
     match spent {
         Some(spent) => {
             let mail = second_factor::owed(&app, &user, Some(&spent)).await?;

@@ -44,6 +44,6 @@ pub async fn handler(State(app): State<App>, limit: Limited) -> Result<Answer<Pa
     let (options, state) = RelyingParty::new(&app.config)?.begin_assertion(&[])?;
     let now = app.clock.now();
     let id = CeremonyId::new(now);
-    app.store().begin_ceremony(None, id, &Ceremony::begin(state, false, now)).await?;
+    app.store().begin_ceremony(None, id, &Ceremony::begin(state, now)).await?;
     Ok(Answer::ok(PasskeyAsked { challenge_token: id, expires_in: CHALLENGE_LIFE.as_secs(), options }))
 }

@@ -73,8 +73,15 @@ pub async fn handler(
     let secret = TotpSecret::new();
     let sealed = app.keys().totp().await?.seal(&secret, user.id)?;
     let expires_at = now.plus(ENROLMENT_LIFE);
-    let stepped_up = spent.is_some();
-    let totp = Totp { secret: sealed, created_at: now, expires_at, confirmed_at: None, last_step: None, stepped_up };
+    let totp = Totp {
+        secret: sealed,
+        created_at: now,
+        expires_at,
+        confirmed_at: None,
+        last_step: None,
+        stepped_up: spent.is_some(),
+        epoch: user.session_epoch,
+    };
     let mail = second_factor::owed(&app, &user, spent.as_ref()).await?;
     if !app.store().start_totp(user.id, &totp, spent.as_ref(), mail.as_ref()).await? {
         // Confirmed by another request meanwhile, or one that used the same proof was faster.

@@ -51,19 +51,18 @@ pub async fn handler(
     Json(change): Json<UpdateUser>,
 ) -> Result<Answer<UserView>> {
     let now = app.clock.now();
-    let id = caller.user.id;
     let user = match change.parse()? {
-        Change::Name(name) => app.store().rename(id, &name, now).await?,
+        Change::Name(name) => app.store().rename(&caller.user, &name, now).await?,
         Change::Email(email, name) => {
             caller.must_have_signed_in_recently(now)?;
             if email.folded() == caller.user.email.folded() {
-                app.store().keep_address_as_it_is(id, name.as_ref(), now).await?
+                app.store().keep_address_as_it_is(&caller.user, name.as_ref(), now).await?
             } else {
                 request_address(&app, caller, &email, name.as_ref()).await?
             }
         }
     };
-    // Deleted between the check of the token and now: the token is worth nothing any more.
+    // Deleted or signed out between the check of the token and now: the token is worth nothing any more.
     let user = user.ok_or(Error::InvalidToken)?;
     Event::UserUpdated { user: user.id }.record();
     Ok(Answer::ok(UserView::of(user, &app)))

@@ -97,7 +97,7 @@ pub async fn handler(
     };
     let upload_url = put.presigned(now).await?;
 
-    app.store().request_upload(caller.user.id, &requested).await?.ok_or(Error::InvalidToken)?;
+    app.store().request_upload(&caller.user, &requested).await?.ok_or(Error::InvalidToken)?;
     Event::PictureRequested { user: caller.user.id }.record();
     Ok(Answer::ok(PresignedUpload { upload_url, method: "PUT", headers, expires_in: UPLOAD_LIFE.as_secs() }))
 }

@@ -342,7 +342,7 @@ impl Config {
                 uploads_bucket: reader.required("UPLOADS_BUCKET"),
                 pictures_bucket: reader.required("PICTURES_BUCKET"),
                 base_url: reader.url("PICTURES_URL"),
-                worker_memory_mib: reader.number("PICTURE_MEMORY_MIB", 64..=1 << 20).unwrap_or(512),
+                worker_memory_mib: reader.number("PICTURE_MEMORY_MIB", 16..=1 << 20).unwrap_or(512),
                 worker: reader.optional("PICTURE_WORKER").map(Into::into),
             },
             tokens: Tokens {

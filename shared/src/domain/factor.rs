@@ -67,6 +67,9 @@ pub struct Totp {
     /// Whether a second factor was proved for it: nothing else adds to those that an account has.
     #[serde(default)]
     pub stepped_up: bool,
+    /// The account's `session_epoch` when it was started: what ends sessions ends it, too.
+    #[serde(default)]
+    pub epoch: u32,
 }
 
 impl Totp {
@@ -79,7 +82,7 @@ impl Totp {
     /// Whether it may still be added to the account, which may have got a second factor since it was started.
     #[must_use]
     pub fn may_be_added_to(&self, user: &User) -> bool {
-        self.stepped_up || !user.has_second_factor()
+        self.epoch == user.session_epoch && (self.stepped_up || !user.has_second_factor())
     }
 }
 

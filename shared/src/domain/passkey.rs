@@ -121,18 +121,28 @@ pub struct Ceremony {
     /// Whether a second factor was proved for it: nothing else adds to those that an account has.
     #[serde(default)]
     pub stepped_up: bool,
+    /// The account's `session_epoch` when it began, if it adds a passkey: what ends sessions ends it, too.
+    #[serde(default)]
+    pub epoch: u32,
 }
 
 impl Ceremony {
+    /// One that asks for a passkey, as whose it is shows only in the answer.
     #[must_use]
-    pub fn begin(state: CeremonyState, stepped_up: bool, now: Timestamp) -> Self {
-        Self { state, expires_at: now.plus(CHALLENGE_LIFE), stepped_up }
+    pub fn begin(state: CeremonyState, now: Timestamp) -> Self {
+        Self { state, expires_at: now.plus(CHALLENGE_LIFE), stepped_up: false, epoch: 0 }
+    }
+
+    /// One that adds a passkey to the account.
+    #[must_use]
+    pub fn begin_for(user: &User, state: CeremonyState, stepped_up: bool, now: Timestamp) -> Self {
+        Self { stepped_up, epoch: user.session_epoch, ..Self::begin(state, now) }
     }
 
     /// Whether it may still add a passkey to the account, which may have got a second factor since it began.
     #[must_use]
     pub fn may_add_to(&self, user: &User) -> bool {
-        self.stepped_up || !user.has_second_factor()
+        self.epoch == user.session_epoch && (self.stepped_up || !user.has_second_factor())
     }
 }
 

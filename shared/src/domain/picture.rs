@@ -51,6 +51,15 @@ pub struct Settled {
     pub rejected: Option<String>,
 }
 
+impl Settled {
+    /// Every upload that was asked for until now, without an outcome: nothing is shown of any of them any more.
+    #[must_use]
+    pub fn all_before(now: Timestamp) -> Self {
+        // A millisecond ahead, so that it also comes after an upload of this very millisecond.
+        Self { upload: UploadId::new(now.plus(Duration::from_millis(1))), rejected: None }
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attempt {
     pub upload: UploadId,

@@ -140,12 +140,15 @@ impl Session {
         now.since(self.authenticated_at()) <= RECENT_SIGN_IN
     }
 
-    /// Whether this is so of the second factor, too, where the account has one.
+    /// Whether this is so of the second factor, too, where the account has one. A proof from before it had those that it has does
+    /// not count: it was by a factor that is gone.
     #[must_use]
     pub fn is_recent(&self, user: &User, now: Timestamp) -> bool {
         let proved_again = self.reauthenticated.filter(|proof| proof.second_factor.is_some()).map(|proof| proof.at);
         let proved_at = proved_again.or_else(|| self.second_factor.map(|_| self.signed_in_at));
-        let second_factor = proved_at.is_some_and(|at| now.since(at) <= RECENT_SIGN_IN);
+        let since = user.second_factor_since();
+        let counts = |at: Timestamp| now.since(at) <= RECENT_SIGN_IN && since.is_none_or(|since| since <= at);
+        let second_factor = proved_at.is_some_and(counts);
         self.is_fresh(now) && (second_factor || !user.has_second_factor())
     }
 }

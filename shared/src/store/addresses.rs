@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::factors::same_factors;
 use super::revocation::revoke_all;
-use super::users::{PROFILE, address_key, user_key};
+use super::users::{LAPSE, PROFILE, address_key, user_key};
 use super::{Item, Store, delete, if_condition_held, n, put, s, to_item, update, value};
 use crate::clock::Timestamp;
 use crate::domain::email::{EmailAddress, FoldedAddress};
@@ -195,7 +195,8 @@ impl Store {
         let profile = self
             .update(user_key(user.id), PROFILE)
             .update_expression(
-                "SET email = :to, email_confirmed = :yes, former_emails = :former, updated_at = :now REMOVE pending_email",
+                "SET email = :to, email_confirmed = :yes, former_emails = :former, updated_at = :now \
+                 REMOVE pending_email, contested_at, pending_shard, pending_at",
             )
             .condition_expression("email = :from AND pending_email = :to AND session_epoch = :epoch")
             .expression_attribute_values(":from", s(user.email.as_str()))
@@ -221,7 +222,7 @@ impl Store {
     /// Frees the addresses that were kept for the account and no longer are. Afterwards and one by one: whether one of them has
     /// lapsed must not stand in the owner's way. One that stays for a failure lapses within the week, and its own link is worth
     /// nothing any more.
-    async fn free_all_but(&self, user: &User, now_its: &FoldedAddress, kept: &[FormerEmail]) -> Result<()> {
+    pub(super) async fn free_all_but(&self, user: &User, now_its: &FoldedAddress, kept: &[FormerEmail]) -> Result<()> {
         let gone = |former: &&FormerEmail| former.address != *now_its && !kept.contains(former);
         for former in user.former_emails.iter().filter(gone) {
             self.free_kept_address(&former.address, user.id).await?;
@@ -250,11 +251,13 @@ impl Store {
         let trusted = user.trusted_factors(&address, recovery, passkeys);
         let former = user.former_emails_before(&address, now);
         let kept = u32::try_from(trusted.passkeys.len()).map_err(Error::internal)?;
-        let mut change = revoke_all()
+        let mut change = revoke_all(now)?
             .and_set(
                 "email = :to, email_confirmed = :yes, password_hash = :unusable, passkeys = :kept, updated_at = :now",
             )
             .and_set("former_emails = :still")
+            .remove("contested_at")
+            .remove(LAPSE)
             .only_if("email = :from AND former_emails = :former")
             .value(":from", s(user.email.as_str()))
             .value(":to", s(to.as_str()))

@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::types::builders::UpdateBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
 
-use super::Item;
+use super::{Item, n};
+use crate::domain::user::User;
 
 /// What an update of an account sets, removes and depends on. The account has to exist in any case.
 pub(super) struct Change {
@@ -50,6 +51,12 @@ impl Change {
     pub fn only_if(mut self, condition: impl Into<String>) -> Self {
         self.conditions.push(condition.into());
         self
+    }
+
+    /// On condition that no session of the account was ended since it was read: a request that was under way then changes
+    /// nothing.
+    pub fn in_epoch_of(self, user: &User) -> Self {
+        self.only_if("session_epoch = :epoch").value(":epoch", n(user.session_epoch))
     }
 
     pub fn name(mut self, placeholder: &str, name: &str) -> Self {

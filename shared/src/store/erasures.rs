@@ -4,7 +4,7 @@ use aws_sdk_dynamodb::types::{DeleteRequest, WriteRequest};
 use futures_util::future::try_join_all;
 use serde::{Deserialize, Serialize};
 
-use super::mails::{MAIL_TURN, mail_key, mark_pending};
+use super::mails::{mail_key, mark_pending};
 use super::users::{address_key, user_key};
 use super::{Item, Store, s, to_item};
 use crate::clock::Timestamp;
@@ -54,9 +54,6 @@ impl Store {
     pub async fn erase(&self, erasure: &Erasure) -> Result<()> {
         let (user, address) = (user_key(erasure.user), address_key(&erasure.address));
         let farewell = mail_key(erasure.farewell);
-        let turn = |address| Item::from([("pk".into(), s(address_key(address))), ("sk".into(), s(MAIL_TURN))]);
-        let turns: Vec<Item> =
-            [&erasure.address].into_iter().chain(&erasure.former).chain(&erasure.pending).map(turn).collect();
         let former = erasure.former.iter().map(async |former| {
             let mails = address_key(former);
             tokio::try_join!(
@@ -71,19 +68,21 @@ impl Store {
             Box::pin(self.delete_range(&address, "MAIL#", &farewell)),
             // Those of each device and of the account itself.
             Box::pin(self.delete_range(&address, ATTEMPTS_OF, ATTEMPTS_END)),
-            Box::pin(self.delete_all(&turns)),
             try_join_all(former),
         )?;
         Ok(())
     }
 
-    /// Strikes the note off: nothing is left.
+    /// Strikes the note off: nothing is left. The turns of emails to the account's addresses go now at the earliest, a minute
+    /// later, once they are over: if deleting an account freed them, accounts would be a way around them.
     ///
     /// # Errors
     /// Only when the table cannot be written.
-    pub async fn finish_erasure(&self, user: UserId) -> Result<()> {
-        let note = self.db.delete_item().table_name(&self.table).key("pk", s(user_key(user))).key("sk", s(ERASURE));
-        note.send().await?;
+    pub async fn finish_erasure(&self, erasure: &Erasure, now: Timestamp) -> Result<()> {
+        let addresses = [&erasure.address].into_iter().chain(&erasure.former).chain(&erasure.pending);
+        try_join_all(addresses.map(|address| self.forget_address_turn(address, now))).await?;
+        let note = self.db.delete_item().table_name(&self.table);
+        note.key("pk", s(user_key(erasure.user))).key("sk", s(ERASURE)).send().await?;
         Ok(())
     }
 

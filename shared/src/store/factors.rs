@@ -206,7 +206,7 @@ impl Store {
         mail: &OwedMail,
     ) -> Result<bool> {
         let pk = user_key(user.id);
-        let change = revoke_others(&Fingerprint::of_session(session))?;
+        let change = revoke_others(&Fingerprint::of_session(session), mail.created_at)?;
         let (gone, change) = match factor {
             Factor::Totp => (TOTP.to_owned(), change.remove("totp_since")),
             Factor::Passkey(id) if user.passkeys <= 1 => (passkey_key(id), change.remove("passkeys, passkeys_since")),
@@ -314,7 +314,7 @@ impl Store {
             Spent::RecoveryCode(_) => vec![put(Unspent::of(spent)?.on_put(new))?],
             Spent::Step { .. } | Spent::Passkey(_) => vec![update(self.spend(&pk, spent)?)?, put(new)?],
         };
-        let change = revoke_others(&Fingerprint::of_session(session))?;
+        let change = revoke_others(&Fingerprint::of_session(session), mail.created_at)?;
         items.push(update(same_factors(change.into_update(self.update(pk.clone(), PROFILE)), user))?);
         items.push(self.take_along(session)?);
         items.push(delete(self.delete_of(&pk, &factor_attempts_of(None)))?);

@@ -110,6 +110,19 @@ impl Store {
         Ok(if_condition_held(update.send().await)?.is_some())
     }
 
+    /// Deletes the turn of an address once it is over.
+    pub(super) async fn forget_address_turn(&self, address: &FoldedAddress, now: Timestamp) -> Result<()> {
+        let turn = self
+            .db
+            .delete_item()
+            .table_name(&self.table)
+            .key("pk", s(address_key(address)))
+            .key("sk", s(MAIL_TURN))
+            .condition_expression("taken_at <= :before")
+            .expression_attribute_values(":before", n(now.minus(ASK_INTERVAL).millis()));
+        if_condition_held(turn.send().await).map(|_| ())
+    }
+
     /// Strikes a mail off, if the caller's claim still stands: it is sent, or it is not owed after all.
     ///
     /// # Errors
@@ -156,7 +169,12 @@ impl Store {
     /// # Errors
     /// Only when the table cannot be read.
     pub async fn lapsed(&self, limit: i32, now: Timestamp) -> Result<Vec<User>> {
-        self.due_in(UNCONFIRMED, limit, now).await?.into_iter().map(from_item).collect()
+        let read = |item| {
+            from_item(item)
+                .inspect_err(|error| tracing::error!(error.message = %Causes(error), "an account cannot be read"))
+                .ok()
+        };
+        Ok(self.due_in(UNCONFIRMED, limit, now).await?.into_iter().filter_map(read).collect())
     }
 
     async fn due_in(&self, name: &str, limit: i32, now: Timestamp) -> Result<Vec<Item>> {

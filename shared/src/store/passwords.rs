@@ -45,7 +45,7 @@ impl Store {
         mail: &OwedMail,
         now: Timestamp,
     ) -> Result<bool> {
-        let change = revoke_others(&Fingerprint::of_session(session))?
+        let change = revoke_others(&Fingerprint::of_session(session), now)?
             .and_set("password_hash = :new, updated_at = :now")
             .only_if("password_hash = :old AND session_epoch = :epoch")
             .value(":new", value(new)?)
@@ -78,7 +78,7 @@ impl Store {
 
     /// Uses a link, sets a new password and ends whatever the old one began ([`revocation`](super::revocation)). The address
     /// counts as confirmed, and the account as its owner's, for whoever knows the password reads the mailbox now. With `proof`
-    /// all second factors go that are there. `false` when the link was used or has expired, or when the address, the epoch, or
+    /// all second factors go that are there, and from an administrator's account the way back to former addresses. `false` when the link was used or has expired, or when the address, the epoch, or
     /// with `proof` the factors, were changed in the meantime.
     ///
     /// # Errors
@@ -92,7 +92,7 @@ impl Store {
         mail: &OwedMail,
         now: Timestamp,
     ) -> Result<bool> {
-        let mut change = revoke_all()
+        let mut change = revoke_all(now)?
             .and_set("password_hash = :new, email_confirmed = :yes, updated_at = :now")
             .remove("contested_at, confirmed_by_link_alone_at")
             .remove(LAPSE)
@@ -105,7 +105,9 @@ impl Store {
         if let Some(proof) = proof {
             change = change.remove("totp_since, passkeys, passkeys_since");
             if proof.becomes_admin {
+                // Whose address it was before has no way to take an administrator's account back.
                 change = change
+                    .remove("former_emails")
                     .and_set("#roles = list_append(#roles, :admin), made_admin_at = :now")
                     .only_if("NOT contains(#roles, :role)")
                     .name("#roles", "roles")
@@ -124,7 +126,13 @@ impl Store {
             items.extend(self.drop_distrusted(user, &TrustedFactors::default(), *recovery, passkeys)?);
         }
         items.push(update(profile)?);
-        self.transact(items).await
+        if !self.transact(items).await? {
+            return Ok(false);
+        }
+        if proof.is_some_and(|proof| proof.becomes_admin) {
+            self.free_all_but(user, &user.email.folded(), &[]).await?;
+        }
+        Ok(true)
     }
 
     /// For a transaction that ends all sessions: this one goes on, in the next epoch.

@@ -15,31 +15,40 @@
 //! | links to choose a password, links to a new address | the routes that take them, and the condition of their write |
 //! | factors that are being added | the condition `same_factors` |
 //!
-//! Besides, the address that the account was to have is dropped, and the clients that it knew are forgotten, so that the next
-//! sign-in from any of them is told to the owner.
+//! Besides, the address that the account was to have is dropped, uploads that were asked for count as settled, so that nothing
+//! is shown of them, and the clients that the account knew are forgotten, so that the next sign-in from any of them is told to the
+//! owner.
 
 use super::change::Change;
 use super::{n, value};
+use crate::clock::Timestamp;
 use crate::domain::client::Fingerprint;
+use crate::domain::picture::Settled;
 use crate::error::Result;
 
 /// Ends all of it, for the caller too.
-pub(super) fn revoke_all() -> Change {
-    revoke().remove("known_clients")
+///
+/// # Errors
+/// Never: what it writes can be written.
+pub(super) fn revoke_all(now: Timestamp) -> Result<Change> {
+    Ok(revoke(now)?.remove("known_clients"))
 }
 
 /// Ends all of it but the caller's own session, which the same transaction takes along into the next epoch, and the client that
 /// it signed in with.
 ///
 /// # Errors
-/// Never: a fingerprint can be written.
-pub(super) fn revoke_others(own: &Fingerprint) -> Result<Change> {
-    Ok(revoke().and_set("known_clients = :own_client").value(":own_client", value(&[own])?))
+/// Never: what it writes can be written.
+pub(super) fn revoke_others(own: &Fingerprint, now: Timestamp) -> Result<Change> {
+    Ok(revoke(now)?.and_set("known_clients = :own_client").value(":own_client", value(&[own])?))
 }
 
-fn revoke() -> Change {
-    Change::set("session_epoch = session_epoch + :one, tell_first_client = :tell")
-        .remove("pending_email")
-        .value(":one", n(1))
-        .value(":tell", aws_sdk_dynamodb::types::AttributeValue::Bool(true))
+fn revoke(now: Timestamp) -> Result<Change> {
+    let change =
+        Change::set("session_epoch = session_epoch + :one, tell_first_client = :tell, picture.settled = :uploads_over")
+            .remove("pending_email")
+            .value(":one", n(1))
+            .value(":tell", value(&true)?)
+            .value(":uploads_over", value(&Settled::all_before(now))?);
+    Ok(change)
 }

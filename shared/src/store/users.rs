@@ -1,7 +1,6 @@
 //! Accounts and the addresses that belong to them.
 
 use std::cmp::Reverse;
-use std::time::Duration;
 
 use aws_sdk_dynamodb::types::ReturnValue;
 use futures_util::future::try_join_all;
@@ -14,7 +13,7 @@ use super::{
 };
 use crate::clock::Timestamp;
 use crate::domain::email::{EmailAddress, FoldedAddress};
-use crate::domain::id::{MailId, UploadId, UserId};
+use crate::domain::id::{MailId, UserId};
 use crate::domain::link::LinkHash;
 use crate::domain::mail::{ASK_INTERVAL, OwedMail};
 use crate::domain::name::UserName;
@@ -94,12 +93,12 @@ impl Store {
 
     /// # Errors
     /// Only when the table cannot be written.
-    pub async fn rename(&self, id: UserId, name: &UserName, now: Timestamp) -> Result<Option<User>> {
+    pub async fn rename(&self, user: &User, name: &UserName, now: Timestamp) -> Result<Option<User>> {
         let change = Change::set("#name = :name, updated_at = :now")
             .name("#name", "name")
             .value(":name", value(name)?)
             .value(":now", n(now.millis()));
-        self.change_user(id, change).await
+        self.change_user(user.id, change.in_epoch_of(user)).await
     }
 
     /// Drops a pending change of the address, and sets a new name if there is one.
@@ -108,7 +107,7 @@ impl Store {
     /// Only when the table cannot be written.
     pub async fn keep_address_as_it_is(
         &self,
-        id: UserId,
+        user: &User,
         name: Option<&UserName>,
         now: Timestamp,
     ) -> Result<Option<User>> {
@@ -117,15 +116,15 @@ impl Store {
             None => Change::default(),
         };
         let change = change.and_set("updated_at = :now").value(":now", n(now.millis())).remove("pending_email");
-        self.change_user(id, change).await
+        self.change_user(user.id, change.in_epoch_of(user)).await
     }
 
     /// Signs the account out everywhere, with one write ([`revocation`](super::revocation)).
     ///
     /// # Errors
     /// Only when the table cannot be written.
-    pub async fn end_all_sessions(&self, id: UserId) -> Result<Option<User>> {
-        self.change_user(id, revoke_all()).await
+    pub async fn end_all_sessions(&self, id: UserId, now: Timestamp) -> Result<Option<User>> {
+        self.change_user(id, revoke_all(now)?).await
     }
 
     /// Uses a link and confirms the account's address, both or neither. `false` when the link was used before or
@@ -160,7 +159,7 @@ impl Store {
         lapses_at: Timestamp,
         now: Timestamp,
     ) -> Result<Option<User>> {
-        let change = revoke_all()
+        let change = revoke_all(now)?
             .and_set("contested_at = :now, email_confirmed = :no, mail_turn_at = :now, mail_turn_of = :mail")
             .and_set("pending_shard = :shard, pending_at = :lapses_at, updated_at = :now")
             .only_if("email = :email")
@@ -198,9 +197,9 @@ impl Store {
 
     /// # Errors
     /// Only when the table cannot be written.
-    pub async fn request_upload(&self, id: UserId, requested: &Requested) -> Result<Option<User>> {
+    pub async fn request_upload(&self, user: &User, requested: &Requested) -> Result<Option<User>> {
         let change = Change::set("picture.requested = :requested").value(":requested", value(requested)?);
-        self.change_user(id, change).await
+        self.change_user(user.id, change.in_epoch_of(user)).await
     }
 
     /// Begins to read an upload, if that is what is to be done with it; `None` when the account is gone. The note of the
@@ -263,8 +262,7 @@ impl Store {
     /// # Errors
     /// Only when the table cannot be written.
     pub async fn remove_picture(&self, id: UserId, now: Timestamp) -> Result<Option<User>> {
-        // A millisecond ahead, so that it also comes after an upload of this very millisecond.
-        let settled = Settled { upload: UploadId::new(now.plus(Duration::from_millis(1))), rejected: None };
+        let settled = Settled::all_before(now);
         let change =
             Change::set("picture.settled = :settled, updated_at = :now").remove("picture.shown, picture.requested");
         self.settle(id, change, &settled, now).await
@@ -280,12 +278,20 @@ impl Store {
         self.change_user(id, change).await
     }
 
-    /// Deletes the account and frees its address; owes the farewell mail and notes what is left to erase.
-    /// `None` when the account was gone already or has another address than was read.
+    /// Deletes the account and frees its address; owes the farewell mail and notes what is left to erase. With `own` it is the
+    /// wish of a session of the account, which has to be of its epoch: an owner who takes the account back must not lose it to
+    /// a request that was under way. `None` when it is not, or the account was gone already or has another address than was
+    /// read.
     ///
     /// # Errors
     /// Only when the table cannot be written.
-    pub async fn delete_user(&self, user: &User, farewell: &OwedMail, now: Timestamp) -> Result<Option<Erasure>> {
+    pub async fn delete_user(
+        &self,
+        user: &User,
+        own: bool,
+        farewell: &OwedMail,
+        now: Timestamp,
+    ) -> Result<Option<Erasure>> {
         let erasure = Erasure {
             user: user.id,
             address: farewell.address.clone(),
@@ -301,10 +307,15 @@ impl Store {
             sweeps: 0,
         };
         // An account that moved to another address since it was read would leave that one owned by nobody.
-        let profile = self
-            .delete_of(&user_key(user.id), PROFILE)
-            .condition_expression("attribute_exists(pk) AND email = :email")
-            .expression_attribute_values(":email", s(user.email.as_str()));
+        let profile =
+            self.delete_of(&user_key(user.id), PROFILE).expression_attribute_values(":email", s(user.email.as_str()));
+        let profile = if own {
+            profile
+                .condition_expression("attribute_exists(pk) AND email = :email AND session_epoch = :epoch")
+                .expression_attribute_values(":epoch", n(user.session_epoch))
+        } else {
+            profile.condition_expression("attribute_exists(pk) AND email = :email")
+        };
         let items = vec![
             delete(profile)?,
             self.leave_address(&farewell.address, user.id)?,
