@@ -75,6 +75,8 @@ PRIVATE_KEYS = {
     ("PasskeyLoginRole", "GetItem", "MAC#refresh"): "makes refresh tokens and device tokens",
     ("StartPasskeyRole", "GetItem", "SEAL#totp"): "opens the secrets of authenticator apps, to see a second factor proved",
     ("DeletePasskeyRole", "GetItem", "SEAL#totp"): "opens the secrets of authenticator apps, to see a second factor proved",
+    ("ResetPasswordRole", "GetItem", "MAC#refresh"): "makes device tokens",
+    ("ResetPasswordRole", "PutItem", "MAC#refresh"): "the first reset may come before any sign-in",
     ("RefreshRole", "Query", "SIGNING"): "signs access tokens",
     ("RefreshRole", "GetItem", "MAC#refresh"): "checks and makes refresh tokens",
     ("ListUsersRole", "GetItem", "MAC#cursor"): "signs and checks cursors",
