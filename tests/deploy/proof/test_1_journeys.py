@@ -65,12 +65,13 @@ def test_somebody_who_registers_a_taken_address_gets_the_same_answer_and_its_own
     assert api.login(email, "another-password-of-a-stranger").must(401)["code"] == "invalid_credentials"
 
 
-def test_a_stolen_refresh_token_ends_the_session(api: Api) -> None:
-    stolen = api.signed_in("emmy@journeys.example.com", PASSWORD)["refresh_token"]
-    second = api.fetch("GET", f"{api.public_url}/api/v1/auth/refresh", None, {"authorization": f"Bearer {stolen}"})
+def test_a_refresh_token_that_comes_back_at_once_is_answered_with_the_current_pair(api: Api) -> None:
+    first = api.signed_in("emmy@journeys.example.com", PASSWORD)["refresh_token"]
+    second = api.fetch("GET", f"{api.public_url}/api/v1/auth/refresh", None, {"authorization": f"Bearer {first}"})
     third = api.post("/auth/refresh", {"refresh_token": second.must(200)["refresh_token"]}).must(200)
-    for token in (stolen, third["refresh_token"]):
-        assert api.post("/auth/refresh", {"refresh_token": token}).must(401)["code"] == "invalid_refresh_token"
+    # Later than ten seconds after its own rotation it would be a theft: no clock can be moved here.
+    again = api.post("/auth/refresh", {"refresh_token": first}).must(200)
+    assert again["refresh_token"] == third["refresh_token"]
 
 
 def test_signing_out_everywhere_ends_every_session(api: Api) -> None:
