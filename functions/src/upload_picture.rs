@@ -71,7 +71,7 @@ fn content_types() -> Object {
 
 #[utoipa::path(
     post, path = "/user/picture", tag = "picture", operation_id = "upload_picture", summary = "Get a presigned upload for a picture",
-    description = "Returns a URL for one upload by PUT with the given headers, within five minutes. The picture is then resized to squares of 64, 256 and 512 pixels; `GET /user` shows its status.",
+    description = "Returns a URL for one upload by PUT with all of the given headers, within five minutes. `GET /user` says `processing` from then on, for a quarter of an hour if nothing is uploaded. The picture is then resized to squares of 64, 256 and 512 pixels; `GET /user` shows its status.",
     request_body = UploadPicture, security(("access_token" = [])),
     responses((status = 200, description = "The upload", body = PresignedUpload))
 )]

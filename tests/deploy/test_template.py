@@ -122,6 +122,14 @@ def test_a_message_stays_invisible_for_six_timeouts_and_ends_as_a_dead_letter_fo
         assert resources[dead_letters]["Properties"]["MessageRetentionPeriod"] == 14 * 24 * 3600, dead_letters
 
 
+def test_a_variable_of_a_function_is_text():
+    """CloudFormation makes text of a number; what reads templates elsewhere does not."""
+    for name, resource in stack.source()["Resources"].items():
+        variables = resource.get("Properties", {}).get("Environment", {}).get("Variables", {})
+        for variable, value in variables.items():
+            assert not isinstance(value, (int, float)), f"{name}, {variable}: {value}"
+
+
 @everywhere
 def test_the_function_has_room_beside_the_process_that_reads_a_picture(environment):
     image = stack.resources(environment, "AWS::Lambda::Function")["Image"]["Properties"]
