@@ -16,12 +16,12 @@ use serde::{Deserialize, Serialize};
 use shared::domain::link::{LinkHash, LinkPurpose, LinkToken};
 use shared::domain::user::User;
 use shared::error::Code;
+use shared::http::Route;
 use shared::http::answer::Answer;
 use shared::http::body::JsonOrForm;
 use shared::http::negotiation::{PrefersJsonByName, WantsHtml};
 use shared::http::pages::{self, Button, Outcome};
 use shared::http::query::MailedToken;
-use shared::http::{BASE_PATH, Route};
 use shared::telemetry::audit::Event;
 use shared::{App, Error, Result};
 use utoipa::{IntoParams, ToSchema};
@@ -69,8 +69,7 @@ pub async fn open(
     };
     Ok(match (checked, token) {
         (Ok(Checked::Confirmable(..)), Ok(token)) => {
-            let action = format!("{BASE_PATH}/auth/confirm");
-            page(pages::button(&app.config.mail.product_name, Button::ConfirmAddress, &action, &token))
+            links::button(&app, Button::ConfirmAddress, "/auth/confirm", &token)
         }
         (checked, _) => show(&app, checked.map(|checked| Confirmed::of(&checked))),
     })

@@ -12,16 +12,16 @@ use shared::domain::email::EmailAddress;
 use shared::domain::link::LinkPurpose;
 use shared::domain::mail::{MailKind, OwedMail};
 use shared::error::Code;
+use shared::http::Route;
 use shared::http::body::JsonOrForm;
 use shared::http::negotiation::WantsHtml;
-use shared::http::pages::{self, Button, Outcome};
+use shared::http::pages::{Button, Outcome};
 use shared::http::query::MailedToken;
-use shared::http::{BASE_PATH, Route};
 use shared::telemetry::audit::Event;
 use shared::{App, Error, Result};
 use utoipa::ToSchema;
 
-use crate::confirm::{Confirm, page};
+use crate::confirm::Confirm;
 use crate::links::{self, Found, Outcomes};
 
 pub const ROUTE: Route =
@@ -49,17 +49,8 @@ pub struct EmailChanged {
     responses((status = 200, description = "A page with a button", body = String, content_type = "text/html"))
 )]
 pub async fn open(State(app): State<App>, token: MailedToken) -> Response {
-    let opened = async {
-        let token = token.or_invalid()?;
-        check(&app, &token).await.map(|_| token)
-    };
-    match opened.await {
-        Ok(token) => {
-            let action = format!("{BASE_PATH}/auth/email/confirm");
-            page(pages::button(&app.config.mail.product_name, Button::ConfirmNewAddress, &action, &token))
-        }
-        Err(error) => links::refusal(&app, &error, &OUTCOMES),
-    }
+    let page = |token: &str, _: &_| links::button(&app, Button::ConfirmNewAddress, "/auth/email/confirm", token);
+    links::open(&app, token, check, page, &OUTCOMES).await
 }
 
 #[utoipa::path(

@@ -6,8 +6,10 @@ use serde::Serialize;
 use shared::domain::link::{LinkHash, LinkPurpose, LinkToken, Unusable};
 use shared::domain::user::User;
 use shared::error::Causes;
+use shared::http::BASE_PATH;
 use shared::http::answer::Answer;
-use shared::http::pages::{self, Outcome};
+use shared::http::pages::{self, Button, Outcome};
+use shared::http::query::MailedToken;
 use shared::telemetry::audit::Event;
 use shared::{App, Error, Result};
 
@@ -68,9 +70,29 @@ pub fn answer<T: Serialize>(app: &App, html: bool, outcome: Result<T>, outcomes:
     })
 }
 
-/// The page for a link that cannot be used.
+/// The page that opening a link shows: `page` for a token that `check` finds usable, else what is wrong with it. Nothing is used.
+pub async fn open<F, T>(
+    app: &App,
+    token: MailedToken,
+    check: impl AsyncFnOnce(&App, &str) -> Result<F>,
+    page: impl FnOnce(&str, &F) -> Response,
+    outcomes: &Outcomes<T>,
+) -> Response {
+    let opened = async {
+        let token = token.or_invalid()?;
+        check(app, &token).await.map(|found| page(&token, &found))
+    };
+    opened.await.unwrap_or_else(|error| refusal(app, &error, outcomes))
+}
+
+/// The page with a button that posts the token to a path of the API.
 #[must_use]
-pub fn refusal<T>(app: &App, error: &Error, outcomes: &Outcomes<T>) -> Response {
+pub fn button(app: &App, button: Button, path: &str, token: &str) -> Response {
+    page(pages::button(&app.config.mail.product_name, button, &format!("{BASE_PATH}{path}"), token))
+}
+
+/// The page for a link that cannot be used.
+fn refusal<T>(app: &App, error: &Error, outcomes: &Outcomes<T>) -> Response {
     let (status, outcome) = outcome_of(error, outcomes.used, outcomes.expired);
     outcome_page(app, status, outcome)
 }

@@ -81,11 +81,8 @@ pub struct PasswordReset {
     responses((status = 200, description = "A page with a form", body = String, content_type = "text/html"))
 )]
 pub async fn open(State(app): State<App>, token: MailedToken) -> Response {
-    let opened = async {
-        let token = token.or_invalid()?;
-        check(&app, &token).await.map(|found| page(form(&app, &token, &found.user, None)))
-    };
-    opened.await.unwrap_or_else(|error| links::refusal(&app, &error, &OUTCOMES))
+    let form = |token: &str, found: &FoundReset| page(form(&app, token, &found.user, None));
+    links::open(&app, token, check, form, &OUTCOMES).await
 }
 
 #[utoipa::path(

@@ -6,7 +6,7 @@ use unicode_normalization::char::{canonical_combining_class, is_combining_mark};
 
 /// The text without characters at its ends that nobody sees: spaces, and what Unicode calls default-ignorable, such as
 /// zero-width spaces, direction marks and Hangul fillers. What belongs to the last character stays, because it changes how
-/// that one looks: see [`belongs`].
+/// that one looks: see `belongs`.
 #[must_use]
 pub fn trim(text: &str) -> &str {
     let mut text = text.trim_start_matches(is_blank);

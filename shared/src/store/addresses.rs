@@ -231,7 +231,7 @@ impl Store {
     }
 
     /// Uses a link and gives the account back an address that is kept for it. Whatever came after is undone with it: the
-    /// address since, every other that the account left later, whatever [`revocation`](super::revocation) ends, the password,
+    /// address since, every other that the account left later, whatever `store/revocation.rs` ends, the password,
     /// in whose place `unusable` comes, and the second factors that are not the owner's beyond doubt, of the app, the
     /// `recovery` codes and the `passkeys`. `false` when the link was used or has expired, when the address is no longer kept,
     /// or when the account or its factors were changed in the meantime.

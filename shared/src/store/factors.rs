@@ -193,7 +193,7 @@ impl Store {
     }
 
     /// Takes a factor away, the recovery codes with the last one, and owes the owner a mail. Whatever else may have begun with
-    /// the factor ends ([`revocation`](super::revocation)), but for the caller's own session. `false` when the proof was used or
+    /// the factor ends (`store/revocation.rs`), but for the caller's own session. `false` when the proof was used or
     /// the session ended in the meantime, the factor is not there, or the account's factors are not those of `user` any more.
     ///
     /// # Errors
@@ -296,7 +296,7 @@ impl Store {
     }
 
     /// Puts a new set of recovery codes in the place of the old one and owes the owner a mail. Whatever else may have begun with
-    /// an old code ends ([`revocation`](super::revocation)), but for the caller's own session. `false` when what is spent for it
+    /// an old code ends (`store/revocation.rs`), but for the caller's own session. `false` when what is spent for it
     /// was used meanwhile, or the account's factors or sessions are not those of `user` any more.
     ///
     /// # Errors

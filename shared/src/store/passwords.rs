@@ -32,7 +32,7 @@ pub struct FirstProof<'a> {
 }
 
 impl Store {
-    /// Sets a new password and ends whatever the old one began ([`revocation`](super::revocation)), but for this one session.
+    /// Sets a new password and ends whatever the old one began (`store/revocation.rs`), but for this one session.
     /// `false` when password or address were changed or the session ended in the meantime.
     ///
     /// # Errors
@@ -76,7 +76,7 @@ impl Store {
         self.transact(items).await.map(|_| ())
     }
 
-    /// Uses a link, sets a new password and ends whatever the old one began ([`revocation`](super::revocation)). The address
+    /// Uses a link, sets a new password and ends whatever the old one began (`store/revocation.rs`). The address
     /// counts as confirmed, and the account as its owner's, for whoever knows the password reads the mailbox now. With `proof`
     /// all second factors go that are there, and from an administrator's account the way back to former addresses. `false` when the link was used or has expired, or when the address, the epoch, or
     /// with `proof` the factors, were changed in the meantime.

@@ -119,7 +119,7 @@ impl Store {
         self.change_user(user.id, change.in_epoch_of(user)).await
     }
 
-    /// Signs the account out everywhere, with one write ([`revocation`](super::revocation)).
+    /// Signs the account out everywhere, with one write (`store/revocation.rs`).
     ///
     /// # Errors
     /// Only when the table cannot be written.
@@ -146,7 +146,7 @@ impl Store {
 
     /// Notes that somebody else claimed the account's address before it was proved: by registering with it or by asking to move
     /// to it. From then on only a password chosen through a mailed link makes the account usable. If a plain link confirmed it
-    /// after the claim, before this was written, everything that came of that ends ([`revocation`](super::revocation)). The
+    /// after the claim, before this was written, everything that came of that ends (`store/revocation.rs`). The
     /// email about the claim takes the turn of its kind. `None` when the claim came too late, the account was contested before,
     /// or it is gone.
     ///
