@@ -352,10 +352,10 @@ async fn many_accounts_that_ask_for_one_address_send_it_one_mail_a_minute() {
     app.clock.advance(2 * MINUTE);
     ask().await;
     assert_eq!(app.mails(victim).await.len(), 2);
-    for sent in 3..=10 {
+    for sent in 3..=6 {
         app.later(Duration::from_hours(1)).await;
         app.idle().await;
-        assert_eq!(app.mails(victim).await.len(), sent, "one at a time");
+        assert_eq!(app.mails(victim).await.len(), sent, "one at a time, the newest of each account");
     }
     assert!(owed(&app).await.is_empty());
     let noted = app.items_with("MAIL_TURN").await;

@@ -27,6 +27,9 @@ use shared::store::{Claim, Turn};
 use shared::telemetry::audit::Event;
 use shared::{App, Error, Result};
 
+/// So much is added to what an email calls hours, which is rounded down.
+const ALMOST_AN_HOUR: Duration = Duration::from_mins(59);
+
 /// Takes each message of a batch; those that failed are delivered again.
 ///
 /// # Errors
@@ -176,12 +179,17 @@ async fn reset(app: &App, user: &User) -> Result<Prepared> {
 /// registered with its address.
 async fn change_of_address(app: &App, mail: &OwedMail, user: UserId, to: &EmailAddress) -> Result<Prepared> {
     let (user, owner) = tokio::try_join!(app.store().user(user), app.store().owner_of(&mail.address))?;
-    let Some(user) = user.filter(|user| user.pending_email.as_ref() == Some(to)) else {
+    // Of several wishes of an account for an address the newest counts, or those that were put off would add up.
+    let wanted = |user: &User| user.pending_email.as_ref() == Some(to) && user.email_asked_at == Some(mail.created_at);
+    let now = app.clock.now();
+    // As long as the account shows the change.
+    let expires_at = mail.created_at.plus(CONFIRMATION_LIFE);
+    let Some(user) = user.filter(|user| wanted(user) && now < expires_at) else {
         return Ok(Prepared::Dropped("no_longer_wanted"));
     };
     // The asker chose the address, and accounts to ask with cost nothing. Who asks next is put off, not refused, or a stranger who
     // asks first would keep the address's owner from it.
-    if app.config.limits.on && !app.store().take_address_turn(mail, app.clock.now()).await? {
+    if app.config.limits.on && !app.store().take_address_turn(mail, now).await? {
         return Ok(Prepared::Postponed);
     }
     let owner = match owner {
@@ -192,9 +200,9 @@ async fn change_of_address(app: &App, mail: &OwedMail, user: UserId, to: &EmailA
         return already_registered(app, &owner, mail).await;
     }
     let purpose = LinkPurpose::ChangeAddress { email: to.clone(), epoch: user.session_epoch };
-    let link = link(app, user.id, "/auth/email/confirm", purpose, from_now(app, CONFIRMATION_LIFE)).await?;
-    let message =
-        Message::ChangeAddress { name: user.name.as_str(), link: &link, valid_hours: hours(CONFIRMATION_LIFE) };
+    let link = link(app, user.id, "/auth/email/confirm", purpose, expires_at).await?;
+    let valid_hours = hours(expires_at.since(now).saturating_add(ALMOST_AN_HOUR));
+    let message = Message::ChangeAddress { name: user.name.as_str(), link: &link, valid_hours };
     ready(app, to.clone(), &message)
 }
 

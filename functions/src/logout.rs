@@ -40,7 +40,7 @@ pub async fn handler(
     let Logout { everywhere } = body.unwrap_or_default();
     let (user, session) = (caller.user.id, caller.session.id);
     if everywhere {
-        app.store().end_all_sessions(user, app.clock.now()).await?;
+        app.store().end_all_sessions(&caller.user, app.clock.now()).await?;
     }
     app.store().end_session(user, session).await?;
     Event::LoggedOut { user, session, everywhere }.record();

@@ -17,7 +17,7 @@ use crate::domain::name::UserName;
 use crate::domain::passkey::Passkey;
 use crate::domain::recovery::RecoverySet;
 use crate::domain::user::{FormerEmail, User};
-use crate::error::{Error, Result};
+use crate::error::{Causes, Error, Result};
 use crate::hashing::{HashParameters, PasswordHash};
 
 pub(super) const OWNER: &str = "OWNER";
@@ -215,19 +215,20 @@ impl Store {
         if !self.transact(items).await? {
             return Ok(false);
         }
-        self.free_all_but(user, &to.folded(), &former).await?;
+        self.free_all_but(user, &to.folded(), &former).await;
         Ok(true)
     }
 
     /// Frees the addresses that were kept for the account and no longer are. Afterwards and one by one: whether one of them has
-    /// lapsed must not stand in the owner's way. One that stays for a failure lapses within the week, and its own link is worth
-    /// nothing any more.
-    pub(super) async fn free_all_but(&self, user: &User, now_its: &FoldedAddress, kept: &[FormerEmail]) -> Result<()> {
+    /// lapsed must not stand in the owner's way, nor must a failure. One that stays lapses within the week, and its own link is
+    /// worth nothing any more.
+    pub(super) async fn free_all_but(&self, user: &User, now_its: &FoldedAddress, kept: &[FormerEmail]) {
         let gone = |former: &&FormerEmail| former.address != *now_its && !kept.contains(former);
         for former in user.former_emails.iter().filter(gone) {
-            self.free_kept_address(&former.address, user.id).await?;
+            if let Err(error) = self.free_kept_address(&former.address, user.id).await {
+                tracing::warn!(error.message = %Causes(&error), "a former address stays reserved until it lapses");
+            }
         }
-        Ok(())
     }
 
     /// Uses a link and gives the account back an address that is kept for it. Whatever came after is undone with it: the
@@ -291,7 +292,7 @@ impl Store {
         if !self.transact(items).await? {
             return Ok(false);
         }
-        self.free_all_but(user, &address, &former).await?;
+        self.free_all_but(user, &address, &former).await;
         Ok(true)
     }
 }

@@ -130,7 +130,7 @@ impl Store {
             return Ok(false);
         }
         if proof.is_some_and(|proof| proof.becomes_admin) {
-            self.free_all_but(user, &user.email.folded(), &[]).await?;
+            self.free_all_but(user, &user.email.folded(), &[]).await;
         }
         Ok(true)
     }

@@ -119,12 +119,12 @@ impl Store {
         self.change_user(user.id, change.in_epoch_of(user)).await
     }
 
-    /// Signs the account out everywhere, with one write (`store/revocation.rs`).
+    /// Signs the account out everywhere, unless that was done since it was read, with one write (`store/revocation.rs`).
     ///
     /// # Errors
     /// Only when the table cannot be written.
-    pub async fn end_all_sessions(&self, id: UserId, now: Timestamp) -> Result<Option<User>> {
-        self.change_user(id, revoke_all(now)?).await
+    pub async fn end_all_sessions(&self, user: &User, now: Timestamp) -> Result<Option<User>> {
+        self.change_user(user.id, revoke_all(now)?.in_epoch_of(user)).await
     }
 
     /// Uses a link and confirms the account's address, both or neither. `false` when the link was used before or
