@@ -197,15 +197,18 @@ impl User {
     /// a person or a program opens shows who reads the mailbox, and not that they chose the password.
     #[must_use]
     pub fn needs_chosen_password(&self, admin: Option<&EmailAddress>) -> bool {
-        self.contested_at.is_some() || admin.is_some_and(|admin| self.email.folded() == admin.folded())
+        self.contested_at.is_some() || self.has_address_of(admin)
     }
 
     /// Whether the account becomes an administrator's when somebody chooses its password through a link that was mailed to its
     /// address: if that is the configured address, the first time.
     #[must_use]
     pub fn becomes_admin(&self, admin: Option<&EmailAddress>) -> bool {
-        let is_configured = admin.is_some_and(|admin| self.email.folded() == admin.folded());
-        is_configured && !self.is_admin() && self.made_admin_at.is_none()
+        self.has_address_of(admin) && !self.is_admin() && self.made_admin_at.is_none()
+    }
+
+    fn has_address_of(&self, admin: Option<&EmailAddress>) -> bool {
+        admin.is_some_and(|admin| self.email.folded() == admin.folded())
     }
 
     /// What of the account's second factors is its owner's beyond doubt, for whoever takes a change back to this address.

@@ -12,7 +12,6 @@ use super::sessions::{NewClient, session_item, session_key};
 use super::users::{PROFILE, address_key, user_key};
 use super::{Item, Store, delete, from_item, if_condition_held, n, put, s, to_item, update, value};
 use crate::clock::Timestamp;
-use crate::domain::client::Fingerprint;
 use crate::domain::factor::{Challenge, Factor, Permission, SealedSecret, Spent, TRIES, Totp};
 use crate::domain::id::{CeremonyId, ChallengeId, DeviceId, SessionId, UserId};
 use crate::domain::lockout::{Attempts, Bucket};
@@ -206,7 +205,7 @@ impl Store {
         mail: &OwedMail,
     ) -> Result<bool> {
         let pk = user_key(user.id);
-        let change = revoke_others(&Fingerprint::of_session(session), mail.created_at)?;
+        let change = revoke_others(session, mail.created_at)?;
         let (gone, change) = match factor {
             Factor::Totp => (TOTP.to_owned(), change.remove("totp_since")),
             Factor::Passkey(id) if user.passkeys <= 1 => (passkey_key(id), change.remove("passkeys, passkeys_since")),
@@ -314,7 +313,7 @@ impl Store {
             Spent::RecoveryCode(_) => vec![put(Unspent::of(spent)?.on_put(new))?],
             Spent::Step { .. } | Spent::Passkey(_) => vec![update(self.spend(&pk, spent)?)?, put(new)?],
         };
-        let change = revoke_others(&Fingerprint::of_session(session), mail.created_at)?;
+        let change = revoke_others(session, mail.created_at)?;
         items.push(update(same_factors(change.into_update(self.update(pk.clone(), PROFILE)), user))?);
         items.push(self.take_along(session)?);
         items.push(delete(self.delete_of(&pk, &factor_attempts_of(None)))?);

@@ -10,7 +10,6 @@ use super::sessions::session_key;
 use super::users::{LAPSE, PROFILE, user_key};
 use super::{Store, n, s, update, value};
 use crate::clock::Timestamp;
-use crate::domain::client::Fingerprint;
 use crate::domain::id::UserId;
 use crate::domain::link::LinkHash;
 use crate::domain::mail::OwedMail;
@@ -45,7 +44,7 @@ impl Store {
         mail: &OwedMail,
         now: Timestamp,
     ) -> Result<bool> {
-        let change = revoke_others(&Fingerprint::of_session(session), now)?
+        let change = revoke_others(session, now)?
             .and_set("password_hash = :new, updated_at = :now")
             .only_if("password_hash = :old AND session_epoch = :epoch")
             .value(":new", value(new)?)

@@ -24,6 +24,7 @@ use super::{n, value};
 use crate::clock::Timestamp;
 use crate::domain::client::Fingerprint;
 use crate::domain::picture::Settled;
+use crate::domain::session::Session;
 use crate::error::Result;
 
 /// Ends all of it, for the caller too.
@@ -39,8 +40,10 @@ pub(super) fn revoke_all(now: Timestamp) -> Result<Change> {
 ///
 /// # Errors
 /// Never: what it writes can be written.
-pub(super) fn revoke_others(own: &Fingerprint, now: Timestamp) -> Result<Change> {
-    Ok(revoke(now)?.and_set("known_clients = :own_client").value(":own_client", value(&[own])?))
+pub(super) fn revoke_others(own: &Session, now: Timestamp) -> Result<Change> {
+    Ok(revoke(now)?
+        .and_set("known_clients = :own_client")
+        .value(":own_client", value(&[Fingerprint::of_session(own)])?))
 }
 
 fn revoke(now: Timestamp) -> Result<Change> {
