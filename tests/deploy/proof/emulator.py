@@ -20,14 +20,14 @@ ACCOUNT = "111122223333"
 
 
 class Emulator:
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, main: str = "proof.emulator_main") -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = folder / "emulator.log"
         self._clients: dict[tuple[str, str], Any] = {}
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "proof.emulator_main"],
+                [sys.executable, "-m", main],
                 cwd=Path(__file__).parent.parent,
                 env=self._environment(folder),
                 # Closed when this process ends, however it ends; the emulator then ends too.
