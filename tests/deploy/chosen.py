@@ -1,0 +1,41 @@
+"""The template as it is written, decided for any parameters, not only for those of an environment. SAM's part of it stays as
+it is: nothing here is about functions."""
+
+import stack
+
+FUNCTIONS = "AWS::Serverless::Function"
+
+
+def parameters(**given):
+    """Defaults, and what is given instead."""
+    source = stack.source()["Parameters"]
+    unknown = given.keys() - source.keys()
+    assert not unknown, f"the template has no parameter {', '.join(sorted(unknown))}"
+    return {name: str(parameter.get("Default", "")) for name, parameter in source.items()} | given
+
+
+def decision(**given):
+    return stack.Decision(stack.source(), parameters(**given))
+
+
+def part(name, **given):
+    """A part of the template without its conditions."""
+    decide = decision(**given)
+    return {
+        key: decide.value(body)
+        for key, body in stack.source()[name].items()
+        if "Condition" not in body or decide.condition(body["Condition"])
+    }
+
+
+def resources(kind=None, **given):
+    return {name: body for name, body in part("Resources", **given).items() if kind is None or body["Type"] == kind}
+
+
+def outputs(**given):
+    return part("Outputs", **given)
+
+
+def variables(**given):
+    """What every function gets in its environment."""
+    return decision(**given).value(stack.source()["Globals"]["Function"]["Environment"]["Variables"])
