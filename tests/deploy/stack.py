@@ -27,6 +27,7 @@ EVERYTHING = {
     "CertificateArn": "arn:aws:acm:eu-central-1:123456789012:certificate/example",
     "HostedZoneId": "Z0EXAMPLE",
     "MailDomain": "example.com",
+    "Pictures": "on",
 }
 
 

@@ -250,6 +250,7 @@ def test_one_hiccup_of_a_function_takes_nothing_back():
 
 def test_the_dashboard_searches_functions_by_a_part_of_their_names():
     body = stack.resources("production")["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
+    body = body[0] if isinstance(body, list) else body
     widgets = json.loads(body)["widgets"]
     entries = [entry for widget in widgets for line in widget["properties"]["metrics"] for entry in line]
     searches = [entry["expression"] for entry in entries if isinstance(entry, dict) and "expression" in entry]

@@ -12,13 +12,14 @@ from stack import overrides
 
 REPOSITORY = Path(__file__).parents[3]
 
-# What samconfig.toml leaves to whoever deploys: somebody to administer, a page in a browser that calls the API, and a
-# sender of one's own with its domain.
+# What samconfig.toml leaves to whoever deploys: somebody to administer, a page in a browser that calls the API, a sender of
+# one's own with its domain, and pictures.
 PARAMETERS = {
     "AdminEmail": "admin@example.com",
     "CorsOrigins": "https://app.example.com",
     "MailAddress": "users@example.com",
     "MailDomain": "example.com",
+    "Pictures": "on",
 }
 
 
