@@ -28,6 +28,7 @@ EVERYTHING = {
     "HostedZoneId": "Z0EXAMPLE",
     "MailDomain": "example.com",
     "Pictures": "on",
+    "Tracing": "Active",
 }
 
 
