@@ -33,7 +33,7 @@ def test_given_tables_are_what_functions_and_outputs_name():
 
 
 @pytest.mark.parametrize("stage", ["test", "production"])
-def test_nothing_beside_functions_asks_for_a_table_that_is_not_made(stage):
+def test_no_shared_resource_needs_a_table_that_is_not_made(stage):
     made = chosen.resources(Stage=stage, AlarmEmail="alarms@example.com", **RESTORED)
     gone = stack.source()["Resources"].keys() - made.keys()
     # What belongs to a function is named after it.
@@ -148,7 +148,7 @@ def test_pictures_are_on_off_or_at_a_url_without_a_slash(value, taken):
     assert bool(re.fullmatch(stack.source()["Parameters"]["Pictures"]["AllowedPattern"], value)) == taken
 
 
-def test_whoever_endangers_a_key_of_a_table_rings_an_alarm():
+def test_a_key_of_a_table_in_danger_is_told_to_the_alarms():
     for given, keys in (
         ({}, [{"Fn::GetAtt": ["TableKey", "Arn"]}, {"Fn::GetAtt": ["KeysTableKey", "Arn"]}]),
         (RESTORED, [RESTORED["TableKeyArn"], RESTORED["KeysTableKeyArn"]]),
