@@ -36,6 +36,14 @@ def outputs(**given):
     return part("Outputs", **given)
 
 
+def accepts(rule, **given):
+    """Whether a rule of the template lets a deployment begin."""
+    decide, rule = decision(**given), stack.source()["Rules"][rule]
+    if not decide.truth(rule.get("RuleCondition", {"Fn::Equals": ["", ""]})):
+        return True
+    return all(decide.truth(assertion["Assert"]) for assertion in rule["Assertions"])
+
+
 def variables(**given):
     """What every function gets in its environment."""
     return decision(**given).value(stack.source()["Globals"]["Function"]["Environment"]["Variables"])

@@ -26,8 +26,8 @@ def alarms(**given):
 
 def metrics(alarm):
     """Namespace, name and dimensions of what an alarm watches."""
-    single = [alarm] if "MetricName" in alarm else [one["MetricStat"]["Metric"] for one in alarm["Metrics"] if "MetricStat" in one]
-    for metric in single:
+    several = [one["MetricStat"]["Metric"] for one in alarm.get("Metrics", []) if "MetricStat" in one]
+    for metric in several or [alarm]:
         dimensions = {one["Name"]: one["Value"] for one in metric.get("Dimensions", [])}
         yield metric["Namespace"], metric["MetricName"], dimensions
 
@@ -76,10 +76,10 @@ def test_a_table_that_throttles_or_fails_rings(given, tables):
 def test_every_call_to_a_table_is_watched_for_failures_of_dynamodb():
     (alarm,) = [alarm for name, alarm in alarms(Stage="production").items() if name == "TableFails"]
     watched = {dimensions["Operation"] for _, _, dimensions in metrics(alarm)}
+    call = re.compile(r"\.((?:transact|batch)_(?:get|write)_items?|(?:get|put|update|delete)_item|query|scan)\(\)")
     made = set()
     for source in [*(stack.ROOT / "shared/src").rglob("*.rs"), *(stack.ROOT / "functions/src").rglob("*.rs")]:
-        calls = re.findall(r"\.((?:transact|batch)_(?:get|write)_items?|(?:get|put|update|delete)_item|query|scan)\(\)", source.read_text())
-        made |= {"".join(word.capitalize() for word in call.split("_")) for call in calls}
+        made |= {"".join(word.capitalize() for word in name.split("_")) for name in call.findall(source.read_text())}
     assert made
     assert watched == made
 
@@ -154,7 +154,9 @@ def test_a_signing_key_that_is_not_followed_by_a_new_one_rings():
     assert hours < alarm["Threshold"] <= hours + 48
 
 
-@pytest.mark.parametrize("limit, claimed, expected", [("10", 8, False), ("10", 9, True), ("1000", 800, False), ("1000", 801, True)])
+@pytest.mark.parametrize(
+    "limit, claimed, expected", [("10", 8, False), ("10", 9, True), ("1000", 800, False), ("1000", 801, True)]
+)
 def test_concurrency_that_runs_out_rings_before_requests_are_turned_away(limit, claimed, expected):
     alarm = alarms(Stage="production")["ConcurrencyUsed"]
     assert list(metrics(alarm)) == [("AWS/Lambda", "ClaimedAccountConcurrency", {})]

@@ -112,10 +112,18 @@ def test_a_parameter_of_the_api_takes_what_the_service_takes(parameter, value, t
     assert bool(re.fullmatch(pattern, value)) == taken
 
 
-def test_the_secret_of_a_front_is_shown_to_nobody():
+def test_the_secret_of_a_front_is_never_shown():
     assert stack.source()["Parameters"]["FrontSecret"]["NoEcho"] is True
     assert chosen.variables(FrontSecret="x")["FRONT_SECRET"] == "x"
     assert "FrontSecret" not in json.dumps(stack.source()["Outputs"])
+
+
+@pytest.mark.parametrize(
+    "given, taken",
+    [({}, True), ({"FrontSecret": "a" * 32}, False), ({"FrontSecret": "a" * 32, "PublicUrl": "https://id.example.com"}, True)],
+)
+def test_a_front_has_a_url_that_links_lead_to(given, taken):
+    assert chosen.accepts("FrontNeedsPublicUrl", **given) is taken
 
 
 def test_the_access_log_holds_nothing_that_a_client_wrote():

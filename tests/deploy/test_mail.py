@@ -19,7 +19,11 @@ def test_the_envelope_sender_is_of_the_senders_own_domain():
 
 def test_outputs_name_every_dns_record_that_a_sender_needs():
     outputs = chosen.outputs(**DOMAIN)
-    records = {name: output["Value"]["Fn::Sub"] for name, output in outputs.items() if name.startswith("Mail") and "Url" not in name}
+    records = {
+        name: output["Value"]["Fn::Sub"]
+        for name, output in outputs.items()
+        if name.startswith("Mail") and not name.endswith("Url")
+    }
     assert len([text for text in records.values() if " CNAME " in text]) == 3
     assert records["MailFromMx"] == "bounce.${MailDomain} MX 10 feedback-smtp.${AWS::Region}.amazonses.com"
     assert records["MailFromSpf"] == 'bounce.${MailDomain} TXT "v=spf1 include:amazonses.com ~all"'
@@ -38,6 +42,6 @@ def test_the_account_rings_before_aws_looks_into_it():
         assert review / 2 < watched[metric]["Threshold"] < review, metric
 
 
-def test_no_comment_says_that_the_stack_has_a_suppression_list_of_its_own():
+def test_the_suppression_list_is_not_called_the_stacks_own():
     text = stack.TEMPLATE.read_text()
     assert "this stack's own list" not in text
