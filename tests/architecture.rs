@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use functions::ROUTES;
-use functions::documentation::openapi::document;
+use functions::service::api_docs::openapi::document;
+use functions::{FALLBACK, routes, workers};
 use serde_json::{Value, json};
 use shared::domain::password::MinLength;
 use shared::domain::picture::CONTENT_TYPES;
 use shared::error::Code;
+use shared::http::{Operation, Route};
 use tests::contract;
 
 fn root() -> PathBuf {
@@ -92,81 +93,101 @@ fn nothing_prints_beside_the_log() {
     }
 }
 
+/// The source of a route.
+fn source_of(route: &Route) -> String {
+    let path = format!("functions/src/{}/{}.rs", route.area, route.name);
+    std::fs::read_to_string(root().join(&path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
 #[test]
-fn every_route_has_one_file_and_one_binary_of_its_name() {
-    for route in ROUTES {
-        for path in [format!("functions/src/{}.rs", route.name), format!("functions/src/bin/{}.rs", route.name)] {
-            assert!(root().join(&path).is_file(), "{path} is missing");
-        }
-        let main = std::fs::read_to_string(root().join(format!("functions/src/bin/{}.rs", route.name))).unwrap();
-        assert!(main.contains(&format!("functions::{}::ROUTE", route.name)), "{} serves another route", route.name);
+fn no_two_functions_have_one_name() {
+    let mut names = BTreeSet::new();
+    for name in routes().chain([&FALLBACK]).map(|route| route.name).chain(workers().map(|worker| worker.name)) {
+        assert!(names.insert(name), "{name} is two functions");
     }
-    let names: BTreeSet<_> = ROUTES.iter().map(|route| route.name).collect();
-    assert_eq!(names.len(), ROUTES.len(), "two routes have the same name");
+}
+
+#[test]
+fn no_route_imports_another() {
+    for route in routes().chain([&FALLBACK]) {
+        let code = source_of(route);
+        for other in routes().chain([&FALLBACK]).filter(|other| other.name != route.name) {
+            let paths = [format!("super::{}", other.name), format!("crate::{}::{}", other.area, other.name)];
+            assert!(!paths.iter().any(|path| names(&code, path)), "{} imports {}", route.name, other.name);
+        }
+    }
+}
+
+/// Each method of the store has its grants in a constant of its name: a route that calls the one lists the other.
+#[test]
+fn a_route_lists_the_grants_of_the_methods_it_calls() {
+    let mut methods = BTreeSet::new();
+    for (_, code) in sources("shared/src/store") {
+        methods.extend(code.split("pub const ").skip(1).filter_map(|rest| {
+            let (name, kind) = rest.split_once(':')?;
+            kind.trim_start().starts_with("Grants").then(|| name.to_lowercase())
+        }));
+    }
+    assert!(methods.len() > 70, "{methods:?}");
+    for (path, code) in sources("functions/src") {
+        for method in &methods {
+            let called = code.contains(&format!(".store().{method}("))
+                || code.contains(&format!(".store()\n        .{method}("));
+            // Ceremonies of no account have grants of their own.
+            let constant = method.to_uppercase();
+            let of_no_account = constant.replacen("BEGIN_", "BEGIN_OPEN_", 1).replacen("TAKE_", "TAKE_OPEN_", 1);
+            let listed = [constant, of_no_account].iter().any(|name| names(&code, &format!("Store::{name}")));
+            assert!(!called || listed, "{} calls {method} and does not list its grants", path.display());
+        }
+    }
+}
+
+/// Whether a path is named as it is, and not only as the beginning of another.
+fn names(code: &str, path: &str) -> bool {
+    code.match_indices(path)
+        .any(|(at, found)| !code[at + found.len()..].starts_with(|next: char| next.is_alphanumeric() || next == '_'))
 }
 
 #[test]
 fn a_route_that_hashes_says_so_and_no_other_does() {
-    for route in ROUTES {
-        let code = std::fs::read_to_string(root().join(format!("functions/src/{}.rs", route.name))).unwrap();
-        assert_eq!(route.hashes, code.contains("app.hasher."), "{}", route.name);
+    for route in routes() {
+        assert_eq!(route.hashes, source_of(route).contains("app.hasher."), "{}", route.name);
     }
 }
 
 #[test]
 fn a_route_without_table_asks_for_nothing_that_reads_it() {
-    for route in ROUTES.iter().filter(|route| !route.uses_table) {
-        let code = std::fs::read_to_string(root().join(format!("functions/src/{}.rs", route.name))).unwrap();
-        for word in [
-            ".store()",
-            ".keys()",
-            ".dynamodb()",
-            "CurrentUser",
-            "Admin",
-            "RecentlySignedIn",
-            "ProvesSecondFactor",
-            "Limited",
-        ] {
-            assert!(!code.contains(word), "{}: {word}", route.name);
-        }
-    }
-}
-
-#[test]
-fn a_main_decides_nothing() {
-    for (path, code) in sources("functions/src/bin") {
-        let name = path.file_stem().unwrap().to_str().unwrap();
-        assert!(code.lines().count() <= 8, "{} has more than 8 lines", path.display());
-        assert!(code.contains(&format!("functions::{name}::")), "{} runs another function", path.display());
-        for word in ["if ", "match ", "let ", "?;"] {
-            assert!(!code.contains(word), "{} decides: {word}", path.display());
+    for route in routes().filter(|route| !route.uses_table()) {
+        for word in [".store()", ".keys()", ".dynamodb()", "CurrentUser", "Admin", "Limited"] {
+            assert!(!source_of(route).contains(word), "{}: {word}", route.name);
         }
     }
 }
 
 #[test]
 fn every_route_is_documented_and_nothing_else() {
-    let routes = ROUTES.iter().flat_map(|route| {
-        route
-            .paths
-            .iter()
-            .flat_map(|path| route.methods.iter().map(|method| ((*path).to_owned(), (*method).to_owned())))
-    });
-    // The files that the documentation's page is made of are no operations.
-    let routes: BTreeSet<_> = routes.filter(|(path, _)| !path.starts_with("/apidocs/")).collect();
-    assert_eq!(documented(), routes);
+    let operations = routes().flat_map(|route| route.operations);
+    // The files that the documentation's page is made of are not part of the document.
+    let operations = operations.filter(|operation| !operation.path.starts_with("/apidocs/"));
+    let served: BTreeSet<_> =
+        operations.map(|operation| (operation.path.to_owned(), operation.method.to_owned())).collect();
+    assert_eq!(documented(), served);
 }
 
 #[test]
 fn no_path_and_method_has_two_routes() {
     let mut seen = BTreeSet::new();
-    for route in ROUTES {
-        for path in route.paths {
-            for method in route.methods {
-                assert!(seen.insert((*path, *method)), "{method} {path} is served twice");
-            }
-        }
+    for (method, path) in routes().flat_map(Route::endpoints) {
+        assert!(seen.insert((method, path.clone())), "{method} {path} is served twice");
     }
+}
+
+/// Every documented operation with its route and its part of the document.
+fn operations(document: &Value) -> impl Iterator<Item = (&'static Route, &'static Operation, &Value)> {
+    let operations = routes().flat_map(|route| route.operations.iter().map(move |operation| (route, operation)));
+    operations.filter(|(_, operation)| operation.document.is_some()).map(|(route, operation)| {
+        (route, operation, &document["paths"][operation.path][operation.method.to_lowercase()])
+    })
 }
 
 #[test]
@@ -175,16 +196,11 @@ fn every_code_stands_in_the_openapi_document_and_every_route_with_its_own() {
     let listed = document["components"]["schemas"]["Code"]["enum"].as_array().unwrap();
     let listed: BTreeSet<_> = listed.iter().map(|code| code.as_str().unwrap()).collect();
     assert_eq!(listed, Code::ALL.iter().map(|code| code.as_str()).collect());
-    for route in ROUTES {
-        for path in route.paths.iter().filter(|path| !path.starts_with("/apidocs/")) {
-            for method in route.methods {
-                let responses = &document["paths"][*path][method.to_lowercase()]["responses"];
-                for code in route.errors {
-                    let described = &responses[code.status().as_str()]["description"];
-                    let named = described.as_str().is_some_and(|text| text.contains(&format!("`{code}`")));
-                    assert!(named, "{method} {path} does not say that it fails with {code}");
-                }
-            }
+    for (route, operation, described) in operations(&document) {
+        for code in route.all_errors(operation) {
+            let described = &described["responses"][code.status().as_str()]["description"];
+            let named = described.as_str().is_some_and(|text| text.contains(&format!("`{code}`")));
+            assert!(named, "{operation:?} does not say that it fails with {code}");
         }
     }
 }
@@ -192,19 +208,15 @@ fn every_code_stands_in_the_openapi_document_and_every_route_with_its_own() {
 #[test]
 fn limited_routes_say_so_in_the_document_and_no_other_does() {
     let document = openapi();
-    for route in ROUTES {
-        for path in route.paths.iter().filter(|path| !path.starts_with("/apidocs/")) {
-            for method in route.methods {
-                let responses = &document["paths"][*path][method.to_lowercase()]["responses"];
-                let refused = &responses["429"];
-                let said = refused["description"].as_str().is_some_and(|text| text.contains("`rate_limited`"));
-                assert_eq!(said, route.limit.is_some(), "{method} {path}");
-                let answers = responses.as_object().unwrap().iter().filter(|(status, _)| status.starts_with('2'));
-                for answer in answers.map(|(_, answer)| answer).chain(said.then_some(refused)) {
-                    for header in ["RateLimit", "RateLimit-Policy"] {
-                        assert_eq!(answer["headers"].get(header).is_some(), said, "{method} {path}: {header}");
-                    }
-                }
+    for (route, operation, described) in operations(&document) {
+        let responses = &described["responses"];
+        let refused = &responses["429"];
+        let said = refused["description"].as_str().is_some_and(|text| text.contains("`rate_limited`"));
+        assert_eq!(said, route.limit.is_some(), "{operation:?}");
+        let answers = responses.as_object().unwrap().iter().filter(|(status, _)| status.starts_with('2'));
+        for answer in answers.map(|(_, answer)| answer).chain(said.then_some(refused)) {
+            for header in ["RateLimit", "RateLimit-Policy"] {
+                assert_eq!(answer["headers"].get(header).is_some(), said, "{operation:?}: {header}");
             }
         }
     }
@@ -213,16 +225,9 @@ fn limited_routes_say_so_in_the_document_and_no_other_does() {
 #[test]
 fn signed_in_routes_say_so_in_the_document_and_the_others_do_not() {
     let document = openapi();
-    for route in ROUTES {
-        let signed_in = route.errors.contains(&Code::InvalidToken);
-        assert_eq!(signed_in, route.errors.contains(&Code::Unauthenticated), "{}", route.name);
-        for path in route.paths.iter().filter(|path| !path.starts_with("/apidocs/")) {
-            for method in route.methods {
-                let security = &document["paths"][*path][method.to_lowercase()]["security"];
-                let said = security.to_string().contains("access_token");
-                assert_eq!(said, signed_in, "{method} {path}: {security}");
-            }
-        }
+    for (route, operation, described) in operations(&document) {
+        let signed_in = route.all_errors(operation).contains(&Code::Unauthenticated);
+        assert_eq!(described["security"].to_string().contains("access_token"), signed_in, "{operation:?}");
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{LazyLock, Mutex, PoisonError};
 
 use boon::{Compiler, SchemaIndex, Schemas};
-use functions::documentation::openapi::document;
+use functions::service::api_docs::openapi::document;
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
 use shared::domain::password::MinLength;

@@ -8,7 +8,9 @@ use std::time::Duration;
 use aws_sdk_dynamodb::types::AttributeValue;
 use axum::body::Bytes;
 use axum::http::HeaderMap;
-use functions::{ROUTES, login, register, send};
+use functions::accounts::{register, resend_confirmation};
+use functions::routes;
+use functions::sessions::login;
 use futures_util::future::join_all;
 use http_body_util::BodyExt;
 use lambda_http::tower::ServiceExt;
@@ -62,8 +64,8 @@ fn body(route: &Route, email: &str) -> Value {
     }
 }
 
-fn limited_routes() -> impl Iterator<Item = Route> {
-    ROUTES.into_iter().filter(|route| route.limit.is_some())
+fn limited_routes() -> impl Iterator<Item = &'static Route> {
+    routes().filter(|route| route.limit.is_some())
 }
 
 /// Every limit at the same rate.
@@ -103,6 +105,39 @@ fn retry_after(answer: &Answer) -> u64 {
 }
 
 // ---- Limits by origin
+
+/// `printf first | sha256sum`, `printf second | sha256sum`
+const FRONT: &str = "a7937b64b8caa58f03721bb6bacf5c78cb235febe0e70b1b84cd99541461a08e,\
+                     16367aacb67a4a017c8da8ab95682ccb390863780f7114dda0a0e0c55644c7c4";
+
+#[tokio::test]
+async fn a_request_that_went_around_the_front_is_refused() {
+    let app = TestApp::start_with(&[("FRONT_SECRET_SHA256", FRONT)]).await;
+    let guess = json!({ "email": ADA, "password": WRONG });
+    for headers in [json!({}), json!({ "x-front-secret": "third" }), json!({ "x-front-secret": "first,second" })] {
+        let answer = with_headers(app.app(), &login::ROUTE, "203.0.113.9", &guess, &headers).await;
+        assert_eq!((answer.status.as_u16(), answer.code().as_str()), (404, "not_found"), "{headers}");
+    }
+    for secret in ["first", "second"] {
+        let headers = json!({ "x-front-secret": secret, "x-viewer-address": "198.51.100.7" });
+        let answer = with_headers(app.app(), &login::ROUTE, "203.0.113.9", &guess, &headers).await;
+        assert_eq!(answer.code(), "invalid_credentials", "{secret}");
+    }
+}
+
+#[tokio::test]
+async fn behind_a_front_limits_go_by_the_address_it_names() {
+    let variables = [("FRONT_SECRET_SHA256", FRONT), ("LIMIT_LOGIN_PER_IP", "1/1d")];
+    let app = TestApp::start_with(&variables).await;
+    let guess = json!({ "email": ADA, "password": WRONG });
+    let guess_from = async |viewer: &str| {
+        let headers = json!({ "x-front-secret": "first", "x-viewer-address": viewer });
+        with_headers(app.app(), &login::ROUTE, "203.0.113.9", &guess, &headers).await.code()
+    };
+    assert_eq!(guess_from("198.51.100.7").await, "invalid_credentials");
+    assert_eq!(guess_from("198.51.100.7").await, "rate_limited");
+    assert_eq!(guess_from("2001:db8::7").await, "invalid_credentials", "a neighbour is not held up");
+}
 
 #[tokio::test]
 async fn guessing_one_account_from_many_addresses_ends_as_soon_as_from_one() {
@@ -156,14 +191,14 @@ async fn whoever_waits_as_told_is_let_in_again() {
 async fn every_limited_route_refuses_the_request_after_the_last_and_does_nothing_for_it() {
     let app = limited_to("3/1d").await;
     let names: Vec<_> = limited_routes().map(|route| route.name).collect();
-    for name in ["register", "send", "login", "refresh"] {
+    for name in ["register", "resend_confirmation", "login", "refresh"] {
         assert!(names.contains(&name), "{name} has no limit");
     }
     for route in limited_routes() {
         let (policy, source) = (format!("\"{}\";q=3;w=86400", route.limit.unwrap()), "203.0.113.9");
         for remaining in [2, 1, 0] {
             let email = format!("{}{remaining}@example.com", route.name);
-            let answer = from(app.app(), &route, source, &body(&route, &email)).await;
+            let answer = from(app.app(), route, source, &body(route, &email)).await;
             assert!([200, 202, 401].contains(&answer.status.as_u16()), "{}: {}", route.name, answer.text);
             assert_eq!(answer.header("ratelimit-policy"), policy);
             let (state, reset) = answer.header("ratelimit").rsplit_once(";t=").unwrap();
@@ -171,14 +206,14 @@ async fn every_limited_route_refuses_the_request_after_the_last_and_does_nothing
             assert!((1..=86400).contains(&reset.parse::<u32>().unwrap()), "{reset}");
         }
         let email = format!("{}-refused@example.com", route.name);
-        let refused = from(app.app(), &route, source, &body(&route, &email)).await;
+        let refused = from(app.app(), route, source, &body(route, &email)).await;
         assert_eq!((refused.status.as_u16(), refused.code().as_str()), (429, "rate_limited"), "{}", route.name);
         assert_eq!(refused.header("ratelimit-policy"), policy);
         let state = format!("\"{}\";r=0;t={}", route.limit.unwrap(), retry_after(&refused));
         assert_eq!(refused.header("ratelimit"), state);
         assert_eq!(app.items_with(&email).await, Vec::<String>::new(), "{}", route.name);
         // One route's limit is no other's, and another origin has its own.
-        let elsewhere = from(app.app(), &route, "203.0.113.10", &body(&route, &email)).await;
+        let elsewhere = from(app.app(), route, "203.0.113.10", &body(route, &email)).await;
         assert_ne!(elsewhere.status, 429, "{}", route.name);
     }
 }
@@ -268,8 +303,8 @@ async fn when_the_counter_fails_requests_pass_and_the_log_says_so() {
     }
     for route in limited_routes() {
         for attempt in 0..3 {
-            let path = route.paths[0];
-            let answer = app.post(path, &body(&route, &format!("{}{attempt}@example.com", route.name))).await;
+            let path = route.operations.last().unwrap().path;
+            let answer = app.post(path, &body(route, &format!("{}{attempt}@example.com", route.name))).await;
             assert!([200, 202, 401].contains(&answer.status.as_u16()), "{path}: {}", answer.text);
             assert_eq!(answer.header("ratelimit"), "", "{path}: nothing is known, so nothing is said");
         }
@@ -324,7 +359,7 @@ async fn a_refused_flood_is_in_the_log_with_its_source() {
     let events = app.events("rate_limited").await;
     assert_eq!(events.len(), 2);
     assert_eq!((&events[0]["event.reason"], &events[0]["source.ip"]), (&json!("send"), &json!("127.0.0.1")));
-    assert_eq!(events[0]["faas.name"], "send");
+    assert_eq!(events[0]["faas.name"], "resend_confirmation");
     assert!(!serde_json::to_string(&events).unwrap().contains(ADA));
 }
 
@@ -333,7 +368,7 @@ async fn where_a_client_stands_tells_it_nothing_about_an_address() {
     let app = limited_to("3/1d").await;
     app.confirmed(ADA).await;
     app.register("bob@example.com").await;
-    for route in [register::ROUTE, send::ROUTE, login::ROUTE] {
+    for route in [register::ROUTE, resend_confirmation::ROUTE, login::ROUTE] {
         let mut seen = Vec::new();
         for (at, email) in [ADA, "bob@example.com", "nobody@example.com"].into_iter().enumerate() {
             let mut answers = Vec::new();

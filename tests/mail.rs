@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use local::{Outage, Service};
 use serde_json::{Value, json};
 use shared::domain::email::EmailAddress;
-use shared::domain::mail::{MailKind, OwedMail};
+use shared::domain::mail::{EmailKind, OutboxEmail};
 use shared::domain::name::UserName;
 use shared::domain::password::{NewPassword, Password};
 use shared::domain::user::User;
@@ -17,19 +17,19 @@ const MINUTE: Duration = Duration::from_mins(1);
 const ADA: &str = "ada@example.com";
 
 /// Every mail that is owed.
-async fn owed(app: &TestApp) -> Vec<OwedMail> {
+async fn owed(app: &TestApp) -> Vec<OutboxEmail> {
     let far = app.clock.now().plus(Duration::from_hours(1000));
     let due = app.app().store().due(100, far).await.unwrap();
     due.into_iter()
         .filter_map(|pending| match pending {
-            Pending::Mail(mail) => Some(mail),
+            Pending::Email(mail) => Some(mail),
             Pending::Erasure(_) => None,
         })
         .collect()
 }
 
 /// Registers while the queue is down, so that the mail is owed and nobody was told.
-async fn register_unnoticed(app: &TestApp, email: &str) -> OwedMail {
+async fn register_unnoticed(app: &TestApp, email: &str) -> OutboxEmail {
     app.outage(Service::Sqs, Outage::Unavailable).await;
     assert_eq!(app.register(email).await.status, 202);
     app.outage(Service::Sqs, Outage::None).await;
@@ -38,7 +38,7 @@ async fn register_unnoticed(app: &TestApp, email: &str) -> OwedMail {
     owed.remove(0)
 }
 
-fn message(mail: &OwedMail) -> String {
+fn message(mail: &OutboxEmail) -> String {
     json!({ "address": mail.address, "mail": mail.id }).to_string()
 }
 
@@ -66,10 +66,10 @@ async fn a_message_that_comes_many_times_sends_one_mail() {
 async fn a_mail_whose_emailer_died_goes_out_once_when_its_claim_has_run_out() {
     let app = TestApp::start().await;
     let mail = register_unnoticed(&app, ADA).await;
-    let claim = app.app().store().claim_mail(&mail.address, mail.id, app.clock.now()).await.unwrap();
+    let claim = app.app().store().claim_email(&mail.address, mail.id, app.clock.now()).await.unwrap();
     assert!(matches!(claim, Claim::Taken(_)), "{claim:?}");
     // Nobody hears of that emailer again.
-    let again = app.app().store().claim_mail(&mail.address, mail.id, app.clock.now()).await.unwrap();
+    let again = app.app().store().claim_email(&mail.address, mail.id, app.clock.now()).await.unwrap();
     assert!(matches!(again, Claim::Held), "{again:?}");
     assert!(app.mails(ADA).await.is_empty());
 
@@ -86,7 +86,7 @@ async fn a_mail_whose_emailer_died_goes_out_once_when_its_claim_has_run_out() {
 async fn a_mail_that_another_emailer_holds_is_not_sent_beside_it() {
     let app = TestApp::start().await;
     let mail = register_unnoticed(&app, ADA).await;
-    app.app().store().claim_mail(&mail.address, mail.id, app.clock.now()).await.unwrap();
+    app.app().store().claim_email(&mail.address, mail.id, app.clock.now()).await.unwrap();
     app.enqueue("mail", &message(&mail)).await;
     eventually("the message to be given up", async || (app.queued("mail-dead-letters").await == 1).then_some(())).await;
     assert!(app.mails(ADA).await.is_empty());
@@ -101,18 +101,18 @@ async fn an_emailer_that_was_slow_does_not_strike_off_what_another_took_up() {
     let app = TestApp::start().await;
     let mail = register_unnoticed(&app, ADA).await;
     let store = app.app().store();
-    let Claim::Taken(slow) = store.claim_mail(&mail.address, mail.id, app.clock.now()).await.unwrap() else {
+    let Claim::Taken(slow) = store.claim_email(&mail.address, mail.id, app.clock.now()).await.unwrap() else {
         panic!("not taken")
     };
     let later = app.clock.now().plus(2 * MINUTE);
-    let Claim::Taken(second) = store.claim_mail(&mail.address, mail.id, later).await.unwrap() else {
+    let Claim::Taken(second) = store.claim_email(&mail.address, mail.id, later).await.unwrap() else {
         panic!("not taken again")
     };
-    store.settle_mail(&slow).await.unwrap();
+    store.complete_email(&slow).await.unwrap();
     assert_eq!(owed(&app).await.len(), 1, "the slow one's claim had run out");
-    store.release_mail(&slow).await.unwrap();
-    assert!(matches!(store.claim_mail(&mail.address, mail.id, later).await.unwrap(), Claim::Held));
-    store.settle_mail(&second).await.unwrap();
+    store.release_email(&slow).await.unwrap();
+    assert!(matches!(store.claim_email(&mail.address, mail.id, later).await.unwrap(), Claim::Held));
+    store.complete_email(&second).await.unwrap();
     assert!(owed(&app).await.is_empty());
 }
 
@@ -310,7 +310,7 @@ async fn earlier_account(app: &TestApp, email: &str) {
     let password = NewPassword::known(Password::new(&"a stranger's password".into()));
     let hash = app.app().hasher.hash(&password).await.unwrap();
     let user = User::new(UserName::parse("Mallory").unwrap(), email, hash, now);
-    let mail = OwedMail::new(user.email.folded(), MailKind::ConfirmAddress { user: user.id }, now);
+    let mail = OutboxEmail::new(user.email.normalized(), EmailKind::ConfirmAddress { user: user.id }, now);
     assert_eq!(app.app().store().create_user(&user, &mail).await.unwrap(), Created::Yes);
     app.enqueue("mail", &message(&mail)).await;
     app.idle().await;

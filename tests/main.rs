@@ -1,7 +1,36 @@
-//! The service's tests, over HTTP: one module a route, and those that cross routes.
+//! The service's tests, over HTTP: a folder for each area, and those that cross areas.
 
 #![allow(clippy::unwrap_used, clippy::unchecked_time_subtraction, reason = "a test that cannot go on stops")]
 
+mod accounts {
+    mod confirm_registration;
+    mod email;
+    mod register;
+    mod resend_confirmation;
+    mod user;
+    mod users;
+}
+mod factors {
+    mod passkeys;
+    mod totp;
+}
+mod passwords {
+    mod password;
+}
+mod pictures {
+    mod picture;
+}
+mod service {
+    mod documents;
+}
+mod sessions {
+    mod introspect;
+    mod list_sessions;
+    mod login;
+    mod logout;
+    mod refresh;
+    mod step_up;
+}
 mod architecture;
 mod conflicts;
 mod confusion;
@@ -12,29 +41,11 @@ mod gateway;
 mod guessing;
 mod journeys;
 mod lambda;
+mod layers;
 mod local_stack;
 mod mail;
 mod passkey;
 mod recovery;
-mod routes {
-    mod confirm;
-    mod email;
-    mod factors;
-    mod introspect;
-    mod login;
-    mod logout;
-    mod passkeys;
-    mod password;
-    mod picture;
-    mod refresh;
-    mod register;
-    mod send;
-    mod service;
-    mod sessions;
-    mod step_up;
-    mod user;
-    mod users;
-}
 mod requests;
 mod tokens;
 mod verify;

@@ -4,75 +4,45 @@ use futures_util::future::join_all;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
+use shared::http::Route;
+use shared::http::path::fits;
 use tests::{Answer, PASSWORD, SignedIn, TestApp};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-/// The routes that read a body. Signing out takes an empty one too, so it has tests of its own.
-const WITH_BODY: [(Method, &str); 19] = [
-    (Method::POST, "/auth/register"),
-    (Method::POST, "/auth/send"),
-    (Method::POST, "/auth/confirm"),
-    (Method::POST, "/auth/login"),
-    (Method::POST, "/auth/login/verify"),
-    (Method::POST, "/auth/step-up"),
-    (Method::POST, "/auth/refresh"),
-    (Method::POST, "/auth/password/forgot"),
-    (Method::POST, "/auth/password/reset"),
-    (Method::POST, "/auth/email/confirm"),
-    (Method::POST, "/auth/email/undo"),
-    (Method::PUT, "/user/password"),
-    (Method::PUT, "/user"),
-    (Method::POST, "/user/picture"),
-    (Method::POST, "/user/totp/confirm"),
-    (Method::POST, "/user/recovery-codes"),
-    (Method::POST, "/auth/passkey"),
-    (Method::POST, "/user/passkeys"),
-    (Method::PUT, "/user/passkeys/47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU"),
-];
+/// A path that fits a route's.
+fn example(pattern: &str) -> String {
+    pattern.replace("{id}", "47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU").replace("{*asset}", "swagger-ui.css")
+}
 
-/// Every path with the methods that it takes.
-const PATHS: [(&str, &str); 39] = [
-    ("/api/v1/auth/register", "POST"),
-    ("/api/v1/auth/send", "POST"),
-    ("/api/v1/auth/confirm", "GET,POST"),
-    ("/api/v1/auth/login", "POST"),
-    ("/api/v1/auth/login/verify", "POST"),
-    ("/api/v1/auth/step-up", "POST"),
-    ("/api/v1/auth/refresh", "GET,POST"),
-    ("/api/v1/auth/logout", "POST"),
-    ("/api/v1/auth/password/forgot", "POST"),
-    ("/api/v1/auth/password/reset", "GET,POST"),
-    ("/api/v1/auth/email/confirm", "GET,POST"),
-    ("/api/v1/auth/email/undo", "GET,POST"),
-    ("/api/v1/user/password", "PUT"),
-    ("/api/v1/auth/sessions", "GET"),
-    ("/api/v1/auth/sessions/0198c0de-0000-7000-8000-000000000001", "DELETE"),
-    ("/api/v1/auth/introspect", "POST"),
-    ("/api/v1/user", "DELETE,GET,PUT"),
-    ("/api/v1/users", "GET"),
-    ("/api/v1/user/picture", "DELETE,POST"),
-    ("/api/v1/user/factors", "GET"),
-    ("/api/v1/user/totp", "DELETE,POST"),
-    ("/api/v1/user/totp/confirm", "POST"),
-    ("/api/v1/user/recovery-codes", "POST"),
-    ("/api/v1/auth/passkey/options", "POST"),
-    ("/api/v1/auth/passkey", "POST"),
-    ("/api/v1/user/passkeys/options", "DELETE,POST,PUT"),
-    ("/api/v1/user/passkeys", "POST"),
-    ("/api/v1/user/passkeys/47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU", "DELETE,PUT"),
-    ("/api/v1/health", "GET"),
-    ("/health", "GET"),
-    ("/api/v1/openapi.json", "GET"),
-    ("/openapi.json", "GET"),
-    ("/api/v1/apidocs", "GET"),
-    ("/apidocs", "GET"),
-    ("/api/v1/.well-known/jwks.json", "GET"),
-    ("/.well-known/oauth-authorization-server", "GET"),
-    ("/.well-known/oauth-authorization-server/api/v1", "GET"),
-    ("/api/v1/.well-known/change-password", "GET"),
-    ("/.well-known/change-password", "GET"),
-];
+/// The operations that need a body in JSON, by the API's document.
+fn with_body() -> Vec<(Method, String)> {
+    let mut found = Vec::new();
+    for documented in functions::DOCUMENTS {
+        let document = serde_json::to_value((documented.document)()).unwrap();
+        for (path, item) in document["paths"].as_object().unwrap() {
+            for (method, operation) in item.as_object().unwrap() {
+                let body = &operation["requestBody"];
+                if body["required"] == true && !body["content"]["application/json"].is_null() {
+                    found.push((method.to_uppercase().parse().unwrap(), example(path)));
+                }
+            }
+        }
+    }
+    assert!(found.len() >= 19, "{found:?}");
+    found
+}
+
+/// Every path with the methods that it takes, in the order of the alphabet.
+fn paths() -> Vec<(String, Vec<&'static str>)> {
+    let endpoints: Vec<_> = functions::routes().flat_map(Route::endpoints).collect();
+    let paths = endpoints.iter().map(|(_, pattern)| example(pattern));
+    let takes = |path: &str| {
+        let methods = endpoints.iter().filter(|(_, pattern)| fits(pattern, path)).map(|(method, _)| *method);
+        methods.collect::<std::collections::BTreeSet<_>>().into_iter().collect()
+    };
+    paths.map(|path| (path.clone(), takes(&path))).collect()
+}
 
 /// What every answer has, whatever it says.
 fn check(answer: &Answer, place: &str) {
@@ -140,7 +110,7 @@ async fn bodies_that_make_no_sense_are_refused_by_every_route() {
         ("deep objects", "{\"name\":".repeat(8_000).into_bytes()),
         ("XML", b"<?xml version=\"1.0\"?><!DOCTYPE x [<!ENTITY y SYSTEM \"file:///etc/passwd\">]><x>&y;</x>".to_vec()),
     ];
-    for (method, path) in &WITH_BODY {
+    for (method, path) in &with_body() {
         for (what, body) in &bodies {
             let place = format!("{method} {path} with {what}");
             let answer = Answer::of(send(&ada, method, path, "application/json", body.clone())).await;
@@ -170,7 +140,7 @@ async fn values_of_the_wrong_type_are_refused_by_name() {
         "content_type",
     ];
     let values = [json!(7), json!(true), json!([]), json!({}), json!(["a"]), json!({ "$ne": "" }), json!(1.5)];
-    for (method, path) in &WITH_BODY {
+    for (method, path) in &with_body() {
         for field in fields {
             for value in &values {
                 let body = json!({ field: value });
@@ -196,11 +166,11 @@ async fn a_body_may_have_sixty_four_kibibytes_and_no_more() {
         format!("{{\"email\":\"{}\"}}", "a".repeat(length - frame)).into_bytes()
     };
     assert_eq!(of(100).len(), 100);
-    let all = WITH_BODY.iter().cloned().chain([(Method::POST, "/auth/logout")]);
+    let all = with_body().into_iter().chain([(Method::POST, "/auth/logout".to_owned())]);
     for (method, path) in all {
         for (length, status) in [(64 * 1024, 400), (64 * 1024 + 1, 413), (65 * 1024, 413), (1024 * 1024, 413)] {
             let place = format!("{method} {path} with {length} bytes");
-            let answer = Answer::of(send(&ada, &method, path, "application/json", of(length))).await;
+            let answer = Answer::of(send(&ada, &method, &path, "application/json", of(length))).await;
             check(&answer, &place);
             assert_eq!(answer.status, status, "{place}: {}", answer.text);
         }
@@ -248,7 +218,7 @@ async fn a_body_of_another_type_is_refused_by_every_route() {
         "*/*",
         "text/json",
     ];
-    for (method, path) in &WITH_BODY {
+    for (method, path) in &with_body() {
         for content_type in types {
             let place = format!("{method} {path} as {content_type:?}");
             let answer = Answer::of(send(&ada, method, path, content_type, body())).await;
@@ -366,11 +336,10 @@ async fn another_method_is_refused_with_those_that_a_path_takes() {
     let app = TestApp::start().await;
     let ada = app.signed_in("ada@example.com").await;
     let methods = ["GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS", "TRACE", "PURGE", "get"];
-    for (path, takes) in PATHS {
-        let takes: Vec<&str> = takes.split(',').collect();
+    for (path, takes) in paths() {
         for method in methods.iter().filter(|method| !takes.contains(method)) {
             let place = format!("{method} {path}");
-            let request = ada.request(method.parse().unwrap(), &app.local(path));
+            let request = ada.request(method.parse().unwrap(), &app.local(&path));
             let answer = Answer::of(request).await;
             check(&answer, &place);
             assert_eq!(answer.status, 405, "{place}");

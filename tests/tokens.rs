@@ -5,15 +5,16 @@ use std::time::Duration;
 use aws_sdk_dynamodb::types::AttributeValue;
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use functions::ROUTES;
+use functions::routes;
 use jsonwebtoken::jwk::{Jwk, ThumbprintHash};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Validation};
+use lambda_http::tower::ServiceExt;
 use local::{Outage, Service};
 use reqwest::Method;
 use serde_json::{Value, json};
+use shared::App;
 use shared::domain::email::EmailAddress;
 use shared::domain::session::Session;
-use shared::error::Code;
 use shared::tokens::TokenPair;
 use tests::{Answer, PASSWORD, TestApp, text};
 
@@ -108,13 +109,9 @@ async fn verified_by_a_client(app: &TestApp, token: &str) -> Value {
 
 /// Every route and method that only those who are signed in may call.
 fn signed_in_routes() -> Vec<(Method, &'static str)> {
-    let signed_in = ROUTES.into_iter().filter(|route| route.errors.contains(&Code::InvalidToken));
-    let routes: Vec<_> = signed_in
-        .flat_map(|route| {
-            route.methods.iter().flat_map(move |method| route.paths.iter().map(move |path| (*method, *path)))
-        })
-        .map(|(method, path)| (method.parse().unwrap(), path))
-        .collect();
+    let operations = routes().flat_map(|route| route.operations);
+    let signed_in = operations.filter(|operation| operation.credentials() == Some("access_token"));
+    let routes: Vec<_> = signed_in.map(|operation| (operation.method.parse().unwrap(), operation.path)).collect();
     assert!(routes.len() >= 7, "{routes:?}");
     routes
 }
@@ -665,7 +662,7 @@ async fn keys_that_were_read_ahead_make_tokens_when_the_table_is_down() {
     let app = TestApp::start().await;
     app.signed_in("ada@example.com").await;
     let (ready, unready) = (app.another_instance(), app.another_instance());
-    let address = EmailAddress::parse("ada@example.com").unwrap().folded();
+    let address = EmailAddress::parse("ada@example.com").unwrap().normalized();
     let owner = ready.store().owner_of(&address).await.unwrap().unwrap();
     let user = ready.store().user(owner).await.unwrap().unwrap();
     let session = Session::begin(&user, None, None, ready.clock.now());
@@ -674,4 +671,26 @@ async fn keys_that_were_read_ahead_make_tokens_when_the_table_is_down() {
     app.outage(Service::DynamoDb, Outage::Unavailable).await;
     assert!(TokenPair::issue(&ready, &user, &session).await.is_ok());
     assert!(TokenPair::issue(&unready, &user, &session).await.is_err());
+}
+
+#[tokio::test]
+async fn a_token_of_a_former_url_is_accepted() {
+    let app = TestApp::start().await;
+    let ada = app.signed_in("ada@example.com").await;
+    let former = app.app().config.tokens.issuer.trim_end_matches("/api/v1").to_owned();
+    let read_account = async |former: &str, audience: Option<&str>| {
+        let mut config = app.app().config.clone();
+        config.tokens.issuer = "https://new.example.com/api/v1".to_owned();
+        config.tokens.audience = audience.map_or_else(|| config.tokens.issuer.clone(), ToOwned::to_owned);
+        config.tokens.former_issuers = vec![format!("{former}/api/v1")];
+        let moved = App::new(config, app.clock.clone()).unwrap();
+        let service = functions::route("get_user").unwrap().service(moved);
+        let request =
+            axum::http::Request::get("/api/v1/user").header("authorization", format!("Bearer {}", ada.access_token));
+        let request = request.body(axum::body::Body::empty()).unwrap();
+        service.oneshot(request).await.unwrap().status().as_u16()
+    };
+    assert_eq!(read_account(&former, None).await, 200);
+    assert_eq!(read_account("https://elsewhere.example.com", None).await, 401);
+    assert_eq!(read_account(&former, Some("orders")).await, 401, "a token for another audience");
 }

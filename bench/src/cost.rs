@@ -5,6 +5,8 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use shared::http::Route;
+
 use crate::events::every_function;
 use crate::prices::{Price, PriceList};
 use crate::report;
@@ -27,13 +29,12 @@ const TARGETS: (f64, f64) = (50.0, 15.0);
 /// Functions that nobody waits for.
 const UNHURRIED: [&str; 2] = ["emailer", "sweeper"];
 /// Its memory goes by the largest picture that it takes, not by a request: `bench/pictures` measures that.
-const BY_PICTURE: &str = "image";
+const BY_PICTURE: &str = "resize_picture";
 
 /// Measures with as many requests of each kind as `arguments` say.
 pub async fn run(mut arguments: impl Iterator<Item = String>) {
     let requests = arguments.next().map_or(REQUESTS, |number| number.parse().expect("a number of requests"));
     let list = PriceList::read();
-    let template = std::fs::read_to_string("template.yaml").expect("the template");
     let mut bench = Bench::start().await;
     let mut measured = BTreeMap::new();
     for function in every_function().into_iter().filter(|function| function != BY_PICTURE) {
@@ -47,7 +48,7 @@ pub async fn run(mut arguments: impl Iterator<Item = String>) {
         list.region, list.as_of
     );
     for (kind, function) in KINDS {
-        let memory = memory_in(&template, function);
+        let memory = memory_of(function);
         let _ = writeln!(text, "A million {kind}, with {memory} MB:\n\n| | |\n|---|---|");
         let lines = measured[function].bill(memory, &list);
         for line in &lines {
@@ -58,7 +59,7 @@ pub async fn run(mut arguments: impl Iterator<Item = String>) {
     text += SIZES_HEAD;
     for (function, request) in &measured {
         let target = (!UNHURRIED.contains(&function.as_str())).then_some(request.target);
-        text += &request.sizes(function, memory_in(&template, function), target, &list);
+        text += &request.sizes(function, memory_of(function), target, &list);
     }
     let _ = writeln!(text, "\nSources: {}.", list.sources());
     report::publish("cost", "Cost", &format!("`{COMMAND}`, {requests} requests each, means"), &text).await;
@@ -121,7 +122,7 @@ impl Request {
 
     /// For a million.
     fn bill(&self, memory: u32, list: &PriceList) -> Vec<Line> {
-        let bytes = self.log_bytes + list.assumptions.platform_log_bytes;
+        let bytes = self.log_bytes + list.assumptions.platform_log_bytes + list.assumptions.access_log_bytes;
         [
             ("API Gateway", 1.0, "api_request"),
             ("Lambda", 1.0, "lambda_request"),
@@ -129,8 +130,7 @@ impl Request {
             ("DynamoDB, reads", self.read_units, "read_unit"),
             ("DynamoDB, writes", self.write_units, "write_unit"),
             ("Firehose, a record for each line of the log", self.log_lines * FIREHOSE_RECORD, "firehose_gb"),
-            ("CloudWatch Logs, those lines and Lambda's own", bytes / 1e9, "logs_gb"),
-            ("X-Ray", list.assumptions.traced, "trace"),
+            ("CloudWatch Logs, those lines, Lambda's own and the API's", bytes / 1e9, "logs_gb"),
         ]
         .map(|(what, each, price)| Line::of_a_million(what, each, list.of(price)))
         .into()
@@ -171,13 +171,10 @@ fn total(lines: &[Line]) -> f64 {
     lines.iter().map(|line| line.usd).sum()
 }
 
-/// The `MemorySize` that the template gives a function: its own, or that of all.
-fn memory_in(template: &str, function: &str) -> u32 {
-    let camel: String = function.split('_').map(|word| word[..1].to_uppercase() + &word[1..]).collect();
-    let of = |text: &str| text.split_once("MemorySize: ")?.1.lines().next()?.trim().parse().ok();
-    let resource = template.split_once(&format!("\n  {camel}:\n")).map(|(_, rest)| rest).expect("the function");
-    let own = resource.split("\n\n").next().and_then(of);
-    own.or_else(|| of(template)).expect("a MemorySize of all functions")
+/// The memory that a function says it needs.
+fn memory_of(function: &str) -> u32 {
+    let worker = || functions::workers().find(|worker| worker.name == function).map(|worker| worker.memory);
+    functions::route(function).map(Route::memory).or_else(worker).expect("a function")
 }
 
 #[cfg(test)]
@@ -196,13 +193,12 @@ mod tests {
         write_unit = { usd = 0.5, per = 1_000_000, unit = "u", source = "s" }
         firehose_gb = { usd = 0.03, per = 1, unit = "u", source = "s" }
         logs_gb = { usd = 0.5, per = 1, unit = "u", source = "s" }
-        trace = { usd = 5, per = 1_000_000, unit = "u", source = "s" }
         [assumptions]
         dynamodb_ms = 4
         firehose_ms = 10
         core = 1
         platform_log_bytes = 500
-        traced = 0.5
+        access_log_bytes = 0
     "#;
 
     const REQUEST: Request = Request {
@@ -221,7 +217,7 @@ mod tests {
     fn a_bill_adds_up_line_by_line() {
         // 1 ms on a whole core, 2 × 4 ms for DynamoDB, 10 ms for Firehose: 19 ms of 1769 MB.
         let time = 0.019 * 1769.0 / 1024.0 * 0.00001 * 1e6;
-        let expected = [1.0, 0.2, time, 0.3, 2.0, 0.3, 1.0, 2.5];
+        let expected = [1.0, 0.2, time, 0.3, 2.0, 0.3, 1.0];
         let bill = REQUEST.bill(1769, &PriceList::parse(LIST));
         assert_eq!(bill.len(), expected.len());
         for (line, expected) in bill.iter().zip(expected) {
@@ -262,11 +258,5 @@ mod tests {
         let cells: Vec<_> =
             SIZES_HEAD.lines().skip(2).chain([row.trim_end()]).map(|line| line.matches('|').count()).collect();
         assert_eq!(cells, [10, 10, 10]);
-    }
-
-    #[test]
-    fn a_function_has_its_own_memory_or_that_of_all() {
-        let template = "Globals:\n    MemorySize: 512\n\n  GetUser:\n    Type: x\n\n  Login:\n    MemorySize: 1769\n\n";
-        assert_eq!((memory_in(template, "get_user"), memory_in(template, "login")), (512, 1769));
     }
 }

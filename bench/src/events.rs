@@ -63,7 +63,7 @@ impl Events {
         }
         if let Some(body) = self.once_by_token(function, &address).await {
             let mut event = stored(function);
-            if function == "confirm" {
+            if function == "confirm_registration" {
                 event["rawQueryString"] = format!("token={}", body["token"].as_str().expect("a token")).into();
             } else {
                 event["body"] = body.to_string().into();
@@ -87,9 +87,9 @@ impl Events {
     async fn once_by_token(&self, function: &str, address: &str) -> Option<Value> {
         let to = EmailAddress::parse(&format!("new.{address}")).expect("an address");
         Some(match function {
-            "confirm" => json!({ "token": self.people.unconfirmed(address).await }),
-            "confirm_email" => json!({ "token": self.people.moving(address, &to).await.1 }),
-            "undo_email" => json!({ "token": self.people.moved(address, &to).await }),
+            "confirm_registration" => json!({ "token": self.people.unconfirmed(address).await }),
+            "confirm_email_change" => json!({ "token": self.people.moving(address, &to).await.1 }),
+            "undo_email_change" => json!({ "token": self.people.moved(address, &to).await }),
             "reset_password" => {
                 let user = self.people.registered(address, vec![Role::User]).await;
                 let purpose = LinkPurpose::ResetPassword { email: user.email.clone(), epoch: user.session_epoch };

@@ -8,17 +8,17 @@ use serde_json::Value;
 use shared::App;
 use shared::clock::Timestamp;
 use shared::domain::email::EmailAddress;
-use shared::domain::factor::{Challenge, Totp};
+use shared::domain::factor::{Challenge, Totp, TotpUse};
 use shared::domain::link::{Link, LinkPurpose, LinkToken};
-use shared::domain::mail::{FactorChange, MailKind, OwedMail};
+use shared::domain::mail::{EmailKind, FactorChange, OutboxEmail};
 use shared::domain::name::UserName;
+use shared::domain::password::PasswordHash;
 use shared::domain::password::{NewPassword, Password};
 use shared::domain::recovery::RecoverySet;
 use shared::domain::session::Session;
 use shared::domain::totp::{Step, TotpSecret};
 use shared::domain::user::{Role, User};
-use shared::hashing::PasswordHash;
-use shared::store::Created;
+use shared::store::{AddressRequest, Created};
 use shared::tokens::{TokenPair, challenge};
 
 use crate::service::PASSWORD;
@@ -65,7 +65,7 @@ impl People {
     async fn stored(&self, user: User) -> User {
         let now = self.app.clock.now();
         // Nobody tells the emailer, so this mail is never sent.
-        let mail = OwedMail::new(user.email.folded(), MailKind::ConfirmAddress { user: user.id }, now);
+        let mail = OutboxEmail::new(user.email.normalized(), EmailKind::ConfirmAddress { user: user.id }, now);
         assert_eq!(self.app.store().create_user(&user, &mail).await.expect("a table"), Created::Yes, "{}", user.email);
         user
     }
@@ -86,8 +86,9 @@ impl People {
     /// Somebody who wants another address, and the token of the link that was mailed to it.
     pub async fn moving(&self, email: &str, to: &EmailAddress) -> (User, String) {
         let (user, now) = (self.registered(email, vec![Role::User]).await, self.app.clock.now());
-        let mail = OwedMail::new(to.folded(), MailKind::ConfirmAddress { user: user.id }, now);
-        assert!(self.app.store().request_address(&user, now, to, None, &mail, now).await.expect("a table"), "{email}");
+        let mail = OutboxEmail::new(to.normalized(), EmailKind::ConfirmAddress { user: user.id }, now);
+        let request = AddressRequest { user: &user, signed_in_at: now, to, name: None, mail: &mail };
+        assert!(self.app.store().request_address(&request, now).await.expect("a table"), "{email}");
         let (email, epoch) = (to.clone(), user.session_epoch);
         let token = self.link(&user, LinkPurpose::ChangeAddress { email, epoch }).await;
         (self.again(&user).await, token)
@@ -97,7 +98,7 @@ impl People {
     pub async fn moved(&self, email: &str, to: &EmailAddress) -> String {
         let (user, token) = self.moving(email, to).await;
         let (link, now) = (LinkToken::decode(&token).expect("a token").hash(), self.app.clock.now());
-        let mail = OwedMail::new(user.email.folded(), MailKind::ConfirmAddress { user: user.id }, now);
+        let mail = OutboxEmail::new(user.email.normalized(), EmailKind::ConfirmAddress { user: user.id }, now);
         let moved = self.app.store().move_address(&user, to, &link, &mail, now).await;
         assert!(moved.expect("a table"), "{email}");
         self.link(&user, LinkPurpose::UndoAddressChange { email: user.email.clone() }).await
@@ -113,11 +114,12 @@ impl People {
     pub async fn with_app(&self, user: &User) -> String {
         let (secret, totp) = self.start_totp(user).await;
         let now = self.app.clock.now();
-        let mail = OwedMail::of_factor(user, FactorChange::Added, now);
+        let mail = OutboxEmail::of_factor(user, FactorChange::Added, now);
         // With a code of some time ago, as one that was used is not taken again.
         let step = Step::at(now.minus(Duration::from_mins(5)));
         let (recovery, _) = RecoverySet::new(now);
-        let confirmed = self.app.store().confirm_totp(user, (&totp.secret, step), Some(&recovery), &mail, now).await;
+        let used_code = TotpUse { secret: totp.secret, step };
+        let confirmed = self.app.store().confirm_totp(user, &used_code, Some(&recovery), &mail, now).await;
         assert!(confirmed.expect("a table"), "{}", user.email);
         self.code(&secret)
     }

@@ -33,7 +33,7 @@ pub struct Assumptions {
     pub firehose_ms: f64,
     pub core: f64,
     pub platform_log_bytes: f64,
-    pub traced: f64,
+    pub access_log_bytes: f64,
 }
 
 impl PriceList {

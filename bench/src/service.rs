@@ -111,7 +111,7 @@ impl Running {
             ("KEYS_TABLE_NAME", config.tables.keys.clone()),
             ("UPLOADS_BUCKET", config.pictures.uploads_bucket.clone()),
             ("PICTURES_BUCKET", config.pictures.pictures_bucket.clone()),
-            ("PICTURES_URL", config.pictures.base_url.clone()),
+            ("PICTURES_URL", config.pictures.base_url.clone().expect("the local stack shows pictures")),
             ("PUBLIC_URL", self.stack.url()),
             ("MAIL_QUEUE_URL", config.mail.queue_url.clone()),
             ("MAIL_FROM", config.mail.from.to_string()),

@@ -1,6 +1,6 @@
 //! Prints the API's OpenAPI document: `cargo run -p functions --example openapi > openapi.json`.
 
-use functions::documentation::openapi::document;
+use functions::service::api_docs::openapi::document;
 use shared::domain::password::MinLength;
 
 fn main() {

@@ -1,125 +1,172 @@
-//! The Lambda functions. A route is a file, top to bottom: purpose, path, request, answer, handler. All routes stand
-//! in one table here; each binary runs one of them.
+//! The Lambda functions. A route is a file, top to bottom: purpose, path, request, answer, handler; what its `ROUTE` says is
+//! said there alone. Areas are folders, with a list of their routes in `mod.rs`; what only the routes of an area share is there,
+//! too. No route imports another. Each binary runs one function.
 
-#![allow(clippy::missing_errors_doc, reason = "what a route fails with stands in its ROUTE, as data")]
+#![allow(clippy::missing_errors_doc, reason = "what a route fails with is in its ROUTE, as data")]
 
-pub mod add_passkey;
-pub mod change_password;
-pub mod confirm;
-pub mod confirm_email;
-pub mod confirm_totp;
-pub mod delete_passkey;
-pub mod delete_picture;
-pub mod delete_totp;
-pub mod delete_user;
-pub mod documentation;
-pub mod emailer;
-pub mod end_session;
-pub mod erase;
-pub mod forgot_password;
-pub mod get_factors;
-pub mod get_user;
-pub mod health;
-pub mod image;
-pub mod introspect;
-pub mod keys;
+pub mod accounts;
+pub mod attempts;
+pub mod erasure;
+pub mod factors;
 pub mod links;
-pub mod list_sessions;
-pub mod list_users;
-pub mod login;
-pub mod logout;
-pub mod not_found;
-pub mod passkey_login;
-pub mod password_page;
-pub mod presign;
-pub mod qr;
-pub mod refresh;
-pub mod register;
-pub mod rename_passkey;
-pub mod renew_recovery_codes;
-pub mod reset_password;
+pub mod passwords;
+pub mod pictures;
 pub mod second_factor;
-pub mod send;
-pub mod start_passkey;
-pub mod start_passkey_login;
-pub mod start_totp;
-pub mod step_up;
-pub mod sweeper;
-pub mod thumbnails;
-pub mod undo_email;
-pub mod update_user;
-pub mod upload_picture;
-pub mod verify_login;
+pub mod service;
+pub mod sessions;
+pub mod workers;
 
 use shared::error::Code;
-use shared::http::Route;
+use shared::http::{Area, Needs, Operation, Route, Worker};
+use utoipa::openapi::OpenApi;
 
-/// Every route of the contract.
-pub const ROUTES: [Route; 37] = [
-    register::ROUTE,
-    send::ROUTE,
-    confirm::ROUTE,
-    login::ROUTE,
-    verify_login::ROUTE,
-    start_passkey_login::ROUTE,
-    passkey_login::ROUTE,
-    step_up::ROUTE,
-    refresh::ROUTE,
-    logout::ROUTE,
-    change_password::ROUTE,
-    forgot_password::ROUTE,
-    reset_password::ROUTE,
-    confirm_email::ROUTE,
-    undo_email::ROUTE,
-    list_sessions::ROUTE,
-    end_session::ROUTE,
-    introspect::ROUTE,
-    get_user::ROUTE,
-    update_user::ROUTE,
-    delete_user::ROUTE,
-    list_users::ROUTE,
-    upload_picture::ROUTE,
-    delete_picture::ROUTE,
-    get_factors::ROUTE,
-    start_totp::ROUTE,
-    confirm_totp::ROUTE,
-    delete_totp::ROUTE,
-    renew_recovery_codes::ROUTE,
-    start_passkey::ROUTE,
-    add_passkey::ROUTE,
-    rename_passkey::ROUTE,
-    delete_passkey::ROUTE,
-    health::ROUTE,
-    password_page::ROUTE,
-    documentation::ROUTE,
-    keys::ROUTE,
-];
+/// Every area.
+pub const AREAS: [Area; 7] =
+    [accounts::AREA, passwords::AREA, sessions::AREA, factors::AREA, pictures::AREA, service::AREA, workers::AREA];
 
-/// What there is to know of each route without its handler, so that a binary that tells of all does not carry them all.
-pub const OUTLINES: [Outline; ROUTES.len()] = {
-    let mut outlines = [Outline::of(&ROUTES[0]); ROUTES.len()];
-    let mut at = 1;
-    while at < ROUTES.len() {
-        outlines[at] = Outline::of(&ROUTES[at]);
+/// The route for all that no other takes.
+pub const FALLBACK: Route = service::not_found::ROUTE;
+
+/// Every route of the API.
+pub fn routes() -> impl Iterator<Item = &'static Route> {
+    AREAS.iter().flat_map(|area| area.routes)
+}
+
+/// Every function that no client calls.
+pub fn workers() -> impl Iterator<Item = &'static Worker> {
+    AREAS.iter().flat_map(|area| area.workers)
+}
+
+/// A route by its name.
+#[must_use]
+pub fn route(name: &str) -> Option<&'static Route> {
+    routes().chain([&FALLBACK]).find(|route| route.name == name)
+}
+
+// What follows is made of the routes in constants, so that a function that tells of all routes does not carry their handlers.
+
+/// The name of each area and what it is about.
+pub const TAGS: [(&str, &str); AREAS.len()] = {
+    let mut tags = [("", ""); AREAS.len()];
+    let mut at = 0;
+    while at < tags.len() {
+        tags[at] = (AREAS[at].name, AREAS[at].description);
         at += 1;
     }
-    outlines
+    tags
 };
 
-/// A [`Route`] without its handler; its fields are described there.
+/// A method and a path, without its handler; the fields are those of [`Operation`].
 #[derive(Debug, Clone, Copy)]
-pub struct Outline {
-    pub paths: &'static [&'static str],
-    pub methods: &'static [&'static str],
+pub struct Endpoint {
+    pub method: &'static str,
+    pub path: &'static str,
     pub root_paths: &'static [&'static str],
+}
+
+/// Every operation, as far as it is an endpoint.
+pub const ENDPOINTS: [Endpoint; OPERATIONS.0] = {
+    const NONE: Endpoint = Endpoint { method: "", path: "", root_paths: &[] };
+    let mut endpoints = [NONE; OPERATIONS.0];
+    let mut at = 0;
+    while at < endpoints.len() {
+        let Operation { method, path, root_paths, .. } = *operation(at, false).1;
+        endpoints[at] = Endpoint { method, path, root_paths };
+        at += 1;
+    }
+    endpoints
+};
+
+/// A documented operation, without its handler.
+#[derive(Debug, Clone, Copy)]
+pub struct Documented {
+    pub area: &'static str,
+    pub route: &'static str,
+    pub arguments: &'static [Needs],
     pub errors: &'static [Code],
     pub uses_table: bool,
     pub limited: bool,
+    /// The OpenAPI document of this operation alone.
+    pub document: fn() -> OpenApi,
 }
 
-impl Outline {
-    const fn of(route: &Route) -> Self {
-        let Route { paths, methods, root_paths, errors, uses_table, limit, .. } = *route;
-        Self { paths, methods, root_paths, errors, uses_table, limited: limit.is_some() }
+/// Every documented operation.
+pub const DOCUMENTS: [Documented; OPERATIONS.1] = {
+    const NONE: Documented = Documented {
+        area: "",
+        route: "",
+        arguments: &[],
+        errors: &[],
+        uses_table: false,
+        limited: false,
+        document: unreachable_document,
+    };
+    let mut documents = [NONE; OPERATIONS.1];
+    let mut at = 0;
+    while at < documents.len() {
+        let (route, Operation { arguments, document, .. }) = operation(at, true);
+        documents[at] = Documented {
+            area: route.area,
+            route: route.name,
+            arguments,
+            errors: route.errors,
+            uses_table: route.uses_table(),
+            limited: route.limit.is_some(),
+            document: document.expect("documented ones are asked for"),
+        };
+        at += 1;
     }
+    documents
+};
+
+fn unreachable_document() -> OpenApi {
+    unreachable!("every entry is replaced")
+}
+
+/// How many operations there are, and how many of them are documented.
+const OPERATIONS: (usize, usize) = {
+    let (mut all, mut documented) = (0, 0);
+    let mut area = 0;
+    while area < AREAS.len() {
+        let mut route = 0;
+        while route < AREAS[area].routes.len() {
+            let operations = AREAS[area].routes[route].operations;
+            let mut at = 0;
+            while at < operations.len() {
+                all += 1;
+                if operations[at].document.is_some() {
+                    documented += 1;
+                }
+                at += 1;
+            }
+            route += 1;
+        }
+        area += 1;
+    }
+    (all, documented)
+};
+
+/// The operation at an index among all or among the documented ones, with its route.
+const fn operation(wanted: usize, documented: bool) -> (&'static Route, &'static Operation) {
+    let (mut index, mut area) = (0, 0);
+    while area < AREAS.len() {
+        let mut route = 0;
+        while route < AREAS[area].routes.len() {
+            let found = &AREAS[area].routes[route];
+            let mut at = 0;
+            while at < found.operations.len() {
+                let operation = &found.operations[at];
+                if !documented || operation.document.is_some() {
+                    if index == wanted {
+                        return (found, operation);
+                    }
+                    index += 1;
+                }
+                at += 1;
+            }
+            route += 1;
+        }
+        area += 1;
+    }
+    panic!("there are fewer operations")
 }

@@ -1,22 +1,35 @@
 //! What the routes of mailed links have in common: finding the link, and telling what came of it as JSON or as a page.
 
 use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
-use serde::Serialize;
+use axum::http::header::{CONTENT_SECURITY_POLICY, HeaderValue};
+use axum::response::{Html, IntoResponse, Response};
+use serde::{Deserialize, Serialize};
 use shared::domain::link::{LinkHash, LinkPurpose, LinkToken, Unusable};
 use shared::domain::user::User;
 use shared::error::Causes;
+use shared::grant::Grants;
 use shared::http::BASE_PATH;
-use shared::http::answer::Answer;
+use shared::http::answer::JsonResponse;
 use shared::http::pages::{self, Button, Outcome};
 use shared::http::query::MailedToken;
+use shared::store::Store;
 use shared::telemetry::audit::Event;
 use shared::{App, Error, Result};
+use utoipa::{IntoParams, ToSchema};
 
-use crate::confirm::page;
+#[derive(Deserialize, ToSchema, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct Confirm {
+    /// What the link in the email carries. Other parameters are ignored: what sends emails and opens links adds some.
+    pub token: String,
+}
+
+/// [`find`].
+pub const FIND: Grants = Store::USER_AND_LINK;
 
 /// A link that may be used, and what it is for.
-pub struct Found<T> {
+pub struct UsableLink<T> {
     pub user: User,
     pub hash: LinkHash,
     pub purpose: T,
@@ -24,7 +37,7 @@ pub struct Found<T> {
 
 /// The link of a token. `wanted` takes what the route needs out of the purpose, and `None` for every other: to this route
 /// they are no links. What happened since is for the caller to look at, and for its transaction to hold.
-pub async fn find<T>(app: &App, token: &str, wanted: fn(LinkPurpose) -> Option<T>) -> Result<Found<T>> {
+pub async fn find<T>(app: &App, token: &str, wanted: fn(LinkPurpose) -> Option<T>) -> Result<UsableLink<T>> {
     let token = LinkToken::decode(token).ok_or(Error::LinkInvalid)?;
     let hash = token.hash();
     let (user, link) = app.store().user_and_link(token.user, &hash).await?;
@@ -34,7 +47,7 @@ pub async fn find<T>(app: &App, token: &str, wanted: fn(LinkPurpose) -> Option<T
     let usable = link.usable(app.clock.now());
     let purpose = wanted(link.purpose).ok_or(Error::LinkInvalid)?;
     match usable {
-        Ok(()) => Ok(Found { user, hash, purpose }),
+        Ok(()) => Ok(UsableLink { user, hash, purpose }),
         Err(Unusable::Used) => Err(Error::LinkUsed),
         Err(Unusable::Expired) => Err(Error::LinkExpired),
     }
@@ -62,7 +75,7 @@ pub struct Outcomes<T> {
 /// The answer for a program or, as a page, for a person.
 pub fn answer<T: Serialize>(app: &App, html: bool, outcome: Result<T>, outcomes: &Outcomes<T>) -> Result<Response> {
     if !html {
-        return outcome.map(|body| Answer::ok(body).into_response());
+        return outcome.map(|body| JsonResponse::ok(body).into_response());
     }
     Ok(match outcome {
         Ok(done) => outcome_page(app, StatusCode::OK, (outcomes.done)(&done)),
@@ -116,4 +129,11 @@ pub fn outcome_of(error: &Error, used: Outcome, expired: Outcome) -> (StatusCode
 pub fn outcome_page(app: &App, status: StatusCode, outcome: Outcome) -> Response {
     let mail = &app.config.mail;
     (status, page(pages::outcome(&mail.product_name, outcome, &mail.home_url))).into_response()
+}
+
+/// A page, with the policy that it is to be shown under.
+#[must_use]
+pub fn page(html: String) -> Response {
+    let policy = HeaderValue::from_static(pages::CONTENT_SECURITY_POLICY);
+    ([(CONTENT_SECURITY_POLICY, policy)], Html(html)).into_response()
 }

@@ -4,23 +4,38 @@ use secrecy::SecretString;
 use serde::Deserialize;
 use serde_json::Value;
 use shared::domain::Invalid;
-use shared::domain::factor::{Factor, Method, Permission, Spent};
+use shared::domain::factor::{Factor, Method, Permission, TotpUse, UsedProof};
 use shared::domain::id::{CeremonyId, DeviceId, SessionId, UserId};
 use shared::domain::lockout::{self, Attempts};
-use shared::domain::mail::{FactorChange, OwedMail};
+use shared::domain::mail::{FactorChange, OutboxEmail};
 use shared::domain::passkey::{CeremonyState, PASSKEYS, PasskeyId};
 use shared::domain::recovery::RecoveryCode;
-use shared::domain::session::{Reauthentication, Session};
+use shared::domain::session::Reauthentication;
 use shared::domain::totp::TotpCode;
 use shared::domain::user::User;
 use shared::error::Causes;
+use shared::grant::Grants;
+use shared::grants;
 use shared::http::caller::CurrentUser;
 use shared::http::fields::Fields;
-use shared::relying_party::{Assertion, Refusal, RelyingParty};
-use shared::store::Factors;
+use shared::relying_party::{Assertion, Expected, Refusal, RelyingParty};
+use shared::store::{Factors, Store};
 use shared::telemetry::audit::Event;
+use shared::tokens::keys::Keys;
 use shared::{App, Error, Result};
 use utoipa::ToSchema;
+
+/// [`count`].
+pub const COUNT: Grants = grants![Store::COUNT_FACTOR_ATTEMPT, Store::FACTOR_ATTEMPTS];
+/// [`note`].
+pub const NOTE: Grants = Store::NOTE_SECOND_FACTOR;
+/// [`check`].
+pub const CHECK: Grants = Keys::OPEN_TOTP;
+/// [`step_up`], and [`owed`].
+pub const STEP_UP: Grants = grants![Store::FACTORS, COUNT, Store::TAKE_OPEN_CEREMONY, CHECK];
+/// [`remove`].
+pub const REMOVE: Grants =
+    grants![STEP_UP, Store::REMOVE_FACTOR, Store::USER_AND_SESSION, Store::PASSKEY, App::NOTIFY_EMAILER];
 
 /// A proof of the second factor: one of the three.
 #[derive(Default, Deserialize, ToSchema)]
@@ -58,7 +73,8 @@ pub struct SteppedUp {
 impl StepUp {
     pub fn parse(self) -> Result<SteppedUp> {
         let mut fields = Fields::default();
-        let (ceremony, credential) = match self.passkey {
+        let Self { code, recovery_code, passkey } = self;
+        let (ceremony, credential) = match passkey {
             Some(PasskeyProof { challenge_token, credential }) => {
                 let ceremony = fields.required("passkey.challenge_token", challenge_token, |id| ceremony_id(&id));
                 // Absent is as wrong as malformed: what is there is looked at by `Proof`.
@@ -66,7 +82,8 @@ impl StepUp {
             }
             None => (None, None),
         };
-        let proof = Proof::parse(&mut fields, self.code, self.recovery_code, ("passkey.credential", credential));
+        let given = GivenProof { code, recovery_code, passkey_field: "passkey.credential", passkey: credential };
+        let proof = given.parse(&mut fields);
         fields.finish(proof.map(|proof| SteppedUp { proof, ceremony }))
     }
 
@@ -89,31 +106,38 @@ pub enum Proof {
     Passkey(Box<Assertion>),
 }
 
-impl Proof {
-    /// Of a request's three fields exactly one has to be there.
-    pub fn parse(
-        fields: &mut Fields,
-        code: Option<SecretString>,
-        recovery_code: Option<SecretString>,
-        (passkey_field, passkey): (&str, Option<Value>),
-    ) -> Option<Self> {
+/// The fields of a request that may hold a proof.
+pub struct GivenProof {
+    pub code: Option<SecretString>,
+    pub recovery_code: Option<SecretString>,
+    /// The name of the third field.
+    pub passkey_field: &'static str,
+    pub passkey: Option<Value>,
+}
+
+impl GivenProof {
+    /// Exactly one has to be there.
+    pub fn parse(self, fields: &mut Fields) -> Option<Proof> {
+        let Self { code, recovery_code, passkey_field, passkey } = self;
         let one_too_many =
             |_| Err(Invalid::new("one_too_many", "Send one of `code`, `recovery_code` and `passkey`, no more."));
         match (code, recovery_code, passkey) {
             (None, None, Some(passkey)) => fields
                 .optional(passkey_field, Some(passkey), Assertion::parse)
-                .map(|assertion| Self::Passkey(Box::new(assertion))),
+                .map(|assertion| Proof::Passkey(Box::new(assertion))),
             (_, _, Some(passkey)) => fields.optional(passkey_field, Some(passkey), one_too_many),
             (Some(_), Some(recovery_code), None) => {
                 fields.optional("recovery_code", Some(recovery_code), |_| one_too_many(Value::Null))
             }
             (None, Some(recovery_code), None) => fields
                 .optional("recovery_code", Some(recovery_code), |text| RecoveryCode::parse(&text))
-                .map(Self::RecoveryCode),
-            (code, None, None) => fields.required("code", code, |text| TotpCode::parse(&text)).map(Self::Totp),
+                .map(Proof::RecoveryCode),
+            (code, None, None) => fields.required("code", code, |text| TotpCode::parse(&text)).map(Proof::Totp),
         }
     }
+}
 
+impl Proof {
     /// The passkey that it claims to be made with.
     #[must_use]
     pub fn passkey(&self) -> Option<PasskeyId> {
@@ -133,7 +157,7 @@ impl Proof {
 }
 
 /// Counts the attempt, then looks at the proof: what a step-up does.
-pub async fn step_up(app: &App, user: &User, SteppedUp { proof, ceremony }: &SteppedUp) -> Result<Spent> {
+pub async fn step_up(app: &App, user: &User, SteppedUp { proof, ceremony }: &SteppedUp) -> Result<UsedProof> {
     if !user.has_second_factor() {
         return Err(Error::TotpNotFound);
     }
@@ -150,7 +174,7 @@ pub async fn step_up(app: &App, user: &User, SteppedUp { proof, ceremony }: &Ste
         }
         None => None,
     };
-    check(app, user.id, &factors, (proof, asked.as_ref())).await
+    check(app, user.id, &factors, proof, asked.as_ref()).await
 }
 
 /// Takes a factor off the caller's account, with a proof; or without one by a session that proved the second factor recently.
@@ -163,54 +187,52 @@ pub async fn remove(app: &App, caller: CurrentUser, factor: &Factor, proof: Opti
             Permission::Session
         }
     };
-    let (mut user, mut session) = (caller.user, caller.session);
+    let mut caller = caller;
     // Each time that it fails without a proof, another factor came or went: there are no more than these.
     for _ in 0..=PASSKEYS {
-        let mail = OwedMail::of_factor(&user, factor.removal(&user), app.clock.now());
-        if app.store().remove_factor((&user, &session), factor, &permission, &mail).await? {
-            app.tell_emailer(&mail).await;
+        let CurrentUser { user, session, .. } = &caller;
+        let mail = OutboxEmail::of_factor(user, factor.removal(user), app.clock.now());
+        if app.store().remove_factor(user, session, factor, &permission, &mail).await? {
+            app.notify_emailer(&mail).await;
             return Ok(permission.as_str());
         }
-        (user, session) = match &permission {
+        caller = match &permission {
             // Another request used the proof first, or changed what there is to remove.
-            Permission::Proof(spent) => return Err(refuse(user.id, spent.method())),
-            Permission::Session => still_there(app, user.id, session.id, factor).await?,
+            Permission::Proof(used_proof) => return Err(refuse(user.id, used_proof.method())),
+            Permission::Session => still_there(app, &caller, factor).await?,
         };
     }
     Err(Error::TemporarilyUnavailable("factors of the account were changed again and again".into()))
 }
 
-/// The account as it is now, if the session goes on and the factor can still be taken off by it.
-async fn still_there(app: &App, user: UserId, session: SessionId, factor: &Factor) -> Result<(User, Session)> {
-    let now = app.clock.now();
-    let (user, session) = app.store().user_and_session(user, session).await?;
-    let live = user.zip(session).filter(|(user, session)| session.is_live(user, now));
-    let (user, session) = live.ok_or(Error::InvalidToken)?;
+/// The caller as they are now, if their session can still remove the factor.
+async fn still_there(app: &App, caller: &CurrentUser, factor: &Factor) -> Result<CurrentUser> {
+    let caller = caller.reread(app).await?;
+    let user = &caller.user;
     match factor {
         Factor::Totp if user.totp_since.is_none() => return Err(Error::TotpNotFound),
         Factor::Passkey(id) if app.store().passkey(user.id, id).await?.is_none() => return Err(Error::PasskeyNotFound),
         Factor::Totp | Factor::Passkey(_) => {}
     }
-    let caller = CurrentUser { signed_in_at: session.signed_in_at, user, session };
-    caller.must_have_signed_in_recently(now)?;
-    Ok((caller.user, caller.session))
+    caller.must_have_signed_in_recently(app.clock.now())?;
+    Ok(caller)
 }
 
-/// The email that is owed for a proof that is used up: of a recovery code the owner is told, whatever it proved.
-pub async fn owed(app: &App, user: &User, spent: Option<&Spent>) -> Result<Option<OwedMail>> {
-    let Some(Spent::RecoveryCode(_)) = spent else {
+/// The email about a proof that is used up: of a recovery code the owner is notified, whatever it proved.
+pub async fn owed(app: &App, user: &User, used_proof: Option<&UsedProof>) -> Result<Option<OutboxEmail>> {
+    let Some(UsedProof::RecoveryCode(_)) = used_proof else {
         return Ok(None);
     };
     let left = app.store().factors(user.id, None).await?.recovery_codes_left();
     let change = FactorChange::RecoveryCodeUsed(left.saturating_sub(1));
-    Ok(Some(OwedMail::of_factor(user, change, app.clock.now())))
+    Ok(Some(OutboxEmail::of_factor(user, change, app.clock.now())))
 }
 
 /// Tells of a recovery code that was used, once the proof is used up.
-pub async fn tell(app: &App, user: &User, mail: Option<OwedMail>) {
+pub async fn tell(app: &App, user: &User, mail: Option<OutboxEmail>) {
     if let Some(mail) = mail {
         Event::RecoveryCodeUsed { user: user.id }.record();
-        app.tell_emailer(&mail).await;
+        app.notify_emailer(&mail).await;
     }
 }
 
@@ -224,7 +246,7 @@ pub async fn note(app: &App, user: &User, session: SessionId, method: Method) {
 }
 
 /// The step-up of a route that adds to an account's factors: one that has none needs none.
-pub async fn step_up_to_add(app: &App, user: &User, body: StepUp) -> Result<Option<Spent>> {
+pub async fn step_up_to_add(app: &App, user: &User, body: StepUp) -> Result<Option<UsedProof>> {
     match (user.has_second_factor(), body.is_empty()) {
         (true, true) => Err(Error::SecondFactorNeeded),
         (true, false) => step_up(app, user, &body.parse()?).await.map(Some),
@@ -244,7 +266,7 @@ pub async fn count(app: &App, user: UserId, device: Option<DeviceId>, mut earlie
             return Err(Error::TooManyAttempts { retry_after });
         }
         // Ends as the loop in `login` does: each failed condition is another attempt that was counted.
-        if app.store().count_factor_attempt(user, device, earlier, lockout::one_more_for_good(earlier, now)).await? {
+        if app.store().count_factor_attempt(user, device, earlier, lockout::count_without_decay(earlier, now)).await? {
             return Ok(());
         }
         earlier = app.store().factor_attempts(user, device).await?;
@@ -256,27 +278,28 @@ pub async fn check(
     app: &App,
     user: UserId,
     factors: &Factors,
-    (proof, asked): (&Proof, Option<&CeremonyState>),
-) -> Result<Spent> {
-    let spent = match proof {
+    proof: &Proof,
+    asked: Option<&CeremonyState>,
+) -> Result<UsedProof> {
+    let used_proof = match proof {
         Proof::Totp(code) => match factors.enrolled() {
             Some(totp) => {
                 let secret = app.keys().totp().await?.open(&totp.secret, user)?;
                 let step = secret.accept(code, totp.last_step, app.clock.now());
-                step.map(|step| Spent::Step { secret: totp.secret.clone(), step })
+                step.map(|step| UsedProof::Totp(TotpUse { secret: totp.secret.clone(), step }))
             }
             None => None,
         },
         Proof::RecoveryCode(code) => {
             let hash = code.hash();
             let known = factors.recovery.as_ref().is_some_and(|set| set.has(&hash));
-            known.then_some(Spent::RecoveryCode(hash))
+            known.then_some(UsedProof::RecoveryCode(hash))
         }
         Proof::Passkey(assertion) => match (asked, &factors.passkey) {
             (Some(asked), Some(passkey)) => {
                 let party = RelyingParty::new(&app.config)?;
-                match party.finish_assertion(assertion, asked, (user, passkey), app.clock.now())? {
-                    Ok(proven) => Some(Spent::Passkey(proven)),
+                match party.finish_assertion(assertion, Expected { state: asked, user, passkey }, app.clock.now())? {
+                    Ok(proven) => Some(UsedProof::Passkey(proven)),
                     Err(refusal) => {
                         tell_of_clone(user, &passkey.id, refusal);
                         None
@@ -286,7 +309,7 @@ pub async fn check(
             _ => None,
         },
     };
-    spent.ok_or_else(|| refuse(user, proof.method()))
+    used_proof.ok_or_else(|| refuse(user, proof.method()))
 }
 
 /// A copy of a key is worth a look by somebody, whatever else is said of it.

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use shared::App;
 use shared::clock::Timestamp;
 use shared::http::BASE_PATH;
-use shared::http::answer::Answer;
+use shared::http::answer::JsonResponse;
 use shared::http::negotiation::WantsHtml;
 use shared::telemetry::Shipper;
 use tracing::Dispatch;
@@ -84,8 +84,8 @@ pub fn router(local: Local) -> Router {
         .with_state(local)
 }
 
-async fn about(State(Local(local)): State<Local>) -> Answer<Value> {
-    Answer::ok(json!({
+async fn about(State(Local(local)): State<Local>) -> JsonResponse<Value> {
+    JsonResponse::ok(json!({
         "product": local.app.config.mail.product_name,
         "version": env!("CARGO_PKG_VERSION"),
         "addresses": local.addresses,
@@ -96,7 +96,7 @@ async fn mail(State(Local(local)): State<Local>, WantsHtml(html): WantsHtml) -> 
     if html {
         return Html(include_str!("pages/mailbox.html")).into_response();
     }
-    Answer::ok(local.received.mails().into_iter().map(shown).collect::<Vec<_>>()).into_response()
+    JsonResponse::ok(local.received.mails().into_iter().map(shown).collect::<Vec<_>>()).into_response()
 }
 
 fn shown(mail: SentMail) -> Value {
@@ -120,7 +120,8 @@ async fn logs(State(Local(local)): State<Local>, WantsHtml(html): WantsHtml) -> 
         return Html(include_str!("pages/logs.html")).into_response();
     }
     local.shipper.ship(Duration::ZERO).with_subscriber(local.log.clone()).await;
-    Answer::ok(local.received.logs().into_iter().map(|LogRecord { data, .. }| data).collect::<Vec<_>>()).into_response()
+    JsonResponse::ok(local.received.logs().into_iter().map(|LogRecord { data, .. }| data).collect::<Vec<_>>())
+        .into_response()
 }
 
 /// What `CloudFront` does in AWS.

@@ -42,8 +42,8 @@ impl Queue {
 
     async fn handle(self, app: App, event: SqsEvent) -> shared::Result<SqsBatchResponse> {
         match self {
-            Self::Mail => functions::emailer::handler(app, event).await,
-            Self::Images => functions::image::handler(app, event).await,
+            Self::Mail => functions::workers::emailer::handler(app, event).await,
+            Self::Images => functions::pictures::resize_picture::handler(app, event).await,
         }
     }
 }

@@ -225,7 +225,7 @@ fn origins(
 }
 
 async fn sweep(app: &App) {
-    if let Err(error) = functions::sweeper::handler(app.clone(), EventBridgeEvent::default()).await {
+    if let Err(error) = functions::workers::sweeper::handler(app.clone(), EventBridgeEvent::default()).await {
         tracing::error!(error.message = %Causes(&error), "the sweeper failed");
     }
 }

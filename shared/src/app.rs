@@ -14,13 +14,11 @@ use crate::clock::Clock;
 use crate::config::{Aws, Config};
 use crate::error::Causes;
 use crate::hashing::Hasher;
-use crate::store::{KeyStore, RetryConflicts, Store};
+use crate::store::{KeyStore, OPERATION, RetryConflicts, Store};
 use crate::tokens::keys::Keys;
 
 /// How long one attempt at a call to AWS may take, of a picture until it begins to come; the SDK tries again after that.
 pub(crate) const ATTEMPT: Duration = Duration::from_secs(3);
-/// How long a call to `DynamoDB` may take with all its attempts.
-pub(crate) const OPERATION: Duration = Duration::from_secs(9);
 /// How long a picture may stop coming.
 const STALLED: Duration = Duration::from_secs(5);
 

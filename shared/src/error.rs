@@ -9,86 +9,8 @@ use utoipa::ToSchema;
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// A failed request. `Display` is the `detail` of the answer, so it never holds a cause or a secret.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    #[error("{detail}")]
-    InvalidRequest { detail: String, errors: Vec<FieldError> },
-    #[error("The body is larger than this route takes.")]
-    PayloadTooLarge,
-    #[error("Send the body as {0}.")]
-    UnsupportedMediaType(&'static str),
-    #[error("There is nothing at this path.")]
-    NotFound,
-    #[error("This path does not take this method.")]
-    MethodNotAllowed { allow: String },
-    #[error("The email address or the password is wrong.")]
-    InvalidCredentials,
-    #[error("Confirm your email address first: open the link in the mail we sent, or ask for a new one.")]
-    EmailNotConfirmed,
-    #[error("This account is disabled.")]
-    AccountDisabled,
-    #[error("There were too many failed attempts. Wait before the next one.")]
-    TooManyAttempts { retry_after: Duration },
-    #[error("There were too many requests from your network. Wait before the next one.")]
-    RateLimited { retry_after: Duration },
-    #[error("Sign in: this route needs an access token as a Bearer credential.")]
-    Unauthenticated,
-    #[error("The access token is not valid, has expired, or its session is over.")]
-    InvalidToken,
-    #[error(
-        "Step up or sign in again: this route needs a proof of who you are, with the second factor where the account has one, \
-         from the last {} minutes.",
-        max_age.as_secs() / 60
-    )]
-    ReauthenticationRequired { max_age: Duration },
-    #[error("The refresh token is not valid, has expired, or its session is over.")]
-    InvalidRefreshToken,
-    #[error("This challenge has expired, was answered, or had too many wrong answers. Begin again.")]
-    InvalidChallenge,
-    #[error("The code is wrong, has expired, or was used before.")]
-    InvalidCode,
-    #[error("There is no authenticator app here to confirm or to remove.")]
-    TotpNotFound,
-    #[error("There is an authenticator app already. Remove it before you add another.")]
-    TotpAlreadyEnrolled,
-    #[error("There is no such passkey of yours.")]
-    PasskeyNotFound,
-    #[error("This passkey is there already.")]
-    PasskeyAlreadyAdded,
-    #[error("There are as many passkeys as an account can have. Remove one before you add another.")]
-    TooManyPasskeys,
-    #[error("The passkey could not be verified, or is not one of an account that may sign in.")]
-    InvalidPasskey,
-    #[error("This account has a second factor: prove it.")]
-    SecondFactorNeeded,
-    #[error("Your account may not do this.")]
-    Forbidden,
-    #[error("There is no such user.")]
-    UserNotFound,
-    #[error("There is no such session of yours.")]
-    SessionNotFound,
-    #[error("This route needs the id and the secret of a service that may ask it, as Basic credentials.")]
-    InvalidClient,
-    #[error("This link is not one of ours.")]
-    LinkInvalid,
-    #[error("This link has expired. Ask for a new one.")]
-    LinkExpired,
-    #[error("This link was used before, or what happened since took its place.")]
-    LinkUsed,
-    #[error("The current password is wrong.")]
-    WrongPassword,
-    #[error("Another account has this address.")]
-    AddressTaken,
-    /// Nothing is broken, and as a rule nothing was done: too much happens at once to what this request is about.
-    #[error("Too much happens at once. Try again in a moment.")]
-    TemporarilyUnavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// All or nothing was written, and which of the two cannot be told in the time there is.
-    #[error("Whether this was done is not known yet. Send the request again: nothing is done twice.")]
-    OutcomeUnknown(#[source] Box<dyn std::error::Error + Send + Sync>),
-    #[error("Something went wrong on our side. Quote the request id when you report it.")]
-    Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
-}
+/// What an error of ours was caused by: it is logged, never answered.
+type Cause = Box<dyn std::error::Error + Send + Sync>;
 
 /// A field of the request that could not be taken.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
@@ -104,70 +26,178 @@ pub struct FieldError {
     pub detail: String,
 }
 
-macro_rules! codes {
-    ($($variant:ident $text:literal $status:ident $title:literal)*) => {
+/// One row for an error: its variant and what that carries, the public code, the status, the title, and the sentence that
+/// tells the caller what is wrong. The second block has further errors of a code, the third codes that no error of a route has.
+macro_rules! errors {
+    (
+        { $(
+            $variant:ident $(($($inner:tt)*))? $({ $($field:ident: $type:ty),* })?
+            => $code:tt $status:ident $title:literal $message:literal $(($argument:expr))?;
+        )* }
+        { $($other:ident($($other_inner:tt)*) $of:ident $other_message:literal;)* }
+        { $($only:ident => $only_code:tt $only_status:ident $only_title:literal;)* }
+    ) => {
+        /// A failed request. `Display` is the `detail` of the answer, so it never holds a cause or a secret.
+        #[derive(Debug, thiserror::Error)]
+        pub enum Error {
+            $(#[error($message $(, $argument)?)] $variant $(($($inner)*))? $({ $($field: $type),* })?,)*
+            $(#[error($other_message)] $other($($other_inner)*),)*
+        }
+
+        impl Error {
+            #[must_use]
+            pub const fn code(&self) -> Code {
+                match self {
+                    $(Self::$variant { .. } => Code::$variant,)*
+                    $(Self::$other { .. } => Code::$of,)*
+                }
+            }
+        }
+
         /// The public, stable codes of all errors: `code` of the problem answers.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, ToSchema)]
-        #[serde(rename_all = "snake_case")]
-        pub enum Code { $($variant),* }
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, ToSchema)]
+        pub enum Code {
+            $(#[serde(rename = $code)] $variant,)*
+            $(#[serde(rename = $only_code)] $only,)*
+        }
 
         impl Code {
-            pub const ALL: &[Self] = &[$(Self::$variant),*];
+            pub const ALL: &[Self] = &[$(Self::$variant,)* $(Self::$only,)*];
 
             #[must_use]
             pub const fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $text),* }
+                match self { $(Self::$variant => $code,)* $(Self::$only => $only_code,)* }
             }
 
             #[must_use]
             pub const fn status(self) -> StatusCode {
-                match self { $(Self::$variant => StatusCode::$status),* }
+                match self { $(Self::$variant => StatusCode::$status,)* $(Self::$only => StatusCode::$only_status,)* }
             }
 
             #[must_use]
             pub const fn title(self) -> &'static str {
-                match self { $(Self::$variant => $title),* }
+                match self { $(Self::$variant => $title,)* $(Self::$only => $only_title,)* }
             }
         }
     };
 }
 
-codes! {
-    InvalidRequest           "invalid_request"           BAD_REQUEST            "The request is not valid"
-    LinkInvalid              "link_invalid"              BAD_REQUEST            "The link is not valid"
-    InvalidCredentials       "invalid_credentials"       UNAUTHORIZED           "The credentials are wrong"
-    Unauthenticated          "unauthenticated"           UNAUTHORIZED           "Not signed in"
-    InvalidToken             "invalid_token"             UNAUTHORIZED           "The access token is not valid"
-    ReauthenticationRequired "reauthentication_required" UNAUTHORIZED           "A recent sign-in is needed"
-    InvalidRefreshToken      "invalid_refresh_token"     UNAUTHORIZED           "The refresh token is not valid"
-    InvalidClient            "invalid_client"            UNAUTHORIZED           "The service's credentials are wrong"
-    InvalidChallenge         "invalid_challenge"         UNAUTHORIZED           "The sign-in cannot go on"
-    InvalidCode              "invalid_code"              FORBIDDEN              "The code is not valid"
-    InvalidPasskey           "invalid_passkey"           FORBIDDEN              "The passkey is not valid"
-    SecondFactorNeeded       "second_factor_needed"      FORBIDDEN              "The second factor has to be proved"
-    EmailNotConfirmed        "email_not_confirmed"       FORBIDDEN              "The email address is not confirmed"
-    WrongPassword            "wrong_password"            FORBIDDEN              "The password is wrong"
-    AccountDisabled          "account_disabled"          FORBIDDEN              "The account is disabled"
-    Forbidden                "forbidden"                 FORBIDDEN              "Not allowed"
-    NotFound                 "not_found"                 NOT_FOUND              "Not found"
-    UserNotFound             "user_not_found"            NOT_FOUND              "No such user"
-    SessionNotFound          "session_not_found"         NOT_FOUND              "No such session"
-    TotpNotFound             "totp_not_found"            NOT_FOUND              "No authenticator app"
-    PasskeyNotFound          "passkey_not_found"         NOT_FOUND              "No such passkey"
-    MethodNotAllowed         "method_not_allowed"        METHOD_NOT_ALLOWED     "Method not allowed"
-    AddressTaken             "address_taken"             CONFLICT               "The address is taken"
-    TotpAlreadyEnrolled      "totp_already_enrolled"     CONFLICT               "An authenticator app is enrolled"
-    PasskeyAlreadyAdded      "passkey_already_added"     CONFLICT               "The passkey is there already"
-    TooManyPasskeys          "too_many_passkeys"         CONFLICT               "There are too many passkeys"
-    LinkExpired              "link_expired"              GONE                   "The link has expired"
-    LinkUsed                 "link_used"                 GONE                   "The link was used"
-    PayloadTooLarge          "payload_too_large"         PAYLOAD_TOO_LARGE      "The body is too large"
-    UnsupportedMediaType     "unsupported_media_type"    UNSUPPORTED_MEDIA_TYPE "The content type is not supported"
-    HeadersTooLarge          "headers_too_large"         REQUEST_HEADER_FIELDS_TOO_LARGE "The headers are too large"
-    TooManyAttempts          "too_many_attempts"         TOO_MANY_REQUESTS      "Too many attempts"
-    RateLimited              "rate_limited"              TOO_MANY_REQUESTS      "Too many requests"
-    InternalError            "internal_error"            INTERNAL_SERVER_ERROR  "Internal error"
-    TemporarilyUnavailable   "temporarily_unavailable"   SERVICE_UNAVAILABLE    "Temporarily unavailable"
+errors! {
+    {
+        InvalidRequest { detail: String, errors: Vec<FieldError> }
+            => "invalid_request" BAD_REQUEST "The request is not valid"
+            "{detail}";
+        LinkInvalid
+            => "link_invalid" BAD_REQUEST "The link is not valid"
+            "This link is not one of ours.";
+        InvalidCredentials
+            => "invalid_credentials" UNAUTHORIZED "The credentials are wrong"
+            "The email address or the password is wrong.";
+        Unauthenticated
+            => "unauthenticated" UNAUTHORIZED "Not signed in"
+            "Sign in: this route needs an access token as a Bearer credential.";
+        InvalidToken
+            => "invalid_token" UNAUTHORIZED "The access token is not valid"
+            "The access token is not valid, has expired, or its session is over.";
+        ReauthenticationRequired { max_age: Duration }
+            => "reauthentication_required" UNAUTHORIZED "A recent sign-in is needed"
+            "Step up or sign in again: this route needs a proof of who you are, with the second factor where the account has one, \
+             from the last {} minutes." (max_age.as_secs() / 60);
+        InvalidRefreshToken
+            => "invalid_refresh_token" UNAUTHORIZED "The refresh token is not valid"
+            "The refresh token is not valid, has expired, or its session is over.";
+        InvalidClient
+            => "invalid_client" UNAUTHORIZED "The service's credentials are wrong"
+            "This route needs the id and the secret of a service that may ask it, as Basic credentials.";
+        InvalidChallenge
+            => "invalid_challenge" UNAUTHORIZED "The sign-in cannot go on"
+            "This challenge has expired, was answered, or had too many wrong answers. Begin again.";
+        InvalidCode
+            => "invalid_code" FORBIDDEN "The code is not valid"
+            "The code is wrong, has expired, or was used before.";
+        InvalidPasskey
+            => "invalid_passkey" FORBIDDEN "The passkey is not valid"
+            "The passkey could not be verified, or is not one of an account that may sign in.";
+        SecondFactorNeeded
+            => "second_factor_needed" FORBIDDEN "The second factor has to be proved"
+            "This account has a second factor: prove it.";
+        EmailNotConfirmed
+            => "email_not_confirmed" FORBIDDEN "The email address is not confirmed"
+            "Confirm your email address first: open the link in the mail we sent, or ask for a new one.";
+        WrongPassword
+            => "wrong_password" FORBIDDEN "The password is wrong"
+            "The current password is wrong.";
+        AccountDisabled
+            => "account_disabled" FORBIDDEN "The account is disabled"
+            "This account is disabled.";
+        Forbidden
+            => "forbidden" FORBIDDEN "Not allowed"
+            "Your account may not do this.";
+        NotFound
+            => "not_found" NOT_FOUND "Not found"
+            "There is nothing at this path.";
+        UserNotFound
+            => "user_not_found" NOT_FOUND "No such user"
+            "There is no such user.";
+        SessionNotFound
+            => "session_not_found" NOT_FOUND "No such session"
+            "There is no such session of yours.";
+        TotpNotFound
+            => "totp_not_found" NOT_FOUND "No authenticator app"
+            "There is no authenticator app here to confirm or to remove.";
+        PasskeyNotFound
+            => "passkey_not_found" NOT_FOUND "No such passkey"
+            "There is no such passkey of yours.";
+        MethodNotAllowed { allow: String }
+            => "method_not_allowed" METHOD_NOT_ALLOWED "Method not allowed"
+            "This path does not take this method.";
+        AddressTaken
+            => "address_taken" CONFLICT "The address is taken"
+            "Another account has this address.";
+        TotpAlreadyEnrolled
+            => "totp_already_enrolled" CONFLICT "An authenticator app is enrolled"
+            "There is an authenticator app already. Remove it before you add another.";
+        PasskeyAlreadyAdded
+            => "passkey_already_added" CONFLICT "The passkey is there already"
+            "This passkey is there already.";
+        TooManyPasskeys
+            => "too_many_passkeys" CONFLICT "There are too many passkeys"
+            "There are as many passkeys as an account can have. Remove one before you add another.";
+        LinkExpired
+            => "link_expired" GONE "The link has expired"
+            "This link has expired. Ask for a new one.";
+        LinkUsed
+            => "link_used" GONE "The link was used"
+            "This link was used before, or what happened since took its place.";
+        PayloadTooLarge
+            => "payload_too_large" PAYLOAD_TOO_LARGE "The body is too large"
+            "The body is larger than this route takes.";
+        UnsupportedMediaType(&'static str)
+            => "unsupported_media_type" UNSUPPORTED_MEDIA_TYPE "The content type is not supported"
+            "Send the body as {0}.";
+        TooManyAttempts { retry_after: Duration }
+            => "too_many_attempts" TOO_MANY_REQUESTS "Too many attempts"
+            "There were too many failed attempts. Wait before the next one.";
+        RateLimited { retry_after: Duration }
+            => "rate_limited" TOO_MANY_REQUESTS "Too many requests"
+            "There were too many requests from your network. Wait before the next one.";
+        Internal(#[source] Cause)
+            => "internal_error" INTERNAL_SERVER_ERROR "Internal error"
+            "Something went wrong on our side. Quote the request id when you report it.";
+        // Nothing is broken, and as a rule nothing was done: too much happens at once to what this request is about.
+        TemporarilyUnavailable(#[source] Cause)
+            => "temporarily_unavailable" SERVICE_UNAVAILABLE "Temporarily unavailable"
+            "Too much happens at once. Try again in a moment.";
+    }
+    {
+        // All or nothing was written, and which of the two cannot be told in the time there is.
+        OutcomeUnknown(#[source] Cause) TemporarilyUnavailable
+            "Whether this was done is not known yet. Send the request again: nothing is done twice.";
+    }
+    {
+        // Of a gateway that gives the request to no function.
+        HeadersTooLarge => "headers_too_large" REQUEST_HEADER_FIELDS_TOO_LARGE "The headers are too large";
+    }
 }
 
 impl fmt::Display for Code {
@@ -190,48 +220,8 @@ impl Error {
     }
 
     /// A failure that is ours; `cause` is logged, never answered.
-    pub fn internal(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+    pub fn internal(cause: impl Into<Cause>) -> Self {
         Self::Internal(cause.into())
-    }
-
-    #[must_use]
-    pub const fn code(&self) -> Code {
-        match self {
-            Self::InvalidRequest { .. } => Code::InvalidRequest,
-            Self::PayloadTooLarge => Code::PayloadTooLarge,
-            Self::UnsupportedMediaType(_) => Code::UnsupportedMediaType,
-            Self::NotFound => Code::NotFound,
-            Self::MethodNotAllowed { .. } => Code::MethodNotAllowed,
-            Self::InvalidCredentials => Code::InvalidCredentials,
-            Self::EmailNotConfirmed => Code::EmailNotConfirmed,
-            Self::AccountDisabled => Code::AccountDisabled,
-            Self::TooManyAttempts { .. } => Code::TooManyAttempts,
-            Self::RateLimited { .. } => Code::RateLimited,
-            Self::Unauthenticated => Code::Unauthenticated,
-            Self::InvalidToken => Code::InvalidToken,
-            Self::ReauthenticationRequired { .. } => Code::ReauthenticationRequired,
-            Self::InvalidRefreshToken => Code::InvalidRefreshToken,
-            Self::InvalidChallenge => Code::InvalidChallenge,
-            Self::InvalidCode => Code::InvalidCode,
-            Self::TotpNotFound => Code::TotpNotFound,
-            Self::TotpAlreadyEnrolled => Code::TotpAlreadyEnrolled,
-            Self::PasskeyNotFound => Code::PasskeyNotFound,
-            Self::PasskeyAlreadyAdded => Code::PasskeyAlreadyAdded,
-            Self::TooManyPasskeys => Code::TooManyPasskeys,
-            Self::InvalidPasskey => Code::InvalidPasskey,
-            Self::SecondFactorNeeded => Code::SecondFactorNeeded,
-            Self::Forbidden => Code::Forbidden,
-            Self::UserNotFound => Code::UserNotFound,
-            Self::SessionNotFound => Code::SessionNotFound,
-            Self::InvalidClient => Code::InvalidClient,
-            Self::LinkInvalid => Code::LinkInvalid,
-            Self::LinkExpired => Code::LinkExpired,
-            Self::LinkUsed => Code::LinkUsed,
-            Self::WrongPassword => Code::WrongPassword,
-            Self::AddressTaken => Code::AddressTaken,
-            Self::Internal(_) => Code::InternalError,
-            Self::TemporarilyUnavailable(_) | Self::OutcomeUnknown(_) => Code::TemporarilyUnavailable,
-        }
     }
 }
 

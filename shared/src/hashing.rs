@@ -5,51 +5,23 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use argon2::password_hash::phc::{self, Output, ParamsString, Salt};
 use argon2::{ARGON2ID_IDENT, Algorithm, Argon2, Block, Params, Version};
-use secrecy::{ExposeSecret, SecretString};
-use serde::{Deserialize, Serialize, Serializer};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinHandle;
 
-use crate::config;
-use crate::domain::password::{NewPassword, Password};
+use crate::config::HashCost;
+use crate::domain::password::{HashParameters, NewPassword, Password, PasswordHash};
 use crate::error::{Error, Result};
 use crate::random;
 
-/// A stored hash: a PHC string of argon2id, which names its own cost.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(transparent)]
-pub struct PasswordHash(SecretString);
-
-impl Serialize for PasswordHash {
-    /// Into the store, the one place it is written to.
-    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.0.expose_secret())
-    }
+/// A hash that no password has, of a cost: salt and output are random. Comparing a password with it takes as long as with any
+/// other. For an account whose password is in doubt, until its owner chooses another.
+///
+/// # Errors
+/// When argon2 does not take the cost.
+pub fn unusable(cost: &HashCost) -> Result<PasswordHash> {
+    let params = Params::new(cost.memory_kib, cost.iterations, cost.parallelism, None).map_err(Error::internal)?;
+    hash_with_output(&params, &random::bytes(), &random::bytes()).map_err(Error::internal)
 }
-
-impl PasswordHash {
-    /// A hash that no password has, of a cost: salt and output are random. Comparing a password with it takes as long as with any
-    /// other. For an account whose password is in doubt, until its owner chooses another.
-    ///
-    /// # Errors
-    /// When argon2 does not take the cost.
-    pub fn unusable(cost: &config::PasswordHash) -> Result<Self> {
-        let params = Params::new(cost.memory_kib, cost.iterations, cost.parallelism, None).map_err(Error::internal)?;
-        hash_with_output(&params, &random::bytes(), &random::bytes()).map_err(Error::internal)
-    }
-
-    /// All of it but the output.
-    #[must_use]
-    pub fn parameters(&self) -> HashParameters {
-        let text = self.0.expose_secret();
-        HashParameters(text.rsplit_once('$').map_or(text, |(parameters, _)| parameters).to_owned())
-    }
-}
-
-/// What goes into a hash beside the password: algorithm, version, cost and salt, as a PHC string without its output. No secret.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct HashParameters(String);
 
 /// A password and its output, made before there was a stored hash to compare it with.
 pub struct Computed {
@@ -88,7 +60,7 @@ type Memory = Vec<Block>;
 impl Hasher {
     /// # Errors
     /// When argon2 does not take the configured cost.
-    pub fn new(cost: &config::PasswordHash) -> std::result::Result<Self, argon2::Error> {
+    pub fn new(cost: &HashCost) -> std::result::Result<Self, argon2::Error> {
         let params = Params::new(cost.memory_kib, cost.iterations, cost.parallelism, None)?;
         let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
         let at_once = u32::try_from(cores).unwrap_or(u32::MAX);
@@ -130,7 +102,7 @@ impl Hasher {
         let parameters = parameters.unwrap_or_else(|| self.nobody.parameters());
         let password = password.clone();
         self.off_thread(move |memory| {
-            let phc = phc::PasswordHash::new(&parameters.0).map_err(Error::internal)?;
+            let phc = phc::PasswordHash::new(parameters.as_str()).map_err(Error::internal)?;
             let output = output_like(&phc, &password, memory)?;
             Ok(Computed { password, parameters, output })
         })
@@ -208,7 +180,7 @@ fn hash(argon2: &Argon2<'_>, password: &Password, memory: &mut Memory) -> Result
         hash: Some(output(argon2, password, &salt, memory)?),
         salt: Some(Salt::new(&salt).map_err(Error::internal)?),
     };
-    Ok(PasswordHash(hash.to_string().into()))
+    Ok(PasswordHash::new(hash.to_string()))
 }
 
 fn verify(argon2: &Argon2<'_>, password: &Password, stored: &PasswordHash, memory: &mut Memory) -> Result<Verdict> {
@@ -217,7 +189,7 @@ fn verify(argon2: &Argon2<'_>, password: &Password, stored: &PasswordHash, memor
 }
 
 fn parse(stored: &PasswordHash) -> Result<phc::PasswordHash> {
-    phc::PasswordHash::new(stored.0.expose_secret()).map_err(Error::internal)
+    phc::PasswordHash::new(stored.expose()).map_err(Error::internal)
 }
 
 /// The output for a password with the parameters of `phc`.
@@ -278,7 +250,7 @@ fn hash_with_output(
         salt: Some(Salt::new(salt).map_err(|_| argon2::Error::SaltTooShort)?),
         hash: Some(Output::new(output).map_err(|_| argon2::Error::OutputTooShort)?),
     };
-    Ok(PasswordHash(hash.to_string().into()))
+    Ok(PasswordHash::new(hash.to_string()))
 }
 
 #[cfg(test)]
@@ -289,7 +261,7 @@ mod tests {
     use crate::domain::password::{Known, MinLength};
 
     fn hasher(iterations: u32) -> Hasher {
-        Hasher::new(&config::PasswordHash { memory_kib: 64, iterations, parallelism: 1 }).unwrap()
+        Hasher::new(&HashCost { memory_kib: 64, iterations, parallelism: 1 }).unwrap()
     }
 
     fn new_password(text: &str) -> NewPassword {
@@ -349,7 +321,7 @@ mod tests {
     async fn a_hash_made_by_the_reference_implementation_is_verified_whatever_memory_was_used_before() {
         let hasher = hasher(1);
         let reference = "$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc";
-        let reference = PasswordHash(reference.to_owned().into());
+        let reference = PasswordHash::new(reference.to_owned());
         let small = hasher.hash(&new_password("correct horse")).await.unwrap();
         for (password, stored, verdict) in [
             ("password", &reference, Verdict::RightButOutdated),
@@ -395,7 +367,7 @@ mod tests {
     #[tokio::test]
     async fn a_hash_does_not_print_and_names_its_cost() {
         let hash = hasher(1).hash(&new_password("correct horse")).await.unwrap();
-        assert!(hash.0.expose_secret().starts_with("$argon2id$v=19$m=64,t=1,p=1$"));
+        assert!(hash.expose().starts_with("$argon2id$v=19$m=64,t=1,p=1$"));
         assert!(!format!("{hash:?}").contains("argon2"));
     }
 }

@@ -12,12 +12,12 @@ use crate::App;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::error::Causes;
-use crate::http::{Route, event};
+use crate::http::{Served, event};
 use crate::telemetry::{self, Extension, Finished, Invocations, Records, Shipper};
 
 /// Serves a route as a Lambda function behind an HTTP API.
 #[must_use]
-pub fn serve(route: &Route) -> ExitCode {
+pub fn serve(route: &Served) -> ExitCode {
     start(route.uses_table, route.hashes, async |app: App, invocations: Option<Invocations>| {
         let service = route.service(app);
         lambda_runtime::run(lambda_runtime::service_fn(move |event: LambdaEvent<Value>| {

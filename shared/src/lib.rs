@@ -1,12 +1,13 @@
 //! What the routes share. Dependencies point one way, from the outside in:
 //! `http` and `telemetry` know `app`, `app` knows `store` and `tokens`, all know `domain`,
-//! and `domain` knows neither HTTP nor AWS.
+//! and `domain` knows itself, the clock and randomness. `tests/layers.rs` holds it.
 
 pub mod app;
 pub mod clock;
 pub mod config;
 pub mod domain;
 pub mod error;
+pub mod grant;
 pub mod hashing;
 pub mod http;
 pub mod lambda;

@@ -18,10 +18,12 @@ use webauthn_rs::prelude::{
 use webauthn_rs::{Webauthn, WebauthnBuilder};
 
 use crate::clock::Timestamp;
-use crate::config::{CHALLENGE_LIFE, Config};
+use crate::config::Config;
 use crate::domain::Invalid;
 use crate::domain::id::UserId;
-use crate::domain::passkey::{CeremonyState, Credential, Passkey, PasskeyId, PasskeyName, PasskeyUse, Transports};
+use crate::domain::passkey::{
+    CEREMONY_LIFE, CeremonyState, Credential, Passkey, PasskeyId, PasskeyName, PasskeyUse, Transports,
+};
 use crate::domain::user::User;
 use crate::error::{Error, Result};
 
@@ -139,6 +141,13 @@ fn parse<T: DeserializeOwned>(json: Value) -> Result<T, Invalid> {
         .map_err(|_| Invalid::new("invalid_credential", "Send the credential as `toJSON()` of the browser gives it."))
 }
 
+/// What an assertion has to be: an answer to this ceremony, made with this passkey of this account.
+pub struct Expected<'a> {
+    pub state: &'a CeremonyState,
+    pub user: UserId,
+    pub passkey: &'a Passkey,
+}
+
 /// What a browser or app says of where an authenticator was asked (5.8.1).
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -181,7 +190,7 @@ impl RelyingParty {
         let own = Url::parse(&format!("https://{}", party.id)).map_err(Error::internal)?;
         let first = party.origins.iter().find(|origin| origin.domain().is_some()).unwrap_or(&own);
         let builder = WebauthnBuilder::new(&party.id, first).map_err(Error::internal)?;
-        let builder = builder.rp_name(&config.mail.product_name).timeout(CHALLENGE_LIFE);
+        let builder = builder.rp_name(&config.mail.product_name).timeout(CEREMONY_LIFE);
         let builder = party.origins.iter().fold(builder, WebauthnBuilder::append_allowed_origin);
         Ok(Self { webauthn: builder.build().map_err(Error::internal)?, origins: party.origins.clone() })
     }
@@ -254,15 +263,14 @@ impl RelyingParty {
         Ok((options, kept(&state)?))
     }
 
-    /// Whether an answer to this ceremony was made with this passkey of this account, and what that changes of the passkey.
+    /// Whether an assertion is what is expected, and what that changes of the passkey.
     ///
     /// # Errors
     /// Why not, in the inner result. An internal error when what is stored cannot be read.
     pub fn finish_assertion(
         &self,
         assertion: &Assertion,
-        state: &CeremonyState,
-        (user, passkey): (UserId, &Passkey),
+        Expected { state, user, passkey }: Expected<'_>,
         now: Timestamp,
     ) -> Result<Result<PasskeyUse, Refusal>> {
         let state: DiscoverableAuthentication = read(&state.0)?;

@@ -9,7 +9,7 @@ fn main() -> ExitCode {
 
 fn run() -> ExitCode {
     match std::env::var("AWS_LAMBDA_FUNCTION_NAME").as_deref() {
-        Ok("emailer") => shared::lambda::consume(functions::emailer::handler),
-        _ => shared::lambda::serve(&functions::health::ROUTE),
+        Ok("emailer") => functions::workers::emailer::run(),
+        _ => shared::lambda::serve(const { &functions::service::health::ROUTE.served() }),
     }
 }

@@ -45,5 +45,7 @@ def accepts(rule, **given):
 
 
 def variables(**given):
-    """What every function gets in its environment."""
-    return decision(**given).value(stack.source()["Globals"]["Function"]["Environment"]["Variables"])
+    """What the functions of an area get in their environment: what their stack's parameters are."""
+    set_from = stack.source("AccountsArea")["Globals"]["Function"]["Environment"]["Variables"]
+    values = resources(**given)["AccountsArea"]["Properties"]["Parameters"]
+    return {name: values[parameter["Ref"]] for name, parameter in set_from.items()}

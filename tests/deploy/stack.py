@@ -1,4 +1,5 @@
-"""The template as CloudFormation would see it: expanded by SAM and decided for the parameters of one environment."""
+"""The templates as CloudFormation would see them: expanded by SAM and decided for the parameters of one environment. The root
+template has a nested stack for each area; what is said of resources is said of those of all stacks, whose names are unique."""
 
 import copy
 import os
@@ -39,13 +40,37 @@ class NoManagedPolicies:
         return {}
 
 
+ROOT_STACK = ""
+NESTED = "AWS::CloudFormation::Stack"
+
+
 @cache
-def _source():
-    return yaml_parse(TEMPLATE.read_text())
+def _source(stack):
+    if stack == ROOT_STACK:
+        return yaml_parse(TEMPLATE.read_text())
+    return yaml_parse((ROOT / _source(ROOT_STACK)["Resources"][stack]["Properties"]["TemplateURL"]).read_text())
 
 
-def source():
-    return copy.deepcopy(_source())
+def source(stack=ROOT_STACK):
+    return copy.deepcopy(_source(stack))
+
+
+@cache
+def stacks():
+    """The root stack's name, which is empty, and the names of its nested stacks in it."""
+    resources = _source(ROOT_STACK)["Resources"].items()
+    return [ROOT_STACK, *(name for name, body in resources if body["Type"] == NESTED)]
+
+
+@cache
+def binaries():
+    """The binary that each function is built from."""
+    return {
+        name: body["Metadata"]["BuildProperties"]["Binary"]
+        for stack in stacks()
+        for name, body in _source(stack)["Resources"].items()
+        if body["Type"] == "AWS::Serverless::Function"
+    }
 
 
 @cache
@@ -57,6 +82,13 @@ def environments():
         if name != "version":
             found[name] = overrides(commands["deploy"]["parameters"]["parameter_overrides"])
     return found | {"everything": EVERYTHING, "hotfix": found["production"] | {"Rollback": "off"}}
+
+
+def changed(environment, parameters):
+    """The name of an environment with other values of some parameters."""
+    name = f"{environment} with {', '.join(f'{name}={value}' for name, value in parameters.items())}"
+    environments()[name] = environments()[environment] | parameters
+    return name
 
 
 def overrides(given):
@@ -71,54 +103,88 @@ def overrides(given):
     return found
 
 
-@cache
-def _expanded(environment):
-    template = source()
-    template["Globals"]["Function"].pop("CodeUri")
+def _parameters(stack, environment):
+    """A nested stack's parameters have the values that the root stack gives them, which may be intrinsic functions."""
+    if stack == ROOT_STACK:
+        return environments()[environment]
+    return _decided(ROOT_STACK, environment)["Resources"][stack]["Properties"]["Parameters"]
+
+
+def expand(template, parameters):
+    """A template after SAM's transformation, with the values of parameters that SAM looks at."""
+    template.get("Globals", {}).get("Function", {}).pop("CodeUri", None)
     for name, resource in template["Resources"].items():
         if resource["Type"] == "AWS::Serverless::Function":
             # As `sam package` leaves it.
             resource["Properties"]["CodeUri"] = f"s3://bucket/{name}"
-    return transform(template, environments()[environment], NoManagedPolicies())
+    return transform(template, parameters, NoManagedPolicies())
 
 
 @cache
-def _decided(environment):
-    template = copy.deepcopy(_expanded(environment))
+def _expanded(stack, environment):
+    known = {name: value for name, value in _parameters(stack, environment).items() if isinstance(value, str)}
+    return expand(source(stack), known)
+
+
+@cache
+def _decided(stack, environment):
+    template = copy.deepcopy(_expanded(stack, environment))
     parameters = {name: str(given.get("Default", "")) for name, given in template["Parameters"].items()}
-    parameters |= environments()[environment]
+    parameters |= _parameters(stack, environment)
     decide = Decision(template, parameters)
     return {
         part: {
             name: decide.value(body)
-            for name, body in template[part].items()
+            for name, body in template.get(part, {}).items()
             if "Condition" not in body or decide.condition(body["Condition"])
         }
         for part in ("Resources", "Outputs")
     }
 
 
+@cache
+def deployed(environment):
+    """The stacks that an environment has."""
+    return [stack for stack in stacks() if stack == ROOT_STACK or stack in _decided(ROOT_STACK, environment)["Resources"]]
+
+
+def resources_of(stack, environment):
+    """The resources of one stack that an environment has, without their conditions."""
+    return _decided(stack, environment)["Resources"]
+
+
 def resources(environment, kind=None):
-    """The resources that an environment has, without their conditions; of one type if asked."""
-    found = _decided(environment)["Resources"]
-    return {name: body for name, body in found.items() if kind is None or body["Type"] == kind}
+    """The resources of all stacks that an environment has, without their conditions; of one type if asked."""
+    found = {}
+    for stack in deployed(environment):
+        for name, body in resources_of(stack, environment).items():
+            if kind is None or body["Type"] == kind:
+                # SAM gives the application of CodeDeploy this name in every template.
+                assert name not in found or name == "ServerlessDeploymentApplication", f"{name} is in two stacks"
+                found[name] = body
+    return found
 
 
-def declared(environment):
-    """All resources of the expanded template, also those that the environment does not have."""
-    return _expanded(environment)["Resources"]
+def declared(stack, environment):
+    """All resources of an expanded template, also those that the environment does not have."""
+    return _expanded(stack, environment)["Resources"]
+
+
+def parameters(environment):
+    """The names of the parameters of all stacks."""
+    return {name for stack in deployed(environment) for name in _source(stack)["Parameters"]}
 
 
 def outputs(environment):
-    return _decided(environment)["Outputs"]
+    return _decided(ROOT_STACK, environment)["Outputs"]
 
 
 class Decision:
     """Conditions and what hangs on them, for given parameters."""
 
     def __init__(self, template, parameters):
-        self.conditions = template["Conditions"]
-        self.mappings = template["Mappings"]
+        self.conditions = template.get("Conditions", {})
+        self.mappings = template.get("Mappings", {})
         self.parameters = parameters
 
     def condition(self, name):
@@ -158,8 +224,10 @@ class Decision:
                 table, row, column = (self.value(one) for one in argument)
                 return self.mappings[table][row][column]
             if function == "Fn::Join":
-                # Only a list parameter is joined, and those are given as text with commas.
-                return argument[0].join(self.value(argument[1]).split(","))
+                # A list parameter is given as text with commas; of a list some may be what CloudFormation alone knows.
+                parts = self.value(argument[1])
+                parts = parts.split(",") if isinstance(parts, str) else parts
+                return argument[0].join(parts) if all(isinstance(one, str) for one in parts) else {function: [argument[0], parts]}
         values = {key: self.value(one) for key, one in node.items()}
         return {key: one for key, one in values.items() if one is not ABSENT}
 

@@ -162,10 +162,10 @@ def test_a_key_of_a_table_in_danger_is_told_to_the_alarms():
 
 
 def test_pictures_leave_the_routes_of_a_new_account_concurrency():
-    stages = stack.source()["Mappings"]["Stages"]
+    stages = stack.source("PicturesArea")["Mappings"]["Stages"]
     for stage in ("test", "dev"):
         # Of the ten that a new account has, with two for the emailer and one for the sweeper.
-        assert stages[stage]["ImageConcurrency"] == 2, stage
+        assert stages[stage]["Pictures"] == 2, stage
     for stage in stages:
         # AWS takes no less (Lambda Developer Guide, maximum concurrency of an SQS event source).
-        assert 2 <= stages[stage]["ImageConcurrency"] <= 10, stage
+        assert 2 <= stages[stage]["Pictures"] <= 10, stage

@@ -1,4 +1,5 @@
-"""What the pipeline may do in AWS (deploy/github-oidc.yaml), its workflows, and what they run: deploy/override, deploy/stack."""
+"""What the pipeline may do in AWS (deploy/github-oidc.yaml), its workflows, and what they run: deploy/override and
+deploy/stack."""
 
 import json
 import re
@@ -90,7 +91,9 @@ class Resolved:
 
 
 # What AWS's PowerUserAccess says, without what it adds of IAM and Organizations to look at.
-POWER_USER = {"Statement": [{"Effect": "Allow", "NotAction": ["iam:*", "organizations:*", "account:*"], "Resource": "*"}]}
+POWER_USER = {
+    "Statement": [{"Effect": "Allow", "NotAction": ["iam:*", "organizations:*", "account:*"], "Resource": "*"}]
+}
 ADMINISTRATOR = {"Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
 
 
@@ -212,7 +215,8 @@ def stack_arn(name):
 @pytest.mark.parametrize("name", [STACK, f"{STACK}-Data-1ABC"])
 @pytest.mark.parametrize(
     "action",
-    "CreateChangeSet DescribeEvents ListChangeSets ContinueUpdateRollback RollbackStack CancelUpdateStack DeleteStack".split(),
+    "CreateChangeSet DescribeEvents ListChangeSets "
+    "ContinueUpdateRollback RollbackStack CancelUpdateStack DeleteStack".split(),
 )
 def test_the_pipeline_explains_and_mends_its_stack_and_those_nested_in_it(name, action):
     assert Resolved().may("Deploy", f"cloudformation:{action}", stack_arn(name))
@@ -230,7 +234,7 @@ def test_the_pipeline_leaves_other_stacks_alone(name, action):
         # Only CloudFormation's role makes anything.
         ("cloudformation:CreateStack", stack_arn(STACK)),
         ("cloudformation:UpdateStack", stack_arn(STACK)),
-        # Whoever has switched it on takes it off.
+        # A person has switched it on.
         ("cloudformation:UpdateTerminationProtection", stack_arn(STACK)),
         ("cloudformation:SetStackPolicy", stack_arn(STACK)),
         # Packages that it deleted can be had back.
@@ -301,7 +305,8 @@ def test_a_template_lifts_no_limit_of_the_pipeline(action, resource):
 
 
 @pytest.mark.parametrize(
-    "service, allowed", [("lambda", True), ("codedeploy", True), ("firehose", True), ("ec2", False), ("glue", False)]
+    "service, allowed",
+    [("apigateway", True), ("lambda", True), ("codedeploy", True), ("firehose", True), ("ec2", False), ("glue", False)],
 )
 def test_a_role_goes_only_to_services_that_the_template_uses(service, allowed):
     role = Resolved().may("Execution", "iam:PassRole", OUR_ROLE, iam_PassedToService=f"{service}.amazonaws.com")
@@ -348,7 +353,9 @@ def test_cloudformation_makes_what_the_template_has(action):
 )
 def test_a_role_of_the_stack_is_no_administrator_even_if_its_policy_says_so(action, resource):
     boundary = Resolved().resources["Boundary"]["PolicyDocument"]
-    limited = evaluate(request(action, resource), [parse_policy_document(ADMINISTRATOR)], [parse_policy_document(boundary)])
+    limited = evaluate(
+        request(action, resource), [parse_policy_document(ADMINISTRATOR)], [parse_policy_document(boundary)]
+    )
     assert limited.decision != "Allow"
 
 
@@ -362,6 +369,8 @@ def named(name, kind):
             return f"arn:aws:kms:{place}:key/1"
         case "AWS::KinesisFirehose::DeliveryStream":
             return f"arn:aws:firehose:{place}:deliverystream/{STACK}-{name}-1"
+        case "AWS::Lambda::Alias":
+            return f"arn:aws:lambda:{place}:function:{STACK}-{name}-1:live"
         case "AWS::Lambda::Function":
             return f"arn:aws:lambda:{place}:function:{STACK}-{name}-1"
         case "AWS::OpenSearchService::Domain":
@@ -386,17 +395,23 @@ def arn(words, resources):
         "AWS::StackName": STACK,
         "AWS::URLSuffix": "amazonaws.com",
     }
+    # What the root stack gives to those that are nested in it.
+    nested = [one for one in resources.values() if one["Type"] == "AWS::CloudFormation::Stack"]
+    given = {name: value for one in nested for name, value in one["Properties"]["Parameters"].items()}
 
     def replaced(found):
         name, _, attribute = found[1].partition(".")
         if name in known:
             return known[name]
-        resource = resources[name]
-        properties = resource.get("Properties", {})
+        if name not in resources:
+            return arn(stack.words(given[name]), resources)
+        kind, properties = resources[name]["Type"], resources[name].get("Properties", {})
         for own in ("LogGroupName", "LogStreamName"):
-            if not attribute and own in properties and resource["Type"].endswith(own.removesuffix("Name")):
+            if not attribute and own in properties and kind.endswith(own.removesuffix("Name")):
                 return arn(stack.words(properties[own]), resources)
-        return named(name, resource["Type"])
+        whole = named(name, kind)
+        # Ref gives the ARN of these, and the name of the others.
+        return whole if attribute or kind in ("AWS::Lambda::Alias", "AWS::SNS::Topic") else re.split("[:/]", whole)[-1]
 
     return re.sub(r"\$\{([^}]+)}", replaced, words)
 
@@ -419,12 +434,16 @@ def test_the_boundary_holds_all_that_the_roles_of_the_template_do(environment):
     seen = 0
     for name, document in policies(resources):
         for statement in document["Statement"]:
-            actions, targets = ([one] if isinstance(one, str | dict) else one for one in (statement["Action"], statement["Resource"]))
+            actions, targets = (
+                [one] if isinstance(one, str | dict) else one for one in (statement["Action"], statement["Resource"])
+            )
             for action in actions:
                 for target in targets:
                     resource = arn(stack.words(target), resources)
                     decision = evaluate(request(action, resource), [everything], [boundary]).decision
-                    assert decision == "Allow", f"{name}: {action} on {resource} is not in deploy/github-oidc.yaml's Boundary"
+                    assert decision == "Allow", (
+                        f"{name}: {action} on {resource} is not in deploy/github-oidc.yaml's Boundary"
+                    )
                     seen += 1
     assert seen > 100
 
@@ -445,19 +464,38 @@ def test_a_managed_policy_has_room_for_the_boundary():
 def test_the_wrong_order_of_deletion_stops_before_cloudformations_role():
     assert set(OIDC["Resources"]["Boundary"]["DependsOn"]) == {"Deploy", "Execution"}
     for name in ("Deploy", "Execution"):
-        assert "Boundary" not in set(stack.references(OIDC["Resources"][name])), f"{name} would have to be made after it"
+        assert "Boundary" not in set(stack.references(OIDC["Resources"][name])), (
+            f"{name} would have to be made after it"
+        )
 
 
 # ---- Names -----------------------------------------------------------------------------------------------------------
 
-NAMES = ["users-dev", "users-development", "users-test", "users-staging", "users-production", "a-dev", "shop-users-production"]
+NAMES = [
+    "users-dev",
+    "users-development",
+    "users-test",
+    "users-staging",
+    "users-production",
+    "a-dev",
+    "shop-users-production",
+]
 
 
 def test_a_stack_is_named_by_its_stage():
     pattern = OIDC["Parameters"]["StackName"]["AllowedPattern"]
     for name in NAMES:
         assert re.fullmatch(pattern, name), name
-    for name in ["users", "users-prod", "users-dev-", "users-dev-production", "Users-dev", "-dev", "u" * 20 + "-dev", "1-dev"]:
+    for name in [
+        "users",
+        "users-prod",
+        "users-dev-",
+        "users-dev-production",
+        "Users-dev",
+        "-dev",
+        "u" * 20 + "-dev",
+        "1-dev",
+    ]:
         assert not re.fullmatch(pattern, name), name
     config = tomllib.loads((stack.ROOT / "samconfig.toml").read_text())
     for environment, commands in config.items():
@@ -482,7 +520,7 @@ def test_each_deployment_gives_the_action_all_it_takes():
     assert len(jobs) == 2
     for name, _, step in jobs:
         assert step["with"].keys() == ACTION["inputs"].keys(), name
-        for choice in ("rollback", "mend"):
+        for choice in ("rollback", "recover"):
             offered = workflow(name)[True]["workflow_dispatch"]["inputs"][choice]
             assert offered["options"] == ["on", "off"], name
             # On a push there are no inputs.
@@ -507,7 +545,9 @@ def test_the_credentials_outlast_the_job():
 
 
 def step_at(words):
-    (found,) = (at for at, step in enumerate(ACTION["runs"]["steps"]) if words in step.get("run", "") + step.get("uses", ""))
+    (found,) = (
+        at for at, step in enumerate(ACTION["runs"]["steps"]) if words in step.get("run", "") + step.get("uses", "")
+    )
     return found
 
 
@@ -520,8 +560,8 @@ def test_a_failed_deployment_says_why_and_only_that():
     steps = ACTION["runs"]["steps"]
     explain = steps[step_at("stack explain")]
     assert explain["if"] == f"failure() && steps.{steps[step_at('bin/sam')]['id']}.outcome == 'failure'"
-    assert step_at("stack mend") < step_at("bin/sam") < step_at("stack explain")
-    assert steps[step_at("stack mend")]["if"] == "inputs.mend == 'on'"
+    assert step_at("stack recover") < step_at("bin/sam") < step_at("stack explain")
+    assert steps[step_at("stack recover")]["if"] == "inputs.recover == 'on'"
     # Packages go only after all is well.
     assert step_at("deploy/smoke") < step_at("stack prune") and "if" not in steps[step_at("stack prune")]
 
@@ -583,7 +623,9 @@ def test_samconfig_can_be_overridden_in_every_environment(tmp_path):
         assert stack.overrides(found)["Rollback"] == "off"
 
 
-@pytest.mark.parametrize("given", ["Rollback", "Rollback=o n", 'Rollback="on"', "Roll back=on", "=on", "Rollback=on\nStage=dev"])
+@pytest.mark.parametrize(
+    "given", ["Rollback", "Rollback=o n", 'Rollback="on"', "Roll back=on", "=on", "Rollback=on\nStage=dev"]
+)
 def test_what_sam_would_take_apart_is_refused(given, capsys):
     with pytest.raises(SystemExit):
         override.main(["--config-env", "dev", given])
@@ -700,12 +742,19 @@ def test_a_failure_in_a_nested_stack_is_explained_by_its_own_events(cloudformati
 
 def test_why_a_change_set_was_refused_is_told(cloudformation, capsys):
     is_in(cloudformation, "REVIEW_IN_PROGRESS")
-    refused = {"ChangeSetId": f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:changeSet/samcli-deploy2/1", "ChangeSetName": "new"}
-    earlier = {"ChangeSetId": f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:changeSet/samcli-deploy1/1", "ChangeSetName": "old"}
+    refused = {
+        "ChangeSetId": f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:changeSet/samcli-deploy2/1",
+        "ChangeSetName": "new",
+    }
+    earlier = {
+        "ChangeSetId": f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:changeSet/samcli-deploy1/1",
+        "ChangeSetName": "old",
+    }
     change_sets(
         cloudformation,
         ROOT_STACK,
-        refused | {"Status": "FAILED", "CreationTime": BEGAN + timedelta(minutes=1), "StatusReason": "See DescribeEvents."},
+        refused
+        | {"Status": "FAILED", "CreationTime": BEGAN + timedelta(minutes=1), "StatusReason": "See DescribeEvents."},
         earlier | {"Status": "FAILED", "CreationTime": BEGAN - timedelta(days=1)},
     )
     events(cloudformation, {"StackName": ROOT_STACK})
@@ -731,7 +780,7 @@ def test_a_stack_that_is_stuck_is_said_to_be_and_what_mends_it(cloudformation, c
     is_in(cloudformation, "UPDATE_ROLLBACK_FAILED")
     change_sets(cloudformation, ROOT_STACK)
     events(cloudformation, {"StackName": ROOT_STACK})
-    assert f"`deploy/stack mend {STACK}`" in explained(cloudformation, capsys)
+    assert f"`deploy/stack recover {STACK}`" in explained(cloudformation, capsys)
 
 
 def test_a_stack_that_is_not_there_is_no_failure_to_explain(cloudformation, capsys):
@@ -748,10 +797,16 @@ def test_a_stack_that_is_not_there_is_no_failure_to_explain(cloudformation, caps
         (["ROLLBACK_COMPLETE", "DELETE_IN_PROGRESS", "DELETE_COMPLETE"], ["delete_stack"]),
         (["ROLLBACK_FAILED", "DELETE_IN_PROGRESS", "DELETE_COMPLETE"], ["delete_stack"]),
         (["DELETE_FAILED", "DELETE_COMPLETE"], ["delete_stack"]),
-        (["CREATE_FAILED", "ROLLBACK_IN_PROGRESS", "ROLLBACK_COMPLETE", "DELETE_COMPLETE"], ["rollback_stack", "delete_stack"]),
+        (
+            ["CREATE_FAILED", "ROLLBACK_IN_PROGRESS", "ROLLBACK_COMPLETE", "DELETE_COMPLETE"],
+            ["rollback_stack", "delete_stack"],
+        ),
         # What goes on by itself is waited for.
         (["CREATE_IN_PROGRESS", "CREATE_IN_PROGRESS", "CREATE_COMPLETE"], []),
-        (["UPDATE_ROLLBACK_IN_PROGRESS", "UPDATE_ROLLBACK_FAILED", "UPDATE_ROLLBACK_COMPLETE"], ["continue_update_rollback"]),
+        (
+            ["UPDATE_ROLLBACK_IN_PROGRESS", "UPDATE_ROLLBACK_FAILED", "UPDATE_ROLLBACK_COMPLETE"],
+            ["continue_update_rollback"],
+        ),
         # What can be deployed is left alone, above all a stack that serves.
         (["CREATE_COMPLETE"], []),
         (["UPDATE_COMPLETE"], []),
@@ -763,9 +818,9 @@ def test_a_stuck_stack_is_brought_where_it_can_be_deployed(cloudformation, clock
     remaining = list(calls)
     for at, status in enumerate(states):
         cloudformation.stub.add_response("describe_stacks", state(status), {"StackName": ROOT_STACK if at else STACK})
-        if remaining and deploy_stack.MENDS.get(status) == remaining[0]:
+        if remaining and deploy_stack.RECOVERY.get(status) == remaining[0]:
             cloudformation.stub.add_response(remaining.pop(0), {}, {"StackName": ROOT_STACK})
-    assert run(cloudformation, "mend", STACK) == 0
+    assert run(cloudformation, "recover", STACK) == 0
     assert f"{STACK} is {states[-1]}: it can be deployed." in capsys.readouterr().out
     assert clock == [deploy_stack.PAUSE] * (len(states) - 1)
 
@@ -778,7 +833,7 @@ def test_what_cannot_be_mended_is_tried_once_and_fails(cloudformation, clock, ca
     is_in(cloudformation, "UPDATE_ROLLBACK_FAILED")
     change_sets(cloudformation, ROOT_STACK)
     events(cloudformation, {"StackName": ROOT_STACK}, event("Login", "the package is gone", minute=60 * 24 * 365 * 100))
-    assert run(cloudformation, "mend", STACK) == 1
+    assert run(cloudformation, "recover", STACK) == 1
     out = capsys.readouterr().out
     assert "UPDATE_ROLLBACK_FAILED still" in out and "the package is gone" in out
 
@@ -786,19 +841,22 @@ def test_what_cannot_be_mended_is_tried_once_and_fails(cloudformation, clock, ca
 def test_a_stack_that_never_comes_to_rest_is_not_waited_for_without_end(cloudformation, clock):
     is_in(cloudformation, *["CREATE_IN_PROGRESS"] * (deploy_stack.LOOKS + 1))
     with pytest.raises(TimeoutError, match="CREATE_IN_PROGRESS"):
-        run(cloudformation, "mend", STACK)
+        run(cloudformation, "recover", STACK)
 
 
 def test_nothing_is_mended_where_no_stack_is(cloudformation, capsys):
     no_stack(cloudformation)
-    assert run(cloudformation, "mend", STACK) == 0
-    assert "nothing to mend" in capsys.readouterr().out
+    assert run(cloudformation, "recover", STACK) == 0
+    assert "nothing to recover" in capsys.readouterr().out
 
 
-def test_another_error_is_not_taken_for_a_missing_stack(cloudformation):
-    cloudformation.stub.add_client_error("describe_stacks", "AccessDenied", "not authorized")
+@pytest.mark.parametrize(
+    "error", [("AccessDenied", "not authorized"), ("ValidationError", "1 validation error detected")]
+)
+def test_another_error_is_not_taken_for_a_missing_stack(cloudformation, error):
+    cloudformation.stub.add_client_error("describe_stacks", *error)
     with pytest.raises(ClientError):
-        run(cloudformation, "mend", STACK)
+        run(cloudformation, "recover", STACK)
 
 
 DAY = timedelta(days=1)
@@ -827,7 +885,9 @@ def templates(cloudformation, name, original, processed, nested=()):
         for one in nested
     ]
     for stage, body in (("Original", original), ("Processed", processed)):
-        cloudformation.stub.add_response("get_template", {"TemplateBody": body}, {"StackName": name, "TemplateStage": stage})
+        cloudformation.stub.add_response(
+            "get_template", {"TemplateBody": body}, {"StackName": name, "TemplateStage": stage}
+        )
     cloudformation.stub.add_response("list_stack_resources", {"StackResourceSummaries": summaries}, {"StackName": name})
 
 
@@ -837,7 +897,9 @@ def test_a_package_goes_when_it_is_old_and_no_template_names_it(cloudformation, 
     processed = '{"Resources": {"Login": {"Code": {"S3Bucket": "packages", "S3Key": "2222"}}}}'
     templates(cloudformation, ROOT_STACK, original, processed, [NESTED_STACK])
     templates(cloudformation, NESTED_STACK, "CodeUri: s3://packages/3333", "{}")
-    s3 = bucket({"1111": 400, "2222": 400, "3333": 400, "5555.template": 400, "4444": 31, "6666": 29, "7777.template": 31})
+    s3 = bucket(
+        {"1111": 400, "2222": 400, "3333": 400, "5555.template": 400, "4444": 31, "6666": 29, "7777.template": 31}
+    )
     deleted = {"Objects": [{"Key": "4444"}, {"Key": "7777.template"}], "Quiet": True}
     s3.stub.add_response("delete_objects", {}, {"Bucket": "packages", "Delete": deleted})
     assert run(cloudformation, "prune", STACK, "--bucket", "packages", s3=s3) == 0
@@ -852,7 +914,9 @@ def test_where_all_packages_are_needed_none_is_deleted(cloudformation, capsys):
     assert "0 packages deleted, 1 kept." in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("status", ["UPDATE_IN_PROGRESS", "UPDATE_ROLLBACK_FAILED", "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS"])
+@pytest.mark.parametrize(
+    "status", ["UPDATE_IN_PROGRESS", "UPDATE_ROLLBACK_FAILED", "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS"]
+)
 def test_no_package_goes_while_a_stack_moves(cloudformation, capsys, status):
     is_in(cloudformation, status)
     assert run(cloudformation, "prune", STACK, "--bucket", "packages") == 0
@@ -875,8 +939,10 @@ def test_a_first_deployment_that_failed_is_cleared_away(clock, capsys):
         missing = {"Type": "AWS::SNS::Topic", "Properties": {"TopicName": {"Fn::ImportValue": "missing"}}}
         client.create_stack(StackName=STACK, TemplateBody=json.dumps({"Resources": {"Missing": missing}}))
         with pytest.raises(Exception, match="ROLLBACK"):
-            client.get_waiter("stack_create_complete").wait(StackName=STACK, WaiterConfig={"Delay": 0, "MaxAttempts": 500})
-        assert run(client, "mend", STACK) == 0
+            client.get_waiter("stack_create_complete").wait(
+                StackName=STACK, WaiterConfig={"Delay": 0, "MaxAttempts": 500}
+            )
+        assert run(client, "recover", STACK) == 0
         assert "delete-stack" in capsys.readouterr().out
         client.create_stack(StackName=STACK, TemplateBody='{"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}}')
         client.get_waiter("stack_create_complete").wait(StackName=STACK, WaiterConfig={"Delay": 0, "MaxAttempts": 500})

@@ -10,6 +10,8 @@ everywhere = pytest.mark.parametrize("environment", sorted(stack.environments())
 # What is broader than one action on one resource, by policy, statement and value, and why.
 IN_ONES_OWN_POLICY = "in a policy of a resource, * is that resource"
 ANY_USER = "keys begin with the id of a user, and a function serves them all"
+UPLOADED_OBJECTS = "arn:${AWS::Partition}:s3:::${UploadsBucket}/*"
+PICTURE_OBJECTS = "arn:${AWS::Partition}:s3:::${PicturesBucket}/*"
 BROAD = {
     ("EveryFunction", "Trace", "*"): "X-Ray knows no resources",
     (
@@ -25,17 +27,17 @@ BROAD = {
     ): "the functions of this stack; naming them would make a circle",
     (
         "EmailerRole",
-        "SendMail",
+        "Sender",
         "arn:${AWS::Partition}:ses:${AWS::Region}:${AWS::AccountId}:identity/*",
     ): "in the sandbox SES asks for the recipient's identity too; the sender is pinned by a condition",
-    ("UploadPictureRole", "PresignUpload", "${UploadsBucket.Arn}/*"): ANY_USER,
-    ("DeletePictureRole", "DeleteObjects", "${PicturesBucket.Arn}/*"): ANY_USER,
-    ("DeleteUserRole", "DeleteTheirObjects", "${UploadsBucket.Arn}/*"): ANY_USER,
-    ("DeleteUserRole", "DeleteTheirObjects", "${PicturesBucket.Arn}/*"): ANY_USER,
-    ("SweeperRole", "DeleteTheirObjects", "${UploadsBucket.Arn}/*"): ANY_USER,
-    ("SweeperRole", "DeleteTheirObjects", "${PicturesBucket.Arn}/*"): ANY_USER,
-    ("ImageRole", "TakeUpload", "${UploadsBucket.Arn}/*"): ANY_USER,
-    ("ImageRole", "ReplacePictures", "${PicturesBucket.Arn}/*"): ANY_USER,
+    ("UploadPictureRole", "UploadedObjects", UPLOADED_OBJECTS): ANY_USER,
+    ("DeletePictureRole", "PictureObjects", PICTURE_OBJECTS): ANY_USER,
+    ("DeleteUserRole", "UploadedObjects", UPLOADED_OBJECTS): ANY_USER,
+    ("DeleteUserRole", "PictureObjects", PICTURE_OBJECTS): ANY_USER,
+    ("SweeperRole", "UploadedObjects", UPLOADED_OBJECTS): ANY_USER,
+    ("SweeperRole", "PictureObjects", PICTURE_OBJECTS): ANY_USER,
+    ("ResizePictureRole", "UploadedObjects", UPLOADED_OBJECTS): ANY_USER,
+    ("ResizePictureRole", "PictureObjects", PICTURE_OBJECTS): ANY_USER,
     ("PicturesBucketPolicy", "ServePictures", "${PicturesBucket.Arn}/*"): "pictures are public by their address",
     ("LogStreamPolicy", "PutObjects", "${LogsBucket.Arn}/*"): "the bucket holds nothing but what Firehose writes",
     ("LogStreamPolicy", "WriteIndex", "${SearchDomain.Arn}/*"): "bulk requests name their indexes in the body",
@@ -214,7 +216,7 @@ def test_private_keys_are_touched_only_by_those_who_need_them(environment):
     found = {
         (statement.policy, action, key)
         for statement, actions, keys in table_statements(environment)
-        if any(resource.startswith("${KeysTable.Arn}") for resource in statement.resources)
+        if any("/${KeysTableName}" in resource for resource in statement.resources)
         for action in actions
         for key in keys
     }
@@ -270,5 +272,7 @@ def test_the_pipeline_may_pass_roles_to_those_services_that_have_one_here():
         for raw in policy["PolicyDocument"]["Statement"]
         if raw["Effect"] == "Allow" and "iam:PassRole" in as_list(raw["Action"])
     ]
-    passed = [raw.get("Condition", {}).get("StringEquals", {}).get("iam:PassedToService") for raw in given]
-    assert passed == [sorted({service for one in allowed("everything") if one.trust for service in services(one)})]
+    (passed,) = (set(raw.get("Condition", {}).get("StringEquals", {}).get("iam:PassedToService", [])) for raw in given)
+    needed = {service for one in allowed("everything") if one.trust for service in services(one)}
+    # CloudFormation hands its own role on to nested stacks, whose routes are API Gateway's to call.
+    assert needed <= passed <= needed | {"apigateway.amazonaws.com", "cloudformation.amazonaws.com"}

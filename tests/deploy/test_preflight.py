@@ -1,4 +1,4 @@
-"""deploy/preflight: each check against an account that passes and against those that do not, and all of it on an emulator."""
+"""deploy/preflight: each check against an account that passes and against those that do not, and all on an emulator."""
 
 import json
 import os
@@ -76,7 +76,12 @@ def only(found, level, words):
 
 def with_stack(account, status="UPDATE_COMPLETE", resources=None, **more):
     """There is this stack; with its resources, if they are to be asked for."""
-    described = {"StackName": STACK, "StackStatus": status, "CreationTime": NOW, "EnableTerminationProtection": True} | more
+    described = {
+        "StackName": STACK,
+        "StackStatus": status,
+        "CreationTime": NOW,
+        "EnableTerminationProtection": True,
+    } | more
     account.says("cloudformation", "describe_stacks", {"Stacks": [described]}, StackName=STACK)
     if resources is not None:
         account.says("cloudformation", "list_stack_resources", {"StackResourceSummaries": resources}, StackName=STACK)
@@ -84,7 +89,9 @@ def with_stack(account, status="UPDATE_COMPLETE", resources=None, **more):
 
 
 def without_stack(account):
-    return account.refuses("cloudformation", "describe_stacks", "ValidationError", f"Stack with id {STACK} does not exist")
+    return account.refuses(
+        "cloudformation", "describe_stacks", "ValidationError", f"Stack with id {STACK} does not exist"
+    )
 
 
 def resource(kind, name):
@@ -118,7 +125,10 @@ def test_without_credentials_nothing_else_is_looked_at(capsys):
 
 
 def test_the_regions_are_those_that_have_every_type_of_the_template():
-    types = set(re.findall(r"Type: (AWS::(?!Serverless)\w+::\w+)", stack.TEMPLATE.read_text()))
+    templates = [stack.TEMPLATE, *stack.ROOT.glob("stacks/*.yaml")]
+    types = {
+        kind for file in templates for kind in re.findall(r"Type: (AWS::(?!Serverless)\w+::\w+)", file.read_text())
+    }
     lacking = {region: types - set(PROVIDER_SCHEMA_MANAGER.get_resource_types(region=region)) for region in REGIONS}
     lacking = {region: missing for region, missing in lacking.items() if missing}
     assert preflight.WITHOUT.keys() == lacking.keys()
@@ -144,7 +154,7 @@ def listed(account, *names, nested=()):
 
 
 def test_a_name_that_is_no_other_stacks_beginning_is_right():
-    account = listed(Account(), STACK, "users-staging", "github-oidc", nested=[f"{STACK}-Data-1"])
+    account = listed(Account(), STACK, "users-staging", "github-oidc", f"{STACK}-front", nested=[f"{STACK}-Data-1"])
     only(account.finds("stack_name"), "ok", STACK)
 
 
@@ -183,12 +193,12 @@ def test_a_stack_whose_change_set_was_never_executed_counts_as_none():
         ("CREATE_COMPLETE", "ok", "CREATE_COMPLETE"),
         ("UPDATE_ROLLBACK_COMPLETE", "ok", "UPDATE_ROLLBACK_COMPLETE"),
         ("UPDATE_IN_PROGRESS", "problem", "wait"),
-        ("ROLLBACK_COMPLETE", "problem", "deploy/stack mend"),
-        ("ROLLBACK_FAILED", "problem", "deploy/stack mend"),
-        ("UPDATE_ROLLBACK_FAILED", "problem", "deploy/stack mend"),
-        ("CREATE_FAILED", "problem", "deploy/stack mend"),
-        ("UPDATE_FAILED", "problem", "deploy/stack mend"),
-        ("DELETE_FAILED", "problem", "deploy/stack mend"),
+        ("ROLLBACK_COMPLETE", "problem", "deploy/stack recover"),
+        ("ROLLBACK_FAILED", "problem", "deploy/stack recover"),
+        ("UPDATE_ROLLBACK_FAILED", "problem", "deploy/stack recover"),
+        ("CREATE_FAILED", "problem", "deploy/stack recover"),
+        ("UPDATE_FAILED", "problem", "deploy/stack recover"),
+        ("DELETE_FAILED", "problem", "deploy/stack recover"),
     ],
 )
 def test_a_stack_that_cannot_be_deployed_is_a_problem(status, level, words):
@@ -196,8 +206,8 @@ def test_a_stack_that_cannot_be_deployed_is_a_problem(status, level, words):
 
 
 def test_what_is_stuck_for_preflight_is_what_the_pipeline_mends():
-    mends = set(scripts.load("stack").MENDS)
-    assert preflight.STUCK == {status for status in mends if not status.endswith("IN_PROGRESS")}
+    recovers = set(scripts.load("stack").RECOVERY)
+    assert preflight.STUCK == {status for status in recovers if not status.endswith("IN_PROGRESS")}
 
 
 def test_a_stack_whose_role_is_gone_is_a_problem():
@@ -206,7 +216,9 @@ def test_a_stack_whose_role_is_gone_is_a_problem():
     found = account.finds("stack_state")
     assert [finding.level for finding in found] == ["ok", "problem"] and "which is gone" in found[1].text
     there = {"Path": "/", "RoleName": "a", "RoleId": "A" * 16, "Arn": role, "CreateDate": NOW}
-    account = with_stack(Account(), RoleARN=role).says("iam", "get_role", {"Role": there}, RoleName=f"{STACK}-cloudformation")
+    account = with_stack(Account(), RoleARN=role).says(
+        "iam", "get_role", {"Role": there}, RoleName=f"{STACK}-cloudformation"
+    )
     only(account.finds("stack_state"), "ok", "UPDATE_COMPLETE")
 
 
@@ -274,7 +286,9 @@ Resources:
   Pictures: {Type: "AWS::S3::Bucket", Properties: {BucketEncryption: {}}}
   Unknown: {Type: "AWS::S3::Bucket", Properties: {BucketName: !GetAtt Other.Name}}
   Policy: {Type: "AWS::S3::BucketPolicy", Properties: {Bucket: !Ref Uploads}}
-  Data: {Type: "AWS::Serverless::Application", Properties: {Location: data.yaml, Parameters: {Service: !Ref "AWS::StackName"}}}
+  Data:
+    Type: AWS::CloudFormation::Stack
+    Properties: {TemplateURL: data.yaml, Parameters: {Service: !Ref "AWS::StackName"}}
 """)
     (tmp_path / "data.yaml").write_text("""
 Parameters: {Service: {Type: String}}
@@ -313,6 +327,12 @@ def test_a_bucket_whose_name_is_taken_is_a_problem(template, error, level, words
     only(account.finds("buckets"), level, words)
 
 
+def test_a_template_that_names_no_bucket_needs_no_name(template):
+    account = Account()
+    account.target.template = template.parent / "data.yaml"
+    only(account.finds("buckets"), "ok", "names every bucket")
+
+
 def test_the_stacks_own_bucket_is_fine(template):
     account = with_stack(Account(), resources=[resource("AWS::S3::Bucket", BUCKET)])
     account.target.template = template
@@ -329,7 +349,8 @@ def lambda_settings(account, concurrent=1000, used=0):
 
 
 def test_an_account_with_room_for_functions_is_fine():
-    assert [finding.level for finding in lambda_settings(Account()).finds("lambda")] == ["ok", "ok"]
+    found = lambda_settings(Account(AccountConcurrency="1000")).finds("lambda")
+    assert [finding.level for finding in found] == ["ok", "ok"]
 
 
 @pytest.mark.parametrize("stage, level", [("production", "problem"), ("staging", "problem"), ("dev", "warning")])
@@ -338,8 +359,14 @@ def test_a_new_accounts_ten_functions_at_once_are_too_few(stage, level):
     assert found.level == level and "10 functions run at once" in found.text and "L-B99A9384" in found.text
 
 
+def test_the_alarm_on_concurrency_goes_by_the_accounts_number():
+    found = lambda_settings(Account(AccountConcurrency="10")).finds("lambda")
+    assert [finding.level for finding in found] == ["ok", "warning", "ok"] and "set 1000" in found[1].text
+    assert len(lambda_settings(Account(AccountConcurrency="1000")).finds("lambda")) == 2
+
+
 def test_code_storage_that_is_nearly_full_is_a_problem():
-    found = lambda_settings(Account(), used=75 * 10**9).finds("lambda")[1]
+    found = lambda_settings(Account(), used=75 * 10**9).finds("lambda")[-1]
     assert found.level == "problem" and "75.0 of 80.0 GB" in found.text
 
 
@@ -350,7 +377,11 @@ def quotas(account, stacks=2000, keys=100_000, requests=10_000, used_keys=5):
         (stacks, keys, requests), (preflight.STACKS, preflight.KEYS, preflight.REQUESTS), strict=True
     ):
         account.says(
-            "service-quotas", "get_service_quota", {"Quota": {"Value": float(value)}}, ServiceCode=service, QuotaCode=code
+            "service-quotas",
+            "get_service_quota",
+            {"Quota": {"Value": float(value)}},
+            ServiceCode=service,
+            QuotaCode=code,
         )
     return account
 
@@ -380,8 +411,15 @@ def test_a_quota_that_was_never_changed_is_the_default():
 @pytest.mark.parametrize("quantity, level, words", [(1, "ok", "before"), (0, "warning", "must be verified")])
 def test_an_account_that_never_made_a_distribution_may_have_to_ask(quantity, level, words):
     distributions = {"Marker": "", "MaxItems": 1, "IsTruncated": False, "Quantity": quantity}
-    account = Account().says("cloudfront", "list_distributions", {"DistributionList": distributions}, MaxItems="1")
+    account = Account(Pictures="on").says(
+        "cloudfront", "list_distributions", {"DistributionList": distributions}, MaxItems="1"
+    )
     only(account.finds("cloudfront"), level, words)
+
+
+@pytest.mark.parametrize("pictures", ["off", "https://pictures.acme.test"])
+def test_a_stack_without_a_distribution_needs_none(pictures):
+    only(Account(Pictures=pictures).finds("cloudfront"), "ok", f"Pictures is {pictures}")
 
 
 # ---- Email -----------------------------------------------------------------------------------------------------------
@@ -411,7 +449,12 @@ def test_an_account_that_may_send_is_fine():
         ("production", {"SendingEnabled": False}, "problem", "paused"),
         ("production", {"EnforcementStatus": "PROBATION"}, "warning", "under review"),
         ("production", {"EnforcementStatus": "SHUTDOWN"}, "problem", "shut"),
-        ("production", {"SuppressionAttributes": {"SuppressedReasons": ["BOUNCE"]}}, "warning", "put-account-suppression"),
+        (
+            "production",
+            {"SuppressionAttributes": {"SuppressedReasons": ["BOUNCE"]}},
+            "warning",
+            "put-account-suppression",
+        ),
     ],
 )
 def test_an_account_that_may_not_send_to_people_is_told(stage, changed, level, words):
@@ -448,7 +491,11 @@ def test_a_domain_that_ses_knows_cannot_be_added_by_a_new_stack():
     found = without_stack(identities(Account(MailDomain="acme.test"), "acme.test")).finds("sender")
     assert [finding.level for finding in found] == ["problem", "ok"] and "cannot add it" in found[0].text
     own = [resource("AWS::SES::EmailIdentity", "acme.test")]
-    only(with_stack(identities(Account(MailDomain="acme.test"), "acme.test"), resources=own).finds("sender"), "ok", "verified")
+    only(
+        with_stack(identities(Account(MailDomain="acme.test"), "acme.test"), resources=own).finds("sender"),
+        "ok",
+        "verified",
+    )
 
 
 @pytest.mark.parametrize("domain", ["other.test", "me.test"])
@@ -486,14 +533,22 @@ def test_a_domain_whose_records_are_published_is_fine():
 
 
 def mail_from():
-    return {"MailFromDomain": "bounce.acme.test", "MailFromDomainStatus": "SUCCESS", "BehaviorOnMxFailure": "REJECT_MESSAGE"}
+    return {
+        "MailFromDomain": "bounce.acme.test",
+        "MailFromDomainStatus": "SUCCESS",
+        "BehaviorOnMxFailure": "REJECT_MESSAGE",
+    }
 
 
 @pytest.mark.parametrize(
     "records, level, words",
     [
         (SPF | DMARC, "problem", "a._domainkey.acme.test CNAME a.dkim.amazonses.com; b."),
-        (SPF | DMARC | DKIM | {("c._domainkey.acme.test", "CNAME"): ["other.test"]}, "problem", "missing from the DNS: c."),
+        (
+            SPF | DMARC | DKIM | {("c._domainkey.acme.test", "CNAME"): ["other.test"]},
+            "problem",
+            "missing from the DNS: c.",
+        ),
         (DMARC | DKIM, "warning", "no SPF record"),
         (DMARC | DKIM | {("mail.acme.test", "TXT"): ["v=spf1 -all", "v=spf1 ~all"]}, "warning", "2 SPF records"),
         (SPF | DKIM, "warning", "_dmarc.mail.acme.test TXT"),
@@ -604,7 +659,11 @@ def test_a_certificate_that_will_not_do_is_told(changed, level, words):
 
 
 def test_a_certificate_of_another_region_or_account_is_a_problem():
-    only(Account(**DOMAIN | {"CertificateArn": CERTIFICATE.replace(REGION, "us-east-1")}).finds("certificate"), "problem", "us-east-1")
+    only(
+        Account(**DOMAIN | {"CertificateArn": CERTIFICATE.replace(REGION, "us-east-1")}).finds("certificate"),
+        "problem",
+        "us-east-1",
+    )
     missing = Account(**DOMAIN).refuses("acm", "describe_certificate", "ResourceNotFoundException")
     only(missing.finds("certificate"), "problem", "no certificate")
     only(Account(**DOMAIN | {"CertificateArn": ""}).finds("certificate"), "problem", "needs a CertificateArn")
@@ -616,7 +675,9 @@ SERVERS = ["ns-1.awsdns-1.test", "ns-2.awsdns-2.test"]
 
 def zone(account, name="acme.test.", private=False, records=()):
     found = {"Id": "/hostedzone/Z0EXAMPLE", "Name": name, "CallerReference": "1", "Config": {"PrivateZone": private}}
-    account.says("route53", "get_hosted_zone", {"HostedZone": found, "DelegationSet": {"NameServers": SERVERS}}, Id="Z0EXAMPLE")
+    account.says(
+        "route53", "get_hosted_zone", {"HostedZone": found, "DelegationSet": {"NameServers": SERVERS}}, Id="Z0EXAMPLE"
+    )
     if name == "acme.test." and not private:
         sets = [{"Name": name, "Type": kind} for name, kind in records]
         page = {"ResourceRecordSets": sets, "IsTruncated": False, "MaxItems": "10"}
@@ -645,7 +706,9 @@ def test_a_zone_that_will_not_do_is_a_problem():
 
 def test_a_record_of_the_name_is_in_the_way_of_a_new_stack_only():
     taken = [("users.acme.test.", "A")]
-    only(leads(without_stack(zone(Account(**DOMAIN), records=taken))).finds("zone"), "problem", "has records already (A)")
+    only(
+        leads(without_stack(zone(Account(**DOMAIN), records=taken))).finds("zone"), "problem", "has records already (A)"
+    )
     only(leads(with_stack(zone(Account(**DOMAIN), records=taken))).finds("zone"), "ok", "leads to it")
 
 
@@ -659,9 +722,14 @@ def test_a_name_without_a_zone_has_to_be_pointed_by_hand():
 PROVIDER = f"arn:aws:iam::{ACCOUNT}:oidc-provider/token.actions.githubusercontent.com"
 
 
-@pytest.mark.parametrize("clients, level, words", [(["sts.amazonaws.com"], "ok", f"ProviderArn={PROVIDER}"), (["x"], "problem", "add-client-id")])
+@pytest.mark.parametrize(
+    "clients, level, words",
+    [(["sts.amazonaws.com"], "ok", f"ProviderArn={PROVIDER}"), (["x"], "problem", "add-client-id")],
+)
 def test_githubs_provider_has_to_take_awss_audience(clients, level, words):
-    account = Account().says("iam", "list_open_id_connect_providers", {"OpenIDConnectProviderList": [{"Arn": PROVIDER}]})
+    account = Account().says(
+        "iam", "list_open_id_connect_providers", {"OpenIDConnectProviderList": [{"Arn": PROVIDER}]}
+    )
     account.says("iam", "get_open_id_connect_provider", {"ClientIDList": clients}, OpenIDConnectProviderArn=PROVIDER)
     only(account.finds("github"), level, words)
 
@@ -701,7 +769,7 @@ def test_alarms_that_nobody_gets_are_warned_of():
 @pytest.mark.parametrize("error", ["AccessDenied", "AccessDeniedException", "UnauthorizedOperation"])
 def test_a_right_that_is_missing_is_a_warning_that_names_it(check, service, method, right, error):
     message = f"User: arn:aws:iam::{ACCOUNT}:user/ada is not authorized to perform: {right} on resource: * because"
-    account = Account(**DOMAIN).refuses(service, method, error, message)
+    account = Account(Pictures="on", **DOMAIN).refuses(service, method, error, message)
     only(account.finds(check), "warning", f"the right {right} is missing")
 
 
@@ -710,9 +778,18 @@ def test_an_error_that_names_no_right_is_told_by_its_call():
     only(account.finds("ses"), "warning", "the right GetAccount is missing")
 
 
+def test_an_error_that_is_no_missing_right_is_told_as_it_is():
+    account = Account().refuses("sesv2", "get_account", "TooManyRequestsException", "slow down")
+    only(account.finds("ses"), "warning", "could not be looked at: An error occurred (TooManyRequestsException)")
+
+
 def test_an_error_of_aws_is_a_warning_and_the_next_check_goes_on(capsys):
     account = Account()
-    account.says("sts", "get_caller_identity", {"Account": ACCOUNT, "Arn": f"arn:aws:sts::{ACCOUNT}:assumed-role/a/b", "UserId": "1"})
+    account.says(
+        "sts",
+        "get_caller_identity",
+        {"Account": ACCOUNT, "Arn": f"arn:aws:sts::{ACCOUNT}:assumed-role/a/b", "UserId": "1"},
+    )
     # No other answer is prepared: every call fails, as without a network.
     assert preflight.report(account.target) == 0
     out = capsys.readouterr().out
@@ -774,7 +851,9 @@ def look(emulator, *given):
 def config(tmp_path, *parameters, name=STACK):
     file = tmp_path / "samconfig.toml"
     overrides = json.dumps(["Stage=production", *parameters])
-    file.write_text(f'[it.global.parameters]\nstack_name = "{name}"\n[it.deploy.parameters]\nparameter_overrides = {overrides}\n')
+    file.write_text(
+        f'[it.global.parameters]\nstack_name = "{name}"\n[it.deploy.parameters]\nparameter_overrides = {overrides}\n'
+    )
     return "--config-env", "it", "--config-file", str(file)
 
 
@@ -783,7 +862,7 @@ def test_an_empty_account_gets_a_line_for_each_check(emulator):
     assert (ended.returncode, ended.stderr) == (0, ""), ended
     levels = {line[9:].split(":")[0]: line.split()[0] for line in ended.stdout.splitlines()[:-1]}
     assert levels["region"] == levels["stack"] == levels["left over"] == levels["buckets"] == levels["GitHub"] == "ok"
-    assert levels["CloudFront"] == levels["sender"] == "warning"
+    assert levels["sender"] == "warning"
     assert "0 problems" in ended.stdout.splitlines()[-1]
 
 
@@ -798,7 +877,9 @@ def test_an_account_with_everything_in_the_way_gets_its_problems(emulator, tmp_p
         KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
     )
     emulator.client("logs").create_log_group(logGroupName=LOGS)
-    emulator.client("iam").create_open_id_connect_provider(Url="https://token.actions.githubusercontent.com", ClientIDList=["x"])
+    emulator.client("iam").create_open_id_connect_provider(
+        Url="https://token.actions.githubusercontent.com", ClientIDList=["x"]
+    )
     zone = emulator.client("route53").create_hosted_zone(Name="other.test", CallerReference="1")["HostedZone"]["Id"]
     asked = emulator.client("acm").request_certificate(DomainName="other.acme.test")["CertificateArn"]
     ended = look(

@@ -15,7 +15,7 @@ il-central-1 me-central-1 me-south-1 sa-east-1 us-east-1 us-east-2 us-west-1 us-
 
 
 def types(environment="everything"):
-    return {resource["Type"] for resource in stack.declared(environment).values()}
+    return {body["Type"] for name in stack.stacks() for body in stack.declared(name, environment).values()}
 
 
 def missing(region, kinds):

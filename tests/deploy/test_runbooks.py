@@ -8,6 +8,7 @@ import botocore.session
 import pytest
 import stack
 from botocore import xform_name
+from samtranslator.yaml_helper import yaml_parse
 
 DOCS = stack.ROOT / "docs"
 INDEX = DOCS / "operations.md"
@@ -15,6 +16,7 @@ PAGES = [INDEX, *sorted((DOCS / "operations").glob("*.md")), *sorted((DOCS / "de
 
 # Commands that are the AWS CLI's own and no operations, with the options that are used here.
 OF_THE_CLI = {
+    "cloudformation deploy": {"stack-name", "template-file", "parameter-overrides"},
     "configure export-credentials": {"format"},
     "s3 cp": {"recursive"},
     "s3 ls": {"recursive"},
@@ -37,7 +39,8 @@ def code(page):
     text = page.read_text()
     blocks = re.findall(r"^ *```bash\n(.*?)^ *```", text, re.DOTALL | re.MULTILINE)
     prose = re.sub(r"^ *```.*?^ *```", "", text, flags=re.DOTALL | re.MULTILINE)
-    return blocks + re.findall(r"`([^`\n]*\baws [a-z][^`\n]*)`", prose)
+    # Without options it is the name of a command.
+    return blocks + re.findall(r"`([^`\n]*\baws [a-z][^`\n]* --[^`\n]*)`", prose)
 
 
 def commands(text):
@@ -149,10 +152,13 @@ def test_a_command_that_is_wrong_is_noticed(command, fault):
 def test_every_alarm_has_a_runbook():
     rows = [line for line in INDEX.read_text().splitlines() if line.startswith("|") and "(operations/" in line]
     told = {name for row in rows for name in re.findall(r"`([\w<>]+)`", row)}
-    alarms = {name for name, body in stack.source()["Resources"].items() if body["Type"] == "AWS::CloudWatch::Alarm"}
-    functions = {name for name, body in stack.source()["Resources"].items() if body["Type"] == "AWS::Serverless::Function"}
-    of_functions = {f"{name}Errors" for name in functions} if "<Function>Errors" in told else set()
-    assert alarms - told - of_functions == set()
+    templates = [stack.source(name) for name in stack.stacks()]
+    templates.append(yaml_parse((stack.ROOT / "deploy/global.yaml").read_text()))
+    resources = {name: body["Type"] for template in templates for name, body in template["Resources"].items()}
+    alarms = {name for name, kind in resources.items() if kind == "AWS::CloudWatch::Alarm"}
+    if "<Function>Errors" in told:
+        told |= {f"{name}Errors" for name, kind in resources.items() if kind == "AWS::Serverless::Function"}
+    assert alarms - told == set()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)

@@ -93,7 +93,7 @@ def test_a_service_that_answers_rightly_passes(service):
         ("GET /.well-known/jwks.json", (200, "application/json", {"keys": []})),
         ("POST /auth/login", (500, PROBLEM, {"code": "internal"})),
         ("POST /auth/login", (429, PROBLEM, {"code": "too_many_requests"})),
-        ("POST /auth/login", (200, "application/json", {"access_token": "given to anybody"})),
+        ("POST /auth/login", (200, "application/json", {"access_token": "given without a password"})),
         ("POST /auth/login", (401, PROBLEM, {"code": "invalid_token"})),
         ("POST /auth/password/forgot", (500, PROBLEM, {"code": "internal"})),
         ("POST /auth/password/forgot", (202, "application/json", {})),
@@ -141,7 +141,7 @@ def test_no_person_can_get_an_email_and_no_address_comes_twice(service):
     addresses = {body["email"] for name, body in service.requests if body}
     assert len(addresses) == 2
     for address in addresses:
-        # SES's mailbox simulator, which delivers to nobody.
+        # SES's mailbox simulator, which delivers to no person.
         assert address.startswith("success+smoke-") and address.endswith("@simulator.amazonses.com"), address
 
 

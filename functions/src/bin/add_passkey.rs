@@ -1,5 +1,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    shared::lambda::serve(&functions::add_passkey::ROUTE)
+    shared::lambda::serve(const { &functions::factors::add_passkey::ROUTE.served() })
 }

@@ -1,5 +1,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    shared::lambda::serve(&functions::change_password::ROUTE)
+    shared::lambda::serve(const { &functions::passwords::change_password::ROUTE.served() })
 }

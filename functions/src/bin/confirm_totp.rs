@@ -1,5 +1,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    shared::lambda::serve(&functions::confirm_totp::ROUTE)
+    shared::lambda::serve(const { &functions::factors::confirm_totp::ROUTE.served() })
 }

@@ -1,5 +1,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    shared::lambda::serve(&functions::delete_passkey::ROUTE)
+    shared::lambda::serve(const { &functions::factors::delete_passkey::ROUTE.served() })
 }

@@ -1,5 +1,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    shared::lambda::serve(&functions::delete_picture::ROUTE)
+    shared::lambda::serve(const { &functions::pictures::delete_picture::ROUTE.served() })
 }

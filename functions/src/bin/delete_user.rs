@@ -1,5 +1,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    shared::lambda::serve(&functions::delete_user::ROUTE)
+    shared::lambda::serve(const { &functions::accounts::delete_user::ROUTE.served() })
 }

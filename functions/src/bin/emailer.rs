@@ -1,5 +1,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    shared::lambda::consume(functions::emailer::handler)
+    functions::workers::emailer::run()
 }

@@ -1,5 +1,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    shared::lambda::serve(&functions::end_session::ROUTE)
+    shared::lambda::serve(const { &functions::sessions::end_session::ROUTE.served() })
 }

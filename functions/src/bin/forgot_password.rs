@@ -1,5 +1,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    shared::lambda::serve(&functions::forgot_password::ROUTE)
+    shared::lambda::serve(const { &functions::passwords::forgot_password::ROUTE.served() })
 }

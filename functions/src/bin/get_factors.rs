@@ -1,5 +1,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    shared::lambda::serve(&functions::get_factors::ROUTE)
+    shared::lambda::serve(const { &functions::factors::get_factors::ROUTE.served() })
 }

@@ -1,5 +1,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    shared::lambda::serve(&functions::get_user::ROUTE)
+    shared::lambda::serve(const { &functions::accounts::get_user::ROUTE.served() })
 }

@@ -1,5 +1,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    shared::lambda::serve(&functions::health::ROUTE)
+    shared::lambda::serve(const { &functions::service::health::ROUTE.served() })
 }

@@ -1,5 +1,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    shared::lambda::serve(&functions::introspect::ROUTE)
+    shared::lambda::serve(const { &functions::sessions::introspect::ROUTE.served() })
 }

@@ -1,5 +1,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    shared::lambda::serve(&functions::list_sessions::ROUTE)
+    shared::lambda::serve(const { &functions::sessions::list_sessions::ROUTE.served() })
 }

@@ -1,5 +1,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    shared::lambda::serve(&functions::list_users::ROUTE)
+    shared::lambda::serve(const { &functions::accounts::list_users::ROUTE.served() })
 }

@@ -1,5 +1,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    shared::lambda::serve(&functions::not_found::ROUTE)
+    shared::lambda::serve(const { &functions::service::not_found::ROUTE.served() })
 }

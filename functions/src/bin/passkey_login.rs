@@ -1,5 +1,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    shared::lambda::serve(&functions::passkey_login::ROUTE)
+    shared::lambda::serve(const { &functions::sessions::passkey_login::ROUTE.served() })
 }

@@ -1,5 +1,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    shared::lambda::serve(&functions::register::ROUTE)
+    shared::lambda::serve(const { &functions::accounts::register::ROUTE.served() })
 }

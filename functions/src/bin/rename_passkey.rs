@@ -1,5 +1,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    shared::lambda::serve(&functions::rename_passkey::ROUTE)
+    shared::lambda::serve(const { &functions::factors::rename_passkey::ROUTE.served() })
 }

@@ -1,5 +1,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    shared::lambda::serve(&functions::renew_recovery_codes::ROUTE)
+    shared::lambda::serve(const { &functions::factors::renew_recovery_codes::ROUTE.served() })
 }

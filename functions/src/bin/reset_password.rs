@@ -1,5 +1,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    shared::lambda::serve(&functions::reset_password::ROUTE)
+    shared::lambda::serve(const { &functions::passwords::reset_password::ROUTE.served() })
 }

@@ -1,5 +1,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    shared::lambda::serve(&functions::start_passkey::ROUTE)
+    shared::lambda::serve(const { &functions::factors::start_passkey::ROUTE.served() })
 }

@@ -1,5 +1,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    shared::lambda::serve(&functions::start_passkey_login::ROUTE)
+    shared::lambda::serve(const { &functions::sessions::start_passkey_login::ROUTE.served() })
 }

@@ -1,5 +1,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    shared::lambda::serve(&functions::start_totp::ROUTE)
+    shared::lambda::serve(const { &functions::factors::start_totp::ROUTE.served() })
 }

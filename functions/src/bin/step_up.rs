@@ -1,5 +1,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    shared::lambda::serve(&functions::step_up::ROUTE)
+    shared::lambda::serve(const { &functions::sessions::step_up::ROUTE.served() })
 }

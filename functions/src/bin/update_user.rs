@@ -1,5 +1,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    shared::lambda::serve(&functions::update_user::ROUTE)
+    shared::lambda::serve(const { &functions::accounts::update_user::ROUTE.served() })
 }

@@ -1,5 +1,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    shared::lambda::serve(&functions::upload_picture::ROUTE)
+    shared::lambda::serve(const { &functions::pictures::upload_picture::ROUTE.served() })
 }

@@ -1,5 +1,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    shared::lambda::serve(&functions::verify_login::ROUTE)
+    shared::lambda::serve(const { &functions::sessions::verify_login::ROUTE.served() })
 }

@@ -47,84 +47,104 @@ const MOST_BLOCKS: usize = 64 * 3 * (MAX_PIXELS / 64) as usize;
 
 pub(super) fn decode(upload: &[u8]) -> Result<Picture, Rejected> {
     let mut segments = Segments::new(upload);
-    let mut tables = Tables::default();
-    let mut metadata = Metadata::default();
-    let mut frame: Option<Frame> = None;
-    let mut coding = Coding::default();
-    let mut progressive: Option<Progressive> = None;
-    let (mut scans, mut blocks) = (0, 0);
-
+    let mut decoder = Decoder::default();
     while let Some((marker, payload)) = segments.next()? {
+        if decoder.read(marker, payload, &mut segments)? {
+            break;
+        }
+    }
+    decoder.finish(segments.ended())
+}
+
+/// What was read of a file so far.
+#[derive(Default)]
+struct Decoder<'a> {
+    tables: Tables,
+    metadata: Metadata<'a>,
+    frame: Option<Frame>,
+    coding: Coding,
+    progressive: Option<Progressive>,
+    scans: usize,
+    blocks: usize,
+}
+
+impl<'a> Decoder<'a> {
+    /// Reads a segment, and the scan that follows it. Returns whether the picture is complete.
+    fn read(&mut self, marker: Marker, payload: &'a [u8], segments: &mut Segments<'a>) -> Result<bool, Rejected> {
         match marker {
-            Marker::Quantization => tables.read_quantization(payload)?,
-            Marker::Huffman => tables.read_huffman(payload)?,
-            Marker::Conditioning => tables.read_conditioning(payload)?,
-            Marker::RestartInterval => tables.read_restart_interval(payload)?,
-            Marker::Application(number) => metadata.read(number, payload),
-            Marker::Frame(found) => {
-                if frame.is_some() {
-                    return Err(Rejected::Damaged);
-                }
-                let read = Frame::read(payload, || segments.height_defined_later())?;
-                coding = found;
-                if coding.progressive {
-                    progressive = Some(Progressive::new(&read));
-                }
-                frame = Some(read);
-            }
-            Marker::UnsupportedFrame(kind) => {
-                return Err(Rejected::UnsupportedVariant { format: "JPEG", kind });
-            }
-            Marker::Scan => {
-                let frame = frame.as_mut().ok_or(Rejected::Damaged)?;
-                let scan = Scan::read(payload, frame, &tables, coding)?;
-                scans += 1;
-                blocks += scan.blocks();
-                if scans > MOST_SCANS || blocks > MOST_BLOCKS {
-                    return Err(Rejected::UnsupportedVariant { format: "JPEG", kind: "hundreds of scans" });
-                }
-                if let Some(progressive) = &mut progressive {
-                    progressive.read(&scan, frame, &mut segments)?;
-                    // Only that it ends can follow, which some programs leave out.
-                    if progressive.is_complete() {
-                        break;
-                    }
-                } else {
-                    baseline::read(&scan, frame, &mut segments)?;
-                    if frame.is_complete() {
-                        break;
-                    }
-                }
-            }
-            Marker::End => break,
+            Marker::Quantization => self.tables.read_quantization(payload)?,
+            Marker::Huffman => self.tables.read_huffman(payload)?,
+            Marker::Conditioning => self.tables.read_conditioning(payload)?,
+            Marker::RestartInterval => self.tables.read_restart_interval(payload)?,
+            Marker::Application(number) => self.metadata.read(number, payload),
+            Marker::Frame(coding) => self.read_frame(coding, payload, segments)?,
+            Marker::UnsupportedFrame(kind) => return Err(Rejected::UnsupportedVariant { format: "JPEG", kind }),
+            Marker::Scan => return self.read_scan(payload, segments),
+            Marker::End => return Ok(true),
             Marker::Other => {}
         }
+        Ok(false)
     }
 
-    let mut frame = frame.ok_or(Rejected::Damaged)?;
-    if let Some(progressive) = progressive {
-        // A file may leave out what its encoder thought too little to see, but then it has to say that it ends.
-        if !progressive.is_complete() && !segments.ended() {
+    fn read_frame(&mut self, coding: Coding, payload: &[u8], segments: &Segments<'_>) -> Result<(), Rejected> {
+        if self.frame.is_some() {
             return Err(Rejected::Damaged);
         }
-        progressive.finish(&mut frame);
+        let frame = Frame::read(payload, || segments.height_defined_later())?;
+        self.coding = coding;
+        self.progressive = coding.progressive.then(|| Progressive::new(&frame));
+        self.frame = Some(frame);
+        Ok(())
     }
-    if !frame.is_complete() {
-        return Err(Rejected::Damaged);
+
+    /// Only that the file ends can follow a complete picture, which some programs leave out.
+    fn read_scan(&mut self, payload: &[u8], segments: &mut Segments<'_>) -> Result<bool, Rejected> {
+        let frame = self.frame.as_mut().ok_or(Rejected::Damaged)?;
+        let scan = Scan::read(payload, frame, &self.tables, self.coding)?;
+        self.scans += 1;
+        self.blocks += scan.blocks();
+        if self.scans > MOST_SCANS || self.blocks > MOST_BLOCKS {
+            return Err(Rejected::UnsupportedVariant { format: "JPEG", kind: "hundreds of scans" });
+        }
+        match &mut self.progressive {
+            Some(progressive) => {
+                progressive.read(&scan, frame, segments)?;
+                Ok(progressive.is_complete())
+            }
+            None => {
+                baseline::read(&scan, frame, segments)?;
+                Ok(frame.is_complete())
+            }
+        }
     }
-    let model = metadata.model(&frame);
-    let colours = match model {
-        Model::Gray => Colours::Gray,
-        Model::Cmyk | Model::Ycck => Colours::Inks,
-        Model::Rgb | Model::YCbCr | Model::VideoYCbCr => Colours::Rgb,
-    };
-    let side = frame.square.side;
-    Ok(Picture {
-        pixels: Pixels::Planes { side, model, planes: frame.into_planes() },
-        orientation: metadata.exif.map(exif::orientation).unwrap_or_default(),
-        colours,
-        profile: metadata.profile().map(Profile::Icc),
-    })
+
+    /// The picture; `ended` is whether the file says that it ends.
+    fn finish(self, ended: bool) -> Result<Picture, Rejected> {
+        let mut frame = self.frame.ok_or(Rejected::Damaged)?;
+        if let Some(progressive) = self.progressive {
+            // A file may leave out what its encoder thought too little to see, but then it has to say that it ends.
+            if !progressive.is_complete() && !ended {
+                return Err(Rejected::Damaged);
+            }
+            progressive.finish(&mut frame);
+        }
+        if !frame.is_complete() {
+            return Err(Rejected::Damaged);
+        }
+        let model = self.metadata.model(&frame);
+        let colours = match model {
+            Model::Gray => Colours::Gray,
+            Model::Cmyk | Model::Ycck => Colours::Inks,
+            Model::Rgb | Model::YCbCr | Model::VideoYCbCr => Colours::Rgb,
+        };
+        let side = frame.square.side;
+        Ok(Picture {
+            pixels: Pixels::Planes { side, model, planes: frame.into_planes() },
+            orientation: self.metadata.exif.map(exif::orientation).unwrap_or_default(),
+            colours,
+            profile: self.metadata.profile().map(Profile::Icc),
+        })
+    }
 }
 
 /// What application segments say about the colours and the way up.

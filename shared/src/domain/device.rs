@@ -1,9 +1,13 @@
 //! Browsers and apps that have signed in before.
 
+use std::time::Duration;
+
 use super::id::{DeviceId, UserId};
 use super::user::User;
 use crate::clock::Timestamp;
-use crate::config::DEVICE_LIFE;
+
+/// How long a device that does not sign in is remembered; each sign-in begins it anew.
+pub const DEVICE_LIFE: Duration = Duration::from_hours(180 * 24);
 
 /// What a device token says: the device signed in to this account, with the right password. Its failures are counted
 /// apart from those of everyone else, so no stranger locks it out. It opens nothing by itself.

@@ -23,11 +23,11 @@ const MAX_LOCAL_BYTES: usize = 64;
 #[serde(transparent)]
 pub struct EmailAddress(String);
 
-/// The key of an address: its lower-case form, with the domain in A-labels (RFC 5890). Two addresses with the same key are one
-/// account's.
+/// A normalized address, which is its key: the lower-case form, with the domain in A-labels (RFC 5890). Two addresses with
+/// the same key are one account's.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct FoldedAddress(String);
+pub struct NormalizedEmail(String);
 
 impl EmailAddress {
     /// # Errors
@@ -55,8 +55,8 @@ impl EmailAddress {
 
     /// The key of the address.
     #[must_use]
-    pub fn folded(&self) -> FoldedAddress {
-        FoldedAddress(self.for_sending().to_lowercase())
+    pub fn normalized(&self) -> NormalizedEmail {
+        NormalizedEmail(self.for_sending().to_lowercase())
     }
 
     /// The address as SES takes it: the domain in A-labels.
@@ -114,7 +114,7 @@ fn ascii_domain(domain: &str) -> Option<String> {
     idna::domain_to_ascii_strict(domain).ok()
 }
 
-impl FoldedAddress {
+impl NormalizedEmail {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -262,11 +262,14 @@ mod tests {
             ("ada@ｅxample.com", "ada@example.com"),
             ("ada@example。com", "ada@example.com"),
         ] {
-            let folded = |text| EmailAddress::parse(text).unwrap().folded();
-            assert_eq!(folded(one), folded(other), "{one} {other}");
+            let key = |text| EmailAddress::parse(text).unwrap().normalized();
+            assert_eq!(key(one), key(other), "{one} {other}");
         }
         for (one, other) in [("a.da@example.com", "ada@example.com"), ("ada@straße.de", "ada@strasse.de")] {
-            assert_ne!(EmailAddress::parse(one).unwrap().folded(), EmailAddress::parse(other).unwrap().folded());
+            assert_ne!(
+                EmailAddress::parse(one).unwrap().normalized(),
+                EmailAddress::parse(other).unwrap().normalized()
+            );
         }
     }
 
@@ -280,9 +283,9 @@ mod tests {
             ("\"ada\"@example.com", "\"ada\"@example.com", true),
         ] {
             let address = EmailAddress(stored.to_owned());
-            assert_eq!(address.folded().as_str(), key);
+            assert_eq!(address.normalized().as_str(), key);
             assert_eq!(address.for_sending().to_lowercase(), key);
-            assert_eq!(address.folded().is_deliverable(), deliverable, "{stored}");
+            assert_eq!(address.normalized().is_deliverable(), deliverable, "{stored}");
         }
     }
 
@@ -290,8 +293,8 @@ mod tests {
         #[test]
         fn parsing_never_panics_and_a_key_is_an_address_with_itself_as_key(text in ".{0,80}") {
             if let Ok(address) = EmailAddress::parse(&text) {
-                let again = EmailAddress::parse(address.folded().as_str()).unwrap();
-                prop_assert_eq!(again.folded(), address.folded());
+                let again = EmailAddress::parse(address.normalized().as_str()).unwrap();
+                prop_assert_eq!(again.normalized(), address.normalized());
             }
         }
 
@@ -303,7 +306,7 @@ mod tests {
         ) {
             if let Ok(address) = EmailAddress::parse(&format!("{local}@{domain}")) {
                 prop_assert!(address.for_sending().is_ascii());
-                let (key, sent) = (address.folded(), address.for_sending());
+                let (key, sent) = (address.normalized(), address.for_sending());
                 prop_assert_eq!(key.as_str(), sent.to_ascii_lowercase());
                 prop_assert_eq!(sent.split('@').next(), Some(local.as_str()));
             }

@@ -1,16 +1,17 @@
 //! The second factor: something that only the owner has, beside the password.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
+use super::email::NormalizedEmail;
 use super::id::{ChallengeId, DeviceId, UserId};
 use super::mail::FactorChange;
-use super::passkey::{PasskeyId, PasskeyUse};
-use super::recovery::RecoveryHash;
-use super::session::Session;
+use super::passkey::{CEREMONY_LIFE, Passkey, PasskeyId, PasskeyUse};
+use super::recovery::{RecoveryHash, RecoverySet};
 use super::totp::Step;
 use super::user::User;
 use crate::clock::Timestamp;
-use crate::config::CHALLENGE_LIFE;
 
 /// How somebody proved the second factor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,25 +33,10 @@ impl Method {
     }
 }
 
-/// The `amr` of an access token: methods of authentication by their names in RFC 8176, 2, those of the sign-in and of the last
-/// step-up. A recovery code is none of the one-time passwords that the RFC means by `otp`. A passkey proves possession of a key
-/// by a user who was there; whether hardware holds that key is not known, so it is neither `hwk` nor `swk`.
-#[must_use]
-pub fn amr(session: &Session) -> Vec<&'static str> {
-    let again = session.reauthenticated;
-    let second = [session.second_factor, again.and_then(|proof| proof.second_factor)];
-    let password = !session.without_password || again.is_some_and(|proof| proof.second_factor.is_none());
-    [
-        (password, "pwd"),
-        (second.contains(&Some(Method::Totp)), "otp"),
-        (second.contains(&Some(Method::Passkey)), "pop"),
-        (second.contains(&Some(Method::Passkey)), "user"),
-        (second.iter().any(Option::is_some), "mfa"),
-    ]
-    .into_iter()
-    .filter_map(|(used, name)| used.then_some(name))
-    .collect()
-}
+/// How long a sign-in waits for its second factor: as long as a passkey that it may ask for.
+pub const CHALLENGE_LIFE: Duration = CEREMONY_LIFE;
+/// How long an authenticator app may wait for its first code.
+pub const ENROLMENT_LIFE: Duration = Duration::from_mins(15);
 
 /// A second factor as it is enrolled.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -91,23 +77,26 @@ impl Totp {
 #[serde(transparent)]
 pub struct SealedSecret(pub String);
 
-/// What was right, and has to be marked as used by the very write that it authorises: so nothing is used twice.
+/// What the use of a code changes of an authenticator app: the code was that of the step, made with this secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Spent {
-    /// The code of a step, made with the secret that is enrolled.
-    Step {
-        secret: SealedSecret,
-        step: Step,
-    },
+pub struct TotpUse {
+    pub secret: SealedSecret,
+    pub step: Step,
+}
+
+/// A proof that was right, and has to be marked as used by the very write that it authorises: so none is used twice.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum UsedProof {
+    Totp(TotpUse),
     RecoveryCode(RecoveryHash),
     Passkey(PasskeyUse),
 }
 
-impl Spent {
+impl UsedProof {
     #[must_use]
     pub const fn method(&self) -> Method {
         match self {
-            Self::Step { .. } => Method::Totp,
+            Self::Totp(_) => Method::Totp,
             Self::RecoveryCode(_) => Method::RecoveryCode,
             Self::Passkey(_) => Method::Passkey,
         }
@@ -118,7 +107,7 @@ impl Spent {
 #[derive(Debug, Clone)]
 pub enum Permission {
     /// A proof that came with the request.
-    Proof(Spent),
+    Proof(UsedProof),
     /// A session that proved the second factor recently; it must not have ended since.
     Session,
 }
@@ -127,7 +116,7 @@ impl Permission {
     #[must_use]
     pub const fn as_str(&self) -> &'static str {
         match self {
-            Self::Proof(spent) => spent.method().as_str(),
+            Self::Proof(proof) => proof.method().as_str(),
             Self::Session => "session",
         }
     }
@@ -158,6 +147,36 @@ impl Factor {
             Self::Totp => FactorChange::Removed { last },
             Self::Passkey(_) => FactorChange::PasskeyRemoved { last },
         }
+    }
+}
+
+/// What is stored of an account's second factors, in addition to the account itself, as it was read.
+#[derive(Debug, Clone, Copy)]
+pub struct StoredFactors<'a> {
+    pub recovery: Option<&'a RecoverySet>,
+    pub passkeys: &'a [Passkey],
+}
+
+/// Those of an account's second factors that are its owner's beyond doubt.
+#[derive(Debug, Default)]
+pub struct TrustedFactors<'a> {
+    pub totp: bool,
+    pub passkeys: Vec<&'a PasskeyId>,
+    pub recovery: bool,
+}
+
+impl<'a> TrustedFactors<'a> {
+    /// Of an account whose change away from this address is undone: what was there before that change was in reach.
+    #[must_use]
+    pub fn before_change_from(address: &NormalizedEmail, user: &User, stored: StoredFactors<'a>) -> Self {
+        let from = user.distrusted_from(address);
+        let trusted = |at: Timestamp| from.is_none_or(|from| at < from);
+        let totp = user.totp_since.is_some_and(trusted);
+        let passkeys: Vec<_> =
+            stored.passkeys.iter().filter(|passkey| trusted(passkey.created_at)).map(|passkey| &passkey.id).collect();
+        // Without a factor they stand in for nothing.
+        let recovery = (totp || !passkeys.is_empty()) && stored.recovery.is_some_and(|set| trusted(set.created_at));
+        Self { totp, passkeys, recovery }
     }
 }
 

@@ -67,8 +67,8 @@ ids! {
     ChallengeId
     /// A ceremony of `WebAuthn` that waits for its authenticator's answer.
     CeremonyId
-    /// A mail that is owed.
-    MailId
+    /// An email in the outbox.
+    EmailId
     /// An upload of a picture.
     UploadId
     /// An attempt at reading an upload.

@@ -7,8 +7,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::session::ACCESS_TOKEN_LIFE;
 use crate::clock::Timestamp;
-use crate::config::ACCESS_TOKEN_LIFE;
 
 /// How access tokens are signed (RFC 7518, RFC 8037).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]

@@ -1,4 +1,4 @@
-//! How often one origin may call a route.
+//! How often one client network may call a route.
 
 use std::fmt;
 use std::str::FromStr;
@@ -109,7 +109,7 @@ impl Rate {
     }
 }
 
-/// Where an origin stands after a request.
+/// The count of a client network after a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Standing {
     pub limit: Limit,

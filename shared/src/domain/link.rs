@@ -1,5 +1,7 @@
 //! Links in mails. Only the hash of a link's secret is ever stored; the link itself exists in the mail alone.
 
+use std::time::Duration;
+
 use aws_lc_rs::digest;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -10,6 +12,13 @@ use zeroize::Zeroize;
 use super::email::EmailAddress;
 use super::id::UserId;
 use crate::clock::Timestamp;
+
+/// How long a link to confirm an address works.
+pub const CONFIRMATION_LIFE: Duration = Duration::from_hours(24);
+/// How long a link to choose a new password works: it is worth as much as the password.
+pub const RESET_LIFE: Duration = Duration::from_mins(30);
+/// How long the old address can undo a change of the address; no other account can have it until then.
+pub const UNDO_LIFE: Duration = Duration::from_hours(7 * 24);
 
 /// The user's id and 256 bits, which are random but for the last six: those are one of the 62 values of 64 that a letter or a
 /// digit stands for, so 255.95 bits are unknown. The id leads to the user's own partition, where all that a user has lies;
@@ -101,7 +110,7 @@ pub enum LinkPurpose {
         email: EmailAddress,
         epoch: u32,
     },
-    /// To have the address back that the account had: as long as it is kept for it. No epoch, for a thief can begin one.
+    /// To restore an address that the account had: as long as it is reserved for it. No epoch, for a thief can begin one.
     UndoAddressChange {
         email: EmailAddress,
     },
@@ -145,7 +154,7 @@ mod tests {
     #[test]
     fn a_link_is_usable_until_it_is_used_or_expires() {
         let expires_at = Timestamp::from_seconds(1_700_000_000);
-        let just_before = expires_at.minus(std::time::Duration::from_millis(1));
+        let just_before = expires_at.minus(Duration::from_millis(1));
         let link = Link { purpose: LinkPurpose::ConfirmAddress, expires_at, used_at: None };
         let used = Link { used_at: Some(just_before), ..link.clone() };
         for (link, now, outcome) in [

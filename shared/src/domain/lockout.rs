@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::email::FoldedAddress;
+use super::email::NormalizedEmail;
 use super::id::{DeviceId, UserId};
 use crate::clock::Timestamp;
 
@@ -12,7 +12,7 @@ use crate::clock::Timestamp;
 /// and apart for each device that its owner has signed in with, so that strangers do not lock the owner out.
 #[derive(Debug, Clone, Copy)]
 pub struct Bucket<'a> {
-    pub address: &'a FoldedAddress,
+    pub address: &'a NormalizedEmail,
     pub device: Option<DeviceId>,
 }
 
@@ -20,7 +20,7 @@ impl<'a> Bucket<'a> {
     /// Of those who are signed in to the account, whom strangers neither see nor keep waiting. It is one for all of them, like
     /// that of a device: a session that was stolen brings no guesses beyond these.
     #[must_use]
-    pub const fn of_account(address: &'a FoldedAddress, user: UserId) -> Self {
+    pub const fn of_account(address: &'a NormalizedEmail, user: UserId) -> Self {
         Self { address, device: Some(DeviceId::from_bytes(*user.as_bytes())) }
     }
 }
@@ -63,9 +63,9 @@ pub struct Counted {
     pub after: Attempts,
 }
 
-/// The count with one more attempt, made now.
+/// The count with one more attempt, made now; after an hour without one it starts again.
 #[must_use]
-pub fn one_more(attempts: Option<Attempts>, now: Timestamp) -> Attempts {
+pub fn count_with_decay(attempts: Option<Attempts>, now: Timestamp) -> Attempts {
     let count = match attempts {
         Some(earlier) if now.since(earlier.last_at) < QUIET => earlier.count.saturating_add(1),
         _ => 1,
@@ -73,10 +73,10 @@ pub fn one_more(attempts: Option<Attempts>, now: Timestamp) -> Attempts {
     Attempts { count, last_at: now }
 }
 
-/// The count with one more attempt at a second factor, which quiet does not forgive: six digits are few. Who knows the
-/// password has about a hundred guesses a day this way; forgiven every hour, it would be 300.
+/// The count with one more attempt at a second factor, which no quiet hour resets: six digits are few. A guesser
+/// who knows the password has about a hundred guesses a day this way; with a reset every hour it would be 300.
 #[must_use]
-pub fn one_more_for_good(attempts: Option<Attempts>, now: Timestamp) -> Attempts {
+pub fn count_without_decay(attempts: Option<Attempts>, now: Timestamp) -> Attempts {
     Attempts { count: attempts.map_or(0, |earlier| earlier.count).saturating_add(1), last_at: now }
 }
 
@@ -100,11 +100,11 @@ mod tests {
         assert_eq!(wait(None, start), None);
         assert_eq!(wait(attempts, start), Some(Duration::from_secs(4)));
         assert_eq!(wait(attempts, start.plus(Duration::from_secs(4))), None);
-        assert_eq!(one_more(attempts, start.plus(Duration::from_secs(4))).count, 8);
-        assert_eq!(one_more(attempts, start.plus(LONGEST_LOCK)).count, 8, "a count survives the longest lock");
-        assert_eq!(one_more(attempts, start.plus(QUIET)).count, 1);
-        assert_eq!(one_more_for_good(attempts, start.plus(QUIET)).count, 8);
-        assert_eq!(one_more_for_good(None, start).count, 1);
+        assert_eq!(count_with_decay(attempts, start.plus(Duration::from_secs(4))).count, 8);
+        assert_eq!(count_with_decay(attempts, start.plus(LONGEST_LOCK)).count, 8, "a count survives the longest lock");
+        assert_eq!(count_with_decay(attempts, start.plus(QUIET)).count, 1);
+        assert_eq!(count_without_decay(attempts, start.plus(QUIET)).count, 8);
+        assert_eq!(count_without_decay(None, start).count, 1);
     }
 
     /// Guesses in a day by somebody who makes so many in a row, each as soon as it may be, and then waits to be forgiven.

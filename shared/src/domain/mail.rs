@@ -1,23 +1,23 @@
-//! Mails that are owed. One is written in the same transaction as the change that owes it, so none is lost.
+//! Emails in the outbox. Each is written in the same transaction as the change that it is about, so none is lost.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::client::Client;
-use super::email::{EmailAddress, FoldedAddress};
-use super::id::{MailId, UserId};
+use super::email::{EmailAddress, NormalizedEmail};
+use super::fingerprint::UserAgentFingerprint;
+use super::id::{EmailId, UserId};
 use super::name::UserName;
 use super::user::{FactorSummary, User};
 use crate::clock::Timestamp;
 
-/// An owed mail, kept with the address that it goes to, until it is sent: then it is deleted, so a message
-/// that the queue delivers twice finds nothing to send.
+/// An email in the outbox, stored with the address that it goes to until it is sent: then it is deleted, so a message that the
+/// queue delivers twice finds nothing to send.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct OwedMail {
-    pub id: MailId,
-    pub address: FoldedAddress,
-    pub kind: MailKind,
+pub struct OutboxEmail {
+    pub id: EmailId,
+    pub address: NormalizedEmail,
+    pub kind: EmailKind,
     pub created_at: Timestamp,
     /// How often an emailer took it up.
     #[serde(default)]
@@ -30,62 +30,84 @@ pub struct OwedMail {
     pub claimed_until: Option<Timestamp>,
 }
 
-/// What is owed. Whatever can change until the mail goes out is looked up then, not stored here.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-pub enum MailKind {
-    /// To a new account's owner.
-    ConfirmAddress { user: UserId },
-    /// Somebody asked for another confirmation mail to this address, whether or not an account waits for one.
-    ConfirmationRequested,
-    /// Somebody tried to register with this address, and an account has it.
-    AlreadyRegistered,
-    /// Somebody signed in with a client that the account has not seen. `source_ip` is the gateway's word.
-    NewSignIn { user: UserId, client: Client, source_ip: Option<String>, at: Timestamp },
-    /// The account is gone, so what the mail needs comes along.
-    AccountDeleted { to: EmailAddress, name: UserName },
-    /// Somebody forgot the password of this address, whether or not an account has it.
-    ResetRequested,
-    /// The password is another now. The mail goes to the address of that moment, whoever has it when it leaves.
-    PasswordChanged {
-        to: EmailAddress,
-        name: UserName,
-        /// The second factors that the account has, for the owner to see whether somebody else added one.
-        #[serde(default)]
-        factors: FactorSummary,
-    },
-    /// To the address that an account is to have, to see whether its owner reads there.
-    ChangeAddress { user: UserId, to: EmailAddress },
-    /// To the address that an account had, which can take the change back until then; or not, where the account went back to
-    /// one that it had before.
-    AddressChanged { user: UserId, to: EmailAddress, name: UserName, undo_until: Option<Timestamp> },
-    /// To the address that an account has again.
-    AddressRestored { user: UserId },
-    /// To whom the address belonged at the time, whoever has changed what since.
-    SecondFactorChanged { to: EmailAddress, name: UserName, change: FactorChange },
+/// One row for a variant: what it carries, and its name.
+macro_rules! named {
+    ($(#[$meta:meta])* pub enum $enum:ident { $(
+        $(#[$doc:meta])*
+        $variant:ident $(($inner:ty))? $({ $($(#[$attribute:meta])* $field:ident: $type:ty),* })? $name:literal;
+    )* }) => {
+        $(#[$meta])*
+        pub enum $enum { $($(#[$doc])* $variant $(($inner))? $({ $($(#[$attribute])* $field: $type),* })?,)* }
+
+        impl $enum {
+            #[must_use]
+            pub const fn name(&self) -> &'static str {
+                match self { $(Self::$variant { .. } => $name,)* }
+            }
+        }
+    };
 }
 
-/// What an owner is told of their second factor.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum FactorChange {
-    /// An authenticator app, as the first.
-    Added,
-    /// An authenticator app, beside passkeys.
-    AddedBeside,
-    /// `last` when the password alone signs in from now on.
-    Removed {
-        last: bool,
-    },
-    PasskeyAdded {
-        first: bool,
-    },
-    PasskeyRemoved {
-        last: bool,
-    },
-    /// At a sign-in; how many are left.
-    RecoveryCodeUsed(usize),
-    RecoveryCodesRenewed,
+named! {
+    /// What the email is about. Whatever can change until it goes out is looked up then, not stored here.
+    #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+    #[serde(tag = "kind", rename_all = "snake_case")]
+    pub enum EmailKind {
+        /// To a new account's owner.
+        ConfirmAddress { user: UserId } "confirm_address";
+        /// Somebody asked for another confirmation email to this address, whether or not an account waits for one.
+        ConfirmationRequested "confirmation_requested";
+        /// Somebody tried to register with this address, and an account has it.
+        AlreadyRegistered "already_registered";
+        /// A sign-in with a user agent or from a network that the account has not seen. `source_ip` is the gateway's.
+        NewSignIn { user: UserId, client: UserAgentFingerprint, source_ip: Option<String>, at: Timestamp } "new_sign_in";
+        /// The account is gone, so what the email needs comes along.
+        AccountDeleted { to: EmailAddress, name: UserName } "account_deleted";
+        /// Somebody forgot the password of this address, whether or not an account has it.
+        ResetRequested "reset_requested";
+        /// The password is another now. The email goes to the address of that moment, whichever account has it when it leaves.
+        /// `factors` are for the owner to see whether somebody else added one.
+        PasswordChanged { to: EmailAddress, name: UserName, #[serde(default)] factors: FactorSummary } "password_changed";
+        /// To the address that an account is to have, to see whether its owner reads there.
+        ChangeAddress { user: UserId, to: EmailAddress } "change_address";
+        /// To the address that an account had, which can undo the change until then; or not, where the account went back to one
+        /// that it had before.
+        AddressChanged { user: UserId, to: EmailAddress, name: UserName, undo_until: Option<Timestamp> } "address_changed";
+        /// To the address that an account has again.
+        AddressRestored { user: UserId } "address_restored";
+        /// To the owner of the address at the time, whatever has changed since.
+        SecondFactorChanged { to: EmailAddress, name: UserName, change: FactorChange } "second_factor_changed";
+    }
+}
+
+named! {
+    /// What an owner is told of their second factor. The name is that of the texts as well.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+    #[serde(rename_all = "snake_case")]
+    pub enum FactorChange {
+        /// An authenticator app, as the first.
+        Added "second_factor_added";
+        /// An authenticator app, in addition to passkeys.
+        AddedBeside "second_factor_added";
+        /// `last` when the password alone signs in from now on.
+        Removed { last: bool } "second_factor_removed";
+        PasskeyAdded { first: bool } "passkey_added";
+        PasskeyRemoved { last: bool } "passkey_removed";
+        /// At a sign-in; how many are left.
+        RecoveryCodeUsed(usize) "recovery_code_used";
+        RecoveryCodesRenewed "recovery_codes_renewed";
+    }
+}
+
+impl EmailKind {
+    /// The name in the log: that of the change where a second factor changed.
+    #[must_use]
+    pub const fn log_name(&self) -> &'static str {
+        match self {
+            Self::SecondFactorChanged { change, .. } => change.name(),
+            kind => kind.name(),
+        }
+    }
 }
 
 /// An emailer that dies holds its mail no longer than this; it is longer than the emailer may run.
@@ -101,17 +123,17 @@ pub fn sweep_after(sweeps: u32) -> Duration {
     Duration::from_mins(1 << sweeps.min(6)).min(Duration::from_hours(1))
 }
 
-impl OwedMail {
+impl OutboxEmail {
     /// The mail that tells an owner of a change of their second factor.
     #[must_use]
     pub fn of_factor(user: &User, change: FactorChange, now: Timestamp) -> Self {
-        let kind = MailKind::SecondFactorChanged { to: user.email.clone(), name: user.name.clone(), change };
-        Self::new(user.email.folded(), kind, now)
+        let kind = EmailKind::SecondFactorChanged { to: user.email.clone(), name: user.name.clone(), change };
+        Self::new(user.email.normalized(), kind, now)
     }
 
     #[must_use]
-    pub fn new(address: FoldedAddress, kind: MailKind, now: Timestamp) -> Self {
-        Self { id: MailId::new(now), address, kind, created_at: now, attempts: 0, sweeps: 0, claimed_until: None }
+    pub fn new(address: NormalizedEmail, kind: EmailKind, now: Timestamp) -> Self {
+        Self { id: EmailId::new(now), address, kind, created_at: now, attempts: 0, sweeps: 0, claimed_until: None }
     }
 
     /// Whether an emailer may take it up now.
@@ -135,8 +157,8 @@ mod tests {
     #[test]
     fn a_mail_is_free_until_claimed_and_again_when_the_claim_has_run_out() {
         let now = Timestamp::from_seconds(1_700_000_000);
-        let address = EmailAddress::parse("ada@example.com").unwrap().folded();
-        let mut mail = OwedMail::new(address, MailKind::ConfirmationRequested, now);
+        let address = EmailAddress::parse("ada@example.com").unwrap().normalized();
+        let mut mail = OutboxEmail::new(address, EmailKind::ConfirmationRequested, now);
         assert!(mail.is_free(now));
         mail.claimed_until = Some(now.plus(CLAIM));
         assert!(!mail.is_free(now));

@@ -1,10 +1,10 @@
 //! The rules, without HTTP and without AWS: values that can only be made valid, and decisions as pure functions.
 
 pub mod breached;
-pub mod client;
 pub mod device;
 pub mod email;
 pub mod factor;
+pub mod fingerprint;
 pub mod id;
 pub mod keys;
 pub mod limit;
@@ -13,7 +13,7 @@ pub mod lockout;
 pub mod mail;
 pub mod mailbox;
 pub mod name;
-pub mod origin;
+pub mod network;
 pub mod passkey;
 pub mod password;
 pub mod picture;

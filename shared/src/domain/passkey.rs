@@ -4,6 +4,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine;
@@ -14,10 +15,11 @@ use super::Invalid;
 use super::name::UserName;
 use super::user::User;
 use crate::clock::Timestamp;
-use crate::config::CHALLENGE_LIFE;
 
 /// Passkeys of an account at most: more than a person has devices, and few enough for every list of them.
 pub const PASSKEYS: u32 = 10;
+/// How long a ceremony waits for its authenticator's answer.
+pub const CEREMONY_LIFE: Duration = Duration::from_mins(5);
 
 /// Which of an account's passkeys: the SHA-256 of the credential's id, 43 characters of URL-safe base64.
 ///
@@ -130,7 +132,7 @@ impl Ceremony {
     /// One that asks for a passkey, as whose it is shows only in the answer.
     #[must_use]
     pub fn begin(state: CeremonyState, now: Timestamp) -> Self {
-        Self { state, expires_at: now.plus(CHALLENGE_LIFE), stepped_up: false, epoch: 0 }
+        Self { state, expires_at: now.plus(CEREMONY_LIFE), stepped_up: false, epoch: 0 }
     }
 
     /// One that adds a passkey to the account.

@@ -1,9 +1,10 @@
-//! Passwords: the rules for new ones. They follow NIST SP 800-63B-4 section 3.1.1 and OWASP ASVS 5 chapter 6.2:
+//! Passwords: what is stored of them, and the rules for new ones. These follow NIST SP 800-63B-4 section 3.1.1 and OWASP ASVS 5 chapter 6.2:
 //! length only, no composition rules, none of the commonest, none that the account itself gives away.
 
 use std::str::FromStr;
 
 use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize, Serializer};
 use unicode_normalization::UnicodeNormalization;
 use zeroize::Zeroizing;
 
@@ -54,6 +55,50 @@ impl Password {
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         self.0.expose_secret().as_bytes()
+    }
+}
+
+/// A stored hash: a PHC string of argon2id, which names its own cost.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(transparent)]
+pub struct PasswordHash(SecretString);
+
+impl Serialize for PasswordHash {
+    /// Into the store, the one place it is written to.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.0.expose_secret())
+    }
+}
+
+impl PasswordHash {
+    #[must_use]
+    pub fn new(phc: String) -> Self {
+        Self(phc.into())
+    }
+
+    /// The PHC string.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        self.0.expose_secret()
+    }
+
+    /// All of it but the output.
+    #[must_use]
+    pub fn parameters(&self) -> HashParameters {
+        let text = self.0.expose_secret();
+        HashParameters(text.rsplit_once('$').map_or(text, |(parameters, _)| parameters).to_owned())
+    }
+}
+
+/// What goes into a hash beside the password: algorithm, version, cost and salt, as a PHC string without its output. No secret.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct HashParameters(String);
+
+impl HashParameters {
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
     }
 }
 

@@ -6,7 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::id::{AttemptId, UploadId, UserId};
 use crate::clock::Timestamp;
-use crate::config::UPLOAD_LIFE;
+
+/// How long a presigned upload may be used.
+pub const UPLOAD_LIFE: Duration = Duration::from_mins(5);
 
 /// What an upload may be. The resizer goes by content, not by this.
 pub const CONTENT_TYPES: [&str; 4] = ["image/jpeg", "image/png", "image/webp", "image/gif"];

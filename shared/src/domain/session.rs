@@ -1,12 +1,25 @@
 //! Sessions and the rotation of their refresh tokens.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use super::factor::Method;
+use super::fingerprint::FingerprintHash;
 use super::id::{SessionId, UserId};
 use super::user::User;
 use crate::clock::Timestamp;
-use crate::config::{RECENT_SIGN_IN, REFRESH_IDLE_LIFE, REFRESH_REUSE_INTERVAL, SESSION_LIFE};
+
+/// How long an access token lives.
+pub const ACCESS_TOKEN_LIFE: Duration = Duration::from_mins(10);
+/// How long a session lives without a refresh.
+pub const REFRESH_IDLE_LIFE: Duration = Duration::from_hours(30 * 24);
+/// How long a session lives in all.
+pub const SESSION_LIFE: Duration = Duration::from_hours(90 * 24);
+/// How long after its rotation a refresh token still gets the current pair.
+pub const REFRESH_REUSE_INTERVAL: Duration = Duration::from_secs(10);
+/// How long a proof of identity serves routes that change or end an account (RFC 9470).
+pub const RECENT_SIGN_IN: Duration = Duration::from_mins(15);
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Session {
@@ -80,6 +93,12 @@ impl Session {
         }
     }
 
+    /// The fingerprint of the sign-in that the session began with.
+    #[must_use]
+    pub fn fingerprint(&self) -> FingerprintHash {
+        FingerprintHash::of(self.user, self.user_agent.as_deref(), self.source_ip.as_deref())
+    }
+
     /// When the session ends unless it is refreshed before: 30 days idle, 90 days in all.
     #[must_use]
     pub fn ends_at(&self) -> Timestamp {
@@ -134,6 +153,26 @@ impl Session {
         self.reauthenticated.map_or(self.signed_in_at, |proof| proof.at.max(self.signed_in_at))
     }
 
+    /// The `amr` of its access tokens: methods of authentication by their names in RFC 8176, 2, those of the sign-in and of the
+    /// last step-up. A recovery code is none of the one-time passwords that the RFC means by `otp`. A passkey proves possession
+    /// of a key by a user who was there; whether hardware holds that key is not known, so it is neither `hwk` nor `swk`.
+    #[must_use]
+    pub fn amr(&self) -> Vec<&'static str> {
+        let again = self.reauthenticated;
+        let second = [self.second_factor, again.and_then(|proof| proof.second_factor)];
+        let password = !self.without_password || again.is_some_and(|proof| proof.second_factor.is_none());
+        [
+            (password, "pwd"),
+            (second.contains(&Some(Method::Totp)), "otp"),
+            (second.contains(&Some(Method::Passkey)), "pop"),
+            (second.contains(&Some(Method::Passkey)), "user"),
+            (second.iter().any(Option::is_some), "mfa"),
+        ]
+        .into_iter()
+        .filter_map(|(used, name)| used.then_some(name))
+        .collect()
+    }
+
     /// Whether the user proved who they are within [`RECENT_SIGN_IN`], by whichever factor.
     #[must_use]
     pub fn is_fresh(&self, now: Timestamp) -> bool {
@@ -160,14 +199,12 @@ fn is_forgiven(rotated_at: Option<Timestamp>, now: Timestamp) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use proptest::prelude::*;
 
     use super::*;
     use crate::domain::email::EmailAddress;
     use crate::domain::name::UserName;
-    use crate::hashing::PasswordHash;
+    use crate::domain::password::PasswordHash;
 
     const START: Timestamp = Timestamp::from_seconds(1_700_000_000);
 

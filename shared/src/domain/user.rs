@@ -5,16 +5,17 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::client::Fingerprint;
-use super::email::{EmailAddress, FoldedAddress};
+use super::email::{EmailAddress, NormalizedEmail};
+use super::fingerprint::FingerprintHash;
 use super::id::UserId;
+use super::link::{CONFIRMATION_LIFE, UNDO_LIFE};
 use super::name::UserName;
-use super::passkey::{Passkey, PasskeyId};
+use super::password::PasswordHash;
 use super::picture::PictureState;
-use super::recovery::RecoverySet;
 use crate::clock::Timestamp;
-use crate::config::{CONFIRMATION_LIFE, UNDO_LIFE};
-use crate::hashing::PasswordHash;
+
+/// How long an account waits for its confirmation unless `UNCONFIRMED_DAYS` says otherwise.
+pub const UNCONFIRMED_LIFE: Duration = Duration::from_hours(14 * 24);
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct User {
@@ -45,9 +46,9 @@ pub struct User {
     /// A session made under an older epoch is over: adding one here signs out everywhere.
     #[serde(default)]
     pub session_epoch: u32,
-    /// What the owner signed in with: a sign-in from anything else is told of by mail.
+    /// What the owner signed in with and from where: the owner is emailed about a sign-in with anything else.
     #[serde(default)]
-    pub known_clients: Vec<Fingerprint>,
+    pub known_clients: Vec<FingerprintHash>,
     /// Whether the owner is told even of the first client that is remembered: the account was taken back, or others ended,
     /// since it was created, so that client may be a thief's.
     #[serde(default)]
@@ -71,17 +72,17 @@ pub struct User {
     /// When the session signed in that asked for it.
     #[serde(default)]
     pub email_asked_by_sign_in_at: Option<Timestamp>,
-    /// Addresses of the last week, which can take a change back and are kept for this account.
+    /// Addresses of the last week, which can undo a change and are reserved for this account.
     #[serde(default)]
     pub former_emails: Vec<FormerEmail>,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
 }
 
-/// An address that the account had, kept from others until then.
+/// An address that the account had, reserved for it until then.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FormerEmail {
-    pub address: FoldedAddress,
+    pub address: NormalizedEmail,
     pub until: Timestamp,
     /// When the session signed in that asked to leave the address. Whoever takes the change back says that this was not
     /// they, so no second factor is theirs that came with that session or later.
@@ -89,8 +90,8 @@ pub struct FormerEmail {
     pub left_by_sign_in_at: Option<Timestamp>,
 }
 
-/// How many addresses are kept for an account at most. Whoever changes more often in a week waits: each keeps an address
-/// from everybody else.
+/// How many addresses are reserved for an account at most. An account that changes more often in a week waits: each of them is
+/// an address that no other account can have.
 const FORMER_EMAILS: usize = 3;
 /// Changes of the address are asked for at most this often: each sends a mail to an address of the asker's choice.
 const ASK_AGAIN: Duration = Duration::from_mins(1);
@@ -162,34 +163,34 @@ impl User {
     #[must_use]
     pub fn wait_for_address_change(&self, now: Timestamp) -> Option<Duration> {
         let again = self.email_asked_at.map(|asked_at| asked_at.plus(ASK_AGAIN));
-        let kept: Vec<Timestamp> = self.kept_emails(now).map(|former| former.until).collect();
-        let room = kept.iter().min().copied().filter(|_| kept.len() >= FORMER_EMAILS);
+        let reserved: Vec<Timestamp> = self.reserved_emails(now).map(|former| former.until).collect();
+        let room = reserved.iter().min().copied().filter(|_| reserved.len() >= FORMER_EMAILS);
         let until = [again, room].into_iter().flatten().max()?;
         (now < until).then(|| until.since(now))
     }
 
     /// The former addresses once this account moves from its address to `to`, now.
     ///
-    /// Back to a former address nothing is kept that came after it, the present address included: otherwise a thief who moved
-    /// the account once could take it back from its owner for a week.
+    /// Back to a former address nothing stays reserved that came after it, the present address included: otherwise a thief
+    /// who moved the account once could take it back from its owner for a week.
     #[must_use]
-    pub fn former_emails_after(&self, to: &FoldedAddress, now: Timestamp) -> Vec<FormerEmail> {
-        if self.kept_emails(now).any(|former| former.address == *to) {
+    pub fn former_emails_after(&self, to: &NormalizedEmail, now: Timestamp) -> Vec<FormerEmail> {
+        if self.reserved_emails(now).any(|former| former.address == *to) {
             return self.former_emails_before(to, now);
         }
         let left = FormerEmail {
-            address: self.email.folded(),
+            address: self.email.normalized(),
             until: now.plus(UNDO_LIFE),
             left_by_sign_in_at: self.email_asked_by_sign_in_at,
         };
-        self.kept_emails(now).cloned().chain([left]).collect()
+        self.reserved_emails(now).cloned().chain([left]).collect()
     }
 
     /// The former addresses that the account left before it left `address`. They outrank it: each of them may still take the
     /// account back from it.
     #[must_use]
-    pub fn former_emails_before(&self, address: &FoldedAddress, now: Timestamp) -> Vec<FormerEmail> {
-        self.kept_emails(now).take_while(|former| former.address != *address).cloned().collect()
+    pub fn former_emails_before(&self, address: &NormalizedEmail, now: Timestamp) -> Vec<FormerEmail> {
+        self.reserved_emails(now).take_while(|former| former.address != *address).cloned().collect()
     }
 
     /// How an account is proved that waits for it, other than by the plain link: whether only a password chosen through the
@@ -208,45 +209,20 @@ impl User {
     }
 
     fn has_address_of(&self, admin: Option<&EmailAddress>) -> bool {
-        admin.is_some_and(|admin| self.email.folded() == admin.folded())
-    }
-
-    /// What of the account's second factors is its owner's beyond doubt, for whoever takes a change back to this address.
-    #[must_use]
-    pub fn trusted_factors<'a>(
-        &self,
-        address: &FoldedAddress,
-        recovery: Option<&RecoverySet>,
-        passkeys: &'a [Passkey],
-    ) -> TrustedFactors<'a> {
-        let from = self.distrusted_from(address);
-        let trusted = |at: Timestamp| from.is_none_or(|from| at < from);
-        let totp = self.totp_since.is_some_and(trusted);
-        let passkeys: Vec<_> =
-            passkeys.iter().filter(|passkey| trusted(passkey.created_at)).map(|passkey| &passkey.id).collect();
-        // Without a factor they stand in for nothing.
-        let recovery = (totp || !passkeys.is_empty()) && recovery.is_some_and(|set| trusted(set.created_at));
-        TrustedFactors { totp, passkeys, recovery }
+        admin.is_some_and(|admin| self.email.normalized() == admin.normalized())
     }
 
     /// From when on second factors are in doubt; `None` when none is. A thief may sign in again between adding one and
     /// moving, so it is a week before that sign-in: within a week an owner may not have read the mail about it.
-    fn distrusted_from(&self, address: &FoldedAddress) -> Option<Timestamp> {
+    #[must_use]
+    pub fn distrusted_from(&self, address: &NormalizedEmail) -> Option<Timestamp> {
         let left = self.former_emails.iter().find(|former| former.address == *address)?;
         left.left_by_sign_in_at.map(|at| at.minus(UNDO_LIFE))
     }
 
-    fn kept_emails(&self, now: Timestamp) -> impl Iterator<Item = &FormerEmail> {
+    fn reserved_emails(&self, now: Timestamp) -> impl Iterator<Item = &FormerEmail> {
         self.former_emails.iter().filter(move |former| now < former.until)
     }
-}
-
-/// Those of an account's second factors that are its owner's beyond doubt.
-#[derive(Debug, Default)]
-pub struct TrustedFactors<'a> {
-    pub totp: bool,
-    pub passkeys: Vec<&'a PasskeyId>,
-    pub recovery: bool,
 }
 
 /// Which second factors an account has, for its owner to recognise them.

@@ -19,28 +19,21 @@ use axum::response::{IntoResponse, Response};
 use lambda_http::request::RequestContext;
 use serde::Serialize;
 use tower_http::catch_panic::CatchPanicLayer;
-use tracing::{Instrument, Span, field};
+use tracing::{Instrument, field};
 use utoipa::ToSchema;
 
-use super::Route;
 use super::body::MAX_BODY;
-use super::limit::Gate;
+use super::caller::RequestInfo;
+use super::limit::{Gate, seconds};
 use crate::App;
 use crate::domain::limit::Limit;
 use crate::error::{Causes, Code, Error, FieldError};
 
+const X_FRONT_SECRET: HeaderName = HeaderName::from_static("x-front-secret");
+/// Set by the front over whatever the client sent, and believed only together with the front's secret.
+const X_VIEWER_ADDRESS: HeaderName = HeaderName::from_static("x-viewer-address");
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
-
-/// The facts of a request that API Gateway vouches for, and the client's own word on what it is.
-#[derive(Debug, Clone)]
-pub struct Facts {
-    pub request_id: String,
-    /// From the gateway's `sourceIp`, never from a header.
-    pub source_ip: Option<IpAddr>,
-    /// What the client says it is, shortened.
-    pub user_agent: Option<String>,
-}
 
 /// Any answer outside 2xx (RFC 9457).
 #[derive(Debug, Serialize, ToSchema)]
@@ -105,27 +98,31 @@ impl Error {
     }
 }
 
-/// A wait in whole seconds, rounded up: a client that waits this long finds it over.
-pub(super) fn seconds(wait: Duration) -> u64 {
-    wait.as_millis().div_ceil(1000).max(1).try_into().unwrap_or(u64::MAX)
-}
-
 /// Wraps a function's routes with everything that all answers have in common.
-pub fn finish(router: Router<App>, route: &Route, app: App) -> Router {
-    let Route { name, methods, limit, .. } = *route;
+pub fn finish(router: Router<App>, name: &'static str, methods: &[&str], limit: Option<Limit>, app: App) -> Router {
+    let takes_any = methods.is_empty();
+    let allow: Arc<str> = methods.join(", ").into();
+    let not_allowed = move || Error::MethodNotAllowed { allow: allow.to_string() };
+    let head_not_allowed = not_allowed.clone();
     router
         .fallback(async || Error::NotFound)
-        .method_not_allowed_fallback(async move || Error::MethodNotAllowed { allow: methods.join(", ") })
+        .method_not_allowed_fallback(move || std::future::ready(not_allowed()))
         .with_state(app.clone())
         // Axum answers HEAD with GET's handler, and HEAD must never change anything.
-        .layer(middleware::from_fn(async move |request: Request, next: Next| {
-            if request.method() == Method::HEAD && !methods.is_empty() {
-                return Error::MethodNotAllowed { allow: methods.join(", ") }.into_response();
+        .layer(middleware::from_fn(move |request: Request, next: Next| {
+            let refusal = if request.method() == Method::HEAD && !takes_any {
+                Some(head_not_allowed())
+            } else if content_length(&request).is_some_and(|length| length > MAX_BODY) {
+                Some(Error::PayloadTooLarge)
+            } else {
+                None
+            };
+            async move {
+                match refusal {
+                    Some(error) => error.into_response(),
+                    None => next.run(request).await,
+                }
             }
-            if content_length(&request).is_some_and(|length| length > MAX_BODY) {
-                return Error::PayloadTooLarge.into_response();
-            }
-            next.run(request).await
         }))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(middleware::from_fn_with_state((app, name, limit), conclude))
@@ -146,22 +143,30 @@ async fn conclude(
     mut request: Request,
     next: Next,
 ) -> Response {
-    let facts = facts(&request);
+    let mut info = request_info(&request);
+    let came_through = app.config.front.as_ref().is_none_or(|front| {
+        let sent = request.headers().get(X_FRONT_SECRET).is_some_and(|secret| front.sends(secret.as_bytes()));
+        if sent {
+            info.source_ip = viewer_address(request.headers());
+        }
+        sent
+    });
     let span = tracing::info_span!(
         "request",
         "faas.name" = function,
-        "trace.id" = facts.request_id,
+        "trace.id" = info.request_id,
         "http.request.method" = %request.method(),
         "url.path" = request.uri().path(),
-        "source.ip" = facts.source_ip.map(field::display),
+        "source.ip" = info.source_ip.map(field::display),
+        "user_agent.original" = info.user_agent,
         "user.id" = field::Empty,
     );
-    let request_id = facts.request_id.clone();
-    request.extensions_mut().insert(facts);
+    let request_id = info.request_id.clone();
+    request.extensions_mut().insert(info);
     let gate = limit.map(|limit| Gate::open(limit, &mut request));
     async move {
         let began = app.clock.now();
-        let mut response = next.run(request).await;
+        let mut response = if came_through { next.run(request).await } else { Error::NotFound.into_response() };
         if let Some(Failed(error)) = response.extensions_mut().remove::<Failed>() {
             log_failure(&error);
             give_body(&mut response, &error, &request_id);
@@ -181,7 +186,12 @@ async fn conclude(
     .await
 }
 
-fn facts(request: &Request) -> Facts {
+/// The client's address as the front says it.
+fn viewer_address(headers: &HeaderMap) -> Option<IpAddr> {
+    headers.get(X_VIEWER_ADDRESS)?.to_str().ok()?.parse().ok()
+}
+
+fn request_info(request: &Request) -> RequestInfo {
     let (request_id, source_ip) = match request.extensions().get::<RequestContext>() {
         Some(RequestContext::ApiGatewayV2(context)) => (context.request_id.clone(), context.http.source_ip.clone()),
         _ => (None, None),
@@ -190,16 +200,11 @@ fn facts(request: &Request) -> Facts {
         .headers()
         .get(USER_AGENT)
         .map(|agent| String::from_utf8_lossy(agent.as_bytes()).chars().take(200).collect());
-    Facts {
+    RequestInfo {
         request_id: request_id.unwrap_or_default(),
         source_ip: source_ip.and_then(|ip| ip.parse().ok()),
         user_agent,
     }
-}
-
-/// Records on the request's span who is calling, so every later line in the log says so.
-pub(super) fn record_caller(user: impl std::fmt::Display) {
-    Span::current().record("user.id", field::display(user));
 }
 
 fn log_failure(error: &Error) {
@@ -268,17 +273,17 @@ fn add_headers(headers: &mut HeaderMap, request_id: &str) {
     }
 }
 
-/// A JSON answer. Its content type names the charset, as the contract has it.
+/// A JSON response. Its content type names the charset.
 #[derive(Debug)]
-pub struct Answer<T>(pub StatusCode, pub T);
+pub struct JsonResponse<T>(pub StatusCode, pub T);
 
-impl<T> Answer<T> {
+impl<T> JsonResponse<T> {
     pub const fn ok(body: T) -> Self {
         Self(StatusCode::OK, body)
     }
 }
 
-impl<T: Serialize> IntoResponse for Answer<T> {
+impl<T: Serialize> IntoResponse for JsonResponse<T> {
     fn into_response(self) -> Response {
         const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
         match serde_json::to_vec(&self.1) {

@@ -4,6 +4,7 @@ use axum::extract::{FromRequest, Request};
 use axum::http::header::CONTENT_TYPE;
 use serde::de::{DeserializeOwned, Deserializer};
 
+use super::{HandlerArgument, Needs};
 use crate::error::{Error, FieldError, Result};
 
 /// The largest body that any route takes, in bytes.
@@ -25,6 +26,10 @@ pub struct JsonOrForm<T>(pub T);
 #[derive(Debug)]
 pub struct Form<T>(pub T);
 
+impl<T> HandlerArgument for Form<T> {
+    const NEEDS: Needs = Needs::NOTHING;
+}
+
 impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Form<T> {
     type Rejection = Error;
 
@@ -37,6 +42,10 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Form<T> {
     }
 }
 
+impl<T> HandlerArgument for Json<T> {
+    const NEEDS: Needs = Needs::NOTHING;
+}
+
 impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
     type Rejection = Error;
 
@@ -46,6 +55,10 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
         }
         parse_json(&read(request).await?).map(Self)
     }
+}
+
+impl<T> HandlerArgument for OptionalJson<T> {
+    const NEEDS: Needs = Needs::NOTHING;
 }
 
 impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for OptionalJson<T> {
@@ -60,6 +73,10 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for OptionalJson<T> {
             (false, false) => Err(Error::UnsupportedMediaType("application/json")),
         }
     }
+}
+
+impl<T> HandlerArgument for JsonOrForm<T> {
+    const NEEDS: Needs = Needs::NOTHING;
 }
 
 impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonOrForm<T> {

@@ -1,5 +1,7 @@
 //! Who is calling. A handler's signature says who may call it by taking one of these.
 
+use std::net::IpAddr;
+
 use axum::extract::{FromRequestParts, OptionalFromRequestParts};
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
@@ -7,16 +9,28 @@ use axum::http::request::Parts;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use secrecy::{ExposeSecret, SecretString};
+use tracing::{Span, field};
 
-use super::answer::{Facts, record_caller};
+use super::{HandlerArgument, Needs};
 use crate::App;
 use crate::clock::Timestamp;
-use crate::config::RECENT_SIGN_IN;
-use crate::domain::session::Session;
+use crate::domain::id::{SessionId, UserId};
+use crate::domain::session::{RECENT_SIGN_IN, Session};
 use crate::domain::user::User;
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
+use crate::store::Store;
 use crate::telemetry::audit::Event;
 use crate::tokens::access;
+
+/// What API Gateway vouches for of a request, and the user agent that it claims.
+#[derive(Debug, Clone)]
+pub struct RequestInfo {
+    pub request_id: String,
+    /// From the gateway's `sourceIp`, never from a header.
+    pub source_ip: Option<IpAddr>,
+    /// What the client says it is, shortened.
+    pub user_agent: Option<String>,
+}
 
 /// Someone with a valid access token of a session that is not over.
 #[derive(Debug)]
@@ -47,22 +61,53 @@ pub struct IntrospectionClient {
     pub id: String,
 }
 
+/// What finding out who sent an access token needs. The keys that check tokens are read by every function.
+const SIGNED_IN: Needs = Needs {
+    errors: &[Code::Unauthenticated, Code::InvalidToken],
+    grants: Store::USER_AND_SESSION,
+    credentials: Some("access_token"),
+};
+const RECENTLY_SIGNED_IN: Needs =
+    Needs { errors: &[Code::Unauthenticated, Code::InvalidToken, Code::ReauthenticationRequired], ..SIGNED_IN };
+
+impl HandlerArgument for CurrentUser {
+    const NEEDS: Needs = SIGNED_IN;
+}
+
+impl HandlerArgument for Admin {
+    const NEEDS: Needs = Needs { errors: &[Code::Unauthenticated, Code::InvalidToken, Code::Forbidden], ..SIGNED_IN };
+}
+
+impl HandlerArgument for RecentlySignedIn {
+    const NEEDS: Needs = RECENTLY_SIGNED_IN;
+}
+
+impl HandlerArgument for ProvesSecondFactor {
+    const NEEDS: Needs = RECENTLY_SIGNED_IN;
+}
+
+impl HandlerArgument for IntrospectionClient {
+    const NEEDS: Needs =
+        Needs { errors: &[Code::InvalidClient], credentials: Some("introspection_client"), ..Needs::NOTHING };
+}
+
+impl HandlerArgument for RequestInfo {
+    const NEEDS: Needs = Needs::NOTHING;
+}
+
+impl HandlerArgument for Bearer {
+    const NEEDS: Needs = Needs { credentials: Some("refresh_token"), ..Needs::NOTHING };
+}
+
 impl FromRequestParts<App> for CurrentUser {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
         let now = app.clock.now();
         let claims = access::verify(app, bearer(&parts.headers)?.ok_or(Error::Unauthenticated)?, now).await?;
-        let (user, session) = app.store().user_and_session(claims.sub, claims.sid).await?;
-        let (Some(user), Some(session)) = (user, session) else {
-            return Err(Error::InvalidToken);
-        };
-        if !session.is_live(&user, now) {
-            return Err(Error::InvalidToken);
-        }
-        record_caller(user.id);
-        // What the table says, and not the token's `auth_time`: a step-up counts at once.
-        Ok(Self { user, signed_in_at: session.signed_in_at, session })
+        let caller = Self::read(app, claims.sub, claims.sid, now).await?;
+        record_caller(caller.user.id);
+        Ok(caller)
     }
 }
 
@@ -97,6 +142,22 @@ impl FromRequestParts<App> for ProvesSecondFactor {
 const REAUTHENTICATE: Error = Error::ReauthenticationRequired { max_age: RECENT_SIGN_IN };
 
 impl CurrentUser {
+    /// What the table says, and not the token's `auth_time`: a step-up counts at once.
+    async fn read(app: &App, user: UserId, session: SessionId, now: Timestamp) -> Result<Self> {
+        let (user, session) = app.store().user_and_session(user, session).await?;
+        let live = user.zip(session).filter(|(user, session)| session.is_live(user, now));
+        let (user, session) = live.ok_or(Error::InvalidToken)?;
+        Ok(Self { signed_in_at: session.signed_in_at, user, session })
+    }
+
+    /// The account and the session as they are now, after a write whose condition did not hold.
+    ///
+    /// # Errors
+    /// [`Error::InvalidToken`] when the session has ended; otherwise only when the table cannot be read.
+    pub async fn reread(&self, app: &App) -> Result<Self> {
+        Self::read(app, self.user.id, self.session.id, app.clock.now()).await
+    }
+
     /// For routes of which only a part asks for a recent sign-in.
     ///
     /// # Errors
@@ -125,6 +186,11 @@ impl FromRequestParts<App> for IntrospectionClient {
     }
 }
 
+/// Records on the request's span who is calling, so every later line in the log says so.
+fn record_caller(user: impl std::fmt::Display) {
+    Span::current().record("user.id", field::display(user));
+}
+
 /// Basic credentials (RFC 7617).
 fn basic(headers: &HeaderMap) -> Option<(String, SecretString)> {
     let (scheme, encoded) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
@@ -139,7 +205,7 @@ fn form_decoded(text: &str) -> String {
     form_urlencoded::parse(text.as_bytes()).next().map(|(name, _)| name.into_owned()).unwrap_or_default()
 }
 
-impl<S: Send + Sync> FromRequestParts<S> for Facts {
+impl<S: Send + Sync> FromRequestParts<S> for RequestInfo {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {

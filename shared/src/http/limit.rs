@@ -1,23 +1,25 @@
-//! Limits by the address of origin: a route that has one says so in its `ROUTE`, and its handler takes [`Limited`].
+//! Limits by client network: a route that has one says so in its `ROUTE`, and its handler takes [`Limited`].
 
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use axum::extract::{FromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::answer::{Facts, seconds};
+use super::caller::RequestInfo;
+use super::{HandlerArgument, Needs};
 use crate::App;
 use crate::app::ATTEMPT;
 use crate::domain::limit::{Limit, Standing};
-use crate::domain::origin::Origin;
+use crate::domain::network::ClientNetwork;
 use crate::error::{Causes, Error, Result};
 use crate::telemetry::audit::Event;
 
 const RATELIMIT: HeaderName = HeaderName::from_static("ratelimit");
 const RATELIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 
-/// The limit of a request's route, and where its origin stands once that is known.
+/// The limit of a request's route, and the count of its client network once that is known.
 #[derive(Debug, Clone)]
 pub(super) struct Gate {
     limit: Limit,
@@ -49,13 +51,22 @@ impl Gate {
     }
 }
 
+/// A wait in whole seconds, rounded up: a client that waits this long finds it over.
+pub(super) fn seconds(wait: Duration) -> u64 {
+    wait.as_millis().div_ceil(1000).max(1).try_into().unwrap_or(u64::MAX)
+}
+
 /// A request that counts against its route's limit. The handler counts it before it does anything that lasts, and at
 /// the same time as its first read where it has one.
 #[derive(Clone)]
 pub struct Limited {
     app: App,
     gate: Gate,
-    origin: Option<Origin>,
+    network: Option<ClientNetwork>,
+}
+
+impl HandlerArgument for Limited {
+    const NEEDS: Needs = Needs::NOTHING;
 }
 
 impl FromRequestParts<App> for Limited {
@@ -63,9 +74,9 @@ impl FromRequestParts<App> for Limited {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
         let gate = parts.extensions.get::<Gate>().cloned().ok_or_else(|| Error::internal("the route has no limit"))?;
-        let facts = parts.extensions.get::<Facts>();
-        let origin = facts.and_then(|facts| facts.source_ip).map(Origin::of);
-        Ok(Self { app: app.clone(), gate, origin })
+        let info = parts.extensions.get::<RequestInfo>();
+        let network = info.and_then(|info| info.source_ip).map(ClientNetwork::of);
+        Ok(Self { app: app.clone(), gate, network })
     }
 }
 
@@ -83,8 +94,8 @@ impl Limited {
         let now = self.app.clock.now();
         let window = rate.window_at(now);
         let counting = async {
-            let origin = self.origin.ok_or_else(|| Error::internal("the gateway named no source address"))?;
-            self.app.store().count_request(limit, origin, window).await
+            let network = self.network.ok_or_else(|| Error::internal("the gateway named no source address"))?;
+            self.app.store().count_request(limit, network, window).await
         };
         // A counter that takes longer than one attempt counts as failed: it must not hold up what it protects.
         let counted = tokio::time::timeout(ATTEMPT, counting).await;

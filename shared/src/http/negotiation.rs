@@ -5,6 +5,7 @@
 //! the same the answer is JSON, as programs that name nothing expect, unless HTML is named. A range that cannot be read
 //! counts as if it were not there. `*` alone and a weight of `.2` are read, because Java's own client sends them.
 
+use super::{HandlerArgument, Needs};
 use std::convert::Infallible;
 
 use axum::extract::FromRequestParts;
@@ -149,12 +150,20 @@ fn accept(headers: &HeaderMap) -> String {
     values.join(",")
 }
 
+impl HandlerArgument for WantsHtml {
+    const NEEDS: Needs = Needs::NOTHING;
+}
+
 impl<S: Send + Sync> FromRequestParts<S> for WantsHtml {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
         Ok(Self(wants_html(&accept(&parts.headers))))
     }
+}
+
+impl HandlerArgument for PrefersJsonByName {
+    const NEEDS: Needs = Needs::NOTHING;
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for PrefersJsonByName {

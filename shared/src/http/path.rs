@@ -5,11 +5,16 @@ use std::str::FromStr;
 use axum::extract::{FromRequestParts, Path};
 use axum::http::request::Parts;
 
+use super::{HandlerArgument, Needs};
 use crate::error::{Error, Result};
 
 /// The one variable of a path, `{id}`; `None` when what stands there is no id, and so names nothing.
 #[derive(Debug)]
 pub struct PathId<T>(pub Option<T>);
+
+impl<T> HandlerArgument for PathId<T> {
+    const NEEDS: Needs = Needs::NOTHING;
+}
 
 impl<S: Send + Sync, T: FromStr> FromRequestParts<S> for PathId<T> {
     type Rejection = Error;

@@ -8,11 +8,16 @@ use serde::de::DeserializeOwned;
 
 use super::body::deserialize;
 use super::fields::Fields;
+use super::{HandlerArgument, Needs};
 use crate::error::{Error, Result};
 
 /// The query string. Unknown and repeated parameters are refused.
 #[derive(Debug)]
 pub struct Query<T>(pub T);
+
+impl<T> HandlerArgument for Query<T> {
+    const NEEDS: Needs = Needs::NOTHING;
+}
 
 impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
     type Rejection = Error;
@@ -46,6 +51,10 @@ impl MailedToken {
         let token = fields.required("token", self.0, Ok);
         fields.finish(token)
     }
+}
+
+impl HandlerArgument for MailedToken {
+    const NEEDS: Needs = Needs::NOTHING;
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for MailedToken {

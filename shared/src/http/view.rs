@@ -70,8 +70,9 @@ impl UserView {
 
     #[must_use]
     pub fn listed(user: ListedUser, app: &App) -> Self {
-        let urls = user.picture.shown.as_ref().map(|shown| {
-            let url = |size| format!("{}/{}", app.config.pictures.base_url, shown.key(user.id, size));
+        let shown = user.picture.shown.as_ref().zip(app.config.pictures.base_url.as_ref());
+        let urls = shown.map(|(shown, base_url)| {
+            let url = |size| format!("{base_url}/{}", shown.key(user.id, size));
             PictureUrls { small: url(64), medium: url(256), large: url(512) }
         });
         let (status, reason) = match user.picture.status(app.clock.now()) {

@@ -1,4 +1,4 @@
-//! Who has an address, and moving an account from one to another. An address that an account left is kept for it for a
+//! Who has an address, and moving an account from one to another. An address that an account left is reserved for it for a
 //! week, so that a thief cannot give it to somebody else while its owner may take the change back.
 
 use aws_sdk_dynamodb::types::TransactWriteItem;
@@ -6,21 +6,19 @@ use serde::{Deserialize, Serialize};
 
 use super::factors::same_factors;
 use super::revocation::revoke_all;
-use super::users::{LAPSE, PROFILE, address_key, user_key};
+use super::schema::{LAPSE, OWNER, PROFILE, address_key, user_key};
 use super::{Item, Store, delete, if_condition_held, n, put, s, to_item, update, value};
 use crate::clock::Timestamp;
-use crate::domain::email::{EmailAddress, FoldedAddress};
+use crate::domain::email::{EmailAddress, NormalizedEmail};
+use crate::domain::factor::{StoredFactors, TrustedFactors};
 use crate::domain::id::UserId;
 use crate::domain::link::LinkHash;
-use crate::domain::mail::OwedMail;
+use crate::domain::mail::OutboxEmail;
 use crate::domain::name::UserName;
-use crate::domain::passkey::Passkey;
-use crate::domain::recovery::RecoverySet;
+use crate::domain::password::{HashParameters, PasswordHash};
 use crate::domain::user::{FormerEmail, User};
 use crate::error::{Causes, Error, Result};
-use crate::hashing::{HashParameters, PasswordHash};
-
-pub(super) const OWNER: &str = "OWNER";
+use crate::grant::{ADDRESSES, DELETE, GET, Grant, Grants, PUT, UPDATE, USERS};
 
 #[derive(Serialize, Deserialize)]
 pub(super) struct Owner {
@@ -41,27 +39,56 @@ impl Owner {
     }
 }
 
+/// A change of an account's address that a session asks for, with a new name if there is one.
+#[derive(Debug, Clone, Copy)]
+pub struct AddressRequest<'a> {
+    pub user: &'a User,
+    /// When the session signed in.
+    pub signed_in_at: Timestamp,
+    pub to: &'a EmailAddress,
+    pub name: Option<&'a UserName>,
+    /// To the new address.
+    pub mail: &'a OutboxEmail,
+}
+
+/// The way back to an address that is reserved for an account.
+#[derive(Debug, Clone, Copy)]
+pub struct AddressRestoration<'a> {
+    pub user: &'a User,
+    pub stored: StoredFactors<'a>,
+    pub to: &'a EmailAddress,
+    /// In the place of the password.
+    pub unusable: &'a PasswordHash,
+    pub link: &'a LinkHash,
+    /// To the address that the account has again.
+    pub mail: &'a OutboxEmail,
+}
+
 impl Store {
+    pub const OWNER_OF: Grants = &[Grant::table(&[GET], &[ADDRESSES])];
+
     /// # Errors
     /// Only when the table cannot be read.
-    pub async fn owner_of(&self, address: &FoldedAddress) -> Result<Option<UserId>> {
+    pub async fn owner_of(&self, address: &NormalizedEmail) -> Result<Option<UserId>> {
         let owner: Option<Owner> = self.get(address_key(address), OWNER).await?;
         Ok(owner.and_then(|owner| owner.account()))
     }
+
+    pub const IS_TAKEN: Grants = &[Grant::table(&[GET], &[ADDRESSES])];
 
     /// Whether a newcomer cannot have the address: an account has it, or it is reserved for one that left it.
     ///
     /// # Errors
     /// Only when the table cannot be read.
-    pub async fn is_taken(&self, address: &FoldedAddress, now: Timestamp) -> Result<bool> {
+    pub async fn is_taken(&self, address: &NormalizedEmail, now: Timestamp) -> Result<bool> {
         let owner: Option<Owner> = self.get(address_key(address), OWNER).await?;
         Ok(owner.is_some_and(|owner| owner.reserved_until.is_none_or(|until| now < until)))
     }
 
-    /// For a transaction: the address becomes the account's, if nobody has it and it is kept for nobody else.
+    /// For a transaction: the address becomes the account's, if no account has it and it is reserved for no other.
     pub(super) fn take_address(
         &self,
-        address: &FoldedAddress,
+        address: &NormalizedEmail,
         user: &User,
         now: Timestamp,
     ) -> Result<TransactWriteItem> {
@@ -80,7 +107,7 @@ impl Store {
     /// item is written whole, so it has to be all that an owner's is.
     pub(super) fn write_parameters(
         &self,
-        address: &FoldedAddress,
+        address: &NormalizedEmail,
         user: UserId,
         hash: &PasswordHash,
     ) -> Result<TransactWriteItem> {
@@ -88,7 +115,7 @@ impl Store {
     }
 
     /// For a transaction: the account no longer has the address, and it is free at once.
-    pub(super) fn leave_address(&self, address: &FoldedAddress, user: UserId) -> Result<TransactWriteItem> {
+    pub(super) fn leave_address(&self, address: &NormalizedEmail, user: UserId) -> Result<TransactWriteItem> {
         let owner = self
             .delete_of(&address_key(address), OWNER)
             .condition_expression("#user = :user AND attribute_not_exists(reserved_until)")
@@ -97,8 +124,8 @@ impl Store {
         delete(owner)
     }
 
-    /// For a transaction: the account no longer has the address, and it is kept for the account until then.
-    fn keep_address(&self, address: &FoldedAddress, user: UserId, until: Timestamp) -> Result<TransactWriteItem> {
+    /// For a transaction: the account no longer has the address, and it is reserved for the account until then.
+    fn reserve_address(&self, address: &NormalizedEmail, user: UserId, until: Timestamp) -> Result<TransactWriteItem> {
         let mut item =
             to_item(address_key(address), OWNER, &Owner { user, reserved_until: Some(until), hash_parameters: None })?;
         item.insert("ttl".into(), n(until.seconds()));
@@ -115,11 +142,11 @@ impl Store {
         put(owner)
     }
 
-    /// Frees an address that is kept for the account, if it still is.
+    /// Frees an address that is reserved for the account, if it still is.
     ///
     /// # Errors
     /// Only when the table cannot be written.
-    pub(super) async fn free_kept_address(&self, address: &FoldedAddress, user: UserId) -> Result<()> {
+    pub(super) async fn free_reserved_address(&self, address: &NormalizedEmail, user: UserId) -> Result<()> {
         let delete = self
             .db
             .delete_item()
@@ -132,21 +159,16 @@ impl Store {
         if_condition_held(delete.send().await).map(|_| ())
     }
 
+    pub const REQUEST_ADDRESS: Grants = &[Grant::table(&[UPDATE], &[USERS]), Grant::table(&[PUT], &[ADDRESSES])];
+
     /// Notes the address that an account is to have, with the mail to it and a new name if there is one. Whether somebody
     /// has the address is not looked at, so it cannot be told. `false` when the account is gone, or its epoch or the
     /// time of its last wish is another than was read.
     ///
     /// # Errors
     /// Only when the table cannot be written.
-    pub async fn request_address(
-        &self,
-        user: &User,
-        signed_in_at: Timestamp,
-        to: &EmailAddress,
-        name: Option<&UserName>,
-        mail: &OwedMail,
-        now: Timestamp,
-    ) -> Result<bool> {
+    pub async fn request_address(&self, request: &AddressRequest<'_>, now: Timestamp) -> Result<bool> {
+        let AddressRequest { user, signed_in_at, to, name, mail } = *request;
         let mut set = String::from(
             "SET pending_email = :to, email_asked_at = :now, email_asked_by_sign_in_at = :sign_in, updated_at = :now",
         );
@@ -169,10 +191,13 @@ impl Store {
             condition.push_str(" AND attribute_not_exists(email_asked_at)");
         }
         change = change.update_expression(set).condition_expression(condition);
-        self.transact(vec![update(change)?, self.put_new(Self::mail_item(mail)?)?]).await
+        self.transact(vec![update(change)?, self.put_new(Self::email_item(mail)?)?]).await
     }
 
-    /// Uses a link and moves the account to the address it was mailed to; keeps the address before, and owes it a mail.
+    pub const MOVE_ADDRESS: Grants = &[Grant::table(&[UPDATE], &[USERS]), Grant::table(&[PUT, DELETE], &[ADDRESSES])];
+
+    /// Uses a link and moves the account to the address it was mailed to; reserves the address before, and enqueues an
+    /// email to it.
     /// `false` when somebody has the address, when the link was used or has expired, or when the account was changed in
     /// the meantime: its address, the one it is to have, its password.
     ///
@@ -183,13 +208,13 @@ impl Store {
         user: &User,
         to: &EmailAddress,
         link: &LinkHash,
-        mail: &OwedMail,
+        mail: &OutboxEmail,
         now: Timestamp,
     ) -> Result<bool> {
-        let from = user.email.folded();
-        let former = user.former_emails_after(&to.folded(), now);
+        let from = user.email.normalized();
+        let former = user.former_emails_after(&to.normalized(), now);
         let left = match former.iter().find(|former| former.address == from) {
-            Some(former) => self.keep_address(&from, user.id, former.until)?,
+            Some(former) => self.reserve_address(&from, user.id, former.until)?,
             None => self.leave_address(&from, user.id)?,
         };
         let profile = self
@@ -207,49 +232,48 @@ impl Store {
             .expression_attribute_values(":now", n(now.millis()));
         let items = vec![
             self.use_link(user.id, link, now)?,
-            self.take_address(&to.folded(), user, now)?,
+            self.take_address(&to.normalized(), user, now)?,
             left,
             update(profile)?,
-            self.put_new(Self::mail_item(mail)?)?,
+            self.put_new(Self::email_item(mail)?)?,
         ];
         if !self.transact(items).await? {
             return Ok(false);
         }
-        self.free_all_but(user, &to.folded(), &former).await;
+        self.free_all_but(user, &to.normalized(), &former).await;
         Ok(true)
     }
 
-    /// Frees the addresses that were kept for the account and no longer are. Afterwards and one by one: whether one of them has
-    /// lapsed must not stand in the owner's way, nor must a failure. One that stays lapses within the week, and its own link is
-    /// worth nothing any more.
-    pub(super) async fn free_all_but(&self, user: &User, now_its: &FoldedAddress, kept: &[FormerEmail]) {
-        let gone = |former: &&FormerEmail| former.address != *now_its && !kept.contains(former);
+    /// Frees the addresses that were reserved for the account and no longer are. Afterwards and one by one: whether one of
+    /// them has lapsed must not stand in the owner's way, nor must a failure. One that stays lapses within the week, and
+    /// its own link is worth nothing any more.
+    pub(super) async fn free_all_but(&self, user: &User, now_its: &NormalizedEmail, reserved: &[FormerEmail]) {
+        let gone = |former: &&FormerEmail| former.address != *now_its && !reserved.contains(former);
         for former in user.former_emails.iter().filter(gone) {
-            if let Err(error) = self.free_kept_address(&former.address, user.id).await {
+            if let Err(error) = self.free_reserved_address(&former.address, user.id).await {
                 tracing::warn!(error.message = %Causes(&error), "a former address stays reserved until it lapses");
             }
         }
     }
 
-    /// Uses a link and gives the account back an address that is kept for it. Whatever came after is undone with it: the
+    pub const RESTORE_ADDRESS: Grants = &[
+        Grant::table(&[UPDATE], &[USERS]),
+        Grant::table(&[PUT], &[ADDRESSES]),
+        Grant::table(&[DELETE], &[USERS, ADDRESSES]),
+    ];
+
+    /// Uses a link and gives the account back an address that is reserved for it. Whatever came after is undone with it: the
     /// address since, every other that the account left later, whatever `store/revocation.rs` ends, the password,
     /// in whose place `unusable` comes, and the second factors that are not the owner's beyond doubt, of the app, the
-    /// `recovery` codes and the `passkeys`. `false` when the link was used or has expired, when the address is no longer kept,
+    /// `recovery` codes and the `passkeys`. `false` when the link was used or has expired, when the address is no longer reserved,
     /// or when the account or its factors were changed in the meantime.
     ///
     /// # Errors
     /// Only when the table cannot be written.
-    pub async fn restore_address(
-        &self,
-        user: &User,
-        (recovery, passkeys): (Option<&RecoverySet>, &[Passkey]),
-        (to, unusable): (&EmailAddress, &PasswordHash),
-        link: &LinkHash,
-        mail: &OwedMail,
-        now: Timestamp,
-    ) -> Result<bool> {
-        let address = to.folded();
-        let trusted = user.trusted_factors(&address, recovery, passkeys);
+    pub async fn restore_address(&self, restoration: &AddressRestoration<'_>, now: Timestamp) -> Result<bool> {
+        let AddressRestoration { user, stored, to, unusable, link, mail } = *restoration;
+        let address = to.normalized();
+        let trusted = TrustedFactors::before_change_from(&address, user, stored);
         let former = user.former_emails_before(&address, now);
         let kept = u32::try_from(trusted.passkeys.len()).map_err(Error::internal)?;
         let mut change = revoke_all(now)?
@@ -284,11 +308,11 @@ impl Store {
         let mut items = vec![
             self.use_link(user.id, link, now)?,
             put(back)?,
-            self.leave_address(&user.email.folded(), user.id)?,
+            self.leave_address(&user.email.normalized(), user.id)?,
             update(same_factors(profile, user))?,
-            self.put_new(Self::mail_item(mail)?)?,
+            self.put_new(Self::email_item(mail)?)?,
         ];
-        items.extend(self.drop_distrusted(user, &trusted, recovery, passkeys)?);
+        items.extend(self.drop_distrusted(user, &trusted, stored)?);
         if !self.transact(items).await? {
             return Ok(false);
         }
@@ -298,7 +322,7 @@ impl Store {
 }
 
 /// The account has the address.
-pub(super) fn owner_item(address: &FoldedAddress, user: UserId, hash: &PasswordHash) -> Result<Item> {
+pub(super) fn owner_item(address: &NormalizedEmail, user: UserId, hash: &PasswordHash) -> Result<Item> {
     let owner = Owner { user, reserved_until: None, hash_parameters: Some(hash.parameters()) };
     to_item(address_key(address), OWNER, &owner)
 }

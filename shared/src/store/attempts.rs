@@ -4,19 +4,19 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::types::{DeleteRequest, PutRequest, WriteRequest};
 
-use super::addresses::{OWNER, Owner};
-use super::users::{PROFILE, address_key, user_key};
+use super::addresses::Owner;
+use super::schema::{OWNER, PROFILE, address_key, sign_in_attempts_of, user_key};
 use super::{Item, Store, from_item, if_condition_held, n, s, to_item};
 use crate::clock::Timestamp;
 use crate::domain::device::Device;
-use crate::domain::email::FoldedAddress;
-use crate::domain::id::{DeviceId, UserId};
+use crate::domain::email::NormalizedEmail;
+use crate::domain::id::UserId;
 use crate::domain::lockout::{Attempts, Bucket, Counted};
+use crate::domain::password::HashParameters;
 use crate::domain::user::User;
 use crate::error::{Error, Result};
-use crate::hashing::HashParameters;
+use crate::grant::{ADDRESSES, DELETE, GET, GET_EACH, Grant, Grants, PUT, UPDATE, USERS};
 
-const ATTEMPTS: &str = "ATTEMPTS";
 /// Longer than the longest lock and the quiet that forgives.
 const KEPT: Duration = Duration::from_hours(2);
 
@@ -36,11 +36,13 @@ pub struct BeforeSignIn {
 }
 
 impl Store {
+    pub const BEFORE_SIGN_IN: Grants = &[Grant::table(&[GET_EACH], &[USERS, ADDRESSES])];
+
     /// Who has an address, the attempts with it, and what there is to know of a device, in one round trip.
     ///
     /// # Errors
     /// Only when the table cannot be read.
-    pub async fn before_sign_in(&self, address: &FoldedAddress, device: Option<&Device>) -> Result<BeforeSignIn> {
+    pub async fn before_sign_in(&self, address: &NormalizedEmail, device: Option<&Device>) -> Result<BeforeSignIn> {
         let pk = address_key(address);
         let mut keys = vec![(pk.clone(), OWNER.into()), (pk.clone(), sign_in_attempts_of(None))];
         if let Some(device) = device {
@@ -58,11 +60,15 @@ impl Store {
         })
     }
 
+    pub const ATTEMPTS: Grants = &[Grant::table(&[GET], &[ADDRESSES])];
+
     /// # Errors
     /// Only when the table cannot be read.
     pub async fn attempts(&self, bucket: Bucket<'_>) -> Result<Option<Attempts>> {
         self.get(address_key(bucket.address), &sign_in_attempts_of(bucket.device)).await
     }
+
+    pub const COUNT_ATTEMPT: Grants = &[Grant::table(&[PUT], &[ADDRESSES])];
 
     /// Counts an attempt before what came of its password is told or acted on, if nobody else counted one since `earlier` was
     /// read: so many guesses at once cannot slip past the lock together. `false` when somebody did.
@@ -86,6 +92,8 @@ impl Store {
         };
         Ok(if_condition_held(put.send().await)?.is_some())
     }
+
+    pub const TAKE_ATTEMPT_BACK: Grants = &[Grant::table(&[PUT, UPDATE, DELETE], &[ADDRESSES])];
 
     /// Takes one attempt back that was counted and turned out right, and leaves all others: whoever counts along sees the same as
     /// if it had never been made.
@@ -127,6 +135,8 @@ impl Store {
         Ok(if_condition_held(delete.send().await)?.is_some())
     }
 
+    pub const FORGET_ATTEMPTS: Grants = &[Grant::table(&[DELETE], &[ADDRESSES])];
+
     /// Forgets all attempts of a bucket that no stranger shares, after a right password.
     ///
     /// # Errors
@@ -152,10 +162,6 @@ fn count_item(bucket: Bucket<'_>, count: Attempts) -> Result<Item> {
     let mut item = to_item(address_key(bucket.address), sign_in_attempts_of(bucket.device), &count)?;
     item.insert("ttl".into(), n(count.last_at.plus(KEPT).seconds()));
     Ok(item)
-}
-
-pub(super) fn sign_in_attempts_of(device: Option<DeviceId>) -> String {
-    device.map_or_else(|| ATTEMPTS.to_owned(), |device| format!("{ATTEMPTS}#{device}"))
 }
 
 fn attempts_key(bucket: Bucket<'_>) -> Item {

@@ -130,9 +130,9 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::app::{ATTEMPT, OPERATION, dynamodb};
+    use crate::app::{ATTEMPT, dynamodb};
     use crate::error::Error;
-    use crate::store::{Item, Store, s};
+    use crate::store::{Item, OPERATION, Store, s};
 
     /// A `DynamoDB` that answers what it is told to, of which `None` is an answer that is lost; then it does everything.
     #[derive(Debug, Clone, Default)]

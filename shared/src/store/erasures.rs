@@ -4,18 +4,14 @@ use aws_sdk_dynamodb::types::{DeleteRequest, WriteRequest};
 use futures_util::future::try_join_all;
 use serde::{Deserialize, Serialize};
 
-use super::mails::{mail_key, mark_pending};
-use super::users::{address_key, user_key};
+use super::schema::{AFTER_ERASURE, EMAILS, ERASURE, OWN_ATTEMPTS, address_key, email_key, mark_pending, user_key};
 use super::{Item, Store, s, to_item};
 use crate::clock::Timestamp;
-use crate::domain::email::FoldedAddress;
-use crate::domain::id::{MailId, UserId};
+use crate::domain::email::NormalizedEmail;
+use crate::domain::id::{EmailId, UserId};
 use crate::error::{Error, Result};
+use crate::grant::{ADDRESSES, DELETE, Grant, Grants, QUERY, USERS, WRITE_EACH};
 
-pub(super) const ERASURE: &str = "ERASURE";
-/// All keys of attempts but that of everyone.
-const ATTEMPTS_OF: &str = "ATTEMPTS#";
-const ATTEMPTS_END: &str = "ATTEMPTS~";
 /// What DynamoDB takes in one batch.
 const BATCH: usize = 25;
 /// Batches under way at the same time: together they are a fifth of what a partition takes in a second.
@@ -25,15 +21,15 @@ const AT_ONCE: usize = 8;
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Erasure {
     pub user: UserId,
-    pub address: FoldedAddress,
-    /// Addresses that were kept for the account.
+    pub address: NormalizedEmail,
+    /// Addresses that were reserved for the account.
     #[serde(default)]
-    pub former: Vec<FoldedAddress>,
+    pub former: Vec<NormalizedEmail>,
     /// The address that the account was to have.
     #[serde(default)]
-    pub pending: Option<FoldedAddress>,
-    /// The one mail that stays owed. Mails made after it are owed to whoever has the address next.
-    pub farewell: MailId,
+    pub pending: Option<NormalizedEmail>,
+    /// The one email that stays in the outbox. Emails after it are for the account that has the address next.
+    pub farewell: EmailId,
     #[serde(default)]
     pub sweeps: u32,
 }
@@ -45,6 +41,9 @@ impl Store {
         Ok(item)
     }
 
+    pub const ERASE: Grants =
+        &[Grant::table(&[QUERY, WRITE_EACH], &[USERS, ADDRESSES]), Grant::table(&[DELETE], &[ADDRESSES])];
+
     /// Deletes everything in the table that was the account's. Doing it twice does no harm. The count of failed sign-ins that
     /// strangers share stays until its time is over: it says nothing of the account, and were it gone, a stranger who had made
     /// it would see that there was one.
@@ -53,34 +52,34 @@ impl Store {
     /// Only when the table cannot be read or written.
     pub async fn erase(&self, erasure: &Erasure) -> Result<()> {
         let (user, address) = (user_key(erasure.user), address_key(&erasure.address));
-        let farewell = mail_key(erasure.farewell);
+        let farewell = email_key(erasure.farewell);
         let former = erasure.former.iter().map(async |former| {
             let mails = address_key(former);
             tokio::try_join!(
-                self.free_kept_address(former, erasure.user),
-                self.delete_range(&mails, "MAIL#", &farewell)
+                self.free_reserved_address(former, erasure.user),
+                self.delete_range(&mails, (EMAILS, &farewell))
             )
         });
         // Boxed, as each holds a whole call of the SDK.
         tokio::try_join!(
-            // Everything of the user but the note of the erasure itself, which sorts before "LINK#" and "SESSION#".
-            Box::pin(self.delete_range(&user, "ERASURE#", "~")),
-            Box::pin(self.delete_range(&address, "MAIL#", &farewell)),
-            // Those of each device and of the account itself.
-            Box::pin(self.delete_range(&address, ATTEMPTS_OF, ATTEMPTS_END)),
+            Box::pin(self.delete_range(&user, AFTER_ERASURE)),
+            Box::pin(self.delete_range(&address, (EMAILS, &farewell))),
+            Box::pin(self.delete_range(&address, OWN_ATTEMPTS)),
             try_join_all(former),
         )?;
         Ok(())
     }
 
-    /// Strikes the note off: nothing is left. The turns of emails to the account's addresses go now at the earliest, a minute
+    pub const FINISH_ERASURE: Grants = &[Grant::table(&[DELETE], &[USERS, ADDRESSES])];
+
+    /// Deletes the note: nothing is left. The throttles of emails to the account's addresses go now at the earliest, a minute
     /// later, once they are over: if deleting an account freed them, accounts would be a way around them.
     ///
     /// # Errors
     /// Only when the table cannot be written.
     pub async fn finish_erasure(&self, erasure: &Erasure, now: Timestamp) -> Result<()> {
         let addresses = [&erasure.address].into_iter().chain(&erasure.former).chain(&erasure.pending);
-        try_join_all(addresses.map(|address| self.forget_address_turn(address, now))).await?;
+        try_join_all(addresses.map(|address| self.forget_address_throttle(address, now))).await?;
         let note = self.db.delete_item().table_name(&self.table);
         note.key("pk", s(user_key(erasure.user))).key("sk", s(ERASURE)).send().await?;
         Ok(())
@@ -88,7 +87,7 @@ impl Store {
 
     /// Deletes the items of a partition with `from <= sk < to`: a page of DynamoDB's, which is thousands of them, with one
     /// query and several batches at the same time.
-    async fn delete_range(&self, pk: &str, from: &str, to: &str) -> Result<()> {
+    async fn delete_range(&self, pk: &str, (from, to): (&str, &str)) -> Result<()> {
         loop {
             let page = self
                 .db

@@ -5,34 +5,26 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::types::TransactWriteItem;
 use aws_sdk_dynamodb::types::builders::{DeleteBuilder, PutBuilder, UpdateBuilder};
 
-use super::attempts::sign_in_attempts_of;
-use super::passkeys::passkey_key;
 use super::revocation::revoke_others;
-use super::sessions::{NewClient, session_item, session_key};
-use super::users::{PROFILE, address_key, user_key};
+use super::schema::{
+    PROFILE, RECOVERY, TOTP, address_key, challenge_key, factor_attempts_of, passkey_key, session_key,
+    sign_in_attempts_of, user_key,
+};
+use super::sessions::{NewFingerprint, session_item};
 use super::{Item, Store, delete, from_item, if_condition_held, n, put, s, to_item, update, value};
 use crate::clock::Timestamp;
-use crate::domain::factor::{Challenge, Factor, Permission, SealedSecret, Spent, TRIES, Totp};
-use crate::domain::id::{CeremonyId, ChallengeId, DeviceId, SessionId, UserId};
+use crate::domain::factor::{
+    Challenge, Factor, Permission, StoredFactors, TRIES, Totp, TotpUse, TrustedFactors, UsedProof,
+};
+use crate::domain::id::{CeremonyId, DeviceId, SessionId, UserId};
 use crate::domain::lockout::{Attempts, Bucket};
-use crate::domain::mail::OwedMail;
+use crate::domain::mail::OutboxEmail;
 use crate::domain::passkey::{Ceremony, CeremonyState, Passkey, PasskeyId};
 use crate::domain::recovery::RecoverySet;
 use crate::domain::session::{Reauthentication, Session};
-use crate::domain::totp::Step;
-use crate::domain::user::{TrustedFactors, User};
+use crate::domain::user::User;
 use crate::error::Result;
-
-const TOTP: &str = "FACTOR#TOTP";
-pub(super) const RECOVERY: &str = "FACTOR#RECOVERY";
-
-fn factor_attempts_of(device: Option<DeviceId>) -> String {
-    device.map_or_else(|| "FACTOR#ATTEMPTS".to_owned(), |device| format!("FACTOR#ATTEMPTS#{device}"))
-}
-
-fn challenge_key(id: ChallengeId) -> String {
-    format!("FACTOR#CHALLENGE#{id}")
-}
+use crate::grant::{ADDRESSES, DELETE, GET, GET_EACH, Grant, Grants, PUT, UPDATE, USERS, WRITE_EACH};
 
 /// What stands in the table of an account's second factor.
 #[derive(Debug, Clone)]
@@ -61,7 +53,7 @@ impl Factors {
 
 /// What a challenge's item holds.
 #[derive(serde::Serialize, serde::Deserialize)]
-struct Asked {
+struct ChallengeState {
     tries: u32,
     /// What the account's passkeys were asked, if it has any.
     #[serde(default)]
@@ -79,13 +71,26 @@ pub struct BeforeVerification {
     pub factors: Factors,
 }
 
+/// A sign-in with a second factor, or with a passkey alone, which has no challenge.
+#[derive(Debug, Clone, Copy)]
+pub struct SignIn<'a> {
+    pub session: &'a Session,
+    pub challenge: Option<&'a Challenge>,
+    pub proof: &'a UsedProof,
+    pub mail: Option<&'a OutboxEmail>,
+}
+
 impl Store {
+    pub const FACTORS: Grants = &[Grant::table(&[GET_EACH], &[USERS])];
+
     /// # Errors
     /// Only when the table cannot be read.
     pub async fn factors(&self, user: UserId, passkey: Option<&PasskeyId>) -> Result<Factors> {
         let keys = factor_keys(user, None, passkey);
         factors(&mut self.get_each(&keys).await?.into_iter())
     }
+
+    pub const BEFORE_VERIFICATION: Grants = &[Grant::table(&[GET_EACH], &[USERS])];
 
     /// All that decides about an answer to a challenge, in one round trip.
     ///
@@ -101,13 +106,16 @@ impl Store {
         keys.extend(factor_keys(challenge.user, challenge.device, passkey));
         let mut found = self.get_each(&keys).await?.into_iter();
         let user = found.next().flatten().map(from_item).transpose()?;
-        let asked: Option<Asked> = found.next().flatten().map(from_item).transpose()?;
+        let asked: Option<ChallengeState> = found.next().flatten().map(from_item).transpose()?;
         let (tries, ceremony) = asked.map(|asked| (asked.tries, asked.ceremony)).unzip();
         Ok(BeforeVerification { user, tries, ceremony: ceremony.flatten(), factors: factors(&mut found)? })
     }
 
-    /// Notes an authenticator app that waits for its first code, in place of another that waits, and uses up what was spent for
-    /// it; `mail` is owed besides. `false` when one is in force, or what is spent was used in the meantime.
+    pub const START_TOTP: Grants =
+        &[Grant::table(&[PUT], &[USERS, ADDRESSES]), Grant::table(&[UPDATE, DELETE], &[USERS])];
+
+    /// Notes an authenticator app that waits for its first code, in place of another that waits, uses up the proof
+    /// for it, and enqueues `mail`. `false` when one is in force, or the proof was used in the meantime.
     ///
     /// # Errors
     /// Only when the table cannot be written.
@@ -115,22 +123,25 @@ impl Store {
         &self,
         user: UserId,
         totp: &Totp,
-        spent: Option<&Spent>,
-        mail: Option<&OwedMail>,
+        proof: Option<&UsedProof>,
+        mail: Option<&OutboxEmail>,
     ) -> Result<bool> {
         let pk = user_key(user);
         let mut item = to_item(pk.clone(), TOTP, totp)?;
         item.insert("ttl".into(), n(totp.expires_at.seconds()));
         let mut items = vec![put(self.put_of(item).condition_expression("attribute_not_exists(confirmed_at)"))?];
-        if let Some(spent) = spent {
-            items.extend(self.spend_and_forgive(&pk, spent, None)?);
+        if let Some(proof) = proof {
+            items.extend(self.use_proof_and_reset_attempts(&pk, proof, None)?);
         }
-        items.extend(self.owe(mail)?);
+        items.extend(self.enqueue(mail)?);
         self.transact(items).await
     }
 
-    /// Keeps what was asked of an authenticator to add a passkey, and uses up what was spent for it; `mail` is owed besides.
-    /// `false` when what is spent was used in the meantime.
+    pub const BEGIN_CEREMONY_WITH: Grants =
+        &[Grant::table(&[PUT], &[USERS, ADDRESSES]), Grant::table(&[UPDATE, DELETE], &[USERS])];
+
+    /// Stores what was asked of an authenticator to add a passkey, uses up the proof for it, and enqueues `mail`.
+    /// `false` when the proof was used in the meantime.
     ///
     /// # Errors
     /// Only when the table cannot be written.
@@ -139,17 +150,20 @@ impl Store {
         user: UserId,
         id: CeremonyId,
         ceremony: &Ceremony,
-        spent: &Spent,
-        mail: Option<&OwedMail>,
+        proof: &UsedProof,
+        mail: Option<&OutboxEmail>,
     ) -> Result<bool> {
         let pk = user_key(user);
         let mut items = vec![self.put_new(Self::ceremony_item(Some(user), id, ceremony)?)?];
-        items.extend(self.spend_and_forgive(&pk, spent, None)?);
-        items.extend(self.owe(mail)?);
+        items.extend(self.use_proof_and_reset_attempts(&pk, proof, None)?);
+        items.extend(self.enqueue(mail)?);
         self.transact(items).await
     }
 
-    /// Puts the authenticator app in force that showed the code of `step` and owes the owner a mail. With it come recovery codes
+    pub const CONFIRM_TOTP: Grants =
+        &[Grant::table(&[PUT], &[USERS, ADDRESSES]), Grant::table(&[UPDATE, DELETE], &[USERS])];
+
+    /// Confirms the authenticator app whose code matched `step` and enqueues an email to the owner. With it come recovery codes
     /// where a set is given and none are left. `false` when some are, or another app was put in its place or in force meanwhile,
     /// or the account's factors are not those of `user` any more, or when all sessions were ended: an owner who gets the account
     /// back must not find the app of somebody whose request was under way.
@@ -159,9 +173,9 @@ impl Store {
     pub async fn confirm_totp(
         &self,
         user: &User,
-        (secret, step): (&SealedSecret, Step),
+        TotpUse { secret, step }: &TotpUse,
         recovery: Option<&RecoverySet>,
-        mail: &OwedMail,
+        mail: &OutboxEmail,
         now: Timestamp,
     ) -> Result<bool> {
         let pk = user_key(user.id);
@@ -181,7 +195,7 @@ impl Store {
             update(totp)?,
             update(same_factors(profile, user))?,
             delete(self.delete_of(&pk, &factor_attempts_of(None)))?,
-            self.put_new(Self::mail_item(mail)?)?,
+            self.put_new(Self::email_item(mail)?)?,
         ];
         if let Some(recovery) = recovery {
             let none_left = "attribute_not_exists(pk) OR size(codes) = :none";
@@ -191,18 +205,22 @@ impl Store {
         self.transact(items).await
     }
 
-    /// Takes a factor away, the recovery codes with the last one, and owes the owner a mail. Whatever else may have begun with
-    /// the factor ends (`store/revocation.rs`), but for the caller's own session. `false` when the proof was used or
-    /// the session ended in the meantime, the factor is not there, or the account's factors are not those of `user` any more.
+    pub const REMOVE_FACTOR: Grants = &[Grant::table(&[UPDATE, DELETE], &[USERS]), Grant::table(&[PUT], &[ADDRESSES])];
+
+    /// Takes a factor away, the recovery codes with the last one, and enqueues an email to the owner. Whatever else may
+    /// have begun with the factor ends (`store/revocation.rs`), but for the caller's own session. `false` when the proof
+    /// was used or the session ended in the meantime, the factor is not there, or the account's factors are not those of
+    /// `user` any more.
     ///
     /// # Errors
     /// Only when the table cannot be written.
     pub async fn remove_factor(
         &self,
-        (user, session): (&User, &Session),
+        user: &User,
+        session: &Session,
         factor: &Factor,
         permission: &Permission,
-        mail: &OwedMail,
+        mail: &OutboxEmail,
     ) -> Result<bool> {
         let pk = user_key(user.id);
         let change = revoke_others(session, mail.created_at)?;
@@ -222,34 +240,40 @@ impl Store {
             update(same_factors(profile, user))?,
             self.take_along(session)?,
             delete(self.delete_of(&pk, &factor_attempts_of(None)))?,
-            self.put_new(Self::mail_item(mail)?)?,
+            self.put_new(Self::email_item(mail)?)?,
         ];
-        let unspent = match permission {
-            Permission::Proof(spent) => {
-                let unspent = Unspent::of(spent)?;
-                // What is spent may be what goes: one item has one place in a transaction.
-                if !going.contains(&unspent.sk) {
-                    items.push(update(self.spend(&pk, spent)?)?);
+        let unused = match permission {
+            Permission::Proof(proof) => {
+                let unused = UnusedCondition::of(proof)?;
+                // What proves it may be what goes: one item has one place in a transaction.
+                if !going.contains(&unused.sk) {
+                    items.push(update(self.use_proof(&pk, proof)?)?);
                 }
-                Some(unspent)
+                Some(unused)
             }
             // It goes on, or the transaction fails.
             Permission::Session => None,
         };
         for sk in going {
             let gone = self.delete_of(&pk, &sk);
-            items.push(delete(match &unspent {
-                Some(unspent) if unspent.sk == sk => unspent.clone().on_delete(gone),
+            items.push(delete(match &unused {
+                Some(unused) if unused.sk == sk => unused.clone().on_delete(gone),
                 // An account may have none: they went when a change of the address was taken back.
                 _ if sk == RECOVERY => gone,
-                _ => there(gone),
+                _ => if_exists(gone),
             })?);
         }
         self.transact(items).await
     }
 
+    pub const REAUTHENTICATE: Grants = &[
+        Grant::table(&[UPDATE], &[USERS]),
+        Grant::table(&[DELETE], &[USERS, ADDRESSES]),
+        Grant::table(&[PUT], &[ADDRESSES]),
+    ];
+
     /// Notes in a session that its user proved again who they are, and forgets the failures: with what proved the second
-    /// factor, which is used up; without, by the password of an account that has none. `mail` is owed besides. `false` when the
+    /// factor, which is used up; without, by the password of an account that has none. Enqueues `mail`. `false` when the
     /// proof was used or the session ended in the meantime, or the account's factors are not those of `user` any more.
     ///
     /// # Errors
@@ -258,25 +282,28 @@ impl Store {
         &self,
         user: &User,
         session: SessionId,
-        spent: Option<&Spent>,
-        mail: Option<&OwedMail>,
+        proof: Option<&UsedProof>,
+        mail: Option<&OutboxEmail>,
         now: Timestamp,
     ) -> Result<bool> {
         let pk = user_key(user.id);
-        let proof = Reauthentication { at: now, second_factor: spent.map(Spent::method) };
+        let reauthentication = Reauthentication { at: now, second_factor: proof.map(UsedProof::method) };
         let profile = self.update(pk.clone(), PROFILE).update_expression("SET session_epoch = :epoch");
-        let mut items = vec![update(self.proved_in(user, session, proof)?)?, update(same_factors(profile, user))?];
-        match spent {
-            Some(spent) => items.extend(self.spend_and_forgive(&pk, spent, None)?),
+        let mut items =
+            vec![update(self.proved_in(user, session, reauthentication)?)?, update(same_factors(profile, user))?];
+        match proof {
+            Some(proof) => items.extend(self.use_proof_and_reset_attempts(&pk, proof, None)?),
             None => {
-                let address = user.email.folded();
+                let address = user.email.normalized();
                 let bucket = Bucket::of_account(&address, user.id);
                 items.push(delete(self.delete_of(&address_key(&address), &sign_in_attempts_of(bucket.device)))?);
             }
         }
-        items.extend(self.owe(mail)?);
+        items.extend(self.enqueue(mail)?);
         self.transact(items).await
     }
+
+    pub const NOTE_SECOND_FACTOR: Grants = &[Grant::table(&[UPDATE], &[USERS])];
 
     /// Notes in a session that its user proved a second factor by adding it, unless the session is over.
     ///
@@ -294,41 +321,44 @@ impl Store {
         Ok(of_live_session(noted, user))
     }
 
-    /// Puts a new set of recovery codes in the place of the old one and owes the owner a mail. Whatever else may have begun with
-    /// an old code ends (`store/revocation.rs`), but for the caller's own session. `false` when what is spent for it
-    /// was used meanwhile, or the account's factors or sessions are not those of `user` any more.
+    pub const RENEW_RECOVERY_CODES: Grants =
+        &[Grant::table(&[PUT], &[USERS, ADDRESSES]), Grant::table(&[UPDATE, DELETE], &[USERS])];
+
+    /// Puts a new set of recovery codes in the place of the old one and enqueues an email to the owner. Whatever else may
+    /// have begun with an old code ends (`store/revocation.rs`), but for the caller's own session. `false` when the proof
+    /// for it was used meanwhile, or the account's factors or sessions are not those of `user` any more.
     ///
     /// # Errors
     /// Only when the table cannot be written.
     pub async fn renew_recovery_codes(
         &self,
-        (user, session): (&User, &Session),
-        spent: &Spent,
+        user: &User,
+        session: &Session,
+        proof: &UsedProof,
         recovery: &RecoverySet,
-        mail: &OwedMail,
+        mail: &OutboxEmail,
     ) -> Result<bool> {
         let pk = user_key(user.id);
         let new = self.put_of(to_item(pk.clone(), RECOVERY, recovery)?);
-        let mut items = match spent {
-            Spent::RecoveryCode(_) => vec![put(Unspent::of(spent)?.on_put(new))?],
-            Spent::Step { .. } | Spent::Passkey(_) => vec![update(self.spend(&pk, spent)?)?, put(new)?],
+        let mut items = match proof {
+            UsedProof::RecoveryCode(_) => vec![put(UnusedCondition::of(proof)?.on_put(new))?],
+            UsedProof::Totp(_) | UsedProof::Passkey(_) => vec![update(self.use_proof(&pk, proof)?)?, put(new)?],
         };
         let change = revoke_others(session, mail.created_at)?;
         items.push(update(same_factors(change.into_update(self.update(pk.clone(), PROFILE)), user))?);
         items.push(self.take_along(session)?);
         items.push(delete(self.delete_of(&pk, &factor_attempts_of(None)))?);
-        items.push(self.put_new(Self::mail_item(mail)?)?);
+        items.push(self.put_new(Self::email_item(mail)?)?);
         self.transact(items).await
     }
 
     /// For a transaction that takes a change of the address back: takes away the factors that are not among those `left`. With
-    /// [`same_factors`] it fails if factors came meanwhile that `user`, `recovery` and `passkeys` do not show.
+    /// [`same_factors`] it fails if factors came meanwhile that `user` and what is stored do not show.
     pub(super) fn drop_distrusted(
         &self,
         user: &User,
         left: &TrustedFactors<'_>,
-        recovery: Option<&RecoverySet>,
-        passkeys: &[Passkey],
+        StoredFactors { recovery, passkeys }: StoredFactors<'_>,
     ) -> Result<Vec<TransactWriteItem>> {
         const SAME: &str = "created_at = :created_at";
         let pk = user_key(user.id);
@@ -340,9 +370,9 @@ impl Store {
             let sk = passkey_key(&passkey.id);
             // One that stays is held, so that as many as were read are those that were read.
             items.push(if left.passkeys.contains(&&passkey.id) {
-                self.hold(&pk, &sk)?
+                self.assert_exists(&pk, &sk)?
             } else {
-                delete(there(self.delete_of(&pk, &sk)))?
+                delete(if_exists(self.delete_of(&pk, &sk)))?
             });
         }
         if left.totp != user.totp_since.is_some() || left.passkeys.len() < passkeys.len() {
@@ -362,6 +392,8 @@ impl Store {
         Ok(items)
     }
 
+    pub const BEGIN_CHALLENGE: Grants = &[Grant::table(&[WRITE_EACH], &[USERS, ADDRESSES])];
+
     /// Begins a sign-in that waits for its second factor, with what the account's passkeys are asked, and forgets the failed
     /// ones of a device that is known, if it began on one, in one round trip.
     ///
@@ -373,11 +405,13 @@ impl Store {
         ceremony: Option<CeremonyState>,
         device: Option<Bucket<'_>>,
     ) -> Result<()> {
-        let asked = Asked { tries: 0, ceremony };
+        let asked = ChallengeState { tries: 0, ceremony };
         let mut item = to_item(user_key(challenge.user), challenge_key(challenge.id), &asked)?;
         item.insert("ttl".into(), n(challenge.expires_at.seconds()));
         self.put_and_forget(item, device).await
     }
+
+    pub const TAKE_TRY: Grants = &[Grant::table(&[UPDATE], &[USERS])];
 
     /// Takes one of the challenge's tries before its code is looked at. `false` when none is left or it was answered.
     ///
@@ -397,48 +431,51 @@ impl Store {
         Ok(if_condition_held(update.send().await)?.is_some())
     }
 
+    pub const COMPLETE_SIGN_IN: Grants =
+        &[Grant::table(&[PUT], &[USERS, ADDRESSES]), Grant::table(&[UPDATE], &[USERS])];
+    /// [`Self::complete_sign_in`] of a challenge, in addition.
+    pub const ANSWER_CHALLENGE: Grants = &[Grant::table(&[DELETE], &[USERS])];
+
     /// Completes a sign-in: uses up the challenge, if it has one, and what proved the second factor, forgets the failures,
-    /// begins the session and remembers its client, all or nothing. `false` when challenge or proof was used meanwhile, or
-    /// another client was remembered.
+    /// begins the session and remembers its fingerprint, all or nothing. `false` when challenge or proof was used meanwhile, or
+    /// another fingerprint was remembered.
     ///
     /// # Errors
     /// Only when the table cannot be written.
-    pub async fn complete_sign_in(
-        &self,
-        challenge: Option<&Challenge>,
-        spent: &Spent,
-        session: &Session,
-        client: Option<&NewClient>,
-        mail: Option<&OwedMail>,
-    ) -> Result<bool> {
+    pub async fn complete_sign_in(&self, sign_in: &SignIn<'_>, fingerprint: Option<&NewFingerprint>) -> Result<bool> {
+        let SignIn { session, challenge, proof, mail } = *sign_in;
         let pk = user_key(session.user);
         let mut items = match challenge {
             Some(challenge) => {
-                let answered = there(self.delete_of(&pk, &challenge_key(challenge.id)));
-                let mut items = self.spend_and_forgive(&pk, spent, challenge.device)?;
+                let answered = if_exists(self.delete_of(&pk, &challenge_key(challenge.id)));
+                let mut items = self.use_proof_and_reset_attempts(&pk, proof, challenge.device)?;
                 items.push(delete(answered)?);
                 items
             }
-            // Nothing was guessed at, so there is nothing to forgive.
-            None => vec![update(self.spend(&pk, spent)?)?],
+            // Nothing was guessed at, so there are no attempts to reset.
+            None => vec![update(self.use_proof(&pk, proof)?)?],
         };
         items.push(put(self.put_of(session_item(session)?))?);
-        if let Some(client) = client {
-            items.extend(self.remember(session.user, client)?);
+        if let Some(fingerprint) = fingerprint {
+            items.extend(self.remember(session.user, fingerprint)?);
         }
-        items.extend(self.owe(mail)?);
+        items.extend(self.enqueue(mail)?);
         self.transact(items).await
     }
 
-    fn owe(&self, mail: Option<&OwedMail>) -> Result<Option<TransactWriteItem>> {
-        mail.map(|mail| self.put_new(Self::mail_item(mail)?)).transpose()
+    fn enqueue(&self, mail: Option<&OutboxEmail>) -> Result<Option<TransactWriteItem>> {
+        mail.map(|mail| self.put_new(Self::email_item(mail)?)).transpose()
     }
+
+    pub const FACTOR_ATTEMPTS: Grants = &[Grant::table(&[GET], &[USERS])];
 
     /// # Errors
     /// Only when the table cannot be read.
     pub async fn factor_attempts(&self, user: UserId, device: Option<DeviceId>) -> Result<Option<Attempts>> {
         self.get(user_key(user), &factor_attempts_of(device)).await
     }
+
+    pub const COUNT_FACTOR_ATTEMPT: Grants = &[Grant::table(&[PUT], &[USERS])];
 
     /// Counts an attempt with a code before it is looked at, as [`Self::count_attempt`] does with a password. It stays
     /// until a right one, or the account's end: no time forgets it.
@@ -456,18 +493,23 @@ impl Store {
     }
 
     /// Marks as used what was right, if nobody used it before, and forgets the wrong ones.
-    fn spend_and_forgive(&self, pk: &str, spent: &Spent, device: Option<DeviceId>) -> Result<Vec<TransactWriteItem>> {
-        Ok(vec![update(self.spend(pk, spent)?)?, delete(self.delete_of(pk, &factor_attempts_of(device)))?])
+    fn use_proof_and_reset_attempts(
+        &self,
+        pk: &str,
+        proof: &UsedProof,
+        device: Option<DeviceId>,
+    ) -> Result<Vec<TransactWriteItem>> {
+        Ok(vec![update(self.use_proof(pk, proof)?)?, delete(self.delete_of(pk, &factor_attempts_of(device)))?])
     }
 
     /// Marks as used what was right, if nobody used it before.
-    fn spend(&self, pk: &str, spent: &Spent) -> Result<UpdateBuilder> {
-        let unspent = Unspent::of(spent)?;
-        let update = self.update(pk.to_owned(), &unspent.sk);
-        let update = match spent {
-            Spent::Step { .. } => update.update_expression("SET last_step = :step"),
-            Spent::RecoveryCode(_) => update.update_expression("REMOVE codes.#hash"),
-            Spent::Passkey(used) => update
+    fn use_proof(&self, pk: &str, proof: &UsedProof) -> Result<UpdateBuilder> {
+        let unused = UnusedCondition::of(proof)?;
+        let update = self.update(pk.to_owned(), &unused.sk);
+        let update = match proof {
+            UsedProof::Totp(_) => update.update_expression("SET last_step = :step"),
+            UsedProof::RecoveryCode(_) => update.update_expression("REMOVE codes.#hash"),
+            UsedProof::Passkey(used) => update
                 .update_expression(
                     "SET credential = :credential, sign_count = :count, backed_up = :backed_up, last_used_at = :now",
                 )
@@ -475,12 +517,12 @@ impl Store {
                 .expression_attribute_values(":backed_up", value(&used.backed_up)?)
                 .expression_attribute_values(":now", n(used.used_at.millis())),
         };
-        Ok(unspent.on_update(update))
+        Ok(unused.on_update(update))
     }
 
     /// For a transaction that fails unless the item is there: an update that changes nothing, as a check alone is a permission
     /// of its own.
-    fn hold(&self, pk: &str, sk: &str) -> Result<TransactWriteItem> {
+    fn assert_exists(&self, pk: &str, sk: &str) -> Result<TransactWriteItem> {
         let same = self.update(pk.to_owned(), sk).update_expression("SET created_at = created_at");
         update(same.condition_expression("attribute_exists(pk)"))
     }
@@ -488,30 +530,30 @@ impl Store {
 
 /// The condition that what proved the second factor was not used before, and the item that it is about.
 #[derive(Clone)]
-struct Unspent {
+struct UnusedCondition {
     sk: String,
     condition: &'static str,
     names: Option<HashMap<String, String>>,
     values: Option<Item>,
 }
 
-impl Unspent {
-    fn of(spent: &Spent) -> Result<Self> {
-        Ok(match spent {
-            Spent::Step { secret, step } => Self {
+impl UnusedCondition {
+    fn of(proof: &UsedProof) -> Result<Self> {
+        Ok(match proof {
+            UsedProof::Totp(TotpUse { secret, step }) => Self {
                 sk: TOTP.to_owned(),
                 condition: "secret = :secret AND last_step < :step",
                 names: None,
                 values: Some(HashMap::from([(":secret".into(), value(secret)?), (":step".into(), n(step.number()))])),
             },
-            Spent::RecoveryCode(hash) => Self {
+            UsedProof::RecoveryCode(hash) => Self {
                 sk: RECOVERY.to_owned(),
                 condition: "attribute_exists(codes.#hash)",
                 names: Some(HashMap::from([("#hash".into(), hash.as_str().to_owned())])),
                 values: None,
             },
             // A count that the authenticator does not keep stays 0; one that it keeps only rises.
-            Spent::Passkey(used) => Self {
+            UsedProof::Passkey(used) => Self {
                 sk: passkey_key(&used.id),
                 condition: if used.sign_count == 0 { "sign_count = :count" } else { "sign_count < :count" },
                 names: None,
@@ -525,8 +567,8 @@ impl Unspent {
         let values = update.get_expression_attribute_values().clone();
         update
             .condition_expression(self.condition)
-            .set_expression_attribute_names(both(names, self.names))
-            .set_expression_attribute_values(both(values, self.values))
+            .set_expression_attribute_names(merge(names, self.names))
+            .set_expression_attribute_values(merge(values, self.values))
     }
 
     fn on_delete(self, delete: DeleteBuilder) -> DeleteBuilder {
@@ -543,7 +585,7 @@ impl Unspent {
     }
 }
 
-fn both<T>(one: Option<HashMap<String, T>>, other: Option<HashMap<String, T>>) -> Option<HashMap<String, T>> {
+fn merge<T>(one: Option<HashMap<String, T>>, other: Option<HashMap<String, T>>) -> Option<HashMap<String, T>> {
     match (one, other) {
         (Some(one), Some(other)) => Some(one.into_iter().chain(other).collect()),
         (one, other) => one.or(other),
@@ -558,7 +600,7 @@ fn of_live_session(session: UpdateBuilder, user: &User) -> UpdateBuilder {
 }
 
 /// On condition that the item is there.
-fn there(delete: DeleteBuilder) -> DeleteBuilder {
+fn if_exists(delete: DeleteBuilder) -> DeleteBuilder {
     delete.condition_expression("attribute_exists(pk)")
 }
 

@@ -7,18 +7,12 @@ use secrecy::{ExposeSecret, SecretBox, SecretString};
 use serde::de::{Deserializer, IgnoredAny};
 use serde::{Deserialize, Serialize};
 
+use super::schema::{KEY, MAC, PUBLIC, SEAL, SIGNING};
 use super::{Store, from_item, if_condition_held, s, to_item};
 use crate::clock::Timestamp;
 use crate::domain::keys::{Algorithm, KeyTimes};
 use crate::error::{Error, Result};
-
-const SIGNING: &str = "SIGNING";
-const PUBLIC: &str = "KEYS";
-/// A partition for each purpose: so a role may be allowed one MAC key and not the others.
-const MAC: &str = "MAC#";
-/// Likewise.
-const SEAL: &str = "SEAL#";
-const KEY: &str = "KEY";
+use crate::grant::{DELETE, Grant, Grants, PUT, QUERY};
 
 /// A signing key as it is kept.
 #[derive(Debug, Clone, Deserialize)]
@@ -60,6 +54,8 @@ fn is_there<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<b
 }
 
 impl Store {
+    pub const PUBLISH_KEY: Grants = &[Grant::table(&[PUT], &[PUBLIC])];
+
     /// Publishes the public half of a key.
     ///
     /// # Errors
@@ -70,12 +66,16 @@ impl Store {
         Ok(())
     }
 
+    pub const WITHDRAW_KEY: Grants = &[Grant::table(&[DELETE], &[PUBLIC])];
+
     /// # Errors
     /// Only when the table cannot be written.
     pub async fn withdraw_key(&self, kid: &str) -> Result<()> {
         self.db.delete_item().table_name(&self.table).key("pk", s(PUBLIC)).key("sk", s(kid)).send().await?;
         Ok(())
     }
+
+    pub const TRUSTED_KEYS: Grants = &[Grant::table(&[QUERY], &[PUBLIC])];
 
     /// The public halves of the keys that are trusted.
     ///
@@ -109,11 +109,15 @@ impl KeyStore {
         Self { db, table }
     }
 
+    pub const SIGNING_KEYS: Grants = &[Grant::keys_table(&[QUERY], &[SIGNING])];
+
     /// # Errors
     /// Only when the table cannot be read.
     pub async fn signing_keys(&self) -> Result<Vec<PrivateKey>> {
         partition(&self.db, &self.table, SIGNING).await
     }
+
+    pub const PUT_SIGNING_KEY: Grants = &[Grant::keys_table(&[PUT], &[SIGNING])];
 
     /// # Errors
     /// Only when the table cannot be written.
@@ -123,6 +127,8 @@ impl KeyStore {
         self.db.put_item().table_name(&self.table).set_item(Some(item)).send().await?;
         Ok(())
     }
+
+    pub const DELETE_SIGNING_KEY: Grants = &[Grant::keys_table(&[DELETE], &[SIGNING])];
 
     /// # Errors
     /// Only when the table cannot be written.

@@ -1,10 +1,11 @@
-//! Requests of an origin, counted by window.
+//! Requests of a client network, counted by window.
 
 use aws_sdk_dynamodb::types::ReturnValue;
 
+use super::schema::limit_key;
 use super::{Store, n, s};
 use crate::domain::limit::{Limit, Window};
-use crate::domain::origin::Origin;
+use crate::domain::network::ClientNetwork;
 use crate::error::{Error, Result};
 
 impl Store {
@@ -13,13 +14,14 @@ impl Store {
     ///
     /// # Errors
     /// Only when the table cannot be written.
-    pub async fn count_request(&self, limit: Limit, origin: Origin, window: Window) -> Result<u32> {
+    pub async fn count_request(&self, limit: Limit, network: ClientNetwork, window: Window) -> Result<u32> {
+        let (pk, sk) = limit_key(limit, network, window);
         let answer = self
             .db
             .update_item()
             .table_name(&self.table)
-            .key("pk", s(format!("LIMIT#{limit}#{origin}")))
-            .key("sk", s(window.starts_at.seconds().to_string()))
+            .key("pk", s(pk))
+            .key("sk", s(sk))
             .update_expression("ADD #count :one SET #ttl = :ttl")
             .expression_attribute_names("#count", "count")
             .expression_attribute_names("#ttl", "ttl")

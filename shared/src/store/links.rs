@@ -2,21 +2,20 @@
 
 use std::time::Duration;
 
-use super::users::{PROFILE, user_key};
+use super::schema::{PROFILE, link_key, user_key};
 use super::{Store, from_item, n, to_item};
 use crate::domain::id::UserId;
 use crate::domain::link::{Link, LinkHash};
 use crate::domain::user::User;
 use crate::error::Result;
+use crate::grant::{GET_EACH, Grant, Grants, PUT, USERS};
 
 /// An expired link is still told apart from one that is not ours for this long.
 const REMEMBERED: Duration = Duration::from_hours(7 * 24);
 
-pub(super) fn link_key(hash: &LinkHash) -> String {
-    format!("LINK#{}", hash.as_str())
-}
-
 impl Store {
+    pub const PUT_LINK: Grants = &[Grant::table(&[PUT], &[USERS])];
+
     /// # Errors
     /// Only when the table cannot be written.
     pub async fn put_link(&self, user: UserId, hash: &LinkHash, link: &Link) -> Result<()> {
@@ -25,6 +24,8 @@ impl Store {
         self.db.put_item().table_name(&self.table).set_item(Some(item)).send().await?;
         Ok(())
     }
+
+    pub const USER_AND_LINK: Grants = &[Grant::table(&[GET_EACH], &[USERS])];
 
     /// An account and one of its links in one round trip.
     ///

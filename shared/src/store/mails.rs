@@ -1,71 +1,70 @@
-//! The outbox: mails that are owed, with the address they go to, until they are sent.
+//! The outbox: emails with the address they go to, until they are sent.
 
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure};
 use futures_util::future::try_join_all;
 
-use super::erasures::ERASURE;
-use super::users::{UNCONFIRMED, address_key, user_key};
-use super::{Erasure, Item, Store, from_item, if_condition_held, n, s, shard, shards, text, to_item};
+use super::schema::{
+    EMAIL_THROTTLE, ERASURE, PENDING, UNCONFIRMED, address_key, email_key, mark_pending, shards, user_key,
+};
+use super::{Erasure, Item, Store, from_item, if_condition_held, n, s, text, to_item};
 use crate::clock::Timestamp;
-use crate::domain::email::FoldedAddress;
-use crate::domain::id::MailId;
-use crate::domain::mail::{ASK_INTERVAL, CLAIM, OwedMail, sweep_after};
+use crate::domain::email::NormalizedEmail;
+use crate::domain::id::EmailId;
+use crate::domain::mail::{ASK_INTERVAL, CLAIM, OutboxEmail, sweep_after};
 use crate::domain::user::User;
 use crate::error::{Causes, Result};
+use crate::grant::{ADDRESSES, DELETE, Grant, Grants, PUT, Resource, UPDATE, USERS};
 
-/// What came of claiming a mail.
+/// What came of claiming an email.
 #[derive(Debug)]
 pub enum Claim {
     /// It is the caller's to send until the claim runs out.
-    Taken(OwedMail),
+    Taken(OutboxEmail),
     /// Another emailer holds it.
     Held,
-    /// It was sent or is no longer owed.
+    /// It was sent or dropped.
     Gone,
 }
 
 /// Something the sweeper has to look after.
 #[derive(Debug)]
 pub enum Pending {
-    Mail(OwedMail),
+    Email(OutboxEmail),
     Erasure(Erasure),
 }
 
-/// When an email that an asker chose the recipient of last went to an address.
-pub(super) const MAIL_TURN: &str = "MAIL_TURN";
-
-pub(super) fn mail_key(id: MailId) -> String {
-    format!("MAIL#{id}")
-}
-
 impl Store {
-    pub(super) fn mail_item(mail: &OwedMail) -> Result<Item> {
-        let mut item = to_item(address_key(&mail.address), mail_key(mail.id), mail)?;
+    pub(super) fn email_item(mail: &OutboxEmail) -> Result<Item> {
+        let mut item = to_item(address_key(&mail.address), email_key(mail.id), mail)?;
         mark_pending(&mut item, mail.id.as_bytes(), mail.created_at);
         Ok(item)
     }
 
-    /// Owes a mail to an address, whoever has it.
+    pub const ENQUEUE_EMAIL: Grants = &[Grant::table(&[PUT], &[ADDRESSES])];
+
+    /// Enqueues an email to an address, whichever account has it.
     ///
     /// # Errors
     /// Only when the table cannot be written.
-    pub async fn owe_mail(&self, mail: &OwedMail) -> Result<()> {
-        self.db.put_item().table_name(&self.table).set_item(Some(Self::mail_item(mail)?)).send().await?;
+    pub async fn enqueue_email(&self, mail: &OutboxEmail) -> Result<()> {
+        self.db.put_item().table_name(&self.table).set_item(Some(Self::email_item(mail)?)).send().await?;
         Ok(())
     }
 
-    /// Claims a mail for sending: of many that try at once, one gets it.
+    pub const CLAIM_EMAIL: Grants = &[Grant::table(&[UPDATE], &[ADDRESSES])];
+
+    /// Claims an email for sending: of concurrent emailers exactly one gets it.
     ///
     /// # Errors
     /// Only when the table cannot be written.
-    pub async fn claim_mail(&self, address: &FoldedAddress, id: MailId, now: Timestamp) -> Result<Claim> {
+    pub async fn claim_email(&self, address: &NormalizedEmail, id: EmailId, now: Timestamp) -> Result<Claim> {
         let outcome = self
             .db
             .update_item()
             .table_name(&self.table)
             .key("pk", s(address_key(address)))
-            .key("sk", s(mail_key(id)))
+            .key("sk", s(email_key(id)))
             .update_expression("SET claimed_until = :until, attempts = attempts + :one")
             .condition_expression(
                 "attribute_exists(pk) AND (attribute_not_exists(claimed_until) OR claimed_until <= :now)",
@@ -88,18 +87,20 @@ impl Store {
         }
     }
 
-    /// Whether an email that an asker chose the recipient of may go to its address: at most one in [`ASK_INTERVAL`], whoever
-    /// asks. The email that took the turn keeps it, so a second attempt at sending that one goes through.
+    pub const PASS_ADDRESS_THROTTLE: Grants = &[Grant::table(&[UPDATE], &[ADDRESSES])];
+
+    /// Whether an email whose recipient was chosen by a requester may go out now: at most one in [`ASK_INTERVAL`] to an
+    /// address. The email that passed holds the throttle, so a second attempt at sending that one passes as well.
     ///
     /// # Errors
     /// Only when the table cannot be written.
-    pub async fn take_address_turn(&self, mail: &OwedMail, now: Timestamp) -> Result<bool> {
+    pub async fn pass_address_throttle(&self, mail: &OutboxEmail, now: Timestamp) -> Result<bool> {
         let update = self
             .db
             .update_item()
             .table_name(&self.table)
             .key("pk", s(address_key(&mail.address)))
-            .key("sk", s(MAIL_TURN))
+            .key("sk", s(EMAIL_THROTTLE))
             .update_expression("SET taken_at = :now, taken_by = :mail, #ttl = :ttl")
             .condition_expression("attribute_not_exists(pk) OR taken_at <= :before OR taken_by = :mail")
             .expression_attribute_names("#ttl", "ttl")
@@ -110,59 +111,67 @@ impl Store {
         Ok(if_condition_held(update.send().await)?.is_some())
     }
 
-    /// Deletes the turn of an address once it is over.
-    pub(super) async fn forget_address_turn(&self, address: &FoldedAddress, now: Timestamp) -> Result<()> {
-        let turn = self
+    /// Deletes the throttle of an address once its interval is over.
+    pub(super) async fn forget_address_throttle(&self, address: &NormalizedEmail, now: Timestamp) -> Result<()> {
+        let throttle = self
             .db
             .delete_item()
             .table_name(&self.table)
             .key("pk", s(address_key(address)))
-            .key("sk", s(MAIL_TURN))
+            .key("sk", s(EMAIL_THROTTLE))
             .condition_expression("taken_at <= :before")
             .expression_attribute_values(":before", n(now.minus(ASK_INTERVAL).millis()));
-        if_condition_held(turn.send().await).map(|_| ())
+        if_condition_held(throttle.send().await).map(|_| ())
     }
 
-    /// Strikes a mail off, if the caller's claim still stands: it is sent, or it is not owed after all.
+    pub const COMPLETE_EMAIL: Grants = &[Grant::table(&[DELETE], &[ADDRESSES])];
+
+    /// Deletes an email from the outbox if the caller still holds its claim: it is sent, or needs no sending.
     ///
     /// # Errors
     /// Only when the table cannot be written.
-    pub async fn settle_mail(&self, mail: &OwedMail) -> Result<()> {
+    pub async fn complete_email(&self, mail: &OutboxEmail) -> Result<()> {
         let delete = self
             .db
             .delete_item()
             .table_name(&self.table)
             .key("pk", s(address_key(&mail.address)))
-            .key("sk", s(mail_key(mail.id)))
+            .key("sk", s(email_key(mail.id)))
             .condition_expression("attempts = :attempts")
             .expression_attribute_values(":attempts", n(mail.attempts));
         if_condition_held(delete.send().await).map(|_| ())
     }
 
-    /// Gives a claim back, so that the queue's next delivery can take the mail up at once.
+    pub const RELEASE_EMAIL: Grants = &[Grant::table(&[UPDATE], &[ADDRESSES])];
+
+    /// Releases a claim, so that the queue's next delivery can send the email at once.
     ///
     /// # Errors
     /// Only when the table cannot be written.
-    pub async fn release_mail(&self, mail: &OwedMail) -> Result<()> {
+    pub async fn release_email(&self, mail: &OutboxEmail) -> Result<()> {
         let update = self
             .db
             .update_item()
             .table_name(&self.table)
             .key("pk", s(address_key(&mail.address)))
-            .key("sk", s(mail_key(mail.id)))
+            .key("sk", s(email_key(mail.id)))
             .update_expression("REMOVE claimed_until")
             .condition_expression("attempts = :attempts")
             .expression_attribute_values(":attempts", n(mail.attempts));
         if_condition_held(update.send().await).map(|_| ())
     }
 
+    pub const DUE: Grants = &[Grant::index(Resource::PendingIndex, &["PENDING#*"])];
+
     /// Mails and erasures that are due to be looked after, at most `limit` of each shard.
     ///
     /// # Errors
     /// Only when the table cannot be read.
     pub async fn due(&self, limit: i32, now: Timestamp) -> Result<Vec<Pending>> {
-        Ok(self.due_in("PENDING", limit, now).await?.into_iter().filter_map(pending).collect())
+        Ok(self.due_in(PENDING, limit, now).await?.into_iter().filter_map(pending).collect())
     }
+
+    pub const LAPSED: Grants = &[Grant::index(Resource::PendingIndex, &["UNCONFIRMED#*"])];
 
     /// Unconfirmed accounts whose time is up, at most `limit` of each shard.
     ///
@@ -194,13 +203,15 @@ impl Store {
         Ok(pages.into_iter().flatten().collect())
     }
 
+    pub const PUT_OFF: Grants = &[Grant::table(&[UPDATE], &[USERS, ADDRESSES])];
+
     /// Puts off the next look at something pending. `false` when it is no longer pending or another sweeper was first.
     ///
     /// # Errors
     /// Only when the table cannot be written.
     pub async fn put_off(&self, pending: &Pending, now: Timestamp) -> Result<bool> {
         let (pk, sk, sweeps) = match pending {
-            Pending::Mail(mail) => (address_key(&mail.address), mail_key(mail.id), mail.sweeps),
+            Pending::Email(mail) => (address_key(&mail.address), email_key(mail.id), mail.sweeps),
             Pending::Erasure(erasure) => (user_key(erasure.user), ERASURE.into(), erasure.sweeps),
         };
         let update = self
@@ -221,14 +232,8 @@ impl Store {
 /// What cannot be read, as something that a newer version wrote, is told of and left to that version.
 fn pending(item: Item) -> Option<Pending> {
     let erasure = text(&item, "sk").is_some_and(|sk| sk == ERASURE);
-    let pending = if erasure { from_item(item).map(Pending::Erasure) } else { from_item(item).map(Pending::Mail) };
+    let pending = if erasure { from_item(item).map(Pending::Erasure) } else { from_item(item).map(Pending::Email) };
     pending
         .inspect_err(|error| tracing::error!(error.message = %Causes(error), "something pending cannot be read"))
         .ok()
-}
-
-/// Into the sparse index of what is pending; the first look comes when whoever wrote it has had time to do the work.
-pub(super) fn mark_pending(item: &mut Item, id: &[u8; 16], created_at: Timestamp) {
-    item.insert("pending_shard".into(), s(shard("PENDING", id)));
-    item.insert("pending_at".into(), n(created_at.plus(sweep_after(0)).millis()));
 }

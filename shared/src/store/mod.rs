@@ -1,32 +1,4 @@
-//! The main table. Every item has `pk` and `sk`:
-//!
-//! | item | pk | sk |
-//! |---|---|---|
-//! | account | `USER#id` | `PROFILE` |
-//! | session | `USER#id` | `SESSION#sid` |
-//! | link that was mailed | `USER#id` | `LINK#sha256(secret)` |
-//! | authenticator app | `USER#id` | `FACTOR#TOTP` |
-//! | recovery codes that are left | `USER#id` | `FACTOR#RECOVERY` |
-//! | passkey | `USER#id` | `FACTOR#PASSKEY#sha256(credential id)` |
-//! | what an authenticator was asked, to add a passkey | `USER#id` | `FACTOR#CEREMONY#id` |
-//! | what an authenticator was asked, to sign in with one or to prove one | `CEREMONY#id` | `PASSKEY` |
-//! | wrong codes | `USER#id` | `FACTOR#ATTEMPTS` |
-//! | the same from a device that has signed in before | `USER#id` | `FACTOR#ATTEMPTS#device` |
-//! | sign-in that waits for its second factor | `USER#id` | `FACTOR#CHALLENGE#id` |
-//! | what is left of a deleted account to erase | `USER#id` | `ERASURE` |
-//! | who has an address, or for whom it is kept | `EMAIL#folded` | `OWNER` |
-//! | failed sign-ins with an address | `EMAIL#folded` | `ATTEMPTS` |
-//! | failed sign-ins with it from a device that knows the password | `EMAIL#folded` | `ATTEMPTS#device` |
-//! | wrong current passwords of those who are signed in | `EMAIL#folded` | `ATTEMPTS#user` |
-//! | the last email to an address that an asker chose | `EMAIL#folded` | `MAIL_TURN` |
-//! | mail that is owed to an address | `EMAIL#folded` | `MAIL#id` |
-//! | requests of an origin in a window | `LIMIT#limit#origin` | start of the window |
-//! | public half of a signing key | `KEYS` | kid |
-//!
-//! All that belongs to a person lies in two partitions, so deleting the account is two queries. Two sparse indexes:
-//! `list` (accounts, by `list_shard` and `id`) and `pending` (mails, erasures and unconfirmed accounts, by `pending_shard` and
-//! `pending_at`).
-//! TTL deletes days late, so every read compares times itself.
+//! Reading and writing the two tables. Their layout is in `schema.rs`.
 
 mod addresses;
 mod attempts;
@@ -41,6 +13,7 @@ mod mails;
 mod passkeys;
 mod passwords;
 mod revocation;
+mod schema;
 mod sessions;
 mod users;
 
@@ -57,26 +30,25 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 
+pub use addresses::{AddressRequest, AddressRestoration};
 pub use attempts::BeforeSignIn;
 pub use contention::RetryConflicts;
 pub use erasures::Erasure;
-pub use factors::{BeforeVerification, Factors};
+pub use factors::{BeforeVerification, Factors, SignIn};
 pub use keys::{KeyStore, PrivateKey, PublicKey};
 pub use mails::{Claim, Pending};
-pub use passwords::FirstProof;
-pub use sessions::NewClient;
-pub use users::{Created, Turn};
+pub use passwords::{FirstProof, PasswordReset};
+pub use sessions::NewFingerprint;
+pub use users::{Created, EmailThrottle};
 
 use self::contention::Cancellation;
-use crate::app::OPERATION;
 use crate::error::{Error, Result};
 use crate::random;
 
 pub type Item = HashMap<String, AttributeValue>;
 
-/// Shards of the two indexes: enough for thousands of new accounts a second, few enough to read all at once.
-/// Chosen once: another number would hide what was written under the old one.
-const SHARDS: u8 = 4;
+/// How long a call to `DynamoDB` may take with all its attempts.
+pub(crate) const OPERATION: Duration = Duration::from_secs(9);
 
 #[derive(Debug, Clone)]
 pub struct Store {
@@ -283,13 +255,4 @@ fn from_item<T: DeserializeOwned>(item: Item) -> Result<T> {
 
 fn value(body: &impl Serialize) -> Result<AttributeValue> {
     serde_dynamo::to_attribute_value(body).map_err(Error::internal)
-}
-
-/// The shard of an id: its last byte is random.
-fn shard(name: &str, id: &[u8; 16]) -> String {
-    format!("{name}#{}", id[15] % SHARDS)
-}
-
-fn shards(name: &str) -> impl Iterator<Item = String> {
-    (0..SHARDS).map(move |shard| format!("{name}#{shard}"))
 }

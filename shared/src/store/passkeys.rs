@@ -2,33 +2,23 @@
 
 use aws_sdk_dynamodb::types::ReturnValue;
 
-use super::factors::{RECOVERY, same_factors};
-use super::users::{PROFILE, user_key};
+use super::factors::same_factors;
+use super::schema::{PASSKEY, PROFILE, RECOVERY, ceremony_key, passkey_key, user_key};
 use super::{Item, Store, from_item, if_condition_held, n, put, s, to_item, update};
 use crate::clock::Timestamp;
 use crate::domain::id::{CeremonyId, UserId};
-use crate::domain::mail::OwedMail;
+use crate::domain::mail::OutboxEmail;
 use crate::domain::passkey::{Ceremony, Passkey, PasskeyId, PasskeyName};
 use crate::domain::recovery::RecoverySet;
 use crate::domain::user::User;
 use crate::error::Result;
-
-const PASSKEY: &str = "FACTOR#PASSKEY#";
-
-pub(super) fn passkey_key(id: &PasskeyId) -> String {
-    format!("{PASSKEY}{id}")
-}
-
-/// Where a ceremony lies: one that adds a passkey with its account, where nobody else's id leads; one that asks for a passkey
-/// by itself, as whose it is shows only in the answer.
-fn ceremony_key(user: Option<UserId>, id: CeremonyId) -> (String, String) {
-    match user {
-        Some(user) => (user_key(user), format!("FACTOR#CEREMONY#{id}")),
-        None => (format!("CEREMONY#{id}"), "PASSKEY".to_owned()),
-    }
-}
+use crate::grant::{ADDRESSES, CEREMONIES, DELETE, GET, GET_EACH, Grant, Grants, PUT, QUERY, UPDATE, USERS};
 
 impl Store {
+    pub const BEGIN_CEREMONY: Grants = &[Grant::table(&[PUT], &[USERS])];
+    /// [`Self::begin_ceremony`] of no account in particular.
+    pub const BEGIN_OPEN_CEREMONY: Grants = &[Grant::table(&[PUT], &[CEREMONIES])];
+
     /// Keeps what was asked of an authenticator: of this account's, to add a passkey, or of whoever's, to ask for one.
     ///
     /// # Errors
@@ -45,6 +35,10 @@ impl Store {
         item.insert("ttl".into(), n(ceremony.expires_at.seconds()));
         Ok(item)
     }
+
+    pub const TAKE_CEREMONY: Grants = &[Grant::table(&[DELETE], &[USERS])];
+    /// [`Self::take_ceremony`] of no account in particular.
+    pub const TAKE_OPEN_CEREMONY: Grants = &[Grant::table(&[DELETE], &[CEREMONIES])];
 
     /// Takes a ceremony away: of many answers to it at once one gets it. `None` for all others, and once it has expired.
     ///
@@ -67,6 +61,8 @@ impl Store {
         if_condition_held(taken)?.and_then(|answer| answer.attributes).map(from_item).transpose()
     }
 
+    pub const PASSKEYS: Grants = &[Grant::table(&[QUERY], &[USERS])];
+
     /// The passkeys of an account, by their ids.
     ///
     /// # Errors
@@ -83,6 +79,8 @@ impl Store {
         query.send().await?.items.unwrap_or_default().into_iter().map(from_item).collect()
     }
 
+    pub const PASSKEY: Grants = &[Grant::table(&[GET], &[USERS])];
+
     /// One of an account's passkeys.
     ///
     /// # Errors
@@ -90,6 +88,8 @@ impl Store {
     pub async fn passkey(&self, user: UserId, id: &PasskeyId) -> Result<Option<Passkey>> {
         self.get(user_key(user), &passkey_key(id)).await
     }
+
+    pub const USER_AND_PASSKEY: Grants = &[Grant::table(&[GET_EACH], &[USERS])];
 
     /// An account and one of its passkeys, in one round trip: what a passkey that signs in alone leads to.
     ///
@@ -101,8 +101,10 @@ impl Store {
         Ok((user.map(from_item).transpose()?, passkey.map(from_item).transpose()?))
     }
 
-    /// Adds a passkey and owes the owner a mail; with the first second factor come recovery codes. `false` when the account's
-    /// factors are not those of `user` any more, or the passkey is there already.
+    pub const ADD_PASSKEY: Grants = &[Grant::table(&[PUT], &[USERS, ADDRESSES]), Grant::table(&[UPDATE], &[USERS])];
+
+    /// Adds a passkey and enqueues an email to the owner; with the first second factor come recovery codes. `false` when
+    /// the account's factors are not those of `user` any more, or the passkey is there already.
     ///
     /// # Errors
     /// Only when the table cannot be written.
@@ -111,7 +113,7 @@ impl Store {
         user: &User,
         passkey: &Passkey,
         recovery: Option<&RecoverySet>,
-        mail: &OwedMail,
+        mail: &OutboxEmail,
     ) -> Result<bool> {
         let pk = user_key(user.id);
         let profile = self
@@ -122,13 +124,15 @@ impl Store {
         let mut items = vec![
             update(same_factors(profile, user))?,
             self.put_new(to_item(pk.clone(), passkey_key(&passkey.id), passkey)?)?,
-            self.put_new(Self::mail_item(mail)?)?,
+            self.put_new(Self::email_item(mail)?)?,
         ];
         if let Some(recovery) = recovery {
             items.push(put(self.put_of(to_item(pk, RECOVERY, recovery)?))?);
         }
         self.transact(items).await
     }
+
+    pub const RENAME_PASSKEY: Grants = &[Grant::table(&[UPDATE], &[USERS])];
 
     /// Names a passkey anew; `None` when it is not there.
     ///

@@ -4,21 +4,19 @@
 use aws_sdk_dynamodb::types::TransactWriteItem;
 
 use super::factors::same_factors;
-use super::links::link_key;
 use super::revocation::{revoke_all, revoke_others};
-use super::sessions::session_key;
-use super::users::{LAPSE, PROFILE, user_key};
+use super::schema::{LAPSE, PROFILE, link_key, session_key, user_key};
 use super::{Store, n, s, update, value};
 use crate::clock::Timestamp;
+use crate::domain::factor::{StoredFactors, TrustedFactors};
 use crate::domain::id::UserId;
 use crate::domain::link::LinkHash;
-use crate::domain::mail::OwedMail;
-use crate::domain::passkey::Passkey;
-use crate::domain::recovery::RecoverySet;
+use crate::domain::mail::OutboxEmail;
+use crate::domain::password::PasswordHash;
 use crate::domain::session::Session;
-use crate::domain::user::{Role, TrustedFactors, User};
+use crate::domain::user::{Role, User};
 use crate::error::Result;
-use crate::hashing::PasswordHash;
+use crate::grant::{ADDRESSES, DELETE, Grant, Grants, PUT, UPDATE, USERS};
 
 /// What a password chosen through a mailed link means for an account whose address nobody had proved so before.
 #[derive(Debug)]
@@ -26,11 +24,22 @@ pub struct FirstProof<'a> {
     /// Whether the account is an administrator's from then on.
     pub becomes_admin: bool,
     /// The factors that are there: somebody else's, as far as is known.
-    pub recovery: Option<&'a RecoverySet>,
-    pub passkeys: &'a [Passkey],
+    pub stored: StoredFactors<'a>,
+}
+
+/// A new password by a link that was mailed.
+#[derive(Debug, Clone, Copy)]
+pub struct PasswordReset<'a> {
+    pub user: &'a User,
+    pub link: &'a LinkHash,
+    pub new: &'a PasswordHash,
+    pub proof: Option<&'a FirstProof<'a>>,
+    pub mail: &'a OutboxEmail,
 }
 
 impl Store {
+    pub const CHANGE_PASSWORD: Grants = &[Grant::table(&[UPDATE], &[USERS]), Grant::table(&[PUT], &[ADDRESSES])];
+
     /// Sets a new password and ends whatever the old one began (`store/revocation.rs`), but for this one session.
     /// `false` when password or address were changed or the session ended in the meantime.
     ///
@@ -41,7 +50,7 @@ impl Store {
         user: &User,
         session: &Session,
         new: &PasswordHash,
-        mail: &OwedMail,
+        mail: &OutboxEmail,
         now: Timestamp,
     ) -> Result<bool> {
         let change = revoke_others(session, now)?
@@ -53,12 +62,14 @@ impl Store {
             .value(":now", n(now.millis()));
         let items = vec![
             update(change.into_update(self.update(user_key(user.id), PROFILE)))?,
-            self.write_parameters(&user.email.folded(), user.id, new)?,
+            self.write_parameters(&user.email.normalized(), user.id, new)?,
             self.take_along(session)?,
-            self.put_new(Self::mail_item(mail)?)?,
+            self.put_new(Self::email_item(mail)?)?,
         ];
         self.transact(items).await
     }
+
+    pub const REPLACE_PASSWORD_HASH: Grants = &[Grant::table(&[UPDATE], &[USERS]), Grant::table(&[PUT], &[ADDRESSES])];
 
     /// Replaces a hash by a fresh one of the same password, unless password or address were changed in the meantime.
     ///
@@ -71,9 +82,15 @@ impl Store {
             .condition_expression("password_hash = :old")
             .expression_attribute_values(":new", value(new)?)
             .expression_attribute_values(":old", value(&user.password_hash)?);
-        let items = vec![update(profile)?, self.write_parameters(&user.email.folded(), user.id, new)?];
+        let items = vec![update(profile)?, self.write_parameters(&user.email.normalized(), user.id, new)?];
         self.transact(items).await.map(|_| ())
     }
+
+    pub const RESET_PASSWORD: Grants = &[
+        Grant::table(&[UPDATE], &[USERS]),
+        Grant::table(&[PUT], &[ADDRESSES]),
+        Grant::table(&[DELETE], &[USERS, ADDRESSES]),
+    ];
 
     /// Uses a link, sets a new password and ends whatever the old one began (`store/revocation.rs`). The address
     /// counts as confirmed, and the account as its owner's, for whoever knows the password reads the mailbox now. With `proof`
@@ -82,15 +99,8 @@ impl Store {
     ///
     /// # Errors
     /// Only when the table cannot be written.
-    pub async fn reset_password(
-        &self,
-        user: &User,
-        link: &LinkHash,
-        new: &PasswordHash,
-        proof: Option<&FirstProof<'_>>,
-        mail: &OwedMail,
-        now: Timestamp,
-    ) -> Result<bool> {
+    pub async fn reset_password(&self, reset: &PasswordReset<'_>, now: Timestamp) -> Result<bool> {
+        let PasswordReset { user, link, new, proof, mail } = *reset;
         let mut change = revoke_all(now)?
             .and_set("password_hash = :new, email_confirmed = :yes, updated_at = :now")
             .remove("contested_at, confirmed_by_link_alone_at")
@@ -117,19 +127,19 @@ impl Store {
         let mut profile = change.into_update(self.update(user_key(user.id), PROFILE));
         let mut items = vec![
             self.use_link(user.id, link, now)?,
-            self.write_parameters(&user.email.folded(), user.id, new)?,
-            self.put_new(Self::mail_item(mail)?)?,
+            self.write_parameters(&user.email.normalized(), user.id, new)?,
+            self.put_new(Self::email_item(mail)?)?,
         ];
-        if let Some(FirstProof { recovery, passkeys, .. }) = proof {
+        if let Some(FirstProof { stored, .. }) = proof {
             profile = same_factors(profile, user);
-            items.extend(self.drop_distrusted(user, &TrustedFactors::default(), *recovery, passkeys)?);
+            items.extend(self.drop_distrusted(user, &TrustedFactors::default(), *stored)?);
         }
         items.push(update(profile)?);
         if !self.transact(items).await? {
             return Ok(false);
         }
         if proof.is_some_and(|proof| proof.becomes_admin) {
-            self.free_all_but(user, &user.email.folded(), &[]).await;
+            self.free_all_but(user, &user.email.normalized(), &[]).await;
         }
         Ok(true)
     }

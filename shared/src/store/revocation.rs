@@ -15,14 +15,13 @@
 //! | links to choose a password, links to a new address | the routes that take them, and the condition of their write |
 //! | factors that are being added | the condition `same_factors` |
 //!
-//! Besides, the address that the account was to have is dropped, uploads that were asked for count as settled, so that nothing
-//! is shown of them, and the clients that the account knew are forgotten, so that the next sign-in from any of them is told to the
-//! owner.
+//! Besides, the address that the account was to have is dropped, uploads that were asked for count as settled, so that
+//! nothing is shown of them, and the fingerprints that the account knew are forgotten, so that the owner is notified of the
+//! next sign-in with any of them.
 
 use super::change::Change;
 use super::{n, value};
 use crate::clock::Timestamp;
-use crate::domain::client::Fingerprint;
 use crate::domain::picture::Settled;
 use crate::domain::session::Session;
 use crate::error::Result;
@@ -35,15 +34,13 @@ pub(super) fn revoke_all(now: Timestamp) -> Result<Change> {
     Ok(revoke(now)?.remove("known_clients"))
 }
 
-/// Ends all of it but the caller's own session, which the same transaction takes along into the next epoch, and the client that
-/// it signed in with.
+/// Ends all of it but the caller's own session, which the same transaction takes along into the next epoch, and the fingerprint
+/// of its sign-in.
 ///
 /// # Errors
 /// Never: what it writes can be written.
 pub(super) fn revoke_others(own: &Session, now: Timestamp) -> Result<Change> {
-    Ok(revoke(now)?
-        .and_set("known_clients = :own_client")
-        .value(":own_client", value(&[Fingerprint::of_session(own)])?))
+    Ok(revoke(now)?.and_set("known_clients = :own_client").value(":own_client", value(&[own.fingerprint()])?))
 }
 
 fn revoke(now: Timestamp) -> Result<Change> {

@@ -2,23 +2,17 @@
 
 use aws_sdk_dynamodb::types::{ReturnValue, TransactWriteItem};
 
-use super::attempts::sign_in_attempts_of;
-use super::users::{PROFILE, address_key, user_key};
+use super::schema::{PROFILE, SESSION, address_key, session_key, sign_in_attempts_of, user_key};
 use super::{Item, Store, delete, from_item, if_condition_held, n, put, s, to_item, update, value};
 use crate::clock::Timestamp;
-use crate::domain::client::Fingerprint;
+use crate::domain::fingerprint::FingerprintHash;
 use crate::domain::id::{SessionId, UserId};
 use crate::domain::lockout::Bucket;
-use crate::domain::mail::OwedMail;
+use crate::domain::mail::OutboxEmail;
 use crate::domain::session::Session;
 use crate::domain::user::User;
 use crate::error::Result;
-
-pub(super) fn session_key(id: SessionId) -> String {
-    format!("{SESSION}{id}")
-}
-
-const SESSION: &str = "SESSION#";
+use crate::grant::{ADDRESSES, DELETE, GET_EACH, Grant, Grants, PUT, QUERY, UPDATE, USERS, WRITE_EACH};
 
 pub(super) fn session_item(session: &Session) -> Result<Item> {
     let mut item = to_item(user_key(session.user), session_key(session.id), session)?;
@@ -26,17 +20,19 @@ pub(super) fn session_item(session: &Session) -> Result<Item> {
     Ok(item)
 }
 
-/// A client that the account's owner has not signed in with, to be remembered with the session that it begins.
+/// A fingerprint that the account does not know, to be remembered with the session that it begins.
 #[derive(Debug)]
-pub struct NewClient {
+pub struct NewFingerprint {
     /// What was remembered when it was looked at, and what is to be.
-    pub before: Vec<Fingerprint>,
-    pub after: Vec<Fingerprint>,
-    /// Owed to the owner, unless it is the very first.
-    pub mail: Option<OwedMail>,
+    pub before: Vec<FingerprintHash>,
+    pub after: Vec<FingerprintHash>,
+    /// To the owner, unless it is the very first.
+    pub mail: Option<OutboxEmail>,
 }
 
 impl Store {
+    pub const BEGIN_SESSION: Grants = &[Grant::table(&[WRITE_EACH], &[USERS, ADDRESSES])];
+
     /// Begins a session, and forgets the failed sign-ins of a device that is known, if it began on one, in one round trip.
     ///
     /// # Errors
@@ -45,18 +41,24 @@ impl Store {
         self.put_and_forget(session_item(session)?, device).await
     }
 
-    /// As [`Self::begin_session`], and remembers the client that it began with: all or nothing, with the mail that is owed
-    /// for it. `false` when the account remembers others than `before` meanwhile, or is gone.
+    pub const BEGIN_SESSION_OF_NEW_FINGERPRINT: Grants = &[
+        Grant::table(&[UPDATE], &[USERS]),
+        Grant::table(&[PUT], &[USERS, ADDRESSES]),
+        Grant::table(&[DELETE], &[ADDRESSES]),
+    ];
+
+    /// As [`Self::begin_session`], and remembers the fingerprint that it began with: all or nothing, with the email about
+    /// it. `false` when the account remembers others than `before` meanwhile, or is gone.
     ///
     /// # Errors
     /// Only when the table cannot be written.
-    pub async fn begin_session_of_client(
+    pub async fn begin_session_of_new_fingerprint(
         &self,
         session: &Session,
         device: Option<Bucket<'_>>,
-        client: &NewClient,
+        fingerprint: &NewFingerprint,
     ) -> Result<bool> {
-        let mut items = self.remember(session.user, client)?;
+        let mut items = self.remember(session.user, fingerprint)?;
         items.push(put(self.put_of(session_item(session)?))?);
         if let Some(bucket) = device {
             items.push(delete(self.delete_of(&address_key(bucket.address), &sign_in_attempts_of(bucket.device)))?);
@@ -64,9 +66,9 @@ impl Store {
         self.transact(items).await
     }
 
-    /// What remembers a client, if the account still remembers those of `before`, and owes the mail for it.
-    pub(super) fn remember(&self, user: UserId, client: &NewClient) -> Result<Vec<TransactWriteItem>> {
-        let NewClient { before, after, mail } = client;
+    /// What remembers a fingerprint, if the account still remembers those of `before`, and enqueues the email about it.
+    pub(super) fn remember(&self, user: UserId, fingerprint: &NewFingerprint) -> Result<Vec<TransactWriteItem>> {
+        let NewFingerprint { before, after, mail } = fingerprint;
         let same = if before.is_empty() {
             "(attribute_not_exists(known_clients) OR known_clients = :before)"
         } else {
@@ -80,10 +82,12 @@ impl Store {
             .expression_attribute_values(":after", value(after)?);
         let mut items = vec![update(profile)?];
         if let Some(mail) = mail {
-            items.push(self.put_new(Self::mail_item(mail)?)?);
+            items.push(self.put_new(Self::email_item(mail)?)?);
         }
         Ok(items)
     }
+
+    pub const SESSIONS: Grants = &[Grant::table(&[QUERY], &[USERS])];
 
     /// The sessions of an account, newest first: of more than fit into one page of DynamoDB's, which is thousands, the
     /// newest. Those that are over may be among them.
@@ -103,6 +107,8 @@ impl Store {
         query.send().await?.items.unwrap_or_default().into_iter().map(from_item).collect()
     }
 
+    pub const USER_AND_SESSION: Grants = &[Grant::table(&[GET_EACH], &[USERS])];
+
     /// An account and one of its sessions in one round trip: what every signed-in route starts with.
     ///
     /// # Errors
@@ -112,6 +118,8 @@ impl Store {
         let (user, session) = self.get_two((pk.clone(), PROFILE.into()), (pk, session_key(session))).await?;
         Ok((user.map(from_item).transpose()?, session.map(from_item).transpose()?))
     }
+
+    pub const ROTATE_SESSION: Grants = &[Grant::table(&[UPDATE], &[USERS])];
 
     /// Rotates the refresh token: from its current number to the next, if it still has that number. `None` when
     /// another request rotated it first or the session is over.
@@ -138,6 +146,8 @@ impl Store {
             .await;
         Ok(if_condition_held(outcome)?.map(|_| rotated))
     }
+
+    pub const END_SESSION: Grants = &[Grant::table(&[DELETE], &[USERS])];
 
     /// Ends a session. Returns whether it was there.
     ///

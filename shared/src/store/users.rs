@@ -8,18 +8,18 @@ use futures_util::future::try_join_all;
 use super::addresses::owner_item;
 use super::change::Change;
 use super::revocation::revoke_all;
-use super::{
-    Erasure, Item, SHARDS, Store, delete, from_item, if_condition_held, n, s, shard, shards, to_item, update, value,
-};
+use super::schema::{LAPSE, PROFILE, SHARDS, UNCONFIRMED, USERS as LISTED, shard, shards, user_key};
+use super::{Erasure, Item, Store, delete, from_item, if_condition_held, n, s, to_item, update, value};
 use crate::clock::Timestamp;
-use crate::domain::email::{EmailAddress, FoldedAddress};
-use crate::domain::id::{MailId, UserId};
+use crate::domain::email::EmailAddress;
+use crate::domain::id::{EmailId, UserId};
 use crate::domain::link::LinkHash;
-use crate::domain::mail::{ASK_INTERVAL, OwedMail};
+use crate::domain::mail::{ASK_INTERVAL, OutboxEmail};
 use crate::domain::name::UserName;
 use crate::domain::picture::{Attempt, Next, Requested, Settled, Shown};
 use crate::domain::user::{ListedUser, User};
 use crate::error::Result;
+use crate::grant::{ADDRESSES, DELETE, GET, Grant, Grants, PUT, Resource, UPDATE, USERS};
 
 /// What came of creating an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,41 +28,28 @@ pub enum Created {
     AddressTaken,
 }
 
-/// Mails that anyone can ask for take turns by what they are about, so that a stranger who registers with an address again
+/// Emails that anyone can request are throttled by what they are about, so that a stranger who registers with an address again
 /// and again does not keep its owner from the link to choose a new password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Turn {
+pub enum EmailThrottle {
     Registration,
     Reset,
 }
-
-pub(super) fn user_key(id: UserId) -> String {
-    format!("USER#{id}")
-}
-
-pub(super) fn address_key(address: &FoldedAddress) -> String {
-    format!("EMAIL#{}", address.as_str())
-}
-
-pub(super) const PROFILE: &str = "PROFILE";
-/// Accounts that wait for their confirmation have shards of their own in the index `pending`: as many as a flood of registrations
-/// leaves, they hold up no email.
-pub(super) const UNCONFIRMED: &str = "UNCONFIRMED";
-/// The attributes that make an account lapse, to be removed once its address is proved.
-pub(super) const LAPSE: &str = "pending_shard, pending_at";
 
 /// Neither `:upload` nor a newer one is settled.
 const UNSETTLED: &str = "(attribute_not_exists(picture.settled.upload) OR picture.settled.upload < :upload)";
 
 impl Store {
-    /// Account, address and the mail that is owed for it, in one transaction: the address's condition is what
+    pub const CREATE_USER: Grants = &[Grant::table(&[PUT], &[USERS, ADDRESSES])];
+
+    /// Account, address and the email about it, in one transaction: the address's condition is what
     /// makes addresses unique.
     ///
     /// # Errors
     /// Only when the table cannot be written.
-    pub async fn create_user(&self, user: &User, mail: &OwedMail) -> Result<Created> {
-        let owner = self.take_address(&user.email.folded(), user, user.created_at)?;
-        let items = vec![self.put_new(profile_item(user)?)?, owner, self.put_new(Self::mail_item(mail)?)?];
+    pub async fn create_user(&self, user: &User, mail: &OutboxEmail) -> Result<Created> {
+        let owner = self.take_address(&user.email.normalized(), user, user.created_at)?;
+        let items = vec![self.put_new(profile_item(user)?)?, owner, self.put_new(Self::email_item(mail)?)?];
         Ok(if self.transact(items).await? { Created::Yes } else { Created::AddressTaken })
     }
 
@@ -72,24 +59,30 @@ impl Store {
     /// # Errors
     /// Never: an account can be written.
     pub fn items_of(user: &User) -> Result<[Item; 2]> {
-        Ok([profile_item(user)?, owner_item(&user.email.folded(), user.id, &user.password_hash)?])
+        Ok([profile_item(user)?, owner_item(&user.email.normalized(), user.id, &user.password_hash)?])
     }
 
-    /// Owes a mail to an address that an account has. A transaction like [`Self::create_user`], so that registering takes
+    pub const ENQUEUE_EMAIL_TO_OWNER: Grants = &[Grant::table(&[PUT], &[ADDRESSES])];
+
+    /// Enqueues an email to an address that an account has. A transaction like [`Self::create_user`], so that registering takes
     /// as long for a taken address as for a free one; but it touches none of the account's own items, or a stranger who
     /// registers with an address again and again would get in the way of its owner's writes.
     ///
     /// # Errors
     /// Only when the table cannot be written.
-    pub async fn owe_mail_to_owner(&self, mail: &OwedMail) -> Result<()> {
-        self.transact(vec![self.put_new(Self::mail_item(mail)?)?]).await.map(|_| ())
+    pub async fn enqueue_email_to_owner(&self, mail: &OutboxEmail) -> Result<()> {
+        self.transact(vec![self.put_new(Self::email_item(mail)?)?]).await.map(|_| ())
     }
+
+    pub const USER: Grants = &[Grant::table(&[GET], &[USERS])];
 
     /// # Errors
     /// Only when the table cannot be read.
     pub async fn user(&self, id: UserId) -> Result<Option<User>> {
         self.get(user_key(id), PROFILE).await
     }
+
+    pub const RENAME: Grants = &[Grant::table(&[UPDATE], &[USERS])];
 
     /// # Errors
     /// Only when the table cannot be written.
@@ -100,6 +93,8 @@ impl Store {
             .value(":now", n(now.millis()));
         self.change_user(user.id, change.in_epoch_of(user)).await
     }
+
+    pub const KEEP_ADDRESS_AS_IT_IS: Grants = &[Grant::table(&[UPDATE], &[USERS])];
 
     /// Drops a pending change of the address, and sets a new name if there is one.
     ///
@@ -119,6 +114,8 @@ impl Store {
         self.change_user(user.id, change.in_epoch_of(user)).await
     }
 
+    pub const END_ALL_SESSIONS: Grants = &[Grant::table(&[UPDATE], &[USERS])];
+
     /// Signs the account out everywhere, unless that was done since it was read, with one write (`store/revocation.rs`).
     ///
     /// # Errors
@@ -126,6 +123,8 @@ impl Store {
     pub async fn end_all_sessions(&self, user: &User, now: Timestamp) -> Result<Option<User>> {
         self.change_user(user.id, revoke_all(now)?.in_epoch_of(user)).await
     }
+
+    pub const CONFIRM_ADDRESS: Grants = &[Grant::table(&[UPDATE], &[USERS])];
 
     /// Uses a link and confirms the account's address, both or neither. `false` when the link was used before or
     /// has expired, when another link confirmed the address first, when the account is contested, or when it is gone.
@@ -144,18 +143,20 @@ impl Store {
         self.transact(vec![self.use_link(id, link, now)?, update(profile)?]).await
     }
 
-    /// Notes that somebody else claimed the account's address before it was proved: by registering with it or by asking to move
-    /// to it. From then on only a password chosen through a mailed link makes the account usable. If a plain link confirmed it
-    /// after the claim, before this was written, everything that came of that ends (`store/revocation.rs`). The
-    /// email about the claim takes the turn of its kind. `None` when the claim came too late, the account was contested before,
-    /// or it is gone.
+    pub const CONTEST: Grants = &[Grant::table(&[UPDATE], &[USERS])];
+
+    /// Notes that somebody else claimed the account's address before it was proved: by registering with it or by asking to
+    /// move to it. From then on only a password chosen through a mailed link makes the account usable. If a plain link
+    /// confirmed it after the claim, before this was written, everything that came of that ends (`store/revocation.rs`).
+    /// The email about the claim holds the throttle of its kind. `None` when the claim came too late, the account was
+    /// contested before, or it is gone.
     ///
     /// # Errors
     /// Only when the table cannot be written.
     pub async fn contest(
         &self,
         user: &User,
-        mail: &OwedMail,
+        mail: &OutboxEmail,
         lapses_at: Timestamp,
         now: Timestamp,
     ) -> Result<Option<User>> {
@@ -175,15 +176,23 @@ impl Store {
         self.change_user(user.id, change).await
     }
 
-    /// Whether a mail that anyone can ask for may go out: at most one of its [`Turn`] in [`ASK_INTERVAL`]. The
-    /// mail that took the turn keeps it, so a second attempt at sending that mail goes through.
+    pub const PASS_EMAIL_THROTTLE: Grants = &[Grant::table(&[UPDATE], &[USERS])];
+
+    /// Whether an email that anyone can request may go out now: at most one of its [`EmailThrottle`] in [`ASK_INTERVAL`]. The
+    /// email that passed holds the throttle, so a second attempt at sending that one passes as well.
     ///
     /// # Errors
     /// Only when the table cannot be written.
-    pub async fn take_mail_turn(&self, id: UserId, turn: Turn, mail: &OwedMail, now: Timestamp) -> Result<bool> {
-        let (at, of) = match turn {
-            Turn::Registration => ("mail_turn_at", "mail_turn_of"),
-            Turn::Reset => ("reset_turn_at", "reset_turn_of"),
+    pub async fn pass_email_throttle(
+        &self,
+        id: UserId,
+        throttle: EmailThrottle,
+        mail: &OutboxEmail,
+        now: Timestamp,
+    ) -> Result<bool> {
+        let (at, of) = match throttle {
+            EmailThrottle::Registration => ("mail_turn_at", "mail_turn_of"),
+            EmailThrottle::Reset => ("reset_turn_at", "reset_turn_of"),
         };
         let change = Change::set("#at = :now, #of = :mail")
             .only_if("(attribute_not_exists(#at) OR #at <= :before OR #of = :mail)")
@@ -195,12 +204,16 @@ impl Store {
         self.change_user(id, change).await.map(|user| user.is_some())
     }
 
+    pub const REQUEST_UPLOAD: Grants = &[Grant::table(&[UPDATE], &[USERS])];
+
     /// # Errors
     /// Only when the table cannot be written.
     pub async fn request_upload(&self, user: &User, requested: &Requested) -> Result<Option<User>> {
         let change = Change::set("picture.requested = :requested").value(":requested", value(requested)?);
         self.change_user(user.id, change.in_epoch_of(user)).await
     }
+
+    pub const BEGIN_ATTEMPT: Grants = &[Grant::table(&[GET, UPDATE], &[USERS])];
 
     /// Begins to read an upload, if that is what is to be done with it; `None` when the account is gone. The note of the
     /// attempt, with a condition, is what makes it the only one.
@@ -225,6 +238,8 @@ impl Store {
         Ok(next.map(|next| if next == Next::Read { Next::Wait } else { next }))
     }
 
+    pub const FORGET_ATTEMPT: Grants = &[Grant::table(&[UPDATE], &[USERS])];
+
     /// Forgets an attempt that a failure of ours ended, so that the next delivery begins anew.
     ///
     /// # Errors
@@ -236,6 +251,8 @@ impl Store {
             .value(":id", value(&attempt.id)?);
         self.change_user(id, change).await.map(drop)
     }
+
+    pub const SETTLE_PICTURE: Grants = &[Grant::table(&[UPDATE], &[USERS])];
 
     /// Records what came of an upload, unless a newer one is settled or the account is gone: `None` then. With `shown`
     /// the picture that is shown changes too. Returns the account as it was before.
@@ -256,6 +273,8 @@ impl Store {
         };
         self.settle(id, change, settled, now).await
     }
+
+    pub const REMOVE_PICTURE: Grants = &[Grant::table(&[UPDATE], &[USERS])];
 
     /// Takes the picture away, and with it every upload that was asked for before. Returns the account as it was before.
     ///
@@ -278,10 +297,12 @@ impl Store {
         self.change_user(id, change).await
     }
 
-    /// Deletes the account and frees its address; owes the farewell mail and notes what is left to erase. With `own` it is the
-    /// wish of a session of the account, which has to be of its epoch: an owner who takes the account back must not lose it to
-    /// a request that was under way. `None` when it is not, or the account was gone already or has another address than was
-    /// read.
+    pub const DELETE_USER: Grants = &[Grant::table(&[PUT, DELETE], &[USERS, ADDRESSES])];
+
+    /// Deletes the account and frees its address; enqueues the farewell email and notes what is left to erase. With `own`
+    /// it is the wish of a session of the account, which has to be of its epoch: an owner who takes the account back must
+    /// not lose it to a request that was under way. `None` when it is not, or the account was gone already or has another
+    /// address than was read.
     ///
     /// # Errors
     /// Only when the table cannot be written.
@@ -289,20 +310,20 @@ impl Store {
         &self,
         user: &User,
         own: bool,
-        farewell: &OwedMail,
+        farewell: &OutboxEmail,
         now: Timestamp,
     ) -> Result<Option<Erasure>> {
         let erasure = Erasure {
             user: user.id,
             address: farewell.address.clone(),
-            // Those that are kept for it no longer may be somebody else's by now.
+            // Those that are no longer reserved may be another account's by now.
             former: user
                 .former_emails
                 .iter()
                 .filter(|former| now < former.until)
                 .map(|former| former.address.clone())
                 .collect(),
-            pending: user.pending_email.as_ref().map(EmailAddress::folded),
+            pending: user.pending_email.as_ref().map(EmailAddress::normalized),
             farewell: farewell.id,
             sweeps: 0,
         };
@@ -319,11 +340,13 @@ impl Store {
         let items = vec![
             delete(profile)?,
             self.leave_address(&farewell.address, user.id)?,
-            self.put_new(Self::mail_item(farewell)?)?,
+            self.put_new(Self::email_item(farewell)?)?,
             self.put_new(Self::erasure_item(&erasure, now)?)?,
         ];
         Ok(self.transact(items).await?.then_some(erasure))
     }
+
+    pub const LAPSE_USER: Grants = &[Grant::table(&[PUT], &[USERS]), Grant::table(&[DELETE], &[USERS, ADDRESSES])];
 
     /// Deletes an account that was never confirmed and whose time is up, frees its address, and notes what is left to erase.
     /// Its address is told nothing: it never was anybody's here. `None` when it was confirmed, contested or deleted meanwhile.
@@ -331,14 +354,14 @@ impl Store {
     /// # Errors
     /// Only when the table cannot be written.
     pub async fn lapse_user(&self, user: &User, now: Timestamp) -> Result<Option<Erasure>> {
-        let address = user.email.folded();
-        // Emails that are owed to the address up to now were about this account.
+        let address = user.email.normalized();
+        // Emails to the address up to now were about this account.
         let erasure = Erasure {
             user: user.id,
             address: address.clone(),
             former: Vec::new(),
             pending: None,
-            farewell: MailId::new(now),
+            farewell: EmailId::new(now),
             sweeps: 0,
         };
         let profile = self
@@ -354,6 +377,8 @@ impl Store {
         Ok(self.transact(items).await?.then_some(erasure))
     }
 
+    pub const LIST_USERS: Grants = &[Grant::index(Resource::ListIndex, &["USERS#*"])];
+
     /// Accounts older than `before`, newest first, at most `limit`. Every shard of the index is read at the same time, each for
     /// its share and somewhat more; those that hold more of the list than that are read on.
     ///
@@ -361,7 +386,7 @@ impl Store {
     /// Only when the table cannot be read.
     pub async fn list_users(&self, limit: usize, before: Option<UserId>) -> Result<Vec<ListedUser>> {
         let share = share_of(limit);
-        let mut unread: Vec<Shard> = shards("USERS").map(|name| Shard { name, before }).collect();
+        let mut unread: Vec<Shard> = shards(LISTED).map(|name| Shard { name, before }).collect();
         let mut users: Vec<ListedUser> = Vec::new();
         while !unread.is_empty() {
             let pages = try_join_all(unread.into_iter().map(|shard| self.list_shard(shard, share))).await?;
@@ -436,7 +461,7 @@ fn share_of(limit: usize) -> i32 {
 
 fn profile_item(user: &User) -> Result<Item> {
     let mut profile = to_item(user_key(user.id), PROFILE, user)?;
-    profile.insert("list_shard".into(), s(shard("USERS", user.id.as_bytes())));
+    profile.insert("list_shard".into(), s(shard(LISTED, user.id.as_bytes())));
     if user.lapses_at.is_some() {
         // With its `pending_at` that puts it among what the sweeper looks after.
         profile.insert("pending_shard".into(), s(shard(UNCONFIRMED, user.id.as_bytes())));

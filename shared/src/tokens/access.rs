@@ -8,10 +8,8 @@ use uuid::Uuid;
 
 use crate::App;
 use crate::clock::Timestamp;
-use crate::config::ACCESS_TOKEN_LIFE;
-use crate::domain::factor;
 use crate::domain::id::{SessionId, UserId};
-use crate::domain::session::Session;
+use crate::domain::session::{ACCESS_TOKEN_LIFE, Session};
 use crate::domain::user::{Role, User};
 use crate::error::{Error, Result};
 
@@ -56,7 +54,7 @@ pub async fn sign(app: &App, user: &User, session: &Session, now: Timestamp) -> 
         sid: session.id,
         roles: user.roles.clone(),
         auth_time: session.authenticated_at().seconds(),
-        amr: factor::amr(session).into_iter().map(ToOwned::to_owned).collect(),
+        amr: session.amr().into_iter().map(ToOwned::to_owned).collect(),
     };
     let key = app.keys().signing(now).await?;
     let mut header = Header::new(key.algorithm);
@@ -78,8 +76,8 @@ pub async fn verify(app: &App, token: &str, now: Timestamp) -> Result<Claims> {
     let key = app.keys().verifying(&kid, now).await?.ok_or(Error::InvalidToken)?;
     // The algorithm is the key's, whatever the token's header says of it (RFC 8725, 3.1).
     let mut validation = Validation::new(key.algorithm);
-    validation.set_issuer(&[&app.config.tokens.issuer]);
-    validation.set_audience(&[&app.config.tokens.audience]);
+    validation.set_issuer(&app.config.tokens.issuers().collect::<Vec<_>>());
+    validation.set_audience(&app.config.tokens.audiences().collect::<Vec<_>>());
     validation.set_required_spec_claims(&["iss", "sub", "aud", "exp", "nbf"]);
     // Times are compared below, with the clock that everything else goes by.
     validation.validate_exp = false;

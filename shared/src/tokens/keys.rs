@@ -20,6 +20,8 @@ use super::seal::SealKey;
 use crate::clock::Timestamp;
 use crate::domain::keys::{self, Algorithm, KeyTimes};
 use crate::error::{Causes, Error, Result};
+use crate::grant::{GET, Grant, Grants, PUT};
+use crate::grants;
 use crate::store::{KeyStore, PrivateKey, PublicKey, Store};
 
 /// How long keys are used without looking again: a key that an operator revokes is believed no longer than this.
@@ -82,6 +84,8 @@ pub struct Rotation {
     pub retired: Vec<String>,
     /// Compromised, an operator says.
     pub revoked: Vec<String>,
+    /// When the newest key was made.
+    pub newest: Option<Timestamp>,
 }
 
 struct Halves {
@@ -96,6 +100,19 @@ fn active(keys: Vec<PrivateKey>, now: Timestamp) -> Option<PrivateKey> {
 }
 
 impl Keys {
+    /// [`Self::signing`] where the sweeper has made a key. The public halves are read by every function.
+    pub const SIGN: Grants = KeyStore::SIGNING_KEYS;
+    /// [`Self::signing`] where it may be the first to need a key.
+    pub const MAKE: Grants = grants![Store::PUBLISH_KEY, KeyStore::PUT_SIGNING_KEY];
+    pub const ROTATE: Grants = grants![Keys::SIGN, Keys::MAKE, Store::WITHDRAW_KEY, KeyStore::DELETE_SIGNING_KEY];
+    pub const KNOWN_REFRESH_MAC: Grants = &[Grant::keys_table(&[GET], &["MAC#refresh"])];
+    pub const REFRESH_MAC: Grants = &[Grant::keys_table(&[GET, PUT], &["MAC#refresh"])];
+    pub const CURSOR_MAC: Grants = &[Grant::keys_table(&[GET, PUT], &["MAC#cursor"])];
+    /// [`Self::totp`] for a secret that is there, so that the key is, too.
+    pub const OPEN_TOTP: Grants = &[Grant::keys_table(&[GET], &["SEAL#totp"])];
+    /// [`Self::totp`] for a secret that may be the first.
+    pub const SEAL_TOTP: Grants = &[Grant::keys_table(&[GET, PUT], &["SEAL#totp"])];
+
     #[must_use]
     pub fn new(store: Store, private: KeyStore, algorithm: Algorithm) -> Self {
         Self {
@@ -224,13 +241,14 @@ impl Keys {
             Some(active_from) => Some(self.make(active_from, now).await?),
             None => None,
         };
+        let newest = made.as_ref().map(|_| now).or_else(|| times.iter().map(|key| key.created_at).max());
         let retired: Vec<String> = keys::retired(&times, now).into_iter().map(|key| key.kid.clone()).collect();
         for kid in retired.iter().chain(&revoked) {
             // The private half first: as long as it is there, what says that it is revoked must be there too.
             self.private.delete_signing_key(kid).await?;
             self.store.withdraw_key(kid).await?;
         }
-        Ok(Rotation { made, retired, revoked })
+        Ok(Rotation { made, retired, revoked, newest })
     }
 
     /// Published first, then stored for signing: nothing is ever signed with a key that cannot be checked.

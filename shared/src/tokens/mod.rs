@@ -15,10 +15,12 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::App;
-use crate::config::ACCESS_TOKEN_LIFE;
-use crate::domain::session::Session;
+use crate::domain::session::{ACCESS_TOKEN_LIFE, Session};
 use crate::domain::user::User;
 use crate::error::Result;
+use crate::grant::Grants;
+use crate::grants;
+use crate::tokens::keys::Keys;
 
 /// What a sign-in or a refresh gives.
 #[derive(Serialize, ToSchema)]
@@ -39,6 +41,27 @@ pub struct TokenPair {
 }
 
 impl TokenPair {
+    /// [`Self::issue`] where keys were made before.
+    pub const ISSUE: Grants = grants![Keys::SIGN, Keys::KNOWN_REFRESH_MAC];
+
+    /// [`Self::issue`] while `write`, which begins the session, is on its way: a signature takes as long as a round trip.
+    ///
+    /// # Errors
+    /// Those of `write`, or when the keys cannot be read.
+    pub async fn issue_during<T>(
+        app: &App,
+        user: &User,
+        session: &Session,
+        write: impl Future<Output = Result<T>>,
+    ) -> Result<(T, Self)> {
+        let tokens = async {
+            // Polled after the write, which has sent its request by then.
+            tokio::task::yield_now().await;
+            Self::issue(app, user, session).await
+        };
+        tokio::try_join!(write, tokens)
+    }
+
     /// The pair for a session as it stands now: the same session and rotation give the same refresh token.
     ///
     /// # Errors

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import urllib3
 
 from .deployment import Deployment
+from .emulator import REGION
 from .waiting import eventually
 
 BASE_PATH = "/api/v1"
@@ -56,11 +57,14 @@ class Api:
         """A request to any address that the service hands out."""
         address = urlsplit(url)
         path = address.path + (f"?{address.query}" if address.query else "")
-        if ".execute-api." in address.netloc:
-            # By path, as the emulator keeps some paths of every host to itself, /health among them.
-            path = f"/_aws/execute-api/{address.netloc.split('.')[0]}/$default{path}"
+        host = address.netloc
+        if ".execute-api." in host:
+            # By path, as the emulator keeps some paths of every host to itself, /health among them; and by AWS's host, as with
+            # the emulator's own the path would be taken for one of the API.
+            api = host.split(".")[0]
+            path, host = f"/_aws/execute-api/{api}/$default{path}", f"{api}.execute-api.{REGION}.amazonaws.com"
         # Where TLS ends in front of the emulator, it is told so.
-        sent = {"host": address.netloc, "x-forwarded-proto": address.scheme, **(headers or {})}
+        sent = {"host": host, "x-forwarded-proto": address.scheme, **(headers or {})}
         response = self._http.request(method, self.deployment.emulator.url + path, body=body, headers=sent)
         return Answer(response.status, {name.lower(): value for name, value in response.headers.items()}, response.data)
 

@@ -35,14 +35,20 @@ def upload(emulator: Emulator, names: list[str], binaries: Path, folder: Path) -
         return dict(zip(names, pool.map(upload_one, names), strict=True))
 
 
-def make_stack(emulator: Emulator, template: Template, code: dict[str, str]) -> None:
-    body = deviations.bend(template.expanded(REGION, code))
-    key = f"{template.stack}.json"
+def put_template(emulator: Emulator, key: str, body: dict) -> str:
     emulator.client("s3").put_object(Bucket=ARTIFACTS, Key=key, Body=json.dumps(body))
+    return f"{emulator.url}/{ARTIFACTS}/{key}"
+
+
+def make_stack(emulator: Emulator, template: Template, code: dict[str, str]) -> None:
+    root, nested = template.expanded(REGION, code)
+    for name, body in nested.items():
+        url = put_template(emulator, f"{template.stack}-{name}.json", deviations.bend(body))
+        root["Resources"][name]["Properties"]["TemplateURL"] = url
     cloudformation = emulator.client("cloudformation")
     cloudformation.create_stack(
         StackName=template.stack,
-        TemplateURL=f"{emulator.url}/{ARTIFACTS}/{key}",
+        TemplateURL=put_template(emulator, f"{template.stack}.json", deviations.bend(root)),
         Parameters=[{"ParameterKey": name, "ParameterValue": value} for name, value in template.parameters.items()],
         Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
         # What failed is looked at, not rolled back.
@@ -55,7 +61,9 @@ def make_stack(emulator: Emulator, template: Template, code: dict[str, str]) -> 
 
     status = eventually(f"the stack {template.stack} to settle", settled, patience=180)
     if status != "CREATE_COMPLETE":
-        events = cloudformation.describe_stack_events(StackName=template.stack)["StackEvents"]
+        stacks = cloudformation.describe_stacks()["Stacks"]
+        ours = [stack["StackId"] for stack in stacks if stack["StackName"].startswith(template.stack)]
+        events = [event for one in ours for event in cloudformation.describe_stack_events(StackName=one)["StackEvents"]]
         failed = [event for event in events if event["ResourceStatus"].endswith("FAILED")]
         reasons = [f"{event['LogicalResourceId']}: {event.get('ResourceStatusReason', '')}" for event in failed]
         raise AssertionError("\n  ".join([f"the stack {template.stack} is {status}", *reasons]))

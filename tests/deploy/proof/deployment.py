@@ -25,8 +25,15 @@ class Deployment:
 
     @cached_property
     def resources(self) -> dict[str, str]:
-        """Physical names by logical ones."""
-        pages = self.client("cloudformation").get_paginator("list_stack_resources").paginate(StackName=self.stack)
+        """Physical names by logical ones, of the stack and of those nested in it."""
+        found = self.resources_of(self.stack)
+        areas = [physical for physical in found.values() if ":cloudformation:" in physical and ":stack/" in physical]
+        for area in areas:
+            found |= self.resources_of(area)
+        return found
+
+    def resources_of(self, stack: str) -> dict[str, str]:
+        pages = self.client("cloudformation").get_paginator("list_stack_resources").paginate(StackName=stack)
         summaries = [summary for page in pages for summary in page["StackResourceSummaries"]]
         return {summary["LogicalResourceId"]: summary["PhysicalResourceId"] for summary in summaries}
 

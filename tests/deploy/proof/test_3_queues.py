@@ -8,7 +8,7 @@ from .deployment import Deployment
 from .waiting import eventually
 
 PASSWORD = "quiet-lantern-harbour"
-CONSUMERS = ["emailer", "image"]
+CONSUMERS = ["emailer", "resize_picture"]
 
 
 @pytest.mark.parametrize("consumer", CONSUMERS)

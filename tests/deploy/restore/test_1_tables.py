@@ -263,7 +263,7 @@ def test_a_forced_reset_makes_passwords_unusable(emulator: Emulator, force: str)
     functions = {
         "change_password": "password_changed",
         "reset_password": "password_reset",
-        "undo_email": "address_change_undone",
+        "undo_email_change": "address_change_undone",
     }
     changed = [scene.account(f"{function}@example.com") for function in functions]
     same = scene.account("same@example.com")
@@ -360,6 +360,17 @@ def test_tables_that_came_from_elsewhere_need_no_stack(emulator: Emulator) -> No
     out = scene.restore(second, "--no-logs", *names).must().out
     assert f'"TableName={scene.sources["main"]}"' in out and "no stack drill" in out
     assert scene.items(scene.sources["main"])[f"USER#{ada}", "PROFILE"]["session_epoch"] == 1
+
+
+def test_tables_that_serve_are_not_taken_for_restored_ones(emulator: Emulator) -> None:
+    scene = Scene(emulator)
+    scene.account("ada@example.com")
+    scene.symmetric_key("MAC#refresh")
+    second = next_second()
+    before = {which: scene.items(table) for which, table in scene.sources.items()}
+    names = ["--restored-table", scene.sources["main"], "--restored-keys-table", scene.sources["keys"]]
+    assert "serves" in scene.restore(second, *names).must(1).error
+    assert {which: scene.items(table) for which, table in scene.sources.items()} == before
 
 
 def test_the_tool_names_functions_and_events_that_there_are() -> None:

@@ -7,6 +7,7 @@ from .condition_keys import add_the_condition_keys
 from .extensions_api import add_the_extensions_api
 from .mail_identity import name_the_dkim_records
 from .missing_objects import hide_missing_objects
+from .numbers import take_numbers_from_parameters
 from .template import leave_out_code_deploy, leave_out_metric_math, spell_cors_like_the_emulator
 from .transport import take_loopback_for_tls
 
@@ -24,6 +25,7 @@ def complete_the_emulator() -> None:
     hide_missing_objects()
     take_loopback_for_tls()
     name_the_dkim_records()
+    take_numbers_from_parameters()
 
 
 def bend(template: dict) -> dict:
@@ -58,6 +60,7 @@ def told() -> list[str]:
         hide_missing_objects,
         take_loopback_for_tls,
         name_the_dkim_records,
+        take_numbers_from_parameters,
         leave_out_code_deploy,
         leave_out_metric_math,
         spell_cors_like_the_emulator,

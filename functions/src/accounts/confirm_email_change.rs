@@ -1,0 +1,108 @@
+//! Confirms the new address of an account with the link that was mailed to it.
+//!
+//! `GET /auth/email/confirm?token=` is a page with one button: unlike a registration, a change that a scanner of mails
+//! confirmed would give an account to whoever was mistyped. `POST /auth/email/confirm` moves the account, and tells the
+//! address that it had, which can take it back for a week.
+
+use axum::extract::State;
+use axum::response::Response;
+use macros::operation;
+use serde::Serialize;
+use shared::domain::email::EmailAddress;
+use shared::domain::link::LinkPurpose;
+use shared::domain::mail::{EmailKind, OutboxEmail};
+use shared::error::Code;
+use shared::grants;
+use shared::http::Route;
+use shared::http::body::JsonOrForm;
+use shared::http::negotiation::WantsHtml;
+use shared::http::pages::{Button, Outcome};
+use shared::http::query::MailedToken;
+use shared::store::Store;
+use shared::telemetry::audit::Event;
+use shared::{App, Error, Result};
+use utoipa::ToSchema;
+
+use crate::links::{self, Confirm, Outcomes, UsableLink};
+
+pub const ROUTE: Route = Route::new(module_path!(), &[OPEN, HANDLER])
+    .fails_with(&[Code::LinkInvalid, Code::LinkExpired, Code::LinkUsed, Code::AddressTaken])
+    .may(grants![links::FIND, Store::OWNER_OF, Store::MOVE_ADDRESS, App::NOTIFY_EMAILER]);
+
+const OUTCOMES: Outcomes<EmailChanged> =
+    Outcomes { done: |_| Outcome::AddressChanged, used: Outcome::ChangeUsed, expired: Outcome::ChangeExpired };
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct EmailChanged {
+    #[schema(example = "email_changed")]
+    status: &'static str,
+}
+
+#[operation(
+    GET, "/auth/email/confirm", operation_id = "open_email_confirmation_link", summary = "Open the link, as a browser",
+    description = "A page with a button that confirms the new address. Opening it changes nothing.",
+    params(Confirm),
+    responses((status = 200, description = "A page with a button", body = String, content_type = "text/html"))
+)]
+pub async fn open(State(app): State<App>, token: MailedToken) -> Response {
+    let page = |token: &str, _: &_| links::button(&app, Button::ConfirmNewAddress, "/auth/email/confirm", token);
+    links::open(&app, token, check, page, &OUTCOMES).await
+}
+
+#[operation(
+    POST, "/auth/email/confirm", summary = "Confirm a new address",
+    description = "Takes the token of the mailed link and moves the account to the new address. The old address gets an email with a link that undoes the change for a week. The answer is a page where `Accept` prefers HTML.",
+    request_body(content((Confirm = "application/json"), (Confirm = "application/x-www-form-urlencoded"))),
+    responses((status = 200, description = "The account has the address", content((EmailChanged = "application/json"), (String = "text/html"))))
+)]
+pub async fn handler(
+    State(app): State<App>,
+    WantsHtml(html): WantsHtml,
+    JsonOrForm(link): JsonOrForm<Confirm>,
+) -> Result<Response> {
+    let outcome = change(&app, &link.token).await;
+    if let Err(error) = &outcome {
+        links::record_refusal("change_address", &link.token, error);
+    }
+    links::answer(&app, html, outcome, &OUTCOMES)
+}
+
+/// The link, if it still does what it was mailed for.
+async fn check(app: &App, token: &str) -> Result<UsableLink<(EmailAddress, u32)>> {
+    let found = links::find(app, token, wanted).await?;
+    let (to, epoch) = &found.purpose;
+    if found.user.pending_email.as_ref() == Some(to) && found.user.session_epoch == *epoch {
+        Ok(found)
+    } else {
+        Err(Error::LinkUsed)
+    }
+}
+
+async fn change(app: &App, token: &str) -> Result<EmailChanged> {
+    let UsableLink { user, hash: link, purpose: (to, _) } = check(app, token).await?;
+    let now = app.clock.now();
+    let from = user.email.normalized();
+    let kept = user.former_emails_after(&to.normalized(), now).into_iter().find(|former| former.address == from);
+    let kind = EmailKind::AddressChanged {
+        user: user.id,
+        to: user.email.clone(),
+        name: user.name.clone(),
+        undo_until: kept.map(|former| former.until),
+    };
+    let mail = OutboxEmail::new(from, kind, now);
+    if !app.store().move_address(&user, &to, &link, &mail, now).await? {
+        // Only for the answer: whoever holds the link reads the mailbox, and may know that an account has the address.
+        let owner = app.store().owner_of(&to.normalized()).await?;
+        return Err(if owner.is_some_and(|owner| owner != user.id) { Error::AddressTaken } else { Error::LinkUsed });
+    }
+    Event::AddressChanged { user: user.id, admin: user.is_admin() }.record();
+    app.notify_emailer(&mail).await;
+    Ok(EmailChanged { status: "email_changed" })
+}
+
+fn wanted(purpose: LinkPurpose) -> Option<(EmailAddress, u32)> {
+    match purpose {
+        LinkPurpose::ChangeAddress { email, epoch } => Some((email, epoch)),
+        _ => None,
+    }
+}

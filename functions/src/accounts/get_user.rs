@@ -1,0 +1,43 @@
+//! Shows an account: one's own, or for an administrator anybody's.
+//!
+//! `GET /user`, `GET /user?id=`.
+
+use axum::extract::State;
+use macros::operation;
+use shared::error::Code;
+use shared::grants;
+use shared::http::Route;
+use shared::http::answer::JsonResponse;
+use shared::http::caller::CurrentUser;
+use shared::http::query::Query;
+use shared::http::view::UserView;
+use shared::store::Store;
+use shared::{App, Error, Result};
+
+use super::UserQuery;
+
+pub const ROUTE: Route =
+    Route::new(module_path!(), &[HANDLER]).fails_with(&[Code::Forbidden, Code::UserNotFound]).may(grants![Store::USER]);
+
+#[operation(
+    GET, "/user", summary = "Read a user",
+    description = "The account of the caller, or with `id` that of another user, for administrators.",
+    params(UserQuery),
+    responses((status = 200, description = "The user", body = UserView))
+)]
+pub async fn handler(
+    caller: CurrentUser,
+    State(app): State<App>,
+    Query(which): Query<UserQuery>,
+) -> Result<JsonResponse<UserView>> {
+    let view = match which.id {
+        Some(id) if id != caller.user.id => {
+            if !caller.user.is_admin() {
+                return Err(Error::Forbidden);
+            }
+            UserView::listed(app.store().user(id).await?.ok_or(Error::UserNotFound)?.into(), &app)
+        }
+        _ => UserView::of(caller.user, &app),
+    };
+    Ok(JsonResponse::ok(view))
+}

@@ -1,0 +1,103 @@
+//! Creates an account that waits for its address to be confirmed.
+//!
+//! `POST /auth/register`. The answer and its time are the same whether the address is free or taken; if it is taken,
+//! its owner gets a mail saying so.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use macros::operation;
+use secrecy::SecretString;
+use serde::Deserialize;
+use shared::domain::email::EmailAddress;
+use shared::domain::limit::Limit;
+use shared::domain::mail::{EmailKind, OutboxEmail};
+use shared::domain::name::UserName;
+use shared::domain::password::{Known, NewPassword};
+use shared::domain::user::User;
+use shared::grants;
+use shared::http::Route;
+use shared::http::answer::JsonResponse;
+use shared::http::body::Json;
+use shared::http::fields::Fields;
+use shared::http::limit::Limited;
+use shared::store::Created;
+use shared::store::Store;
+use shared::telemetry::audit::Event;
+use shared::{App, Result};
+use utoipa::ToSchema;
+
+use super::ConfirmationRequired;
+
+pub const ROUTE: Route = Route::new(module_path!(), &[HANDLER])
+    .may(grants![Store::IS_TAKEN, Store::CREATE_USER, Store::ENQUEUE_EMAIL_TO_OWNER, App::NOTIFY_EMAILER])
+    .hashing()
+    .limited_by(Limit::Register)
+    .shifting_gradually();
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Register {
+    /// Something of it can be seen. What cannot, at its ends, is left out.
+    #[schema(required, value_type = String, min_length = 1, max_length = 100, example = "Ada Lovelace")]
+    name: Option<String>,
+    /// One that email can be delivered to. The part before the `@` is ASCII, without quotes and comments; the domain may be of any
+    /// script.
+    #[schema(required, value_type = String, max_length = 254, format = "email", example = "ada@example.com")]
+    email: Option<String>,
+    /// Any characters. Not one of the commonest, not the address, not the name, not the product's.
+    #[schema(required, value_type = String, min_length = 8, max_length = 128, format = "password", example = "correct horse battery")]
+    password: Option<SecretString>,
+}
+
+#[operation(
+    POST, "/auth/register", summary = "Create an account",
+    description = "Creates an account whose address has to be confirmed by the link that is mailed to it. The answer and its time are the same for a free and a taken address; the owner of a taken address gets an email about it.",
+    responses((status = 202, description = "A mail is on its way to the address", body = ConfirmationRequired))
+)]
+pub async fn handler(
+    State(app): State<App>,
+    limit: Limited,
+    Json(body): Json<Register>,
+) -> Result<JsonResponse<ConfirmationRequired>> {
+    let (name, email, password) = body.parse(&app)?;
+    let address = email.normalized();
+    let taken = limit.admit_during(app.store().is_taken(&address, app.clock.now())).await?;
+    let password_hash = app.hasher.hash(&password).await?;
+    let now = app.clock.now();
+    let lapses_at = Some(now.plus(app.config.unconfirmed_life));
+    let user = User { lapses_at, ..User::new(name, email.clone(), password_hash, now) };
+
+    let confirmation = OutboxEmail::new(address, EmailKind::ConfirmAddress { user: user.id }, now);
+    let mail = if !taken && app.store().create_user(&user, &confirmation).await? == Created::Yes {
+        Event::UserRegistered { user: user.id }.record();
+        confirmation
+    } else {
+        // Taken, perhaps since it was read.
+        tell_owner(&app, &email).await?
+    };
+    app.notify_emailer(&mail).await;
+    let answer = ConfirmationRequired { status: "confirmation_required", email: email.to_string() };
+    Ok(JsonResponse(StatusCode::ACCEPTED, answer))
+}
+
+/// Owes the owner of a taken address a mail that says what happened. The emailer finds out who that is by then.
+async fn tell_owner(app: &App, email: &EmailAddress) -> Result<OutboxEmail> {
+    let mail = OutboxEmail::new(email.normalized(), EmailKind::AlreadyRegistered, app.clock.now());
+    app.store().enqueue_email_to_owner(&mail).await?;
+    Event::AddressTaken.record();
+    Ok(mail)
+}
+
+impl Register {
+    fn parse(self, app: &App) -> Result<(UserName, EmailAddress, NewPassword)> {
+        let mut fields = Fields::default();
+        let name = fields.required("name", self.name, |name| UserName::parse(&name));
+        let email = fields.required("email", self.email, |email| EmailAddress::parse(&email));
+        let password = fields.required("password", self.password, |password| {
+            let product = Some(app.config.mail.product_name.as_str());
+            let known = Known { email: email.as_ref(), name: name.as_ref(), product };
+            NewPassword::parse(&password, app.config.password_min_length, known)
+        });
+        fields.finish(name.zip(email).zip(password).map(|((name, email), password)| (name, email, password)))
+    }
+}

@@ -1,0 +1,115 @@
+//! Changes one's own account.
+//!
+//! `PUT /user` with what is to change. A new address needs a recent sign-in, for it is what recovers the account, and it
+//! takes the place of the old one only when the link that is mailed to it is used. Whether another account has it is not
+//! told: its owner gets a mail then.
+
+use axum::extract::State;
+use macros::operation;
+use serde::Deserialize;
+use shared::domain::email::EmailAddress;
+use shared::domain::mail::{EmailKind, OutboxEmail};
+use shared::domain::name::UserName;
+use shared::domain::user::User;
+use shared::error::Code;
+use shared::grants;
+use shared::http::Route;
+use shared::http::answer::JsonResponse;
+use shared::http::body::Json;
+use shared::http::caller::CurrentUser;
+use shared::http::fields::Fields;
+use shared::http::view::UserView;
+use shared::store::{AddressRequest, Store};
+use shared::telemetry::audit::Event;
+use shared::{App, Error, Result};
+use utoipa::ToSchema;
+
+pub const ROUTE: Route =
+    Route::new(module_path!(), &[HANDLER]).fails_with(&[Code::ReauthenticationRequired, Code::TooManyAttempts]).may(
+        grants![Store::USER, Store::RENAME, Store::KEEP_ADDRESS_AS_IT_IS, Store::REQUEST_ADDRESS, App::NOTIFY_EMAILER],
+    );
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UpdateUser {
+    #[schema(min_length = 1, max_length = 100, example = "Ada King")]
+    name: Option<String>,
+    /// The address to change to. The one that the account has drops a change that waits for its confirmation.
+    #[schema(max_length = 254, format = "email", example = "ada@example.org")]
+    email: Option<String>,
+}
+
+#[operation(
+    PUT, "/user", summary = "Change one's own account",
+    description = "Changes the fields that are given. A new address needs a recent sign-in and replaces the old one when the link that is mailed to it is used. Whether another account has the address is not told.",
+    responses((status = 200, description = "The user as changed", body = UserView))
+)]
+pub async fn handler(
+    caller: CurrentUser,
+    State(app): State<App>,
+    Json(change): Json<UpdateUser>,
+) -> Result<JsonResponse<UserView>> {
+    let now = app.clock.now();
+    let user = match change.parse()? {
+        Change::Name(name) => app.store().rename(&caller.user, &name, now).await?,
+        Change::Email(email, name) => {
+            caller.must_have_signed_in_recently(now)?;
+            if email.normalized() == caller.user.email.normalized() {
+                app.store().keep_address_as_it_is(&caller.user, name.as_ref(), now).await?
+            } else {
+                request_address(&app, caller, &email, name.as_ref()).await?
+            }
+        }
+    };
+    // Deleted or signed out between the check of the token and now: the token is worth nothing any more.
+    let user = user.ok_or(Error::InvalidToken)?;
+    Event::UserUpdated { user: user.id }.record();
+    Ok(JsonResponse::ok(UserView::of(user, &app)))
+}
+
+/// Owes the new address a mail with a link. `None` when the account is gone or its sessions are over.
+async fn request_address(
+    app: &App,
+    CurrentUser { mut user, signed_in_at, .. }: CurrentUser,
+    to: &EmailAddress,
+    name: Option<&UserName>,
+) -> Result<Option<User>> {
+    let epoch = user.session_epoch;
+    loop {
+        let now = app.clock.now();
+        if let Some(retry_after) = user.wait_for_address_change(now).filter(|_| app.config.limits.on) {
+            return Err(Error::TooManyAttempts { retry_after });
+        }
+        let mail = OutboxEmail::new(to.normalized(), EmailKind::ChangeAddress { user: user.id, to: to.clone() }, now);
+        let request = AddressRequest { user: &user, signed_in_at, to, name, mail: &mail };
+        let requested = app.store().request_address(&request, now).await?;
+        if requested {
+            Event::AddressChangeRequested { user: user.id }.record();
+            app.notify_emailer(&mail).await;
+        }
+        // As it is now: with the wish, or with what was in its way.
+        match app.store().user(user.id).await?.filter(|user| user.session_epoch == epoch) {
+            Some(now) if !requested => user = now,
+            user => return Ok(user),
+        }
+    }
+}
+
+/// What is to change.
+enum Change {
+    Name(UserName),
+    Email(EmailAddress, Option<UserName>),
+}
+
+impl UpdateUser {
+    fn parse(self) -> Result<Change> {
+        let mut fields = Fields::default();
+        let Some(email) = self.email else {
+            let name = fields.required("name", self.name, |name| UserName::parse(&name));
+            return fields.finish(name).map(Change::Name);
+        };
+        let email = fields.required("email", Some(email), |email| EmailAddress::parse(&email));
+        let name = fields.optional("name", self.name, |name| UserName::parse(&name));
+        fields.finish(email.map(|email| Change::Email(email, name)))
+    }
+}

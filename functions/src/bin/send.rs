@@ -1,5 +1,0 @@
-use std::process::ExitCode;
-
-fn main() -> ExitCode {
-    shared::lambda::serve(&functions::send::ROUTE)
-}

@@ -1,0 +1,64 @@
+//! Makes new recovery codes; the old ones die.
+//!
+//! `POST /user/recovery-codes`, after a recent sign-in and with a code of the app, one of the old recovery codes or a passkey: a
+//! set of them is worth as much as the second factor itself.
+
+use axum::extract::State;
+use macros::operation;
+use serde::Serialize;
+use shared::domain::mail::{FactorChange, OutboxEmail};
+use shared::domain::recovery::RecoverySet;
+use shared::error::Code;
+use shared::grants;
+use shared::http::Route;
+use shared::http::answer::JsonResponse;
+use shared::http::body::Json;
+use shared::http::caller::ProvesSecondFactor;
+use shared::store::Store;
+use shared::telemetry::audit::Event;
+use shared::{App, Result};
+use utoipa::ToSchema;
+
+use super::{RECOVERY_CODES, shown};
+use crate::second_factor::{self, StepUp};
+
+pub const ROUTE: Route = Route::new(module_path!(), &[HANDLER])
+    .fails_with(&[
+        Code::InvalidChallenge,
+        Code::InvalidCode,
+        Code::InvalidPasskey,
+        Code::TotpNotFound,
+        Code::TooManyAttempts,
+    ])
+    .may(grants![second_factor::STEP_UP, Store::RENEW_RECOVERY_CODES, App::NOTIFY_EMAILER]);
+
+#[derive(Serialize, ToSchema)]
+pub struct RecoveryCodesMade {
+    /// Ten; each signs in once in place of the second factor, with the password. They are not shown again.
+    #[schema(min_items = 10, max_items = 10, example = json!(RECOVERY_CODES))]
+    recovery_codes: Vec<String>,
+}
+
+#[operation(
+    POST, "/user/recovery-codes", summary = "Make new recovery codes",
+    description = "Needs a recent sign-in and a proof of the second factor. The old recovery codes stop working.",
+    responses((status = 200, description = "The new codes, shown once", body = RecoveryCodesMade))
+)]
+pub async fn handler(
+    ProvesSecondFactor(caller): ProvesSecondFactor,
+    State(app): State<App>,
+    Json(body): Json<StepUp>,
+) -> Result<JsonResponse<RecoveryCodesMade>> {
+    let proof = body.parse()?;
+    let (user, session, now) = (caller.user, caller.session, app.clock.now());
+    let used_proof = second_factor::step_up(&app, &user, &proof).await?;
+    let (set, codes) = RecoverySet::new(now);
+    let mail = OutboxEmail::of_factor(&user, FactorChange::RecoveryCodesRenewed, now);
+    if !app.store().renew_recovery_codes(&user, &session, &used_proof, &set, &mail).await? {
+        // Another request used the proof first, or changed the factors.
+        return Err(second_factor::refuse(user.id, used_proof.method()));
+    }
+    Event::RecoveryCodesRenewed { user: user.id }.record();
+    app.notify_emailer(&mail).await;
+    Ok(JsonResponse::ok(RecoveryCodesMade { recovery_codes: shown(&codes) }))
+}

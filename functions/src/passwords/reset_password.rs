@@ -1,0 +1,220 @@
+//! Sets a new password with the link that was mailed.
+//!
+//! `GET /auth/password/reset?token=` is a page with a form: opening the link uses nothing. `POST /auth/password/reset` uses it,
+//! once, in the transaction that changes the password. All sessions end, and nobody is signed in by it: a link alone is no
+//! second factor, so those that the account has stay, and the answer says which.
+//!
+//! The first time it proves more: who reads the mailbox now knows the password. It confirms an account that waits for that,
+//! makes the configured address an administrator's, and takes away factors from before, which may be somebody else's.
+
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use macros::operation;
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+use shared::domain::device::Device;
+use shared::domain::email::EmailAddress;
+use shared::domain::factor::StoredFactors;
+use shared::domain::link::LinkPurpose;
+use shared::domain::mail::{EmailKind, OutboxEmail};
+use shared::domain::passkey::Passkey;
+use shared::domain::password::{Known, NewPassword};
+use shared::domain::recovery::RecoverySet;
+use shared::domain::user::{FactorSummary, User};
+use shared::error::{Causes, Code};
+use shared::grants;
+use shared::http::body::JsonOrForm;
+use shared::http::fields::Fields;
+use shared::http::negotiation::WantsHtml;
+use shared::http::pages::{self, Outcome, PasswordForm};
+use shared::http::query::MailedToken;
+use shared::http::{BASE_PATH, Route};
+use shared::store::{self, FirstProof, Store};
+use shared::telemetry::audit::Event;
+use shared::tokens::device;
+use shared::tokens::keys::Keys;
+use shared::{App, Error, Result};
+use utoipa::ToSchema;
+
+use crate::links::{self, Confirm, Outcomes, UsableLink, page};
+
+pub const ROUTE: Route = Route::new(module_path!(), &[OPEN, HANDLER])
+    .fails_with(&[Code::LinkInvalid, Code::LinkExpired, Code::LinkUsed])
+    .may(grants![
+        links::FIND,
+        Store::FACTORS,
+        Store::PASSKEYS,
+        Store::RESET_PASSWORD,
+        Keys::REFRESH_MAC,
+        App::NOTIFY_EMAILER
+    ])
+    .hashing();
+
+const OUTCOMES: Outcomes<PasswordReset> = Outcomes {
+    done: |reset| Outcome::PasswordReset { factors: reset.factors, confirmed: reset.confirmed },
+    used: Outcome::ResetUsed,
+    expired: Outcome::ResetExpired,
+};
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ResetPassword {
+    /// What the link in the mail carries.
+    #[schema(required, value_type = String)]
+    token: Option<String>,
+    /// Any characters. Not one of the commonest, not the address, not the name, not the product's.
+    #[schema(required, value_type = String, min_length = 8, max_length = 128, format = "password", example = "quiet lantern harbour")]
+    password: Option<SecretString>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct PasswordReset {
+    #[schema(example = "password_reset")]
+    status: &'static str,
+    /// The second factors that the account has: signing in takes one of them, whoever added it.
+    factors: FactorSummary,
+    /// Opaque; to be sent along with the next sign-in, as that of a sign-in is: then failures of strangers do not keep the
+    /// owner waiting. Not where the account has a second factor.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    device_token: Option<String>,
+    /// Whether that confirmed the address: only for the page.
+    #[serde(skip)]
+    confirmed: bool,
+}
+
+#[operation(
+    GET, "/auth/password/reset", operation_id = "open_reset_link", summary = "Open the link, as a browser",
+    description = "A page with a form for the new password. Opening it uses nothing.",
+    params(Confirm),
+    responses((status = 200, description = "A page with a form", body = String, content_type = "text/html"))
+)]
+pub async fn open(State(app): State<App>, token: MailedToken) -> Response {
+    let form = |token: &str, found: &ResetLink| page(form(&app, token, &found.user, None));
+    links::open(&app, token, check, form, &OUTCOMES).await
+}
+
+#[operation(
+    POST, "/auth/password/reset", summary = "Set a new password",
+    description = "Takes the token of the mailed link, which works once, as JSON or from the form of the page. All sessions end, and no new one begins. The answer is a page where `Accept` prefers HTML.",
+    request_body(content((ResetPassword = "application/json"), (ResetPassword = "application/x-www-form-urlencoded"))),
+    responses((status = 200, description = "Set; all sessions are over", content((PasswordReset = "application/json"), (String = "text/html"))))
+)]
+pub async fn handler(
+    State(app): State<App>,
+    WantsHtml(html): WantsHtml,
+    JsonOrForm(body): JsonOrForm<ResetPassword>,
+) -> Result<Response> {
+    let ResetPassword { token, password } = body;
+    let mut fields = Fields::default();
+    let token = fields.required("token", token, Ok);
+    let password = fields.required("password", password, Ok);
+    let (token, password) = fields.finish(token.zip(password))?;
+
+    let outcome = async {
+        let found = check(&app, &token).await?;
+        match parse(&app, &found.user, &password) {
+            // A password that cannot be taken used nothing: the form again, with the reason.
+            Err(Error::InvalidRequest { errors, .. }) if html => {
+                let problem = errors.first().map(|error| error.detail.as_str());
+                let form = page(form(&app, &token, &found.user, problem));
+                Ok(Reset::Again((Code::InvalidRequest.status(), form).into_response()))
+            }
+            password => reset(&app, found, &password?).await.map(Reset::Done),
+        }
+    };
+    let outcome = match outcome.await {
+        Ok(Reset::Again(form)) => return Ok(form),
+        Ok(Reset::Done(done)) => Ok(done),
+        Err(error) => {
+            links::record_refusal("reset_password", &token, &error);
+            Err(error)
+        }
+    };
+    links::answer(&app, html, outcome, &OUTCOMES)
+}
+
+/// What came of a password for a link that may be used.
+enum Reset {
+    Done(PasswordReset),
+    Again(Response),
+}
+
+type ResetLink = UsableLink<(EmailAddress, u32)>;
+
+/// The link, if it still does what it was mailed for.
+async fn check(app: &App, token: &str) -> Result<ResetLink> {
+    let found = links::find(app, token, wanted).await?;
+    let (email, epoch) = &found.purpose;
+    if found.user.email == *email && found.user.session_epoch == *epoch { Ok(found) } else { Err(Error::LinkUsed) }
+}
+
+async fn reset(app: &App, found: ResetLink, password: &NewPassword) -> Result<PasswordReset> {
+    let UsableLink { user, hash: link, .. } = found;
+    let hash = app.hasher.hash(password).await?;
+    let now = app.clock.now();
+    let becomes_admin = user.becomes_admin(app.config.admin_email.as_ref());
+    let is_first_proof = !user.email_confirmed || becomes_admin;
+    let (recovery, passkeys) = if is_first_proof { factors_of(app, &user).await? } else { (None, Vec::new()) };
+    let stored = StoredFactors { recovery: recovery.as_ref(), passkeys: &passkeys };
+    let proof = is_first_proof.then_some(FirstProof { becomes_admin, stored });
+    let factors = if is_first_proof { FactorSummary::default() } else { FactorSummary::from(&user) };
+
+    let kind = EmailKind::PasswordChanged { to: user.email.clone(), name: user.name.clone(), factors };
+    let mail = OutboxEmail::new(user.email.normalized(), kind, now);
+    let reset = store::PasswordReset { user: &user, link: &link, new: &hash, proof: proof.as_ref(), mail: &mail };
+    if !app.store().reset_password(&reset, now).await? {
+        return Err(Error::LinkUsed);
+    }
+    Event::PasswordReset { user: user.id, admin: becomes_admin || user.is_admin() }.record();
+    app.notify_emailer(&mail).await;
+    let device_token = if factors.is_empty() { device_token(app, &user).await } else { None };
+    Ok(PasswordReset { status: "password_reset", factors, device_token, confirmed: !user.email_confirmed })
+}
+
+/// Whoever chose the password is known as a device that signed in is. Not with a second factor: each token would bring guesses at
+/// its codes. The password is set whatever becomes of this.
+async fn device_token(app: &App, before: &User) -> Option<String> {
+    let user = User { session_epoch: before.session_epoch.saturating_add(1), ..before.clone() };
+    let device = Device::signed_in(None, &user, app.clock.now());
+    match app.keys().device_mac().await {
+        Ok(mac) => Some(device::encode(&device, mac).expose_secret().to_owned()),
+        Err(error) => {
+            tracing::warn!(error.message = %Causes(&error), "no device token could be made");
+            None
+        }
+    }
+}
+
+async fn factors_of(app: &App, user: &User) -> Result<(Option<RecoverySet>, Vec<Passkey>)> {
+    let (factors, passkeys) = tokio::try_join!(app.store().factors(user.id, None), app.store().passkeys(user.id))?;
+    Ok((factors.recovery, passkeys))
+}
+
+fn wanted(purpose: LinkPurpose) -> Option<(EmailAddress, u32)> {
+    match purpose {
+        LinkPurpose::ResetPassword { email, epoch } => Some((email, epoch)),
+        _ => None,
+    }
+}
+
+fn parse(app: &App, user: &User, password: &SecretString) -> Result<NewPassword> {
+    let known =
+        Known { email: Some(&user.email), name: Some(&user.name), product: Some(&app.config.mail.product_name) };
+    let mut fields = Fields::default();
+    let shortest = app.config.password_min_length;
+    let password = fields.required("password", Some(password), |text| NewPassword::parse(text, shortest, known));
+    fields.finish(password)
+}
+
+fn form(app: &App, token: &str, user: &User, problem: Option<&str>) -> String {
+    let action = format!("{BASE_PATH}/auth/password/reset");
+    pages::password_form(&PasswordForm {
+        product: &app.config.mail.product_name,
+        action: &action,
+        token,
+        email: user.email.as_str(),
+        confirms: !user.email_confirmed,
+        shortest: app.config.password_min_length,
+        problem,
+    })
+}

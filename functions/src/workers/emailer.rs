@@ -1,0 +1,373 @@
+//! Sends the mails that are owed.
+//!
+//! Triggered by SQS; a message says where in the outbox a mail lies. The emailer claims it, sends it by SES and strikes
+//! it off. A message that comes twice finds nothing to do; an emailer that dies in between leaves a claim that runs out.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
+use aws_sdk_sesv2::error::ProvideErrorMetadata;
+use aws_sdk_sesv2::operation::send_email::SendEmailError;
+use aws_sdk_sesv2::types::{Body, Content, Destination, EmailContent, Message as SesMessage};
+use secrecy::ExposeSecret;
+use shared::clock::Timestamp;
+use shared::domain::email::EmailAddress;
+use shared::domain::fingerprint::UserAgentFingerprint;
+use shared::domain::id::UserId;
+use shared::domain::link::{CONFIRMATION_LIFE, Link, LinkPurpose, LinkToken, RESET_LIFE, UNDO_LIFE};
+use shared::domain::mail::{EmailKind, OutboxEmail};
+use shared::domain::name::UserName;
+use shared::domain::user::User;
+use shared::error::Causes;
+use shared::grant::{Grant, Grants, Resource};
+use shared::grants;
+use shared::http::BASE_PATH;
+use shared::http::{Trigger, Worker};
+use shared::mail::{Brand, Language, Message, Rendered, header, render};
+use shared::outbox::EmailMessage;
+use shared::store::{Claim, EmailThrottle, Store};
+use shared::telemetry::audit::Event;
+use shared::{App, Error, Result};
+
+/// So much is added to what an email calls hours, which is rounded down.
+const ALMOST_AN_HOUR: Duration = Duration::from_mins(59);
+
+/// It has less than the minute that it claims an email for. Two send about twenty emails a second; SES lets a new account out of
+/// the sandbox send 14.
+pub const WORKER: Worker =
+    Worker::new(module_path!(), Trigger::Queue { name: "MailQueue", batch: 5, concurrency: "2" }, 30).may(grants![
+        Store::CLAIM_EMAIL,
+        Store::COMPLETE_EMAIL,
+        Store::RELEASE_EMAIL,
+        Store::PASS_ADDRESS_THROTTLE,
+        Store::PASS_EMAIL_THROTTLE,
+        Store::OWNER_OF,
+        Store::USER,
+        Store::CONTEST,
+        Store::PUT_LINK,
+        SEND,
+    ]);
+
+const SEND: Grants = &[Grant::on(Resource::Sender, &["ses:SendEmail"])];
+
+/// Runs as the Lambda function.
+#[must_use]
+pub fn run() -> ExitCode {
+    shared::lambda::consume(handler)
+}
+
+/// Takes each message of a batch; those that failed are delivered again.
+///
+/// # Errors
+/// Never: what fails is reported by message.
+#[tracing::instrument(name = "invocation", skip_all, fields(faas.name = "emailer"))]
+pub async fn handler(app: App, event: SqsEvent) -> Result<SqsBatchResponse> {
+    let mut response = SqsBatchResponse::default();
+    for message in event.records {
+        if let Err(error) = take(&app, &message).await {
+            tracing::warn!(error.message = %Causes(&error), "a mail was not sent; it will be tried again");
+            response.add_failure(message.message_id.unwrap_or_default());
+        }
+    }
+    Ok(response)
+}
+
+async fn take(app: &App, message: &SqsMessage) -> Result<()> {
+    let message: EmailMessage =
+        serde_json::from_str(message.body.as_deref().unwrap_or_default()).map_err(Error::internal)?;
+    match app.store().claim_email(&message.address, message.mail, app.clock.now()).await? {
+        Claim::Gone => Ok(()),
+        Claim::Held => Err(Error::internal("another emailer holds the mail")),
+        Claim::Taken(mail) => match deliver(app, &mail).await {
+            Ok(Delivery::Settled) => app.store().complete_email(&mail).await,
+            // The sweeper queues it again.
+            Ok(Delivery::Postponed) => app.store().release_email(&mail).await,
+            Err(error) => {
+                app.store().release_email(&mail).await?;
+                Err(error)
+            }
+        },
+    }
+}
+
+/// What a mail became.
+enum Prepared {
+    Ready {
+        to: EmailAddress,
+        rendered: Rendered,
+    },
+    /// Nothing has to be sent after all.
+    Dropped(&'static str),
+    /// It goes out later: others had an email sent to the address a moment ago.
+    Postponed,
+}
+
+/// Whether a mail may be struck off.
+enum Delivery {
+    Settled,
+    Postponed,
+}
+
+/// Sends the mail, or finds that it is not owed any more, can never be sent, or has to wait.
+async fn deliver(app: &App, mail: &OutboxEmail) -> Result<Delivery> {
+    let kind = mail.kind.log_name();
+    let event = if mail.address.is_deliverable() {
+        match prepare(app, mail).await? {
+            Prepared::Postponed => return Ok(Delivery::Postponed),
+            Prepared::Dropped(reason) => Event::MailDropped { kind, reason },
+            Prepared::Ready { to, rendered } => match send(app, &to, rendered).await? {
+                Sent::Taken => Event::MailSent { kind },
+                Sent::Refused => Event::MailFailed { kind, reason: "refused" },
+            },
+        }
+    } else {
+        // Of an account from before such addresses were refused.
+        Event::MailFailed { kind, reason: "undeliverable" }
+    };
+    event.record();
+    Ok(Delivery::Settled)
+}
+
+async fn prepare(app: &App, mail: &OutboxEmail) -> Result<Prepared> {
+    match &mail.kind {
+        EmailKind::AccountDeleted { to, name } => {
+            return ready(app, to.clone(), &Message::AccountDeleted { name: name.as_str() });
+        }
+        EmailKind::PasswordChanged { to, name, factors } => {
+            return ready(app, to.clone(), &Message::PasswordChanged { name: name.as_str(), factors: *factors });
+        }
+        EmailKind::AddressChanged { user, to, name, undo_until } => {
+            return address_changed(app, *user, to, name, *undo_until).await;
+        }
+        EmailKind::ChangeAddress { user, to } => return change_of_address(app, mail, *user, to).await,
+        EmailKind::SecondFactorChanged { to, name, change } => {
+            return ready(app, to.clone(), &Message::SecondFactorChanged { name: name.as_str(), change: *change });
+        }
+        _ => {}
+    }
+    let owner = app.store().owner_of(&mail.address).await?;
+    let user = match owner {
+        Some(owner) => app.store().user(owner).await?,
+        None => None,
+    };
+    let Some(user) = user else {
+        return Ok(Prepared::Dropped("no_account"));
+    };
+    match mail.kind {
+        EmailKind::ConfirmAddress { user: id } | EmailKind::NewSignIn { user: id, .. } if id != user.id => {
+            Ok(Prepared::Dropped("no_account"))
+        }
+        EmailKind::NewSignIn { client, ref source_ip, at, .. } => {
+            new_sign_in(app, &user, client, source_ip.as_deref(), at)
+        }
+        EmailKind::ConfirmAddress { .. } | EmailKind::ConfirmationRequested if user.email_confirmed => {
+            Ok(Prepared::Dropped("already_confirmed"))
+        }
+        EmailKind::ConfirmAddress { .. } => confirmation(app, &user).await,
+        EmailKind::AlreadyRegistered => already_registered(app, &user, mail).await,
+        EmailKind::AddressRestored { user: id } if id != user.id => Ok(Prepared::Dropped("no_account")),
+        EmailKind::AddressRestored { .. } => address_restored(app, &user).await,
+        EmailKind::ResetRequested if user.disabled => Ok(Prepared::Dropped("account_disabled")),
+        EmailKind::ResetRequested if !may_go_out(app, &user, EmailThrottle::Reset, mail).await? => {
+            Ok(Prepared::Dropped("asked_too_often"))
+        }
+        EmailKind::ResetRequested => reset(app, &user).await,
+        _ if !may_go_out(app, &user, EmailThrottle::Registration, mail).await? => {
+            Ok(Prepared::Dropped("asked_too_often"))
+        }
+        _ => confirmation(app, &user).await,
+    }
+}
+
+async fn may_go_out(app: &App, user: &User, throttle: EmailThrottle, mail: &OutboxEmail) -> Result<bool> {
+    Ok(!app.config.limits.on || app.store().pass_email_throttle(user.id, throttle, mail, app.clock.now()).await?)
+}
+
+/// The link that confirms the account: the plain one, or the one to choose a password where only that will do.
+async fn confirmation(app: &App, user: &User) -> Result<Prepared> {
+    if user.needs_chosen_password(app.config.admin_email.as_ref()) {
+        let link = reset_link(app, user).await?;
+        let message = Message::ChoosePassword { link: &link, valid_minutes: minutes(RESET_LIFE) };
+        return ready(app, user.email.clone(), &message);
+    }
+    let link =
+        link(app, user.id, "/auth/confirm", LinkPurpose::ConfirmAddress, from_now(app, CONFIRMATION_LIFE)).await?;
+    let message =
+        Message::ConfirmAddress { name: user.name.as_str(), link: &link, valid_hours: hours(CONFIRMATION_LIFE) };
+    ready(app, user.email.clone(), &message)
+}
+
+async fn reset(app: &App, user: &User) -> Result<Prepared> {
+    let link = reset_link(app, user).await?;
+    let message = Message::ResetPassword { name: user.name.as_str(), link: &link, valid_minutes: minutes(RESET_LIFE) };
+    ready(app, user.email.clone(), &message)
+}
+
+/// To the address that the account is to have; where another account has it, that one is told as if somebody had
+/// registered with its address.
+async fn change_of_address(app: &App, mail: &OutboxEmail, user: UserId, to: &EmailAddress) -> Result<Prepared> {
+    let (user, owner) = tokio::try_join!(app.store().user(user), app.store().owner_of(&mail.address))?;
+    // Of several wishes of an account for an address the newest counts, or those that were put off would add up.
+    let wanted = |user: &User| user.pending_email.as_ref() == Some(to) && user.email_asked_at == Some(mail.created_at);
+    let now = app.clock.now();
+    // As long as the account shows the change.
+    let expires_at = mail.created_at.plus(CONFIRMATION_LIFE);
+    let Some(user) = user.filter(|user| wanted(user) && now < expires_at) else {
+        return Ok(Prepared::Dropped("no_longer_wanted"));
+    };
+    // The asker chose the address, and accounts to ask with cost nothing. Who asks next is put off, not refused, or a stranger who
+    // asks first would keep the address's owner from it.
+    if app.config.limits.on && !app.store().pass_address_throttle(mail, now).await? {
+        return Ok(Prepared::Postponed);
+    }
+    let owner = match owner {
+        Some(owner) => app.store().user(owner).await?,
+        None => None,
+    };
+    if let Some(owner) = owner {
+        return already_registered(app, &owner, mail).await;
+    }
+    let purpose = LinkPurpose::ChangeAddress { email: to.clone(), epoch: user.session_epoch };
+    let link = link(app, user.id, "/auth/email/confirm", purpose, expires_at).await?;
+    let valid_hours = hours(expires_at.since(now).saturating_add(ALMOST_AN_HOUR));
+    let message = Message::ChangeAddress { name: user.name.as_str(), link: &link, valid_hours };
+    ready(app, to.clone(), &message)
+}
+
+async fn address_changed(
+    app: &App,
+    user: UserId,
+    to: &EmailAddress,
+    name: &UserName,
+    undo_until: Option<Timestamp>,
+) -> Result<Prepared> {
+    if app.store().user(user).await?.is_none() {
+        return Ok(Prepared::Dropped("no_account"));
+    }
+    let name = name.as_str();
+    let Some(until) = undo_until else {
+        return ready(app, to.clone(), &Message::AddressChangedBack { name });
+    };
+    let purpose = LinkPurpose::UndoAddressChange { email: to.clone() };
+    let link = link(app, user, "/auth/email/undo", purpose, until).await?;
+    ready(app, to.clone(), &Message::AddressChanged { name, link: &link, valid_days: hours(UNDO_LIFE) / 24 })
+}
+
+async fn address_restored(app: &App, user: &User) -> Result<Prepared> {
+    let link = reset_link(app, user).await?;
+    let message =
+        Message::AddressRestored { name: user.name.as_str(), link: &link, valid_minutes: minutes(RESET_LIFE) };
+    ready(app, user.email.clone(), &message)
+}
+
+/// To the owner of an address that somebody else claims too. One that nobody had proved before the claim is contested from
+/// now on, and its owner gets the link to choose a password however often others have asked for emails.
+async fn already_registered(app: &App, user: &User, mail: &OutboxEmail) -> Result<Prepared> {
+    let now = app.clock.now();
+    let contested = app.store().contest(user, mail, now.plus(app.config.unconfirmed_life), now).await?;
+    if contested.is_some() {
+        Event::UserContested { user: user.id }.record();
+    } else if !may_go_out(app, user, EmailThrottle::Registration, mail).await? {
+        return Ok(Prepared::Dropped("asked_too_often"));
+    }
+    let user = contested.as_ref().unwrap_or(user);
+    let (to, name) = (user.email.clone(), user.name.as_str());
+    if user.email_confirmed {
+        return ready(app, to, &Message::AlreadyRegistered { name, sign_in: &app.config.mail.home_url });
+    }
+    let link = reset_link(app, user).await?;
+    let valid_minutes = minutes(RESET_LIFE);
+    ready(app, to, &Message::AlreadyRegisteredUnconfirmed { name, link: &link, valid_minutes })
+}
+
+fn new_sign_in(
+    app: &App,
+    user: &User,
+    client: UserAgentFingerprint,
+    source_ip: Option<&str>,
+    at: Timestamp,
+) -> Result<Prepared> {
+    let (client, at) = (client.to_string(), at.rfc3339());
+    let message = Message::NewSignIn { name: user.name.as_str(), client: &client, source_ip, at: &at };
+    ready(app, user.email.clone(), &message)
+}
+
+/// Whoever reads the mail chooses the password, and has shown that the address is theirs.
+async fn reset_link(app: &App, user: &User) -> Result<String> {
+    let purpose = LinkPurpose::ResetPassword { email: user.email.clone(), epoch: user.session_epoch };
+    link(app, user.id, "/auth/password/reset", purpose, from_now(app, RESET_LIFE)).await
+}
+
+/// Makes a link now, at sending: its secret is never stored, and its life begins when the mail leaves. Its host is from
+/// the configuration, never from a request.
+async fn link(app: &App, user: UserId, path: &str, purpose: LinkPurpose, expires_at: Timestamp) -> Result<String> {
+    let token = LinkToken::new(user);
+    let link = Link { purpose, expires_at, used_at: None };
+    app.store().put_link(user, &token.hash(), &link).await?;
+    let base = &app.config.mail.link_base_url;
+    Ok(format!("{base}{BASE_PATH}{path}?token={}", token.encode().expose_secret()))
+}
+
+fn from_now(app: &App, life: Duration) -> Timestamp {
+    app.clock.now().plus(life)
+}
+
+fn hours(life: Duration) -> u32 {
+    minutes(life) / 60
+}
+
+fn minutes(life: Duration) -> u32 {
+    u32::try_from(life.as_secs() / 60).unwrap_or(u32::MAX)
+}
+
+fn ready(app: &App, to: EmailAddress, message: &Message<'_>) -> Result<Prepared> {
+    let mail = &app.config.mail;
+    let brand = Brand {
+        product_name: mail.product_name.clone(),
+        support_address: mail.support_address.as_ref().map(ToString::to_string),
+        home_url: mail.home_url.clone(),
+    };
+    let rendered = render(Language::English, &brand, message).map_err(Error::internal)?;
+    Ok(Prepared::Ready { to, rendered })
+}
+
+/// What SES said to an email.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sent {
+    Taken,
+    /// It cannot be sent as it is, and never will.
+    Refused,
+}
+
+/// Only one refusal is final. `BadRequestException` says that the request is malformed; sender, answers' address and content are
+/// checked at the start, so it can only be about the recipient. Whatever else SES says, the mail stays owed: a sender that is not
+/// verified yet or a region in the sandbox answer `MessageRejected`, as if the mail itself were wrong. The sweeper gives up
+/// after a day.
+async fn send(app: &App, to: &EmailAddress, rendered: Rendered) -> Result<Sent> {
+    let content = |data: String| Content::builder().data(data).charset("UTF-8").build().map_err(Error::internal);
+    let body = Body::builder().text(content(rendered.text)?).html(content(rendered.html)?).build();
+    let message = SesMessage::builder().subject(content(rendered.subject)?).body(body).build();
+    let mail = &app.config.mail;
+    let from = header::address(&mail.from).map_err(Error::internal)?;
+    let reply_to = mail.reply_to.as_ref().map(header::address).transpose().map_err(Error::internal)?;
+    let sent = app
+        .ses()
+        .send_email()
+        .from_email_address(from)
+        .set_reply_to_addresses(reply_to.map(|reply_to| vec![reply_to]))
+        .set_configuration_set_name(mail.configuration_set.clone())
+        .destination(Destination::builder().to_addresses(to.for_sending()).build())
+        .content(EmailContent::builder().simple(message).build())
+        .send()
+        .await;
+    let Err(error) = sent else {
+        return Ok(Sent::Taken);
+    };
+    if error.as_service_error().is_some_and(SendEmailError::is_bad_request_exception) {
+        return Ok(Sent::Refused);
+    }
+    // Only the code: what SES says beside it may hold addresses, which no log is to have.
+    let code = error.code().unwrap_or("no answer");
+    Err(Error::internal(format!("SES did not take the mail: {code}")))
+}

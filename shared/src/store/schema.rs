@@ -1,0 +1,177 @@
+//! The layout of the two tables: every key and what is stored under it.
+//!
+//! The main table. Every item has `pk` and `sk`:
+//!
+//! | item | pk | sk |
+//! |---|---|---|
+//! | account | `USER#id` | `PROFILE` |
+//! | session | `USER#id` | `SESSION#sid` |
+//! | link that was mailed | `USER#id` | `LINK#sha256(secret)` |
+//! | authenticator app | `USER#id` | `FACTOR#TOTP` |
+//! | recovery codes that are left | `USER#id` | `FACTOR#RECOVERY` |
+//! | passkey | `USER#id` | `FACTOR#PASSKEY#sha256(credential id)` |
+//! | what an authenticator was asked, to add a passkey | `USER#id` | `FACTOR#CEREMONY#id` |
+//! | what an authenticator was asked, to sign in with one or to prove one | `CEREMONY#id` | `PASSKEY` |
+//! | wrong codes | `USER#id` | `FACTOR#ATTEMPTS` |
+//! | the same from a device that has signed in before | `USER#id` | `FACTOR#ATTEMPTS#device` |
+//! | sign-in that waits for its second factor | `USER#id` | `FACTOR#CHALLENGE#id` |
+//! | what is left of a deleted account to erase | `USER#id` | `ERASURE` |
+//! | who has an address, or for whom it is reserved | `EMAIL#normalized` | `OWNER` |
+//! | failed sign-ins with an address | `EMAIL#normalized` | `ATTEMPTS` |
+//! | failed sign-ins with it from a device that knows the password | `EMAIL#normalized` | `ATTEMPTS#device` |
+//! | wrong current passwords of those who are signed in | `EMAIL#normalized` | `ATTEMPTS#user` |
+//! | the last email to an address that a requester chose | `EMAIL#normalized` | `MAIL_TURN` |
+//! | email in the outbox, with the address it goes to | `EMAIL#normalized` | `MAIL#id` |
+//! | requests of a client network in a window | `LIMIT#limit#network` | start of the window |
+//! | public half of a signing key | `KEYS` | kid |
+//!
+//! All that belongs to a person is in two partitions, so deleting the account is two queries. Two sparse indexes, each in
+//! shards: `list` (accounts, by `list_shard` and `id`) and `pending` (emails, erasures and unconfirmed accounts, by
+//! `pending_shard` and `pending_at`). TTL deletes days late, so every read compares times itself.
+//!
+//! The keys table, for what only some functions may read:
+//!
+//! | item | pk | sk |
+//! |---|---|---|
+//! | private half of a signing key | `SIGNING` | kid |
+//! | MAC key for a purpose | `MAC#purpose` | `KEY` |
+//! | encryption key for a purpose | `SEAL#purpose` | `KEY` |
+
+use super::{Item, n, s};
+use crate::clock::Timestamp;
+use crate::domain::email::NormalizedEmail;
+use crate::domain::id::{CeremonyId, ChallengeId, DeviceId, EmailId, SessionId, UserId};
+use crate::domain::limit::{Limit, Window};
+use crate::domain::link::LinkHash;
+use crate::domain::mail::sweep_after;
+use crate::domain::network::ClientNetwork;
+use crate::domain::passkey::PasskeyId;
+
+// Partitions of the main table.
+
+pub(super) fn user_key(id: UserId) -> String {
+    format!("USER#{id}")
+}
+
+pub(super) fn address_key(address: &NormalizedEmail) -> String {
+    format!("EMAIL#{}", address.as_str())
+}
+
+/// The public halves of all signing keys.
+pub(super) const PUBLIC: &str = "KEYS";
+
+// In an account's partition.
+
+pub(super) const PROFILE: &str = "PROFILE";
+
+/// What the keys of sessions begin with.
+pub(super) const SESSION: &str = "SESSION#";
+
+pub(super) fn session_key(id: SessionId) -> String {
+    format!("{SESSION}{id}")
+}
+
+pub(super) fn link_key(hash: &LinkHash) -> String {
+    format!("LINK#{}", hash.as_str())
+}
+
+pub(super) const TOTP: &str = "FACTOR#TOTP";
+pub(super) const RECOVERY: &str = "FACTOR#RECOVERY";
+
+/// What the keys of passkeys begin with.
+pub(super) const PASSKEY: &str = "FACTOR#PASSKEY#";
+
+pub(super) fn passkey_key(id: &PasskeyId) -> String {
+    format!("{PASSKEY}{id}")
+}
+
+/// Of a device that has signed in before, or of all others.
+pub(super) fn factor_attempts_of(device: Option<DeviceId>) -> String {
+    device.map_or_else(|| "FACTOR#ATTEMPTS".to_owned(), |device| format!("FACTOR#ATTEMPTS#{device}"))
+}
+
+pub(super) fn challenge_key(id: ChallengeId) -> String {
+    format!("FACTOR#CHALLENGE#{id}")
+}
+
+/// Both keys of a ceremony. One that adds a passkey is in its account's partition, where no other account's id leads; one that
+/// asks for a passkey has its own, as the answer alone shows whose it is.
+pub(super) fn ceremony_key(user: Option<UserId>, id: CeremonyId) -> (String, String) {
+    match user {
+        Some(user) => (user_key(user), format!("FACTOR#CEREMONY#{id}")),
+        None => (format!("CEREMONY#{id}"), "PASSKEY".to_owned()),
+    }
+}
+
+pub(super) const ERASURE: &str = "ERASURE";
+/// Everything in an account's partition but the note of its erasure, which sorts first.
+pub(super) const AFTER_ERASURE: (&str, &str) = ("ERASURE#", "~");
+
+// In an address's partition.
+
+pub(super) const OWNER: &str = "OWNER";
+
+const ATTEMPTS: &str = "ATTEMPTS";
+
+/// Of a device or of the account itself, or of all others.
+pub(super) fn sign_in_attempts_of(device: Option<DeviceId>) -> String {
+    device.map_or_else(|| ATTEMPTS.to_owned(), |device| format!("{ATTEMPTS}#{device}"))
+}
+
+/// All keys of attempts but that of strangers.
+pub(super) const OWN_ATTEMPTS: (&str, &str) = ("ATTEMPTS#", "ATTEMPTS~");
+
+/// When an email whose recipient a requester chose last went to an address.
+pub(super) const EMAIL_THROTTLE: &str = "MAIL_TURN";
+
+/// What the keys of emails begin with.
+pub(super) const EMAILS: &str = "MAIL#";
+
+pub(super) fn email_key(id: EmailId) -> String {
+    format!("{EMAILS}{id}")
+}
+
+/// Both keys of a count of requests.
+pub(super) fn limit_key(limit: Limit, network: ClientNetwork, window: Window) -> (String, String) {
+    (format!("LIMIT#{limit}#{network}"), window.starts_at.seconds().to_string())
+}
+
+// The keys table.
+
+pub(super) const SIGNING: &str = "SIGNING";
+/// A partition for each purpose: so a role may be allowed one MAC key and not the others.
+pub(super) const MAC: &str = "MAC#";
+/// Likewise.
+pub(super) const SEAL: &str = "SEAL#";
+pub(super) const KEY: &str = "KEY";
+
+// The indexes of the main table.
+
+/// Shards of the two indexes: enough for thousands of new accounts a second, few enough to read all at once.
+/// Chosen once: another number would hide what was written under the old one.
+pub(super) const SHARDS: u8 = 4;
+
+/// Accounts, in the index `list`.
+pub(super) const USERS: &str = "USERS";
+/// Emails and erasures, in the index `pending`.
+pub(super) const PENDING: &str = "PENDING";
+/// Accounts that wait for their confirmation have shards of their own in the index `pending`: as many as a flood of registrations
+/// leaves, they hold up no email.
+pub(super) const UNCONFIRMED: &str = "UNCONFIRMED";
+/// The attributes that make an account lapse, to be removed once its address is proved.
+pub(super) const LAPSE: &str = "pending_shard, pending_at";
+
+/// The shard of an id: its last byte is random.
+pub(super) fn shard(name: &str, id: &[u8; 16]) -> String {
+    format!("{name}#{}", id[15] % SHARDS)
+}
+
+pub(super) fn shards(name: &str) -> impl Iterator<Item = String> {
+    (0..SHARDS).map(move |shard| format!("{name}#{shard}"))
+}
+
+/// Into the sparse index of what is pending; it is due once its writer has had time to do the work.
+pub(super) fn mark_pending(item: &mut Item, id: &[u8; 16], created_at: Timestamp) {
+    item.insert("pending_shard".into(), s(shard(PENDING, id)));
+    item.insert("pending_at".into(), n(created_at.plus(sweep_after(0)).millis()));
+}
