@@ -4,6 +4,7 @@ pub mod confirm_email_change;
 pub mod confirm_registration;
 pub mod delete_user;
 pub mod get_user;
+pub mod give_feedback;
 pub mod list_users;
 pub mod register;
 pub mod resend_confirmation;
@@ -26,6 +27,7 @@ pub const AREA: Area = Area {
         update_user::ROUTE,
         delete_user::ROUTE,
         list_users::ROUTE,
+        give_feedback::ROUTE,
         confirm_email_change::ROUTE,
         undo_email_change::ROUTE,
     ],
