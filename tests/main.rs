@@ -5,7 +5,6 @@
 mod accounts {
     mod confirm_registration;
     mod email;
-    mod give_feedback;
     mod register;
     mod resend_confirmation;
     mod user;

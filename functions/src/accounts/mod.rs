@@ -4,7 +4,6 @@ pub mod confirm_email_change;
 pub mod confirm_registration;
 pub mod delete_user;
 pub mod get_user;
-pub mod give_feedback;
 pub mod list_users;
 pub mod register;
 pub mod resend_confirmation;
@@ -27,7 +26,6 @@ pub const AREA: Area = Area {
         update_user::ROUTE,
         delete_user::ROUTE,
         list_users::ROUTE,
-        give_feedback::ROUTE,
         confirm_email_change::ROUTE,
         undo_email_change::ROUTE,
     ],

@@ -58,7 +58,6 @@ events! {
         UserContested { user: UserId } "user_contested" IAM SUCCESS;
         /// An account that was never confirmed was erased.
         UserLapsed { user: UserId } "user_lapsed" IAM SUCCESS;
-        FeedbackGiven { user: UserId } "feedback_given" IAM SUCCESS;
         UserUpdated { user: UserId } "user_updated" IAM SUCCESS;
         UserDeleted { user: UserId, by: UserId } "user_deleted" IAM SUCCESS;
 
