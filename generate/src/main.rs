@@ -3,6 +3,7 @@
 
 #![allow(clippy::format_push_string, reason = "text is put together line by line, and once")]
 
+mod alarms;
 mod binaries;
 mod events;
 mod output;
@@ -41,5 +42,6 @@ fn generated() -> Result<Output, String> {
     events::write(&mut output)?;
     stack::write(&mut output);
     root::write(&mut output)?;
+    alarms::write(&mut output)?;
     Ok(output)
 }

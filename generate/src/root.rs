@@ -7,7 +7,7 @@ use crate::output::{Output, camel_case};
 use crate::stack;
 use crate::variables;
 
-const TEMPLATE: &str = "template.yaml";
+pub const TEMPLATE: &str = "template.yaml";
 
 pub fn write(output: &mut Output) -> Result<(), String> {
     output.region(TEMPLATE, "configuration", &configuration())?;

@@ -1,0 +1,430 @@
+//! The alarms of the whole service, in staging and production: what people notice, and what they would notice next.
+
+use Missing::{Breaches, Holds, Ignored};
+
+use crate::output::Output;
+use crate::root::TEMPLATE;
+
+const API: (&str, &str) = ("ApiId", "!Ref Api");
+const MAIN_TABLE: (&str, &str) = ("TableName", "!If [MakesTables, !Ref Table, !Ref TableName]");
+const KEYS_TABLE: (&str, &str) = ("TableName", "!If [MakesTables, !Ref KeysTable, !Ref KeysTableName]");
+const EMAILER: (&str, &str) = ("FunctionName", "!GetAtt WorkersArea.Outputs.Emailer");
+const SWEEPER: (&str, &str) = ("FunctionName", "!GetAtt WorkersArea.Outputs.Sweeper");
+const RESIZE_PICTURE: (&str, &str) = ("FunctionName", "!GetAtt PicturesArea.Outputs.ResizePicture");
+const SEARCH: [(&str, &str); 2] = [("DomainName", "!Ref SearchDomain"), ("ClientId", "!Ref AWS::AccountId")];
+const MINUTE: u32 = 60;
+const HOUR: u32 = 3600;
+
+pub fn write(output: &mut Output) -> Result<(), String> {
+    let text: Vec<_> = alarms().iter().map(Alarm::yaml).collect();
+    output.region(TEMPLATE, "alarms", text.join("\n").trim_end())
+}
+
+fn alarms() -> Vec<Alarm> {
+    [requests(), functions(), tables(), queues(), keys_and_emails(), logs()].concat()
+}
+
+fn requests() -> Vec<Alarm> {
+    let requests = |period| Metric::new("AWS/ApiGateway", "Count", &[API]).each(period, "SampleCount");
+    let answers = |class, period| Metric::new("AWS/ApiGateway", class, &[API]).each(period, "Sum");
+    vec![
+        // A failure that a function answers with 500 is none to Lambda, so this one also brings deployments back. Of a handful of
+        // requests one or two failures are no rate, unless they are most of them: that is an outage.
+        Alarm::new("ServerErrors", "More than one request in a hundred fails.")
+            .computes("rate", "IF(errors >= 3 OR errors * 2 > requests, 100 * errors / requests, 0)", "Failed requests, per cent")
+            .of("errors", answers("5xx", MINUTE))
+            .of("requests", requests(MINUTE))
+            .above("1", 3, Some(2)),
+        // What ServerErrors does not see: a route that always fails and is rarely called, such as the one that deletes an account.
+        Alarm::new("LingeringErrors", "Five requests or more failed within an hour, and more than one in ten thousand.")
+            .computes("shown", "IF(errors >= 5, 100 * errors / requests, 0)", "Failed requests, per cent")
+            .of("errors", answers("5xx", HOUR))
+            .of("requests", requests(HOUR))
+            .above("0.01", 1, Some(1)),
+        // By API Gateway's throttle, which is one for all clients of a route, or by a limit for each address.
+        Alarm::new("TooManyRequests", "More than one request in twenty is turned away with 429. The access log says on which route.")
+            .computes("shown", "IF(refused >= 20, 100 * refused / requests, 0)", "Requests turned away, per cent")
+            .of("refused", Metric::new("!Ref AWS::StackName", "RefusedRequests", &[]).each(MINUTE, "Sum"))
+            .of("requests", requests(MINUTE))
+            .above("5", 5, Some(3)),
+        Alarm::new(
+            "ClientErrors",
+            "More than half of all requests are refused. A front end is broken, or passwords or tokens are being tried.",
+        )
+        .computes("shown", "IF(refused >= 100, 100 * refused / requests, 0)", "Refused requests, per cent")
+        .of("refused", answers("4xx", 5 * MINUTE))
+        .of("requests", requests(5 * MINUTE))
+        .above("50", 3, Some(3)),
+        // The API's metric, as one slow route is enough; 12 s are four fifths of the timeout.
+        Alarm::new("SlowAnswers", "One answer in a hundred takes most of a function's 15 seconds.")
+            .on(Metric::new("AWS/ApiGateway", "IntegrationLatency", &[API]).each(5 * MINUTE, "p99"))
+            .above("12000", 3, Some(2)),
+    ]
+}
+
+fn functions() -> Vec<Alarm> {
+    let duration = |function| Metric::new("AWS/Lambda", "Duration", &[function]).each(5 * MINUTE, "p99");
+    let runs = |metric| Metric::new("AWS/Lambda", metric, &[SWEEPER]).each(15 * MINUTE, "Sum");
+    vec![
+        Alarm::new("SlowEmailer", "The emailer comes near its timeout of 30 seconds.").on(duration(EMAILER)).above(
+            "24000",
+            3,
+            Some(2),
+        ),
+        Alarm::new("SlowImage", "Resizing a picture comes near its timeout of 60 seconds.")
+            .when("HasWatchedPictures")
+            .on(duration(RESIZE_PICTURE))
+            .above("48000", 3, Some(2)),
+        Alarm::new("SlowSweeper", "The sweeper comes near its timeout of 55 seconds.").on(duration(SWEEPER)).above(
+            "44000",
+            3,
+            Some(2),
+        ),
+        // Of all functions in the account and region: they share one limit, so one that is throttled tells of all.
+        Alarm::new("Throttles", "Lambda turns invocations away; the account's limit of concurrent ones is reached.")
+            .on(Metric::new("AWS/Lambda", "Throttles", &[]).each(MINUTE, "Sum"))
+            .above("0", 5, Some(3)),
+        Alarm::new(
+            "ConcurrencyUsed",
+            "The account runs more than 80 % of the functions that it may run at once. Raise the quota.",
+        )
+        .computes("shown", "!Sub 100 * claimed / ${AccountConcurrency}", "Concurrency in use, per cent")
+        .of("claimed", Metric::new("AWS/Lambda", "ClaimedAccountConcurrency", &[]).each(MINUTE, "Maximum"))
+        .above("80", 5, Some(3)),
+        // Silence is the symptom here: nothing would go out again that got stuck, and no new signing key would be made. It rings
+        // once while a new stack has not been up for a minute.
+        Alarm::new("SweeperSilent", "The sweeper has not succeeded for a quarter of an hour.")
+            .computes("succeeded", "invocations - errors", "Runs that succeeded")
+            .of("invocations", runs("Invocations"))
+            .of("errors", runs("Errors"))
+            .compares("LessThanThreshold", "1", 1, None)
+            .without_data(Breaches),
+    ]
+}
+
+/// A new table on demand takes 4,000 writes a second, later twice its last peak, and one partition of it takes 1,000.
+fn tables() -> Vec<Alarm> {
+    const MAIN: [&str; 8] = [
+        "BatchGetItem",
+        "BatchWriteItem",
+        "DeleteItem",
+        "GetItem",
+        "PutItem",
+        "Query",
+        "TransactWriteItems",
+        "UpdateItem",
+    ];
+    const KEYS: [&str; 4] = ["DeleteItem", "GetItem", "PutItem", "Query"];
+    vec![
+        throttled(
+            "TableThrottled",
+            "DynamoDB throttles the main table or an index of it. Functions try again; people wait, and then get 503.",
+            MAIN_TABLE,
+            &["list", "pending"],
+        ),
+        throttled("KeysTableThrottled", "DynamoDB throttles the table of private keys.", KEYS_TABLE, &[]).of_keys(),
+        failing(
+            "TableFails",
+            "DynamoDB fails calls to the main table for minutes. Look at AWS's health dashboard and at the table's key.",
+            MAIN_TABLE,
+            &MAIN,
+        ),
+        failing(
+            "KeysTableFails",
+            "DynamoDB fails calls to the table of private keys for minutes. Look at AWS's health dashboard and at its key.",
+            KEYS_TABLE,
+            &KEYS,
+        )
+        .of_keys(),
+    ]
+}
+
+fn throttled(
+    name: &'static str,
+    description: &'static str,
+    table: (&'static str, &'static str),
+    indexes: &[&'static str],
+) -> Alarm {
+    let mut alarm =
+        Alarm::new(name, description).computes("shown", "SUM(FILL(METRICS(), 0))", "Throttled reads and writes");
+    for (id, metric) in [("reads", "ReadThrottleEvents"), ("writes", "WriteThrottleEvents")] {
+        alarm = alarm.of(id, Metric::new("AWS/DynamoDB", metric, &[table]).each(MINUTE, "Sum"));
+        for index in indexes {
+            let dimensions = [table, ("GlobalSecondaryIndexName", index)];
+            alarm =
+                alarm.of(format!("{id}_{index}"), Metric::new("AWS/DynamoDB", metric, &dimensions).each(MINUTE, "Sum"));
+        }
+    }
+    alarm.above("0", 5, Some(3))
+}
+
+fn failing(
+    name: &'static str,
+    description: &'static str,
+    table: (&'static str, &'static str),
+    operations: &[&'static str],
+) -> Alarm {
+    let mut alarm = Alarm::new(name, description).computes("shown", "SUM(FILL(METRICS(), 0))", "Failed calls");
+    for operation in operations {
+        let id = operation[..1].to_lowercase() + &operation[1..];
+        let dimensions = [table, ("Operation", operation)];
+        alarm = alarm.of(id, Metric::new("AWS/DynamoDB", "SystemErrors", &dimensions).each(MINUTE, "Sum"));
+    }
+    alarm.above("0", 5, Some(3))
+}
+
+fn queues() -> Vec<Alarm> {
+    let age = |queue| {
+        Metric::new("AWS/SQS", "ApproximateAgeOfOldestMessage", &[("QueueName", queue)]).each(MINUTE, "Maximum")
+    };
+    let messages = |queue| {
+        Metric::new("AWS/SQS", "ApproximateNumberOfMessagesVisible", &[("QueueName", queue)]).each(MINUTE, "Maximum")
+    };
+    vec![
+        Alarm::new("MailAge", "A mail has waited for five minutes.")
+            .on(age("!GetAtt MailQueue.QueueName"))
+            .above("300", 3, None),
+        Alarm::new("ImageAge", "An upload has waited for five minutes.")
+            .on(age("!GetAtt ImageQueue.QueueName"))
+            .above("300", 3, None),
+        Alarm::new(
+            "MailDeadLettersAlarm",
+            "A message about a mail failed five times. The sweeper goes on with the mail for a day.",
+        )
+        .on(messages("!GetAtt MailDeadLetters.QueueName"))
+        .above("0", 1, None),
+        Alarm::new("ImageDeadLettersAlarm", "An upload could not be resized in five attempts.")
+            .on(messages("!GetAtt ImageDeadLetters.QueueName"))
+            .above("0", 1, None),
+    ]
+}
+
+fn keys_and_emails() -> Vec<Alarm> {
+    // The rates of the account, as it is the account that SES reviews, at 5 and 0.1 per cent, and stops, at 10 and 0.5. A rate comes
+    // with the emails that it is about: without any it is what it was.
+    let reputation = |metric| Metric::new("AWS/SES", metric, &[]).each(HOUR, "Average");
+    vec![
+        // The sweeper says in each run how old the newest key is. Once a key is 30 days old there is a new one.
+        Alarm::new(
+            "SigningKeyOld",
+            "The newest signing key is a day over its 30 days. Look into the sweeper's log for why it makes no new one.",
+        )
+        .on(Metric::new("!Ref AWS::StackName", "SigningKeyAge", &[]).each(HOUR, "Maximum"))
+        .above("744", 1, None),
+        Alarm::new(
+            "MailBounces",
+            "Three emails in a hundred of this account bounce. At five AWS reviews the account, at ten it stops its emails.",
+        )
+        .on(reputation("Reputation.BounceRate"))
+        .compares("GreaterThanOrEqualToThreshold", "0.03", 1, None)
+        .without_data(Ignored),
+        Alarm::new(
+            "MailComplaints",
+            "Eight emails in ten thousand of this account are marked as spam. At ten AWS reviews the account.",
+        )
+        .on(reputation("Reputation.ComplaintRate"))
+        .compares("GreaterThanOrEqualToThreshold", "0.0008", 1, None)
+        .without_data(Ignored),
+    ]
+}
+
+/// Those of the domain as AWS advises: <https://docs.aws.amazon.com/opensearch-service/latest/developerguide/cloudwatch-alarms.html>
+fn logs() -> Vec<Alarm> {
+    let domain = |metric, period, statistic| Metric::new("AWS/ES", metric, &SEARCH).each(period, statistic);
+    let freshness = "!If [HasSearch, DeliveryToAmazonOpenSearchService.DataFreshness, DeliveryToS3.DataFreshness]";
+    let stream = ("DeliveryStreamName", "!If [HasSearch, !Ref SearchStream, !Ref LogStream]");
+    vec![
+        Alarm::new("LogsStuck", "Log lines wait for a quarter of an hour to be delivered. CloudWatch has them.")
+            .on(Metric::new("AWS/Firehose", freshness, &[stream]).each(5 * MINUTE, "Maximum"))
+            .above("900", 2, None),
+        Alarm::new("SearchFull", "The OpenSearch domain has less than 2 GB of disk left.")
+            .when("HasWatchedSearch")
+            .on(domain("FreeStorageSpace", 5 * MINUTE, "Minimum"))
+            .compares("LessThanThreshold", "2048", 3, None),
+        Alarm::new(
+            "SearchRed",
+            "A shard of the OpenSearch domain is nowhere; lines of that day are missing there. S3 keeps what is refused.",
+        )
+        .when("HasWatchedSearch")
+        .on(domain("ClusterStatus.red", MINUTE, "Maximum"))
+        .compares("GreaterThanOrEqualToThreshold", "1", 1, None),
+        Alarm::new(
+            "SearchBlocked",
+            "The OpenSearch domain takes no more lines. S3 keeps what is refused, for the retention of logs.",
+        )
+        .when("HasWatchedSearch")
+        .on(domain("ClusterIndexWritesBlocked", 5 * MINUTE, "Maximum"))
+        .compares("GreaterThanOrEqualToThreshold", "1", 1, None),
+        Alarm::new("SearchMemory", "The OpenSearch domain is short of memory; a larger SearchInstanceType has more.")
+            .when("HasWatchedSearch")
+            .on(domain("JVMMemoryPressure", MINUTE, "Maximum"))
+            .compares("GreaterThanOrEqualToThreshold", "95", 3, None),
+    ]
+}
+
+/// What an alarm makes of a time without data.
+#[derive(Clone, Copy)]
+enum Missing {
+    /// All is well.
+    Holds,
+    Breaches,
+    /// It stays as it was.
+    Ignored,
+}
+
+/// A metric of CloudWatch; its name and the values of its dimensions are YAML.
+#[derive(Clone)]
+struct Metric {
+    namespace: &'static str,
+    name: &'static str,
+    dimensions: Vec<(&'static str, &'static str)>,
+    /// Seconds.
+    period: u32,
+    /// A statistic of CloudWatch, or a percentile such as `p99`.
+    statistic: &'static str,
+}
+
+impl Metric {
+    fn new(namespace: &'static str, name: &'static str, dimensions: &[(&'static str, &'static str)]) -> Self {
+        Self { namespace, name, dimensions: dimensions.to_vec(), period: MINUTE, statistic: "Sum" }
+    }
+
+    fn each(self, period: u32, statistic: &'static str) -> Self {
+        Self { period, statistic, ..self }
+    }
+
+    /// Its name and dimensions, indented.
+    fn yaml(&self, indent: usize) -> String {
+        let Self { namespace, name, dimensions, .. } = self;
+        let mut text = format!("{:indent$}Namespace: {namespace}\n{:indent$}MetricName: {name}\n", "", "");
+        if !dimensions.is_empty() {
+            let dimensions: Vec<_> =
+                dimensions.iter().map(|(name, value)| format!("{{Name: {name}, Value: {value}}}")).collect();
+            text += &format!("{:indent$}Dimensions: [{}]\n", "", dimensions.join(", "));
+        }
+        text
+    }
+}
+
+/// Metric math: the identifier, the expression and the label of what it shows.
+#[derive(Clone, Copy)]
+struct Math(&'static str, &'static str, &'static str);
+
+#[derive(Clone)]
+struct Alarm {
+    name: &'static str,
+    description: &'static str,
+    condition: &'static str,
+    math: Option<Math>,
+    /// With their identifiers in the metric math; one without where there is none.
+    metrics: Vec<(String, Metric)>,
+    comparison: &'static str,
+    threshold: &'static str,
+    evaluations: u32,
+    /// How many of the evaluations have to be over the threshold: all unless said.
+    datapoints: Option<u32>,
+    missing: Missing,
+    /// Whether cfn-lint does not see that both tables are given where one is.
+    keys: bool,
+}
+
+impl Alarm {
+    const fn new(name: &'static str, description: &'static str) -> Self {
+        Self {
+            name,
+            description,
+            condition: "IsWatched",
+            math: None,
+            metrics: Vec::new(),
+            comparison: "GreaterThanThreshold",
+            threshold: "0",
+            evaluations: 1,
+            datapoints: None,
+            missing: Holds,
+            keys: false,
+        }
+    }
+
+    fn when(self, condition: &'static str) -> Self {
+        Self { condition, ..self }
+    }
+
+    fn on(self, metric: Metric) -> Self {
+        self.of("", metric)
+    }
+
+    fn computes(self, id: &'static str, expression: &'static str, label: &'static str) -> Self {
+        Self { math: Some(Math(id, expression, label)), ..self }
+    }
+
+    fn of(mut self, id: impl Into<String>, metric: Metric) -> Self {
+        self.metrics.push((id.into(), metric));
+        self
+    }
+
+    fn above(self, threshold: &'static str, evaluations: u32, datapoints: Option<u32>) -> Self {
+        self.compares("GreaterThanThreshold", threshold, evaluations, datapoints)
+    }
+
+    fn compares(
+        self,
+        comparison: &'static str,
+        threshold: &'static str,
+        evaluations: u32,
+        datapoints: Option<u32>,
+    ) -> Self {
+        Self { comparison, threshold, evaluations, datapoints, ..self }
+    }
+
+    fn without_data(self, missing: Missing) -> Self {
+        Self { missing, ..self }
+    }
+
+    fn of_keys(self) -> Self {
+        Self { keys: true, ..self }
+    }
+
+    fn yaml(&self) -> String {
+        let Self { name, description, condition, comparison, threshold, evaluations, .. } = self;
+        let mut text = format!("  {name}:\n    Type: AWS::CloudWatch::Alarm\n    Condition: {condition}\n");
+        if self.keys {
+            text += "    # It does not see that both tables are given where one is.\n";
+            text += "    Metadata: {cfn-lint: {config: {ignore_checks: [W1030]}}}\n";
+        }
+        text += &format!("    Properties:\n      AlarmDescription: {description}\n");
+        text += &self.watched();
+        text += &format!(
+            "      ComparisonOperator: {comparison}\n      Threshold: {threshold}\n      EvaluationPeriods: {evaluations}\n"
+        );
+        if let Some(datapoints) = self.datapoints {
+            text += &format!("      DatapointsToAlarm: {datapoints}\n");
+        }
+        let missing = match self.missing {
+            Holds => "notBreaching",
+            Breaches => "breaching",
+            Ignored => "ignore",
+        };
+        text + &format!(
+            "      TreatMissingData: {missing}\n      AlarmActions: [!Ref AlarmTopic]\n      OKActions: [!Ref AlarmTopic]\n"
+        )
+    }
+
+    fn watched(&self) -> String {
+        let Some(Math(id, expression, label)) = self.math else {
+            let (_, metric) = &self.metrics[0];
+            let kind = if metric.statistic.starts_with('p') { "ExtendedStatistic" } else { "Statistic" };
+            return metric.yaml(6) + &format!("      {kind}: {}\n      Period: {}\n", metric.statistic, metric.period);
+        };
+        let mut text = format!(
+            "      Metrics:\n        - Id: {id}\n          Expression: {expression}\n          Label: {label}\n"
+        );
+        for (id, metric) in &self.metrics {
+            text += &format!(
+                "        - Id: {id}\n          ReturnData: false\n          MetricStat:\n            Metric:\n"
+            );
+            text += &metric.yaml(14);
+            text += &format!("            Period: {}\n            Stat: {}\n", metric.period, metric.statistic);
+        }
+        text
+    }
+}
