@@ -1,7 +1,8 @@
 //! An event for every route that has none yet, to be filled in: `events/NAME.json`, for `sam local invoke` and the tests.
 
 use functions::routes;
-use serde_json::json;
+use serde_json::{Value, json};
+use shared::http::Operation;
 
 use crate::output::Output;
 
@@ -50,16 +51,29 @@ pub fn write(output: &mut Output) -> Result<(), String> {
             },
             "isBase64Encoded": false,
         });
-        if ["POST", "PUT", "PATCH"].contains(&operation.method) {
+        if let Some(body) = example_body(operation) {
+            let body = body.to_string();
             headers["content-type"] = json!("application/json");
-            headers["content-length"] = json!("2");
-            event["body"] = json!("{}");
+            headers["content-length"] = json!(body.len().to_string());
+            event["body"] = json!(body);
         }
         event["headers"] = headers;
         let text = serde_json::to_string_pretty(&event).map_err(|error| error.to_string())?;
         output.file(path, text + "\n");
     }
     Ok(())
+}
+
+/// The examples of what the operation needs in its body, if it takes one in JSON.
+fn example_body(operation: &Operation) -> Option<Value> {
+    let document = serde_json::to_value((operation.document?)()).ok()?;
+    let documented = &document["paths"][operation.path][operation.method.to_lowercase()];
+    let schema = documented["requestBody"]["content"]["application/json"].get("schema")?;
+    let name = schema["$ref"].as_str().and_then(|reference| reference.rsplit('/').next());
+    let schema = name.map_or(schema, |name| &document["components"]["schemas"][name]);
+    let required: Vec<_> = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let examples = required.iter().filter_map(|field| Some((*field, schema["properties"][field].get("example")?)));
+    Some(examples.map(|(field, example)| (field.to_owned(), example.clone())).collect::<serde_json::Map<_, _>>().into())
 }
 
 /// Of the form of one; no service takes it.

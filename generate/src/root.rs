@@ -20,10 +20,12 @@ fn configuration() -> String {
     let lines = variables::all()
         .into_iter()
         .map(|variable| format!("          - !Join [\"=\", [{}, {}]]\n", variable.name, variable.value));
-    lines.collect()
+    // A property of a version that is no variable.
+    let tracing = "          - !Join [\"=\", [tracing, !Ref Tracing]]\n".to_owned();
+    lines.chain([tracing]).collect()
 }
 
-/// Two areas at a time: Lambda's control plane takes 15 requests a second, of the whole account.
+/// Two or three areas at a time: Lambda's control plane takes 15 requests a second, of the whole account.
 fn areas() -> String {
     let mut text = String::new();
     let mut before: Vec<&str> = Vec::new();

@@ -201,16 +201,18 @@ fn route_resources(route: &Route) -> String {
     text
 }
 
-/// The resources and the keys of API Gateway's routes.
+/// The resources and the keys of API Gateway's routes. A resource is named after its key: a key that changed its resource would be
+/// made anew before the old one is deleted, and API Gateway takes no key twice.
 pub fn route_keys(route: &Route) -> Vec<(String, String)> {
-    let id = camel_case(route.name);
     if route.operations.iter().any(|operation| operation.method == ANY) {
-        return vec![(format!("{id}Route"), "$default".to_owned())];
+        return vec![("DefaultRoute".to_owned(), "$default".to_owned())];
     }
-    let keys: Vec<String> =
-        route.endpoints().map(|(method, path)| format!("{method} {}", path.replace("{*asset}", "{asset+}"))).collect();
-    let numbered = |at: usize| if at == 0 { format!("{id}Route") } else { format!("{id}Route{}", at + 1) };
-    keys.into_iter().enumerate().map(|(at, key)| (numbered(at), key)).collect()
+    let named = route.endpoints().map(|(method, path)| {
+        let words = path.split(|character: char| !character.is_ascii_alphanumeric()).map(camel_case);
+        let id = camel_case(method) + &words.collect::<String>() + "Route";
+        (id, format!("{method} {}", path.replace("{*asset}", "{asset+}")))
+    });
+    named.collect()
 }
 
 struct Function<'a> {
@@ -339,8 +341,7 @@ fn gateway_role(area: &str, routes: &[&Route]) -> String {
     format!(
         "  {area}GatewayRole:\n    Type: AWS::IAM::Role\n    Properties:\n      AssumeRolePolicyDocument:\n        \
          Version: \"2012-10-17\"\n        Statement:\n          - Effect: Allow\n            \
-         Principal: {{Service: apigateway.amazonaws.com}}\n            Action: sts:AssumeRole\n            \
-         Condition: {{StringEquals: {{\"aws:SourceAccount\": !Ref AWS::AccountId}}}}\n{BOUNDARY}      Policies:\n        \
+         Principal: {{Service: apigateway.amazonaws.com}}\n            Action: sts:AssumeRole\n{BOUNDARY}      Policies:\n        \
          - PolicyName: invoke\n          PolicyDocument:\n            Version: \"2012-10-17\"\n            Statement:\n              \
          - Sid: InvokeFunctions\n                Effect: Allow\n                Action: lambda:InvokeFunction\n                \
          Resource:\n{aliases}"

@@ -14,13 +14,16 @@ RESOURCES, PARAMETERS, OF_THE_API = 400, 60, 300
 def area_of(count):
     """An area with so many copies of a route that is signed in and has a body."""
     template = stack.source("FactorsArea")
-    route = {name: body for name, body in template["Resources"].items() if name.startswith("RenamePasskey")}
+    # The gateway's route is named after its method and path.
+    key = "PutApiV1UserPasskeysIdRoute"
+    route = {name: body for name, body in template["Resources"].items() if name.startswith("RenamePasskey") or name == key}
     gateway = template["Resources"]["FactorsGatewayRole"]
     template["Resources"] = {}
     for number in range(count):
         for name, body in route.items():
             copied = renamed(copy.deepcopy(body), f"Route{number}")
-            template["Resources"][name.replace("RenamePasskey", f"Route{number}")] = copied
+            copy_name = name.replace("RenamePasskey", f"Route{number}").replace(key, f"Route{number}Route")
+            template["Resources"][copy_name] = copied
     aliases = [{"Ref": f"Route{number}.Alias"} for number in range(count)]
     gateway["Properties"]["Policies"][0]["PolicyDocument"]["Statement"][0]["Resource"] = aliases
     template["Resources"]["FactorsGatewayRole"] = gateway

@@ -163,12 +163,19 @@ def test_a_name_that_begins_another_or_the_other_way_round_is_a_problem(other):
     only(listed(Account(), STACK, other).finds("stack_name"), "problem", f"{STACK} and {other}")
 
 
-@pytest.mark.parametrize("name", ["users", "users-production-2", "a-very-long-name-indeed-production"])
+@pytest.mark.parametrize("name", ["users", "users-production-2"])
 def test_a_name_that_the_pipeline_would_not_take_is_warned_of(name):
     account = Account()
     account.target.stack = name
     found = listed(account).finds("stack_name")
     assert found[0].level == "warning" and "23 lower-case" in found[0].text
+
+
+def test_a_name_that_makes_functions_unknown_to_their_role_is_a_problem():
+    account = Account()
+    account.target.stack = "a-very-long-name-indeed-production"
+    found = listed(account).finds("stack_name")
+    assert found[0].level == "problem" and "23 characters" in found[0].text
 
 
 def test_the_rule_of_names_is_that_of_the_pipeline():

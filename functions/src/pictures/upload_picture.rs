@@ -1,7 +1,7 @@
 //! Gives a presigned upload for a profile picture.
 //!
 //! `POST /user/picture`. The URL is bound to the user, the content type and the length, and stores one object: S3 answers
-//! 412 to another. What arrives is resized by the `image` function.
+//! 412 to another. What arrives is resized by the `resize_picture` function.
 
 use axum::extract::State;
 use macros::operation;
