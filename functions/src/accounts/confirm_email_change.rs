@@ -39,7 +39,8 @@ pub struct EmailChanged {
 }
 
 #[operation(
-    GET, "/auth/email/confirm", operation_id = "open_email_confirmation_link", summary = "Open the link, as a browser",
+    GET, "/auth/email/confirm", operation_id = "open_email_confirmation_link",
+    summary = "Open the link, as a browser",
     description = "A page with a button that confirms the new address. Opening it changes nothing.",
     params(Confirm),
     responses((status = 200, description = "A page with a button", body = String, content_type = "text/html"))

@@ -41,7 +41,8 @@ pub enum Confirmation {
 }
 
 #[operation(
-    GET, "/auth/confirm", operation_id = "open_confirmation_link", summary = "Confirm an address, as a program; open the link, as a browser",
+    GET, "/auth/confirm", operation_id = "open_confirmation_link",
+    summary = "Confirm an address, as a program; open the link, as a browser",
     description = "A request that prefers `application/json` by name confirms the address. Any other gets a page with a button that does, so that previews in chats and scanners of emails confirm nothing. The account of the configured administrator, and one that two registered for, are confirmed by choosing a password instead.",
     params(Confirm),
     responses((status = 200, description = "Confirmed now or before", content((Confirmation = "application/json"), (String = "text/html"))))

@@ -48,7 +48,8 @@ pub struct EmailRestored {
 }
 
 #[operation(
-    GET, "/auth/email/undo", operation_id = "open_email_undo_link", summary = "Open the link, as a browser",
+    GET, "/auth/email/undo", operation_id = "open_email_undo_link",
+    summary = "Open the link, as a browser",
     description = "A page with a button that undoes the change. Opening it changes nothing.",
     params(Confirm),
     responses((status = 200, description = "A page with a button", body = String, content_type = "text/html"))

@@ -64,7 +64,8 @@ pub struct RecoveryCodesView {
 
 #[operation(
     GET, "/user/factors", summary = "Read one's factors",
-    description = "The authenticator app, the passkeys and the number of recovery codes that are left. No secret and no code.", responses((status = 200, description = "What is enrolled", body = FactorsView))
+    description = "The authenticator app, the passkeys and the number of recovery codes that are left. No secret and no code.",
+    responses((status = 200, description = "What is enrolled", body = FactorsView))
 )]
 pub async fn handler(caller: CurrentUser, State(app): State<App>) -> Result<JsonResponse<FactorsView>> {
     let user = caller.user.id;

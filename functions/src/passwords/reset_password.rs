@@ -83,7 +83,8 @@ pub struct PasswordReset {
 }
 
 #[operation(
-    GET, "/auth/password/reset", operation_id = "open_reset_link", summary = "Open the link, as a browser",
+    GET, "/auth/password/reset", operation_id = "open_reset_link",
+    summary = "Open the link, as a browser",
     description = "A page with a form for the new password. Opening it uses nothing.",
     params(Confirm),
     responses((status = 200, description = "A page with a form", body = String, content_type = "text/html"))

@@ -19,7 +19,8 @@ pub const ROUTE: Route =
 
 #[operation(
     DELETE, "/user/picture", summary = "Remove one's picture",
-    description = "Uploads that are in progress are dropped.", responses((status = 204, description = "Removed, or there was none"))
+    description = "Uploads that are in progress are dropped.",
+    responses((status = 204, description = "Removed, or there was none"))
 )]
 pub async fn handler(caller: CurrentUser, State(app): State<App>) -> Result<StatusCode> {
     let id = caller.user.id;

@@ -41,7 +41,8 @@ const ASSETS: [Asset; 4] = [
 ];
 
 #[operation(
-    GET, "/openapi.json", at_root, operation_id = "openapi", summary = "This document",
+    GET, "/openapi.json", at_root, operation_id = "openapi",
+    summary = "This document",
     description = "OpenAPI 3.1, made from the code of the service.",
     responses((status = 200, description = "OpenAPI 3.1", body = Object))
 )]
@@ -53,7 +54,8 @@ pub async fn openapi_json(State(app): State<App>) -> Result<Response> {
 }
 
 #[operation(
-    GET, "/apidocs", at_root, operation_id = "apidocs", summary = "A page to try the API from",
+    GET, "/apidocs", at_root, operation_id = "apidocs",
+    summary = "A page to try the API from",
     description = "Swagger UI for this document.",
     responses((status = 200, description = "The page", body = String, content_type = "text/html"))
 )]

@@ -54,7 +54,8 @@ pub struct PasskeyLogin {
 
 #[operation(
     POST, "/auth/passkey", summary = "Sign in with a passkey",
-    description = "Takes what the authenticator signed for the options, once and within five minutes. The passkey stands for the password and the second factor.", responses((status = 200, description = "Signed in", body = SignedIn))
+    description = "Takes what the authenticator signed for the options, once and within five minutes. The passkey stands for the password and the second factor.",
+    responses((status = 200, description = "Signed in", body = SignedIn))
 )]
 pub async fn handler(
     State(app): State<App>,

@@ -38,7 +38,8 @@ pub struct Refresh {
 }
 
 #[operation(
-    GET, "/auth/refresh", operation_id = "refresh_with_bearer", summary = "Exchange the refresh token in the Authorization header for a new pair",
+    GET, "/auth/refresh", operation_id = "refresh_with_bearer",
+    summary = "Exchange the refresh token in the Authorization header for a new pair",
     description = "As `POST /auth/refresh`, with the refresh token as the Bearer credential.",
     responses((status = 200, description = "The new pair", body = TokenPair))
 )]
