@@ -43,7 +43,7 @@ pub async fn erase_now(app: &App, erasure: &Erasure) {
     tracing::warn!(error.message = %reason, user.id = %erasure.user, "an erasure is not finished; the sweeper will go on");
 }
 
-/// Erases again and strikes the note off.
+/// Erases again and deletes the note.
 pub async fn finish(app: &App, erasure: &Erasure) -> Result<()> {
     erase(app, erasure).await?;
     app.store().finish_erasure(erasure, app.clock.now()).await

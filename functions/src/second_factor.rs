@@ -31,7 +31,7 @@ pub const COUNT: Grants = grants![Store::COUNT_FACTOR_ATTEMPT, Store::FACTOR_ATT
 pub const NOTE: Grants = Store::NOTE_SECOND_FACTOR;
 /// [`check`].
 pub const CHECK: Grants = Keys::OPEN_TOTP;
-/// [`step_up`], and [`owed`].
+/// [`step_up`], and [`email_about`].
 pub const STEP_UP: Grants = grants![Store::FACTORS, COUNT, Store::TAKE_OPEN_CEREMONY, CHECK];
 /// [`remove`].
 pub const REMOVE: Grants =
@@ -219,7 +219,7 @@ async fn still_there(app: &App, caller: &CurrentUser, factor: &Factor) -> Result
 }
 
 /// The email about a proof that is used up: of a recovery code the owner is notified, whatever it proved.
-pub async fn owed(app: &App, user: &User, used_proof: Option<&UsedProof>) -> Result<Option<OutboxEmail>> {
+pub async fn email_about(app: &App, user: &User, used_proof: Option<&UsedProof>) -> Result<Option<OutboxEmail>> {
     let Some(UsedProof::RecoveryCode(_)) = used_proof else {
         return Ok(None);
     };
@@ -228,8 +228,8 @@ pub async fn owed(app: &App, user: &User, used_proof: Option<&UsedProof>) -> Res
     Ok(Some(OutboxEmail::of_factor(user, change, app.clock.now())))
 }
 
-/// Tells of a recovery code that was used, once the proof is used up.
-pub async fn tell(app: &App, user: &User, mail: Option<OutboxEmail>) {
+/// Notifies the owner of a recovery code that was used, once the proof is used up.
+pub async fn notify(app: &App, user: &User, mail: Option<OutboxEmail>) {
     if let Some(mail) = mail {
         Event::RecoveryCodeUsed { user: user.id }.record();
         app.notify_emailer(&mail).await;

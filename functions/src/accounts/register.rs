@@ -80,7 +80,7 @@ pub async fn handler(
     Ok(JsonResponse(StatusCode::ACCEPTED, answer))
 }
 
-/// Owes the owner of a taken address a mail that says what happened. The emailer finds out who that is by then.
+/// Enqueues an email to the owner of a taken address that says what happened. The emailer finds out who that is by then.
 async fn tell_owner(app: &App, email: &EmailAddress) -> Result<OutboxEmail> {
     let mail = OutboxEmail::new(email.normalized(), EmailKind::AlreadyRegistered, app.clock.now());
     app.store().enqueue_email_to_owner(&mail).await?;

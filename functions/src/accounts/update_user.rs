@@ -67,7 +67,7 @@ pub async fn handler(
     Ok(JsonResponse::ok(UserView::of(user, &app)))
 }
 
-/// Owes the new address a mail with a link. `None` when the account is gone or its sessions are over.
+/// Enqueues an email with a link to the new address. `None` when the account is gone or its sessions are over.
 async fn request_address(
     app: &App,
     CurrentUser { mut user, signed_in_at, .. }: CurrentUser,

@@ -76,12 +76,12 @@ pub async fn handler(
     let (id, ceremony) = (CeremonyId::new(now), Ceremony::begin_for(&user, state, used_proof.is_some(), now));
     match used_proof {
         Some(used_proof) => {
-            let mail = second_factor::owed(&app, &user, Some(&used_proof)).await?;
+            let mail = second_factor::email_about(&app, &user, Some(&used_proof)).await?;
             if !app.store().begin_ceremony_with(user.id, id, &ceremony, &used_proof, mail.as_ref()).await? {
                 // Another request used the proof first.
                 return Err(second_factor::refuse(user.id, used_proof.method()));
             }
-            second_factor::tell(&app, &user, mail).await;
+            second_factor::notify(&app, &user, mail).await;
         }
         None => app.store().begin_ceremony(Some(user.id), id, &ceremony).await?,
     }

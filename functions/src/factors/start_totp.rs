@@ -82,13 +82,13 @@ pub async fn handler(
         stepped_up: used_proof.is_some(),
         epoch: user.session_epoch,
     };
-    let mail = second_factor::owed(&app, &user, used_proof.as_ref()).await?;
+    let mail = second_factor::email_about(&app, &user, used_proof.as_ref()).await?;
     if !app.store().start_totp(user.id, &totp, used_proof.as_ref(), mail.as_ref()).await? {
         // Confirmed by another request meanwhile, or one that used the same proof was faster.
         return Err(used_proof
             .map_or(Error::TotpAlreadyEnrolled, |used_proof| second_factor::refuse(user.id, used_proof.method())));
     }
-    second_factor::tell(&app, &user, mail).await;
+    second_factor::notify(&app, &user, mail).await;
     Event::SecondFactorRequested { user: user.id }.record();
     let url = secret.otpauth_url(&app.config.mail.product_name, &user.email.to_string());
     Ok(JsonResponse::ok(TotpStarted {

@@ -85,11 +85,11 @@ pub async fn handler(
         }
     };
     let now = app.clock.now();
-    let mail = second_factor::owed(&app, &user, used_proof.as_ref()).await?;
+    let mail = second_factor::email_about(&app, &user, used_proof.as_ref()).await?;
     if !app.store().reauthenticate(&user, session, used_proof.as_ref(), mail.as_ref(), now).await? {
         return Err(refuse(&app, &user, session, used_proof.as_ref()).await?);
     }
-    second_factor::tell(&app, &user, mail).await;
+    second_factor::notify(&app, &user, mail).await;
     let method = used_proof.map_or("password", |used_proof| used_proof.method().as_str());
     Event::SteppedUp { user: user.id, session, method }.record();
     Ok(StatusCode::NO_CONTENT)

@@ -1,7 +1,7 @@
-//! Sends the mails that are owed.
+//! Sends the emails of the outbox.
 //!
-//! Triggered by SQS; a message says where in the outbox a mail lies. The emailer claims it, sends it by SES and strikes
-//! it off. A message that comes twice finds nothing to do; an emailer that dies in between leaves a claim that runs out.
+//! Triggered by SQS; a message says where in the outbox an email is. The emailer claims it, sends it by SES and deletes
+//! it. A message that comes twice finds nothing to do; an emailer that dies in between leaves a claim that runs out.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -103,13 +103,13 @@ enum Prepared {
     Postponed,
 }
 
-/// Whether a mail may be struck off.
+/// Whether an email may be deleted from the outbox.
 enum Delivery {
     Settled,
     Postponed,
 }
 
-/// Sends the mail, or finds that it is not owed any more, can never be sent, or has to wait.
+/// Sends the email, or finds that it need not be sent any more, never can be, or has to wait.
 async fn deliver(app: &App, mail: &OutboxEmail) -> Result<Delivery> {
     let kind = mail.kind.log_name();
     let event = if mail.address.is_deliverable() {
@@ -340,10 +340,10 @@ enum Sent {
     Refused,
 }
 
-/// Only one refusal is final. `BadRequestException` says that the request is malformed; sender, answers' address and content are
-/// checked at the start, so it can only be about the recipient. Whatever else SES says, the mail stays owed: a sender that is not
-/// verified yet or a region in the sandbox answer `MessageRejected`, as if the mail itself were wrong. The sweeper gives up
-/// after a day.
+/// Only one refusal is final. `BadRequestException` says that the request is malformed; sender, answers' address and
+/// content are checked at the start, so it can only be about the recipient. Whatever else SES says, the email stays in the
+/// outbox: a sender that is not verified yet or a region in the sandbox answer `MessageRejected`, as if the mail itself
+/// were wrong. The sweeper gives up after a day.
 async fn send(app: &App, to: &EmailAddress, rendered: Rendered) -> Result<Sent> {
     let content = |data: String| Content::builder().data(data).charset("UTF-8").build().map_err(Error::internal);
     let body = Body::builder().text(content(rendered.text)?).html(content(rendered.html)?).build();
