@@ -65,12 +65,12 @@ pub struct Endpoint {
 }
 
 /// Every operation, as far as it is an endpoint.
-pub const ENDPOINTS: [Endpoint; OPERATIONS.0] = {
+pub const ENDPOINTS: [Endpoint; operations(false)] = {
     const NONE: Endpoint = Endpoint { method: "", path: "", root_paths: &[] };
-    let mut endpoints = [NONE; OPERATIONS.0];
+    let mut endpoints = [NONE; operations(false)];
     let mut at = 0;
     while at < endpoints.len() {
-        let Operation { method, path, root_paths, .. } = *operation(at, false).1;
+        let (_, Operation { method, path, root_paths, .. }) = operation(at, false).expect("they were counted");
         endpoints[at] = Endpoint { method, path, root_paths };
         at += 1;
     }
@@ -91,7 +91,7 @@ pub struct Documented {
 }
 
 /// Every documented operation.
-pub const DOCUMENTS: [Documented; OPERATIONS.1] = {
+pub const DOCUMENTS: [Documented; operations(true)] = {
     const NONE: Documented = Documented {
         area: "",
         route: "",
@@ -101,10 +101,10 @@ pub const DOCUMENTS: [Documented; OPERATIONS.1] = {
         limited: false,
         document: unreachable_document,
     };
-    let mut documents = [NONE; OPERATIONS.1];
+    let mut documents = [NONE; operations(true)];
     let mut at = 0;
     while at < documents.len() {
-        let (route, Operation { arguments, document, .. }) = operation(at, true);
+        let (route, Operation { arguments, document, .. }) = operation(at, true).expect("they were counted");
         documents[at] = Documented {
             area: route.area,
             route: route.name,
@@ -123,31 +123,17 @@ fn unreachable_document() -> OpenApi {
     unreachable!("every entry is replaced")
 }
 
-/// How many operations there are, and how many of them are documented.
-const OPERATIONS: (usize, usize) = {
-    let (mut all, mut documented) = (0, 0);
-    let mut area = 0;
-    while area < AREAS.len() {
-        let mut route = 0;
-        while route < AREAS[area].routes.len() {
-            let operations = AREAS[area].routes[route].operations;
-            let mut at = 0;
-            while at < operations.len() {
-                all += 1;
-                if operations[at].document.is_some() {
-                    documented += 1;
-                }
-                at += 1;
-            }
-            route += 1;
-        }
-        area += 1;
+/// How many operations there are, all or the documented ones.
+const fn operations(documented: bool) -> usize {
+    let mut count = 0;
+    while operation(count, documented).is_some() {
+        count += 1;
     }
-    (all, documented)
-};
+    count
+}
 
-/// The operation at an index among all or among the documented ones, with its route.
-const fn operation(wanted: usize, documented: bool) -> (&'static Route, &'static Operation) {
+/// The operation at an index among all or among the documented ones, with its route, if there are so many.
+const fn operation(wanted: usize, documented: bool) -> Option<(&'static Route, &'static Operation)> {
     let (mut index, mut area) = (0, 0);
     while area < AREAS.len() {
         let mut route = 0;
@@ -158,7 +144,7 @@ const fn operation(wanted: usize, documented: bool) -> (&'static Route, &'static
                 let operation = &found.operations[at];
                 if !documented || operation.document.is_some() {
                     if index == wanted {
-                        return (found, operation);
+                        return Some((found, operation));
                     }
                     index += 1;
                 }
@@ -168,5 +154,5 @@ const fn operation(wanted: usize, documented: bool) -> (&'static Route, &'static
         }
         area += 1;
     }
-    panic!("there are fewer operations")
+    None
 }

@@ -26,16 +26,11 @@ impl Policy {
                 reached.extend(partitions.iter().map(|partition| (*partition).to_owned()));
             }
         }
-        let mut policy = Self { reach };
         if let Some(limit) = limit {
-            policy.count_requests(limit);
+            // What counts the requests of the route's own limit, and of no other.
+            reach.entry((Resource::Table, UPDATE)).or_default().insert(format!("LIMIT#{limit}#*"));
         }
-        policy
-    }
-
-    /// The counter of a limit is a partition that nothing else touches, so its statement stays apart.
-    fn count_requests(&mut self, limit: Limit) {
-        self.reach.entry((Resource::Table, UPDATE)).or_default().insert(format!("LIMIT#{limit}#*"));
+        Self { reach }
     }
 
     pub fn is_empty(&self) -> bool {

@@ -123,7 +123,7 @@ impl<'a> Stack<'a> {
     }
 }
 
-/// The stages that have alarms, and the one that shifts traffic.
+/// What differs by stage.
 const STAGES: &str = "
 Mappings:
   # Whether traffic shifts gradually to a new version, which SAM reads from a mapping and from no condition. And how many pictures
@@ -140,6 +140,7 @@ Conditions:
   HasBoundary: !Not [!Equals [!Ref PermissionsBoundary, \"\"]]
 ";
 
+/// Where a deployment is rolled back.
 const WATCHED: &str = "  IsProduction: !Equals [!Ref Stage, production]
   TakesBack: !And [!Condition IsProduction, !Equals [!Ref Rollback, \"on\"]]
 ";
