@@ -1,6 +1,7 @@
 //! The regions of the root template that repeat the areas.
 
 use functions::{AREAS, routes};
+use shared::domain::limit::Limit;
 use shared::http::{Area, Route};
 
 use crate::output::{Output, camel_case};
@@ -10,10 +11,32 @@ use crate::variables;
 pub const TEMPLATE: &str = "template.yaml";
 
 pub fn write(output: &mut Output) -> Result<(), String> {
+    output.region(TEMPLATE, "group of limits", &limit_group())?;
+    output.region(TEMPLATE, "limits", &limits())?;
     output.region(TEMPLATE, "configuration", &configuration())?;
     output.region(TEMPLATE, "areas", &areas())?;
     output.region(TEMPLATE, "dependencies of the stage", &dependencies())?;
     output.region(TEMPLATE, "throttles", &throttles())
+}
+
+fn limit_group() -> String {
+    let parameters: Vec<_> = Limit::ALL.iter().map(|limit| camel_case(limit.variable())).collect();
+    format!("        Parameters: [{}]", parameters.join(", "))
+}
+
+/// A parameter for each limit.
+fn limits() -> String {
+    let parameters = Limit::ALL.iter().map(|limit| {
+        let (parameter, counted, rate) = (camel_case(limit.variable()), limit.counted(), limit.default_rate());
+        format!(
+            "  {parameter}:
+    Type: String
+    Default: \"\"
+    AllowedPattern: \"|off|[1-9][0-9]*/[1-9][0-9]*[smhd]\"
+    Description: {counted} by one IPv4 address or IPv6 /64 at most, as 30/5m, or off. Empty for {rate}.\n"
+        )
+    });
+    parameters.collect()
 }
 
 fn configuration() -> String {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::clock::Timestamp;
 
 macro_rules! limits {
-    ($($variant:ident $name:literal $variable:literal $default:literal)*) => {
+    ($($variant:ident $name:literal $variable:literal $default:literal $counted:literal)*) => {
         /// What is limited.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum Limit { $($variant),* }
@@ -32,6 +32,12 @@ macro_rules! limits {
             pub const fn default_rate(self) -> &'static str {
                 match self { $(Self::$variant => $default),* }
             }
+
+            /// What is counted, as a sentence begins with it.
+            #[must_use]
+            pub const fn counted(self) -> &'static str {
+                match self { $(Self::$variant => $counted),* }
+            }
         }
     };
 }
@@ -39,14 +45,14 @@ macro_rules! limits {
 // A whole office or a mobile carrier may stand behind one IPv4 address, so these are far above what people do and far
 // below what guessing takes; guesses at one account are slowed by `lockout` much sooner.
 limits! {
-    Register "register" "LIMIT_REGISTER_PER_IP" "30/1h"
-    Send     "send"     "LIMIT_SEND_PER_IP"     "20/1h"
-    Forgot   "forgot"   "LIMIT_FORGOT_PER_IP"   "20/1h"
-    Login    "login"    "LIMIT_LOGIN_PER_IP"    "30/5m"
-    SecondFactor "second_factor" "LIMIT_SECOND_FACTOR_PER_IP" "30/5m"
-    PasskeyOptions "passkey_options" "LIMIT_PASSKEY_OPTIONS_PER_IP" "60/5m"
-    Passkey  "passkey"  "LIMIT_PASSKEY_PER_IP"  "30/5m"
-    Refresh  "refresh"  "LIMIT_REFRESH_PER_IP"  "600/5m"
+    Register "register" "LIMIT_REGISTER_PER_IP" "30/1h" "Registrations"
+    Send     "send"     "LIMIT_SEND_PER_IP"     "20/1h" "Confirmation emails asked for again"
+    Forgot   "forgot"   "LIMIT_FORGOT_PER_IP"   "20/1h" "Links for a new password asked for"
+    Login    "login"    "LIMIT_LOGIN_PER_IP"    "30/5m" "Sign-ins"
+    SecondFactor "second_factor" "LIMIT_SECOND_FACTOR_PER_IP" "30/5m" "Attempts at a second factor"
+    PasskeyOptions "passkey_options" "LIMIT_PASSKEY_OPTIONS_PER_IP" "60/5m" "Options of a passkey asked for"
+    Passkey  "passkey"  "LIMIT_PASSKEY_PER_IP"  "30/5m" "Sign-ins with a passkey alone"
+    Refresh  "refresh"  "LIMIT_REFRESH_PER_IP"  "600/5m" "Refreshes"
 }
 
 impl fmt::Display for Limit {
