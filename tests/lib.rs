@@ -15,6 +15,7 @@ use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 use shared::App;
 use shared::clock::Clock;
+use shared::domain::limit::Limit;
 
 pub const PASSWORD: &str = "correct horse battery";
 /// What the local stack has as `ADMIN_EMAIL`.
@@ -62,9 +63,7 @@ impl TestApp {
         // The cheapest hash argon2 takes: tests are about what surrounds it.
         let cheap = [("PASSWORD_HASH_MEMORY_KIB", "8"), ("PASSWORD_HASH_ITERATIONS", "1")];
         // All clients of all tests come from 127.0.0.1. Tests about limits set their own.
-        let roomy = ["REGISTER", "SEND", "FORGOT", "LOGIN", "SECOND_FACTOR", "PASSKEY_OPTIONS", "PASSKEY", "REFRESH"]
-            .map(|what| format!("LIMIT_{what}_PER_IP"));
-        let roomy = roomy.each_ref().map(|name| (name.as_str(), "10000/1m"));
+        let roomy: Vec<_> = Limit::ALL.iter().map(|limit| (limit.variable(), "10000/1m")).collect();
         // A test harness cannot be started as a worker.
         let worker =
             std::env::var("CARGO_BIN_EXE_function").expect("Cargo says where the binaries of this package are");

@@ -15,7 +15,7 @@ pub enum StartError {
         source: io::Error,
     },
     /// Two processes would overwrite each other's data.
-    #[error("the data folder {path} is in use by another running copy", path = .0.display())]
+    #[error("the data folder {path} is in use by another running copy: stop it, or start in another folder or with --memory", path = .0.display())]
     InUse(PathBuf),
     /// The data was written by a version that keeps it differently.
     #[error("the data in {path} was written by a newer version; update, or move the folder away", path = .0.display())]

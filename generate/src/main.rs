@@ -5,6 +5,7 @@
 
 mod alarms;
 mod binaries;
+mod documents;
 mod events;
 mod output;
 mod policy;
@@ -43,5 +44,6 @@ fn generated() -> Result<Output, String> {
     stack::write(&mut output);
     root::write(&mut output)?;
     alarms::write(&mut output)?;
+    documents::write(&mut output)?;
     Ok(output)
 }

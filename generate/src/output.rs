@@ -32,16 +32,21 @@ impl Output {
         self.folders.push((folder.into(), extension));
     }
 
-    /// Replaces what is between the lines `# generated: NAME` and `# end of NAME` of a file that is otherwise written by hand.
+    /// Replaces what is between the lines `# generated: NAME` and `# end of NAME`, or such comments of HTML, of a file that is
+    /// otherwise written by hand.
     pub fn region(&mut self, path: &str, name: &str, content: &str) -> Result<(), String> {
         let text = match self.files.get(Path::new(path)) {
             Some(text) => text.clone(),
             None => self.read(Path::new(path))?,
         };
-        let (begin, end) = (format!("# generated: {name}"), format!("# end of {name}"));
-        let line = |wanted: &str| text.lines().position(|line| line.trim() == wanted);
+        let (begin, end) = (format!("generated: {name}"), format!("end of {name}"));
+        let commented = |line: &str, wanted: &str| match line.trim().strip_suffix(wanted) {
+            Some(hash) => hash == "# ",
+            None => line.trim() == format!("<!-- {wanted} -->"),
+        };
+        let line = |wanted: &str| text.lines().position(|line| commented(line, wanted));
         let (Some(begin), Some(end)) = (line(&begin), line(&end)) else {
-            return Err(format!("{path} has no lines `{begin}` and `{end}`"));
+            return Err(format!("{path} has no lines `# {begin}` and `# {end}`"));
         };
         let lines: Vec<_> = text.lines().collect();
         let mut replaced = lines[..=begin].join("\n") + "\n" + content.trim_end_matches('\n');

@@ -30,7 +30,7 @@ async fn run() -> ExitCode {
             other => return fail(&format!("{other} is no option\n{USAGE}")),
         }
     }
-    if let Ok(port) = std::env::var("PORT") {
+    if let Some(port) = std::env::var("PORT").ok().filter(|port| !port.trim().is_empty()) {
         match port.parse() {
             Ok(port) => options.port = port,
             Err(_) => return fail(&format!("PORT={port} is no port")),

@@ -163,3 +163,22 @@ def test_concurrency_that_runs_out_rings_before_requests_are_turned_away(limit, 
     (expression,) = [metric for metric in alarm["Metrics"] if "Expression" in metric]
     expression["Expression"] = expression["Expression"]["Fn::Sub"].replace("${AccountConcurrency}", limit)
     assert rings(alarm, claimed=claimed) is expected
+
+
+@pytest.mark.parametrize("pictures", ["off", "on"])
+def test_a_queue_whose_age_rings_has_a_consumer(pictures):
+    given = {"Stage": "production", "Pictures": pictures}
+    watched = {
+        dimensions["QueueName"]["Fn::GetAtt"][0]
+        for alarm in alarms(**given).values()
+        for _, name, dimensions in metrics(alarm)
+        if name == "ApproximateAgeOfOldestMessage"
+    }
+    consumed = set()
+    for area, nested in chosen.resources("AWS::CloudFormation::Stack", **given).items():
+        for function in stack.source(area)["Resources"].values():
+            for event in function.get("Properties", {}).get("Events", {}).values():
+                if event["Type"] == "SQS":
+                    # A parameter of the area, which the root gives a queue.
+                    consumed.add(nested["Properties"]["Parameters"][event["Properties"]["Queue"]["Ref"]]["Fn::GetAtt"][0])
+    assert "MailQueue" in watched and watched <= consumed

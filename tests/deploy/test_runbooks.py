@@ -182,3 +182,19 @@ def test_the_index_leads_to_every_runbook():
 def test_a_runbook_says_what_to_do_and_how_to_know(page):
     for part in ("**What to do", "**How to know it worked**"):
         assert part in page.read_text(), part
+
+
+def test_commands_of_this_repository_in_runbooks_exist():
+    """`deploy/stack explain`: a script, and one of the commands that it takes where it takes any."""
+    for page in PAGES:
+        for script, command in re.findall(r"\bdeploy/(preflight|smoke|restore|stack|override)\b(?: ([a-z]+)\b)?", page.read_text()):
+            source = (stack.ROOT / "deploy" / script).read_text()
+            if script == "stack" and command:
+                assert re.search(rf"add_parser\(\s*\"{command}\"|\"{command}\"", source), (page.name, command)
+
+
+def test_resources_that_runbooks_name_are_in_the_templates():
+    ids = {name for one in stack.stacks() for name in stack.source(one)["Resources"]}
+    for page in PAGES:
+        for name in re.findall(r"--resources-to-skip \"?\$?\w*\.?([A-Z][a-z]\w+)", page.read_text()):
+            assert name in ids, (page.name, name)

@@ -25,6 +25,7 @@ use self::reader::Reader;
 use crate::domain::email::EmailAddress;
 use crate::domain::password::MinLength;
 use crate::domain::user::UNCONFIRMED_LIFE;
+use crate::telemetry::LogLevels;
 
 /// What every path of the API starts with.
 pub const BASE_PATH: &str = "/api/v1";
@@ -52,6 +53,8 @@ pub struct Config {
     pub limits: Limits,
     /// `LOG_STREAM`: the Firehose stream that log records go to; without it they go to standard output only.
     pub log_stream: Option<String>,
+    /// `LOG_LEVEL`: what is logged. Security events always are.
+    pub log_levels: LogLevels,
 }
 
 /// Every problem found in the environment, one a line.
@@ -95,6 +98,7 @@ impl Config {
             unconfirmed_life: reader.days("UNCONFIRMED_DAYS", 1..=365).unwrap_or(UNCONFIRMED_LIFE),
             limits: Limits::read(&mut reader),
             log_stream: reader.optional("LOG_STREAM"),
+            log_levels: reader.parsed("LOG_LEVEL").unwrap_or_default(),
             // The last: without a sender there is nothing to return, and all else has been looked at by then.
             mail: match Mail::read(&mut reader, &public_url) {
                 Some(mail) => mail,
@@ -158,6 +162,8 @@ mod tests {
         variables.insert("LIMIT_LOGIN_PER_IP", "thirty");
         variables.insert("CLIENT_ID", "the web");
         variables.insert("PASSWORD_MIN_LENGTH", "7");
+        variables.insert("LOG_LEVEL", "loud");
+        variables.insert("LIMITS", "no");
         let problem = read(&variables).unwrap_err().to_string();
         for name in [
             "TABLE_NAME",
@@ -168,6 +174,8 @@ mod tests {
             "LIMIT_LOGIN_PER_IP",
             "CLIENT_ID",
             "PASSWORD_MIN_LENGTH",
+            "LOG_LEVEL",
+            "LIMITS:",
         ] {
             assert_eq!(problem.matches(name).count(), 1, "{problem} does not name {name} once");
         }

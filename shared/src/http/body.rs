@@ -125,7 +125,21 @@ pub(super) fn deserialize<'de, T: DeserializeOwned, D: Deserializer<'de, Error: 
         if path == "." || path.contains('?') {
             Error::invalid(format!("The request is not of the expected form: {cause}."))
         } else {
-            Error::fields(vec![FieldError { field: path, code: "invalid_type", detail: format!("{cause}.") }])
+            Error::fields(vec![field_error(path, &cause)])
         }
     })
+}
+
+/// Serde tells an unknown and a repeated field from one of another type by its words alone.
+fn field_error(field: String, cause: &str) -> FieldError {
+    let (code, detail) = if cause.starts_with("unknown field") {
+        ("unknown_field", "There is no such field here.".to_owned())
+    } else if cause.starts_with("duplicate field") {
+        ("repeated_field", "This field is given more than once.".to_owned())
+    } else {
+        // Where in the JSON it stands the path says.
+        let cause = cause.split(" at line ").next().unwrap_or(cause);
+        ("invalid_type", format!("This is not of the expected type: {cause}."))
+    };
+    FieldError { field, code, detail }
 }

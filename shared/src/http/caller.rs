@@ -230,6 +230,9 @@ fn bearer(headers: &HeaderMap) -> Result<Option<&str>> {
     let Some(value) = headers.get(AUTHORIZATION) else {
         return Ok(None);
     };
-    let (scheme, token) = value.to_str().ok().and_then(|value| value.split_once(' ')).ok_or(Error::InvalidToken)?;
-    if scheme.eq_ignore_ascii_case("Bearer") { Ok(Some(token.trim())) } else { Err(Error::InvalidToken) }
+    let credential = value.to_str().ok().and_then(|value| value.split_once(' '));
+    match credential {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("Bearer") => Ok(Some(token.trim())),
+        _ => Err(Error::Unauthenticated),
+    }
 }

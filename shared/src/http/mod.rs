@@ -15,6 +15,6 @@ mod route;
 pub mod view;
 
 pub use argument::{HandlerArgument, Needs};
-pub use route::{ANY, Area, Operation, Route, Served, Trigger, Worker};
+pub use route::{ANY, Area, Operation, Route, Served, TIMEOUT, Trigger, Worker};
 
 pub use crate::config::BASE_PATH;

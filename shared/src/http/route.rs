@@ -115,7 +115,7 @@ pub const ANY: &str = "ANY";
 
 /// The seconds that a function has by default. A call to AWS takes nine seconds at most, with all its attempts; what fails
 /// then the function still answers itself.
-const TIMEOUT: u32 = 15;
+pub const TIMEOUT: u32 = 15;
 
 impl Route {
     /// A route that is named after its file: `module` is `module_path!()`, `crate::area::name`.

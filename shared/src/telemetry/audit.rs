@@ -30,6 +30,9 @@ macro_rules! events {
         pub enum $name<$lifetime> { $($(#[$doc])* $variant $({ $($carried: $type),* })?,)* }
 
         impl $name<'_> {
+            /// The `event.action` of each.
+            pub const ACTIONS: &'static [&'static str] = &[$($action),*];
+
             fn line(&self) -> Line<'_> {
                 match *self { $(
                     Self::$variant $({ $($carried),* })? => {

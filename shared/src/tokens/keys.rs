@@ -105,7 +105,6 @@ impl Keys {
     /// [`Self::signing`] where it may be the first to need a key.
     pub const MAKE: Grants = grants![Store::PUBLISH_KEY, KeyStore::PUT_SIGNING_KEY];
     pub const ROTATE: Grants = grants![Keys::SIGN, Keys::MAKE, Store::WITHDRAW_KEY, KeyStore::DELETE_SIGNING_KEY];
-    pub const KNOWN_REFRESH_MAC: Grants = &[Grant::keys_table(&[GET], &["MAC#refresh"])];
     pub const REFRESH_MAC: Grants = &[Grant::keys_table(&[GET, PUT], &["MAC#refresh"])];
     pub const CURSOR_MAC: Grants = &[Grant::keys_table(&[GET, PUT], &["MAC#cursor"])];
     /// [`Self::totp`] for a secret that is there, so that the key is, too.

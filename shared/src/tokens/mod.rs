@@ -42,7 +42,7 @@ pub struct TokenPair {
 
 impl TokenPair {
     /// [`Self::issue`] where keys were made before.
-    pub const ISSUE: Grants = grants![Keys::SIGN, Keys::KNOWN_REFRESH_MAC];
+    pub const ISSUE: Grants = grants![Keys::SIGN, Keys::REFRESH_MAC];
 
     /// [`Self::issue`] while `write`, which begins the session, is on its way: a signature takes as long as a round trip.
     ///
