@@ -1,4 +1,4 @@
-//! The AWS services that this workspace uses, inside the process: DynamoDB, S3, SQS, SES v2 and Firehose
+//! The AWS services that this workspace uses, inside the process: DynamoDB, S3, SQS, SES v2, Firehose and `EventBridge`
 //! on loopback ports, for the local stack and for tests. The AWS SDK talks to them as to the real ones;
 //! only the endpoints and the credentials differ. They answer the programs of this machine that know the credentials, which
 //! are new for each start; web pages may only upload to S3, from the origins that are allowed.
@@ -20,6 +20,7 @@ use tokio::time::timeout;
 mod callers;
 mod dynamodb;
 mod error;
+mod events;
 mod firehose;
 mod folder;
 mod journal;
@@ -32,11 +33,13 @@ mod sqs;
 
 pub use callers::{Callers, Foreign, InvalidOrigin, Origins};
 pub use error::StartError;
+pub use events::{BusEvent, Rule};
 pub use firehose::LogRecord;
 pub use outage::{Outage, Service};
 pub use s3::notification::Notification;
 pub use ses::SentMail;
 
+use events::Events;
 use folder::Folder;
 use journal::Journal;
 use outage::{Guard, Outages};
@@ -64,6 +67,8 @@ pub struct Options {
     pub origins: Origins,
     /// Buckets whose object-created events go to a queue.
     pub notifications: Vec<Notification>,
+    /// Events of a bus that go to a queue.
+    pub rules: Vec<Rule>,
 }
 
 /// An access key.
@@ -103,6 +108,8 @@ pub struct Endpoints {
     pub ses: String,
     /// Amazon Data Firehose.
     pub firehose: String,
+    /// Amazon `EventBridge`.
+    pub events: String,
 }
 
 /// The running servers. Dropping it stops them; [`Embedded::stop`] also waits for their end.
@@ -119,11 +126,12 @@ pub struct Embedded {
     temporary: Option<TempDir>,
 }
 
-/// What SES and Firehose took: mails and log records, the newest 10,000 of each. Cheap to clone.
+/// What SES, Firehose and `EventBridge` took: mails, log records and events, the newest 10,000 of each. Cheap to clone.
 #[derive(Clone)]
 pub struct Received {
     mails: Arc<Journal<SentMail>>,
     logs: Arc<Journal<LogRecord>>,
+    events: Arc<Journal<BusEvent>>,
 }
 
 impl Received {
@@ -137,6 +145,12 @@ impl Received {
     #[must_use]
     pub fn logs(&self) -> Vec<LogRecord> {
         self.logs.newest_first()
+    }
+
+    /// The events that a bus accepted, newest first.
+    #[must_use]
+    pub fn events(&self) -> Vec<BusEvent> {
+        self.events.newest_first()
     }
 }
 
@@ -153,17 +167,18 @@ impl Embedded {
     /// If the data cannot be used or no port is free; each prints as one line for a person.
     #[expect(clippy::unused_async, reason = "the servers need a runtime, and a caller in async code has one")]
     pub async fn start(options: Options) -> Result<Self, StartError> {
-        let Options { data, fresh, origins, notifications } = options;
+        let Options { data, fresh, origins, notifications, rules } = options;
         let credentials = Credentials::new();
         let folder = data.as_deref().map(|data| Folder::open(data, fresh)).transpose()?;
         let file = |name: &str| folder.as_ref().map(|folder| folder.file(name));
         let database = dynamodb::open(file("dynamodb.sqlite"))?;
         let mails = Arc::new(Journal::open(file("mail.jsonl"))?);
         let logs = Arc::new(Journal::open(file("logs.jsonl"))?);
+        let bus_events = Arc::new(Journal::open(file("events.jsonl"))?);
         let (objects, temporary) = objects_in(file("s3"))?;
 
-        let [dynamodb, s3, sqs, ses, firehose] =
-            [server::bind()?, server::bind()?, server::bind()?, server::bind()?, server::bind()?];
+        let [dynamodb, s3, sqs, ses, firehose, events] =
+            [server::bind()?, server::bind()?, server::bind()?, server::bind()?, server::bind()?, server::bind()?];
         let endpoint = |bound: &Bound| bound.endpoint.clone();
         let endpoints = Endpoints {
             dynamodb: endpoint(&dynamodb),
@@ -171,12 +186,15 @@ impl Embedded {
             sqs: endpoint(&sqs),
             ses: endpoint(&ses),
             firehose: endpoint(&firehose),
+            events: endpoint(&events),
         };
 
         let (stop, stopped) = Stop::new();
         let queues = Arc::new(Sqs::new(endpoints.sqs.clone(), stopped.clone()));
         let key_id = credentials.access_key_id.clone();
         let store = Arc::new(Store::open(objects, Arc::clone(&queues), notifications, key_id)?);
+
+        let buses = Arc::new(Events::new(Arc::clone(&bus_events), rules, Arc::clone(&queues)));
 
         let outages = Outages::none();
         let mut tasks = JoinSet::new();
@@ -198,13 +216,14 @@ impl Embedded {
         serve(Service::Sqs, sqs, sqs::router(queues));
         serve(Service::Ses, ses, ses::router(Arc::clone(&mails), outages.ses.subscribe()));
         serve(Service::Firehose, firehose, firehose::router(Arc::clone(&logs), outages.firehose.subscribe()));
+        serve(Service::EventBridge, events, events::router(buses, outages.events.subscribe()));
 
         Ok(Self {
             stop,
             tasks,
             endpoints,
             credentials,
-            received: Received { mails, logs },
+            received: Received { mails, logs, events: bus_events },
             store,
             outages,
             folder,

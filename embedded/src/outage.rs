@@ -21,6 +21,8 @@ pub enum Service {
     Ses,
     /// Amazon Data Firehose.
     Firehose,
+    /// Amazon `EventBridge`.
+    EventBridge,
 }
 
 /// How a server fails. A kind that a server does not know counts as [`Outage::Unavailable`] there.
@@ -41,7 +43,10 @@ pub enum Outage {
         /// Of each write, told apart by what it writes.
         times: u32,
     },
-    /// Firehose only: of every request's records the first, third, fifth and so on are refused.
+    /// Firehose: of every request's records the first, third, fifth and so on are refused.
+    ///
+    /// `EventBridge`: of every request's entries the second, fourth, sixth and so on fail, with `InternalFailure` and
+    /// `ThrottlingException` in turn, so that a client that sends the failed ones again comes further each time.
     PartialFailure,
 }
 
@@ -52,12 +57,20 @@ pub(crate) struct Outages {
     pub(crate) sqs: watch::Sender<Outage>,
     pub(crate) ses: watch::Sender<Outage>,
     pub(crate) firehose: watch::Sender<Outage>,
+    pub(crate) events: watch::Sender<Outage>,
 }
 
 impl Outages {
     pub(crate) fn none() -> Self {
         let working = || watch::Sender::new(Outage::None);
-        Self { dynamodb: working(), s3: working(), sqs: working(), ses: working(), firehose: working() }
+        Self {
+            dynamodb: working(),
+            s3: working(),
+            sqs: working(),
+            ses: working(),
+            firehose: working(),
+            events: working(),
+        }
     }
 
     pub(crate) fn of(&self, service: Service) -> &watch::Sender<Outage> {
@@ -67,6 +80,7 @@ impl Outages {
             Service::Sqs => &self.sqs,
             Service::Ses => &self.ses,
             Service::Firehose => &self.firehose,
+            Service::EventBridge => &self.events,
         }
     }
 }
@@ -84,7 +98,7 @@ pub(crate) async fn guard(State(guard): State<Guard>, request: Request, next: Ne
     match (outage, guard.service) {
         (Outage::None, _)
         | (Outage::Reject, Service::Ses)
-        | (Outage::PartialFailure, Service::Firehose)
+        | (Outage::PartialFailure, Service::Firehose | Service::EventBridge)
         | (Outage::Conflict { .. }, Service::DynamoDb) => next.run(request).await,
         (Outage::AnswerLost, service) => {
             next.run(request).await;

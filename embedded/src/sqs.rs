@@ -35,7 +35,7 @@ use requests::{
 
 const MAX_ENTRIES: usize = 10;
 /// One message, or all of a batch together.
-const MAX_SIZE: usize = 1_048_576;
+pub(crate) const MAX_SIZE: usize = 1_048_576;
 
 pub(crate) struct Sqs {
     endpoint: String,

@@ -105,6 +105,7 @@ impl Stack {
             fresh,
             origins: origins.clone(),
             notifications: vec![Notification { bucket: UPLOADS.into(), queue: Queue::Images.name().into() }],
+            rules: Vec::new(),
         })
         .await?;
 

@@ -21,9 +21,9 @@ fn request(url: &str, key: Option<&str>) -> RequestBuilder {
     }
 }
 
-fn all(endpoints: &Endpoints) -> [&str; 5] {
-    let Endpoints { dynamodb, s3, sqs, ses, firehose } = endpoints;
-    [dynamodb, s3, sqs, ses, firehose]
+fn all(endpoints: &Endpoints) -> [&str; 6] {
+    let Endpoints { dynamodb, s3, sqs, ses, firehose, events } = endpoints;
+    [dynamodb, s3, sqs, ses, firehose, events]
 }
 
 #[tokio::test]
@@ -35,7 +35,9 @@ async fn no_server_answers_for_a_foreign_host_or_a_foreign_page() {
         (answer.status(), answer.headers().contains_key("access-control-allow-origin"), answer.text().await.unwrap())
     };
     for outage in [Outage::None, Outage::Unavailable, Outage::AnswerLost, Outage::Conflict { times: 1 }] {
-        for service in [Service::DynamoDb, Service::S3, Service::Sqs, Service::Ses, Service::Firehose] {
+        for service in
+            [Service::DynamoDb, Service::S3, Service::Sqs, Service::Ses, Service::Firehose, Service::EventBridge]
+        {
             aws.embedded.set_outage(service, outage);
         }
         for url in all(aws.embedded.endpoints()) {
@@ -56,9 +58,9 @@ async fn no_server_answers_for_a_foreign_host_or_a_foreign_page() {
 #[tokio::test]
 async fn no_server_but_s3_answers_any_page_at_all() {
     let aws = Aws::start().await;
-    let Endpoints { dynamodb, sqs, ses, firehose, .. } = aws.embedded.endpoints();
+    let Endpoints { dynamodb, sqs, ses, firehose, events, .. } = aws.embedded.endpoints();
     let key = &aws.embedded.credentials().access_key_id;
-    for url in [dynamodb, sqs, ses, firehose] {
+    for url in [dynamodb, sqs, ses, firehose, events] {
         for (name, value) in [("origin", "http://localhost:3000"), ("sec-fetch-site", "cross-site")] {
             let answer = request(url, Some(key)).header(name, value).send().await.unwrap();
             assert_eq!(answer.status(), StatusCode::FORBIDDEN, "{url} {name}: {value}");
@@ -92,8 +94,8 @@ async fn no_server_answers_without_the_credentials_of_this_start() {
     assert_ne!(own.secret_access_key, others.secret_access_key);
     assert!(!format!("{own:?}").contains(&own.secret_access_key));
 
-    let Endpoints { dynamodb, sqs, ses, firehose, .. } = aws.embedded.endpoints();
-    for (url, status) in [(dynamodb, 400), (sqs, 403), (ses, 403), (firehose, 403)] {
+    let Endpoints { dynamodb, sqs, ses, firehose, events, .. } = aws.embedded.endpoints();
+    for (url, status) in [(dynamodb, 400), (sqs, 403), (ses, 403), (firehose, 403), (events, 403)] {
         for (key, code) in [
             (None, "MissingAuthenticationTokenException"),
             (Some("EMBEDDED"), "UnrecognizedClientException"),

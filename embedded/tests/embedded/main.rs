@@ -5,10 +5,11 @@ use std::path::Path;
 
 use aws_credential_types::Credentials;
 use aws_sdk_s3::config::{Region, RequestChecksumCalculation};
-use embedded::{Embedded, Notification, Options};
+use embedded::{Embedded, Notification, Options, Rule};
 
 mod callers;
 mod dynamodb;
+mod events;
 mod firehose;
 mod run;
 mod s3;
@@ -17,6 +18,8 @@ mod sqs;
 
 const UPLOADS: &str = "uploads";
 const UPLOADED: &str = "uploaded";
+/// What gets the events of `com.example.users` on the bus `events`.
+const PUBLISHED: &str = "published";
 
 /// Running servers and a client of each.
 struct Aws {
@@ -26,6 +29,7 @@ struct Aws {
     sqs: aws_sdk_sqs::Client,
     ses: aws_sdk_sesv2::Client,
     firehose: aws_sdk_firehose::Client,
+    events: aws_sdk_eventbridge::Client,
 }
 
 impl Aws {
@@ -67,6 +71,7 @@ impl Aws {
             sqs: client!(aws_sdk_sqs, &at.sqs),
             ses: client!(aws_sdk_sesv2, &at.ses),
             firehose: client!(aws_sdk_firehose, &at.firehose),
+            events: client!(aws_sdk_eventbridge, &at.events),
             embedded,
         }
     }
@@ -76,6 +81,11 @@ fn options(data: Option<&Path>) -> Options {
     Options {
         data: data.map(Path::to_owned),
         notifications: vec![Notification { bucket: UPLOADS.to_owned(), queue: UPLOADED.to_owned() }],
+        rules: vec![Rule {
+            bus: "events".to_owned(),
+            sources: vec!["com.example.users".to_owned()],
+            queue: PUBLISHED.to_owned(),
+        }],
         ..Options::default()
     }
 }
