@@ -68,6 +68,15 @@ impl Folder {
     }
 }
 
+/// Write a file in one step: after a crash it has its old or its new content, never a part.
+pub(crate) fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".new");
+    let new = PathBuf::from(name);
+    fs::write(&new, content)?;
+    fs::rename(new, path)
+}
+
 /// Only the user may look inside: there are sign-in links in the mails and signing keys in the tables.
 fn create(path: &Path) -> io::Result<()> {
     let mut folder = DirBuilder::new();

@@ -38,6 +38,7 @@ pub use firehose::LogRecord;
 pub use outage::{Outage, Service};
 pub use s3::notification::Notification;
 pub use ses::SentMail;
+pub use ses::suppression::SuppressionReason;
 
 use events::Events;
 use folder::Folder;
@@ -45,6 +46,7 @@ use journal::Journal;
 use outage::{Guard, Outages};
 use s3::{Store, cors};
 use server::{Bound, Entrance, Stop};
+use ses::suppression::SuppressionList;
 use sqs::Sqs;
 
 /// The region that names of queues and events show. Clients may sign for any region.
@@ -120,6 +122,7 @@ pub struct Embedded {
     endpoints: Endpoints,
     credentials: Credentials,
     received: Received,
+    suppressed: Arc<SuppressionList>,
     store: Arc<Store>,
     outages: Outages,
     folder: Option<Folder>,
@@ -175,6 +178,7 @@ impl Embedded {
         let mails = Arc::new(Journal::open(file("mail.jsonl"))?);
         let logs = Arc::new(Journal::open(file("logs.jsonl"))?);
         let bus_events = Arc::new(Journal::open(file("events.jsonl"))?);
+        let suppressed = Arc::new(SuppressionList::open(file("suppressed.json"))?);
         let (objects, temporary) = objects_in(file("s3"))?;
 
         let [dynamodb, s3, sqs, ses, firehose, events] =
@@ -214,7 +218,9 @@ impl Embedded {
         serve(Service::DynamoDb, dynamodb, dynamodb::router(database, outages.dynamodb.subscribe()));
         serve(Service::S3, s3, s3::router(Arc::clone(&store), &credentials));
         serve(Service::Sqs, sqs, sqs::router(queues));
-        serve(Service::Ses, ses, ses::router(Arc::clone(&mails), outages.ses.subscribe()));
+        let mailer =
+            ses::router(Arc::clone(&mails), Arc::clone(&suppressed), Arc::clone(&buses), outages.ses.subscribe());
+        serve(Service::Ses, ses, mailer);
         serve(Service::Firehose, firehose, firehose::router(Arc::clone(&logs), outages.firehose.subscribe()));
         serve(Service::EventBridge, events, events::router(buses, outages.events.subscribe()));
 
@@ -224,6 +230,7 @@ impl Embedded {
             endpoints,
             credentials,
             received: Received { mails, logs, events: bus_events },
+            suppressed,
             store,
             outages,
             folder,
@@ -252,6 +259,12 @@ impl Embedded {
     /// Make a server fail, or work again. When this returns, every new request meets the new state.
     pub fn set_outage(&self, service: Service, outage: Outage) {
         self.outages.of(service).send_replace(outage);
+    }
+
+    /// Put an address on SES's suppression list, as a permanent bounce or a complaint does on AWS. Nothing else puts one there
+    /// but the API: the addresses of the simulator never get onto the list, and all others receive what is sent to them.
+    pub fn suppress(&self, address: &str, reason: SuppressionReason) {
+        self.suppressed.put(address, reason);
     }
 
     /// Send the event of every object in a bucket with a notification again. Messages do not outlive a

@@ -1,11 +1,14 @@
-//! SES v2: `SendEmail` with simple content. A mail goes nowhere; it is kept for the mailbox and the tests.
+//! SES v2: `SendEmail` with simple content, and the suppression list. A mail goes nowhere; it is kept for the mailbox and the
+//! tests, and what would have become of it is an event on the default bus ([`feedback`]).
 //! <https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendEmail.html>
 //!
 //! A header that would break out of its line, an address that is none and a display name that would have to be quoted are
-//! refused, as they are there. Unlike AWS: every sender and every configuration set exists, and there is no quota, no
-//! suppression list, no template and no raw content.
+//! refused, as they are there. Unlike AWS: every sender and every configuration set exists, each set sends all events to the
+//! default bus, and there is no quota, no template and no raw content.
 
+mod feedback;
 mod mailbox;
+pub(crate) mod suppression;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -14,15 +17,19 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::response::Response;
-use axum::routing::post;
+use axum::routing::{get, post};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio::sync::watch;
 
+use crate::events::Events;
 use crate::journal::Journal;
 use crate::outage::Outage;
 use crate::{machine, server};
+
+use feedback::{Outcome, Report};
+use suppression::SuppressionList;
 
 const MAX_RECIPIENTS: usize = 50;
 /// Headers and tags of one mail
@@ -41,7 +48,7 @@ pub struct SentMail {
     pub sent_at: i64,
     /// The sender, as given: an address or `Name <address>`.
     pub from: String,
-    /// The recipients under To.
+    /// The recipients under To that it was sent to: without those on the suppression list.
     pub to: Vec<String>,
     /// Where answers go.
     pub reply_to: Vec<String>,
@@ -62,6 +69,8 @@ pub struct SentMail {
 #[derive(Clone)]
 struct Ses {
     mails: Arc<Journal<SentMail>>,
+    suppressed: Arc<SuppressionList>,
+    events: Arc<Events>,
     outage: watch::Receiver<Outage>,
 }
 
@@ -126,12 +135,19 @@ struct Pair {
     value: String,
 }
 
-pub(crate) fn router(mails: Arc<Journal<SentMail>>, outage: watch::Receiver<Outage>) -> Router {
+pub(crate) fn router(
+    mails: Arc<Journal<SentMail>>,
+    suppressed: Arc<SuppressionList>,
+    events: Arc<Events>,
+    outage: watch::Receiver<Outage>,
+) -> Router {
     Router::new()
         .route("/v2/email/outbound-emails", post(send_email))
+        .route("/v2/email/suppression/addresses", get(suppression::list).put(suppression::put))
+        .route("/v2/email/suppression/addresses/{address}", get(suppression::get).delete(suppression::delete))
         .fallback(async || server::refusal(StatusCode::NOT_FOUND, "NotFoundException", "Not served here."))
         .layer(DefaultBodyLimit::max(MAX_MESSAGE))
-        .with_state(Ses { mails, outage })
+        .with_state(Ses { mails, suppressed, events, outage })
 }
 
 async fn send_email(State(ses): State<Ses>, body: Bytes) -> Response {
@@ -141,17 +157,37 @@ async fn send_email(State(ses): State<Ses>, body: Bytes) -> Response {
     }
     let mail = serde_json::from_slice(&body).map_err(|error| error.to_string()).and_then(read);
     match mail {
-        Ok(mail) => {
-            let answer = json!({ "MessageId": mail.message_id });
-            ses.mails.extend(vec![mail]);
+        Ok(accepted) => {
+            let answer = json!({ "MessageId": accepted.mail.message_id });
+            ses.send(accepted);
             server::answer(StatusCode::OK, &answer)
         }
         Err(reason) => server::refusal(StatusCode::BAD_REQUEST, "BadRequestException", &reason),
     }
 }
 
+/// A mail as it was given, with all its recipients: under To, Cc and Bcc.
+struct Accepted {
+    mail: SentMail,
+    recipients: Vec<String>,
+}
+
+impl Ses {
+    /// Put a mail into the mailbox, unless every recipient is on the suppression list, and tell what became of it.
+    fn send(&self, Accepted { mut mail, recipients }: Accepted) {
+        let outcomes: Vec<Outcome> =
+            recipients.iter().map(|recipient| Outcome::of(recipient, &self.suppressed)).collect();
+        let events = Report::of(&mail, &recipients).map(|report| report.events(&outcomes));
+        if !outcomes.iter().all(|outcome| outcome.is_suppressed()) {
+            mail.to.retain(|recipient| !Outcome::of(recipient, &self.suppressed).is_suppressed());
+            self.mails.extend(vec![mail]);
+        }
+        self.events.publish(events.unwrap_or_default());
+    }
+}
+
 /// Refuse what SES would refuse and a mailbox on a laptop would hide.
-fn read(request: SendEmail) -> Result<SentMail, String> {
+fn read(request: SendEmail) -> Result<Accepted, String> {
     let Some(content) = request.content.simple else {
         return Err("Only simple content is served here, neither raw nor a template.".to_owned());
     };
@@ -159,13 +195,13 @@ fn read(request: SendEmail) -> Result<SentMail, String> {
         return Err("The body has neither text nor HTML.".to_owned());
     }
     let Destination { to, cc, bcc } = request.destination;
-    let recipients = [&to, &cc, &bcc].into_iter().flatten();
-    match recipients.clone().count() {
+    let recipients: Vec<String> = [&to, &cc, &bcc].into_iter().flatten().cloned().collect();
+    match recipients.len() {
         0 => return Err("The mail has no recipient.".to_owned()),
         1..=MAX_RECIPIENTS => {}
         _ => return Err("A mail has at most 50 recipients.".to_owned()),
     }
-    for address in recipients.chain([&request.from_email_address]).chain(&request.reply_to_addresses) {
+    for address in recipients.iter().chain([&request.from_email_address]).chain(&request.reply_to_addresses) {
         mailbox::check(address)?;
     }
     if content.subject.data.contains(char::is_control) {
@@ -173,7 +209,7 @@ fn read(request: SendEmail) -> Result<SentMail, String> {
     }
     check_headers(&content.headers)?;
     check_tags(&request.email_tags)?;
-    Ok(SentMail {
+    let mail = SentMail {
         message_id: format!("{}-000000", machine::new_id()),
         sent_at: machine::now_ms(),
         from: request.from_email_address,
@@ -185,7 +221,8 @@ fn read(request: SendEmail) -> Result<SentMail, String> {
         headers: pairs(content.headers),
         tags: pairs(request.email_tags),
         configuration_set: request.configuration_set_name,
-    })
+    };
+    Ok(Accepted { mail, recipients })
 }
 
 /// <https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_MessageHeader.html>

@@ -10,6 +10,7 @@ use embedded::{Embedded, Notification, Options, Rule};
 mod callers;
 mod dynamodb;
 mod events;
+mod feedback;
 mod firehose;
 mod run;
 mod s3;
