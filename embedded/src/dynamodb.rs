@@ -1,13 +1,17 @@
 //! DynamoDB, by `dynoxide` on `SQLite`.
 //!
+//! Its streams are not served as an API, but to consumers in the process ([`changes`]).
+//!
 //! The engine is `dynoxide`'s, the server is ours: its own answers any web page, and cannot be put behind anything but another
 //! port. Unlike AWS: nothing is throttled, transactions never conflict because there is one writer (but for
 //! [`Outage::Conflict`]), an index is never behind its table, items past their time to live go when the data is opened
 //! again, and a request whose JSON has members of the wrong type, which no SDK sends, is refused in other words.
 
+pub(crate) mod changes;
 mod conflict;
 
-use std::path::PathBuf;
+use std::path::Path;
+use std::sync::Arc;
 
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, State};
@@ -22,39 +26,50 @@ use serde::de::DeserializeOwned;
 use tokio::sync::watch;
 
 use crate::outage::Outage;
-use crate::{StartError, server};
+use crate::{StartError, machine, server};
+
+use changes::Tables;
 
 /// `DynamoDB` takes bodies of up to 16 MB.
 const MAX_BODY: usize = 16 * 1024 * 1024;
 
-/// Open the file, or a database in memory.
-pub(crate) fn open(path: Option<PathBuf>) -> Result<Database, StartError> {
-    let Some(path) = path else {
-        return Database::memory().map_err(|error| StartError::DynamoDb(error.to_string()));
+/// Operations after which there may be changes to read.
+const WRITES: [&str; 6] =
+    ["BatchWriteItem", "DeleteItem", "ExecuteStatement", "PutItem", "TransactWriteItems", "UpdateItem"];
+
+/// Open the database in a folder, or one in memory.
+pub(crate) fn open(folder: Option<&Path>) -> Result<Tables, StartError> {
+    let Some(folder) = folder else {
+        // Under a name of its own, so that there can be a second connection to it.
+        let name = format!("file:embedded-{}?mode=memory&cache=shared", machine::new_id());
+        return Tables::open(&name, None).map_err(StartError::DynamoDb);
     };
-    let open = || {
-        let name = path.to_str().ok_or("its name is not UTF-8")?;
-        let database = Database::new(name).map_err(|error| error.to_string())?;
-        // Sets `synchronous = NORMAL`: with the write-ahead log a crash of the process loses nothing,
-        // and a write does not wait for the disk.
-        database.disable_bulk_loading().map_err(|error| error.to_string())?;
-        database.sweep_ttl().map_err(|error| error.to_string())?;
-        Ok::<_, String>(database)
-    };
-    open().map_err(|reason| StartError::Unreadable { path: path.clone(), reason })
+    let path = folder.join("dynamodb.sqlite");
+    let open = || Tables::open(path.to_str().ok_or("its name is not UTF-8")?, Some(folder));
+    let tables = open().map_err(|reason| StartError::Unreadable { path: path.clone(), reason })?;
+    tables.load_positions()?;
+    Ok(tables)
 }
 
-pub(crate) fn router(database: Database, outage: watch::Receiver<Outage>) -> Router {
+pub(crate) fn router(tables: Arc<Tables>, outage: watch::Receiver<Outage>) -> Router {
     let conflicts = conflict::Conflicts::new(outage);
     Router::new()
         .fallback(handle)
         .layer(middleware::from_fn_with_state(conflicts, conflict::refuse))
         .layer(DefaultBodyLimit::max(MAX_BODY))
-        .with_state(database)
+        .with_state(tables)
 }
 
-async fn handle(State(database): State<Database>, headers: HeaderMap, body: Bytes) -> Response {
-    let (status, json) = match run(&database, server::operation(&headers), &body) {
+async fn handle(State(tables): State<Arc<Tables>>, headers: HeaderMap, body: Bytes) -> Response {
+    let operation = server::operation(&headers);
+    let outcome = {
+        let (database, _access) = tables.database();
+        run(database, operation, &body)
+    };
+    if outcome.is_ok() && WRITES.contains(&operation) {
+        tables.wrote();
+    }
+    let (status, json) = match outcome {
         Ok(json) => (StatusCode::OK, json),
         Err(error) => {
             let status = StatusCode::from_u16(error.status_code()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);

@@ -32,6 +32,7 @@ mod ses;
 mod sqs;
 
 pub use callers::{Callers, Foreign, InvalidOrigin, Origins};
+pub use dynamodb::changes::{Change, Changes};
 pub use error::StartError;
 pub use events::{BusEvent, Rule};
 pub use firehose::LogRecord;
@@ -40,6 +41,7 @@ pub use s3::notification::Notification;
 pub use ses::SentMail;
 pub use ses::suppression::SuppressionReason;
 
+use dynamodb::changes::Tables;
 use events::Events;
 use folder::Folder;
 use journal::Journal;
@@ -118,10 +120,12 @@ pub struct Endpoints {
 pub struct Embedded {
     // Dropped first: this is what tells the servers to stop.
     stop: watch::Sender<()>,
+    stopped: Stop,
     tasks: JoinSet<()>,
     endpoints: Endpoints,
     credentials: Credentials,
     received: Received,
+    tables: Arc<Tables>,
     suppressed: Arc<SuppressionList>,
     store: Arc<Store>,
     outages: Outages,
@@ -174,7 +178,7 @@ impl Embedded {
         let credentials = Credentials::new();
         let folder = data.as_deref().map(|data| Folder::open(data, fresh)).transpose()?;
         let file = |name: &str| folder.as_ref().map(|folder| folder.file(name));
-        let database = dynamodb::open(file("dynamodb.sqlite"))?;
+        let tables = Arc::new(dynamodb::open(folder.as_ref().map(Folder::path))?);
         let mails = Arc::new(Journal::open(file("mail.jsonl"))?);
         let logs = Arc::new(Journal::open(file("logs.jsonl"))?);
         let bus_events = Arc::new(Journal::open(file("events.jsonl"))?);
@@ -215,7 +219,7 @@ impl Embedded {
             let router = router.layer(middleware::from_fn_with_state(entrance, server::refuse_foreign));
             tasks.spawn(server::serve(bound.listener, router, stopped.clone()));
         };
-        serve(Service::DynamoDb, dynamodb, dynamodb::router(database, outages.dynamodb.subscribe()));
+        serve(Service::DynamoDb, dynamodb, dynamodb::router(Arc::clone(&tables), outages.dynamodb.subscribe()));
         serve(Service::S3, s3, s3::router(Arc::clone(&store), &credentials));
         serve(Service::Sqs, sqs, sqs::router(queues));
         let mailer =
@@ -226,10 +230,12 @@ impl Embedded {
 
         Ok(Self {
             stop,
+            stopped,
             tasks,
             endpoints,
             credentials,
             received: Received { mails, logs, events: bus_events },
+            tables,
             suppressed,
             store,
             outages,
@@ -259,6 +265,20 @@ impl Embedded {
     /// Make a server fail, or work again. When this returns, every new request meets the new state.
     pub fn set_outage(&self, service: Service, outage: Outage) {
         self.outages.of(service).send_replace(outage);
+    }
+
+    /// The changes of a table with a stream, for a consumer: from the oldest one there is, or after the last one that the consumer
+    /// of this name committed, in this run or an earlier one with the same data. The table may be created later. A consumer's name
+    /// has letters, digits, hyphens and underscores, and is for one table. No outage of `DynamoDB` touches this.
+    #[must_use]
+    pub fn changes(&self, table: &str, consumer: &str) -> Changes {
+        Changes::new(Arc::clone(&self.tables), table, consumer, self.stopped.clone())
+    }
+
+    /// Whether a consumer has committed all changes of a table.
+    #[must_use]
+    pub fn has_read_all(&self, table: &str, consumer: &str) -> bool {
+        self.tables.has_read_all(table, consumer)
     }
 
     /// Put an address on SES's suppression list, as a permanent bounce or a complaint does on AWS. Nothing else puts one there

@@ -8,6 +8,7 @@ use aws_sdk_s3::config::{Region, RequestChecksumCalculation};
 use embedded::{Embedded, Notification, Options, Rule};
 
 mod callers;
+mod changes;
 mod dynamodb;
 mod events;
 mod feedback;
