@@ -1,0 +1,3 @@
+//! Webhooks: how their messages are signed.
+
+pub mod signature;
