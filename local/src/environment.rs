@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use embedded::{Credentials, Embedded};
 
-use crate::provision::{KEYS_TABLE, PICTURES, TABLE, UPLOADS};
+use crate::provision::{EVENT_BUS, KEYS_TABLE, PICTURES, TABLE, UPLOADS};
 use crate::queues::Queue;
 
 /// The file beside the data that holds the environment of this start, for functions and tools that are started by something
@@ -43,6 +43,7 @@ impl Environment {
             ("AWS_SESSION_TOKEN", String::new()),
             ("AWS_ENDPOINT_URL", String::new()),
             ("AWS_ENDPOINT_URL_DYNAMODB", endpoints.dynamodb.clone()),
+            ("AWS_ENDPOINT_URL_EVENTBRIDGE", endpoints.events.clone()),
             ("AWS_ENDPOINT_URL_FIREHOSE", endpoints.firehose.clone()),
             ("AWS_ENDPOINT_URL_S3", endpoints.s3.clone()),
             ("AWS_ENDPOINT_URL_SESV2", endpoints.ses.clone()),
@@ -52,11 +53,15 @@ impl Environment {
             ("UPLOADS_BUCKET", UPLOADS.to_owned()),
             ("PICTURES_BUCKET", PICTURES.to_owned()),
             ("MAIL_QUEUE_URL", Queue::Mail.url(&endpoints.sqs)),
+            ("WEBHOOK_QUEUE_URL", Queue::Webhooks.url(&endpoints.sqs)),
+            ("EVENT_BUS", EVENT_BUS.to_owned()),
             ("LOG_STREAM", "logs".to_owned()),
         ];
         let defaults = vec![
             ("PICTURES_URL", format!("{public_url}/_local/pictures")),
             ("PUBLIC_URL", public_url),
+            // With a configuration set, SES reports what becomes of each mail.
+            ("SES_CONFIGURATION_SET", "mail".to_owned()),
             ("MAIL_FROM", "Example <no-reply@example.com>".to_owned()),
             ("PRODUCT_NAME", "Example".to_owned()),
             ("ADMIN_EMAIL", "admin@example.com".to_owned()),

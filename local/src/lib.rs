@@ -13,6 +13,6 @@ mod provision;
 mod queues;
 mod stack;
 
-pub use embedded::{Outage, Service};
+pub use embedded::{BusEvent, Outage, Service, SuppressionReason};
 pub use queues::Queue;
 pub use stack::{Options, Stack, StartError};

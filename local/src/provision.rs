@@ -5,7 +5,7 @@ use std::time::Duration;
 use aws_sdk_dynamodb::operation::create_table::CreateTableError;
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection, ProjectionType,
-    ScalarAttributeType, TimeToLiveSpecification,
+    ScalarAttributeType, StreamSpecification, StreamViewType, TimeToLiveSpecification,
 };
 use aws_sdk_s3::operation::create_bucket::CreateBucketError;
 use aws_sdk_sqs::types::QueueAttributeName;
@@ -18,6 +18,8 @@ pub const TABLE: &str = "users";
 pub const KEYS_TABLE: &str = "keys";
 pub const UPLOADS: &str = "uploads";
 pub const PICTURES: &str = "pictures";
+/// The bus of the service's own events. Those of AWS are on `default`.
+pub const EVENT_BUS: &str = "events";
 
 /// After this many failed deliveries a message goes to the dead-letter queue.
 const MAX_RECEIVE_COUNT: u32 = 5;
@@ -41,7 +43,7 @@ pub async fn provision(app: &App, visibility: Duration) -> Result<(), ProvisionE
     for bucket in [UPLOADS, PICTURES] {
         create_bucket(app.s3(), bucket).await?;
     }
-    for queue in [Queue::Mail, Queue::Images] {
+    for queue in Queue::ALL {
         create_queue(app.sqs(), queue, visibility).await?;
     }
     Ok(())
@@ -78,18 +80,34 @@ async fn create_table(db: &aws_sdk_dynamodb::Client, name: &str, main: bool) -> 
             .attribute_definitions(attribute("pending_shard", ScalarAttributeType::S)?)
             .attribute_definitions(attribute("pending_at", ScalarAttributeType::N)?)
             .global_secondary_indexes(index("list", "list_shard", "id", listed.build())?)
-            .global_secondary_indexes(index("pending", "pending_shard", "pending_at", all.build())?);
+            .global_secondary_indexes(index("pending", "pending_shard", "pending_at", all.build())?)
+            .stream_specification(stream()?);
     }
     match table.send().await {
         Ok(_) => {}
         Err(error) if error.as_service_error().is_some_and(CreateTableError::is_resource_in_use_exception) => {
-            return Ok(());
+            return if main { add_stream(db, name).await } else { Ok(()) };
         }
         Err(error) => return Err(error.into()),
     }
     if main {
         let ttl = TimeToLiveSpecification::builder().enabled(true).attribute_name("ttl").build()?;
         db.update_time_to_live().table_name(name).time_to_live_specification(ttl).send().await?;
+    }
+    Ok(())
+}
+
+fn stream() -> Result<StreamSpecification, Boxed> {
+    let stream = StreamSpecification::builder().stream_enabled(true).stream_view_type(StreamViewType::NewImage);
+    Ok(stream.build()?)
+}
+
+/// Data of an earlier version has a table without a stream.
+async fn add_stream(db: &aws_sdk_dynamodb::Client, name: &str) -> Result<(), Boxed> {
+    let described = db.describe_table().table_name(name).send().await?;
+    let stream_of_table = described.table().and_then(|table| table.stream_specification());
+    if !stream_of_table.is_some_and(StreamSpecification::stream_enabled) {
+        db.update_table().table_name(name).stream_specification(stream()?).send().await?;
     }
     Ok(())
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use aws_sdk_sqs::config::timeout::TimeoutConfig;
 use aws_sdk_sqs::types::{DeleteMessageBatchRequestEntry, Message, MessageSystemAttributeName};
+use futures_util::future::BoxFuture;
 use serde_json::json;
 use shared::App;
 use shared::error::Causes;
@@ -16,14 +17,31 @@ use tracing::instrument::WithSubscriber;
 pub enum Queue {
     Mail,
     Images,
+    /// What SES reports about emails.
+    EmailEvents,
+    /// Deliveries to webhooks.
+    Webhooks,
 }
 
+/// A function that SQS invokes.
+pub type Handler = fn(App, SqsEvent) -> BoxFuture<'static, shared::Result<SqsBatchResponse>>;
+
+/// The queues that a function of ours consumes.
+pub const CONSUMED: [(Queue, Handler); 2] = [
+    (Queue::Mail, |app, event| Box::pin(functions::workers::emailer::handler(app, event))),
+    (Queue::Images, |app, event| Box::pin(functions::pictures::resize_picture::handler(app, event))),
+];
+
 impl Queue {
+    pub const ALL: [Self; 4] = [Self::Mail, Self::Images, Self::EmailEvents, Self::Webhooks];
+
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::Mail => "mail",
             Self::Images => "images",
+            Self::EmailEvents => "email-events",
+            Self::Webhooks => "webhooks",
         }
     }
 
@@ -32,6 +50,8 @@ impl Queue {
         match self {
             Self::Mail => "mail-dead-letters",
             Self::Images => "images-dead-letters",
+            Self::EmailEvents => "email-events-dead-letters",
+            Self::Webhooks => "webhooks-dead-letters",
         }
     }
 
@@ -39,17 +59,10 @@ impl Queue {
     pub fn url(self, endpoint: &str) -> String {
         format!("{endpoint}/{}/{}", embedded::ACCOUNT, self.name())
     }
-
-    async fn handle(self, app: App, event: SqsEvent) -> shared::Result<SqsBatchResponse> {
-        match self {
-            Self::Mail => functions::workers::emailer::handler(app, event).await,
-            Self::Images => functions::pictures::resize_picture::handler(app, event).await,
-        }
-    }
 }
 
 /// Polls until told to stop.
-pub async fn consume(app: App, queue: Queue, mut stopping: watch::Receiver<bool>) {
+pub async fn consume(app: App, queue: Queue, handler: Handler, mut stopping: watch::Receiver<bool>) {
     let url = queue.url(app.config.aws.endpoints.sqs.as_deref().unwrap_or_default());
     loop {
         let poll = app
@@ -69,7 +82,7 @@ pub async fn consume(app: App, queue: Queue, mut stopping: watch::Receiver<bool>
         };
         let outcome = match polled {
             Ok(answer) => match answer.messages {
-                Some(messages) if !messages.is_empty() => invoke(&app, queue, &url, messages).await,
+                Some(messages) if !messages.is_empty() => invoke(&app, queue, handler, &url, messages).await,
                 _ => Ok(()),
             },
             Err(error) => Err(error.into()),
@@ -84,10 +97,10 @@ pub async fn consume(app: App, queue: Queue, mut stopping: watch::Receiver<bool>
     }
 }
 
-async fn invoke(app: &App, queue: Queue, url: &str, messages: Vec<Message>) -> shared::Result<()> {
+async fn invoke(app: &App, queue: Queue, handler: Handler, url: &str, messages: Vec<Message>) -> shared::Result<()> {
     let event = serde_json::from_value(event(queue, &messages)).map_err(shared::Error::internal)?;
     // An invocation that fails as a whole fails every message of its batch. A panic is such a failure.
-    let invocation = tokio::spawn(queue.handle(app.clone(), event).with_current_subscriber());
+    let invocation = tokio::spawn(handler(app.clone(), event).with_current_subscriber());
     let Ok(Ok(response)) = invocation.await else {
         tracing::error!(queue = queue.name(), "an invocation failed as a whole");
         return Ok(());

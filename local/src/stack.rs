@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use aws_lambda_events::event::eventbridge::EventBridgeEvent;
 use axum::middleware;
-use embedded::{Callers, Embedded, Notification, Origins, Outage, Service};
+use embedded::{BusEvent, Callers, Embedded, Notification, Origins, Outage, Rule, Service, SuppressionReason};
 use shared::App;
 use shared::clock::Clock;
 use shared::config::{Config, ConfigError};
@@ -105,7 +105,11 @@ impl Stack {
             fresh,
             origins: origins.clone(),
             notifications: vec![Notification { bucket: UPLOADS.into(), queue: Queue::Images.name().into() }],
-            rules: Vec::new(),
+            rules: vec![Rule {
+                bus: "default".into(),
+                sources: vec!["aws.ses".into()],
+                queue: Queue::EmailEvents.name().into(),
+            }],
         })
         .await?;
 
@@ -151,8 +155,8 @@ impl Stack {
     }
 
     fn spawn_all(&mut self, stopped: &watch::Receiver<bool>, sweeping: bool) {
-        for queue in [Queue::Mail, Queue::Images] {
-            let task = queues::consume(self.app.clone(), queue, stopped.clone());
+        for (queue, handler) in queues::CONSUMED {
+            let task = queues::consume(self.app.clone(), queue, handler, stopped.clone());
             self.tasks.spawn(task.with_subscriber(self.log.clone()));
         }
         let (shipper, mut stopping) = (self.shipper.clone(), stopped.clone());
@@ -193,6 +197,17 @@ impl Stack {
     /// Makes an embedded service fail, for tests.
     pub fn set_outage(&self, service: Service, outage: Outage) {
         self.embedded.set_outage(service, outage);
+    }
+
+    /// The events that a bus accepted, the service's own and those of SES, newest first.
+    #[must_use]
+    pub fn bus_events(&self) -> Vec<BusEvent> {
+        self.embedded.received().events()
+    }
+
+    /// Puts an address on SES's suppression list, as a bounce or a complaint does.
+    pub fn suppress(&self, address: &str, reason: SuppressionReason) {
+        self.embedded.suppress(address, reason);
     }
 
     /// What went to the log stream, newest first, once all of it is there.
