@@ -12,7 +12,9 @@ mod pages;
 mod provision;
 mod queues;
 mod stack;
+mod stream;
 
 pub use embedded::{BusEvent, Outage, Service, SuppressionReason};
 pub use queues::Queue;
 pub use stack::{Options, Stack, StartError};
+pub use stream::{STREAM_CONSUMERS, StreamConsumer, is_insert};

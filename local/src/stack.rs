@@ -23,8 +23,9 @@ use crate::entrance::{self, Client, Entrance, TolerantListener};
 use crate::environment::{self, Environment};
 use crate::gateway::Gateway;
 use crate::pages::{self, Local};
-use crate::provision::{self, UPLOADS};
+use crate::provision::{self, TABLE, UPLOADS};
 use crate::queues::{self, Queue};
+use crate::stream::{self, STREAM_CONSUMERS, StreamConsumer};
 
 /// What to start with.
 #[derive(Debug, Clone)]
@@ -159,6 +160,11 @@ impl Stack {
             let task = queues::consume(self.app.clone(), queue, handler, stopped.clone());
             self.tasks.spawn(task.with_subscriber(self.log.clone()));
         }
+        for StreamConsumer { name, filter, handler } in STREAM_CONSUMERS {
+            let (app, changes) = (self.app.clone(), self.embedded.changes(TABLE, name));
+            let task = stream::consume(changes, filter, move |event| handler(app.clone(), event), stopped.clone());
+            self.tasks.spawn(task.with_subscriber(self.log.clone()));
+        }
         let (shipper, mut stopping) = (self.shipper.clone(), stopped.clone());
         let task = async move {
             while tokio::time::timeout(Duration::from_millis(200), stopping.wait_for(|stop| *stop)).await.is_err() {
@@ -203,6 +209,12 @@ impl Stack {
     #[must_use]
     pub fn bus_events(&self) -> Vec<BusEvent> {
         self.embedded.received().events()
+    }
+
+    /// Whether every consumer of the main table's stream is done with all changes.
+    #[must_use]
+    pub fn has_read_all_changes(&self) -> bool {
+        STREAM_CONSUMERS.iter().all(|consumer| self.embedded.has_read_all(TABLE, consumer.name))
     }
 
     /// Puts an address on SES's suppression list, as a bounce or a complaint does.
