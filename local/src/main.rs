@@ -43,7 +43,7 @@ async fn run() -> ExitCode {
     match Stack::start(options).await {
         Ok(stack) => {
             for address in stack.addresses() {
-                println!("{:<9} {:<38} {}", address.name, address.url, address.what);
+                println!("{:<11} {:<38} {}", address.name, address.url, address.what);
             }
             stopped.await;
             stack.stop().await;

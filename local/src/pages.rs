@@ -1,15 +1,19 @@
-//! What only the local stack serves: the start page, the mailbox, the log, and the resized pictures.
+//! What only the local stack serves: the start page, the mailbox, the log, the events, a receiver for webhooks, and the resized
+//! pictures.
+
+mod events;
+mod receiver;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{Path, State};
+use axum::extract::{DefaultBodyLimit, Path, State};
 use axum::http::StatusCode;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::{Html, IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use embedded::{Embedded, LogRecord, SentMail};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -21,6 +25,8 @@ use shared::http::negotiation::WantsHtml;
 use shared::telemetry::Shipper;
 use tracing::Dispatch;
 use tracing::instrument::WithSubscriber;
+
+use self::receiver::Receiver;
 
 /// An address of the stack, for a person.
 #[derive(Debug, Clone, Serialize)]
@@ -39,11 +45,14 @@ pub fn addresses(url: &str, embedded: &Embedded) -> Vec<Address> {
         address("docs", format!("{url}{BASE_PATH}/apidocs"), "the API's documentation, to try it from"),
         address("mail", format!("{url}/_local/mail"), "every mail that was sent"),
         address("logs", format!("{url}/_local/logs"), "what went to the log stream"),
+        address("events", format!("{url}/_local/events"), "every event that was published"),
+        address("receiver", format!("{url}/_local/receiver"), "a receiver to try webhooks with"),
         address("dynamodb", endpoints.dynamodb.clone(), "the tables"),
         address("s3", endpoints.s3.clone(), "uploads and pictures"),
         address("sqs", endpoints.sqs.clone(), "the queues"),
         address("ses", endpoints.ses.clone(), "mail"),
         address("firehose", endpoints.firehose.clone(), "the log stream"),
+        address("eventbridge", endpoints.events.clone(), "the event buses"),
     ]
 }
 
@@ -54,6 +63,7 @@ struct Inner {
     app: App,
     addresses: Vec<Address>,
     received: embedded::Received,
+    receiver: Receiver,
     shipper: Shipper,
     log: Dispatch,
 }
@@ -64,6 +74,7 @@ impl Local {
             app: app.clone(),
             addresses: addresses(&format!("http://{address}"), embedded),
             received: embedded.received(),
+            receiver: Receiver::default(),
             shipper,
             log,
         }))
@@ -80,6 +91,9 @@ pub fn router(local: Local) -> Router {
         .route("/_local/about", get(about))
         .route("/_local/mail", get(mail))
         .route("/_local/logs", get(logs))
+        .route("/_local/events", get(events::show))
+        .route("/_local/receiver", get(receiver::show))
+        .route("/_local/receiver/{name}", post(receiver::receive).layer(DefaultBodyLimit::disable()))
         .route("/_local/pictures/{*key}", get(picture))
         .with_state(local)
 }
