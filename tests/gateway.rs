@@ -11,8 +11,17 @@ use crate::requests::{host, raw};
 
 /// A front end of this machine.
 const SITE: &str = "http://localhost:5173";
-const PAGES: [&str; 7] =
-    ["/", "/_local/mail", "/_local/logs", "/_local/about", "/_local/pictures/x", "/api/v1/health", "/api/v1/nothing"];
+const PAGES: [&str; 9] = [
+    "/",
+    "/_local/mail",
+    "/_local/logs",
+    "/_local/events",
+    "/_local/receiver",
+    "/_local/about",
+    "/_local/pictures/x",
+    "/api/v1/health",
+    "/api/v1/nothing",
+];
 
 fn from(origin: &str, request: RequestBuilder) -> RequestBuilder {
     request.header("origin", origin)

@@ -139,6 +139,8 @@ fn command(app: &TestApp, runtime: &str, log_level: &str) -> Command {
         .env("AWS_LAMBDA_LOG_STREAM_NAME", "s")
         .env("AWS_LAMBDA_LOG_GROUP_NAME", "g")
         .env("AWS_REGION", "us-east-1")
+        .env("EVENT_BUS", "events")
+        .env("WEBHOOK_QUEUE_URL", "http://127.0.0.1:1/webhooks")
         .env("AWS_ACCESS_KEY_ID", &config.aws.access_key_id)
         .env("AWS_SECRET_ACCESS_KEY", config.aws.credentials().secret_access_key())
         .env("AWS_ENDPOINT_URL_DYNAMODB", endpoints.dynamodb.as_deref().unwrap())

@@ -15,7 +15,9 @@ use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 use shared::App;
 use shared::clock::Clock;
+use shared::domain::event::{Actor, DomainEvent, EventKind, Subject};
 use shared::domain::limit::Limit;
+use shared::domain::user::User;
 
 pub const PASSWORD: &str = "correct horse battery";
 /// What the local stack has as `ADMIN_EMAIL`.
@@ -82,6 +84,7 @@ impl TestApp {
             clock: clock.clone(),
             variables: variables.collect::<HashMap<_, _>>(),
             sweeping: false,
+            publishing: true,
             // A failed message is there again at once, so no test waits for it.
             visibility: Duration::ZERO,
         };
@@ -193,7 +196,7 @@ impl TestApp {
 
     /// The token of the newest link to a path that was mailed to an address, once the emailer has nothing left to do.
     pub async fn mailed_token(&self, email: &str, path: &str) -> String {
-        self.idle().await;
+        self.emptied(Queue::Mail).await;
         let mails = self.mails(email).await;
         let mut links = mails.iter().flat_map(|mail| mail["links"].as_array().into_iter().flatten()).map(text);
         let start = format!("{path}?token=");
@@ -221,11 +224,18 @@ impl TestApp {
         format!("{}{path}", self.stack.url())
     }
 
-    /// Waits until both queues are empty and nothing of them is being worked on.
+    /// Waits until every event was published and enqueued, and every queue is empty and nothing of it is being worked on.
     pub async fn idle(&self) {
-        for queue in [Queue::Mail, Queue::Images] {
-            eventually("empty queues", async || (self.queued(queue.name()).await == 0).then_some(())).await;
+        eventually("a stream that was read", async || self.stack.has_read_all_changes().then_some(())).await;
+        for queue in Queue::ALL {
+            self.emptied(queue).await;
         }
+    }
+
+    /// Waits until a queue is empty and nothing of it is being worked on.
+    async fn emptied(&self, queue: Queue) {
+        let what = format!("an empty queue: {}", queue.name());
+        eventually(&what, async || (self.queued(queue.name()).await == 0).then_some(())).await;
     }
 
     /// How many messages a queue holds, those being worked on too.
@@ -461,4 +471,10 @@ pub fn jpeg(width: u16, height: u16, colour: [u8; 3]) -> Vec<u8> {
 /// The text of a JSON string.
 pub fn text(value: &Value) -> String {
     value.as_str().unwrap_or_else(|| panic!("no text: {value}")).to_owned()
+}
+
+/// An event, for a method of the store that is called by itself.
+#[must_use]
+pub fn any_event(user: &User) -> DomainEvent {
+    DomainEvent::new(Subject::User(user.id), &Actor::SYSTEM, EventKind::Confirmed {}, user.created_at)
 }

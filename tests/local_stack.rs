@@ -172,7 +172,7 @@ async fn the_mailbox_is_a_page_for_a_person_and_json_for_a_program() {
 #[tokio::test]
 async fn the_start_page_and_all_it_needs_come_from_here() {
     let app = TestApp::start().await;
-    for path in ["/", "/_local/mail", "/_local/logs"] {
+    for path in ["/", "/_local/mail", "/_local/logs", "/_local/events", "/_local/receiver"] {
         let html = page(&app, path, "text/html").await.text;
         for attribute in [" src=\"", " href=\""] {
             for link in html.split(attribute).skip(1).filter_map(|rest| rest.split('"').next()) {
@@ -199,13 +199,14 @@ async fn every_address_that_is_shown_answers() {
         about["addresses"].as_array().unwrap().iter().map(|address| text(&address["url"])).collect();
     let printed: Vec<String> = app.stack.addresses().into_iter().map(|address| address.url).collect();
     assert_eq!(shown, printed);
-    for name in ["start", "api", "docs", "mail", "logs", "dynamodb", "s3", "sqs", "ses", "firehose"] {
+    let pages = ["start", "docs", "mail", "logs", "events", "receiver"];
+    for name in pages.into_iter().chain(["api", "dynamodb", "s3", "sqs", "ses", "firehose", "eventbridge"]) {
         let addresses = about["addresses"].as_array().unwrap();
         let address = addresses.iter().find(|address| address["name"] == name).unwrap_or_else(|| panic!("no {name}"));
         assert!(!text(&address["what"]).is_empty());
         // What an AWS service says to a request without a signature is its own; that it answers is enough.
         let answer = Answer::of(app.request(Method::GET, &text(&address["url"]))).await;
-        if ["start", "docs", "mail", "logs"].contains(&name) {
+        if pages.contains(&name) {
             assert_eq!(answer.status, 200, "{name}");
         }
     }

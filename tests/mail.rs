@@ -311,7 +311,7 @@ async fn earlier_account(app: &TestApp, email: &str) {
     let hash = app.app().hasher.hash(&password).await.unwrap();
     let user = User::new(UserName::parse("Mallory").unwrap(), email, hash, now);
     let mail = OutboxEmail::new(user.email.normalized(), EmailKind::ConfirmAddress { user: user.id }, now);
-    assert_eq!(app.app().store().create_user(&user, &mail).await.unwrap(), Created::Yes);
+    assert_eq!(app.app().store().create_user(&user, &mail, &tests::any_event(&user)).await.unwrap(), Created::Yes);
     app.enqueue("mail", &message(&mail)).await;
     app.idle().await;
 }

@@ -10,6 +10,10 @@ mod accounts {
     mod user;
     mod users;
 }
+mod activity {
+    pub mod domain_events;
+    mod faults;
+}
 mod factors {
     mod passkeys;
     mod totp;
@@ -31,14 +35,19 @@ mod sessions {
     mod refresh;
     mod step_up;
 }
+mod webhooks {
+    mod deliveries;
+}
 mod architecture;
 mod conflicts;
 mod confusion;
 mod deployment;
+mod email_delivery;
 mod events;
 mod factor;
 mod gateway;
 mod guessing;
+mod idempotency;
 mod journeys;
 mod lambda;
 mod layers;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use local::{Outage, Service};
 use reqwest::Method;
 use serde_json::{Value, json};
+use shared::domain::event::{Actor, DomainEvent, EventKind, Subject};
 use shared::domain::id::UploadId;
 use shared::domain::mail::{EmailKind, OutboxEmail};
 use shared::domain::name::UserName;
@@ -832,12 +833,13 @@ async fn a_request_that_was_under_way_changes_nothing_after_a_recovery() {
     let upload = Requested { upload: UploadId::new(now), at: now };
     let kind = EmailKind::AccountDeleted { to: before.email.clone(), name: name.clone() };
     let farewell = OutboxEmail::new(before.email.normalized(), kind, now);
-    assert!(store.delete_user(&before, true, &farewell, now).await.unwrap().is_none());
-    assert!(store.rename(&before, &name, now).await.unwrap().is_none());
-    assert!(store.keep_address_as_it_is(&before, Some(&name), now).await.unwrap().is_none());
+    let event = DomainEvent::new(Subject::User(before.id), &Actor::SYSTEM, EventKind::renamed(&name), now);
+    assert!(store.delete_user(&before, true, &farewell, &event).await.unwrap().is_none());
+    assert!(store.rename(&before, &name, &event).await.unwrap().is_none());
+    assert!(store.keep_address_as_it_is(&before, Some(&name), &event).await.unwrap().is_none());
     assert!(store.request_upload(&before, &upload).await.unwrap().is_none());
     assert_eq!(app.login(EMAIL, NEW).await.json()["user"]["name"], "Ada Lovelace");
-    assert!(store.delete_user(&before, false, &farewell, now).await.unwrap().is_some(), "an administrator may");
+    assert!(store.delete_user(&before, false, &farewell, &event).await.unwrap().is_some(), "an administrator may");
 }
 
 #[tokio::test]

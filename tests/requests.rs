@@ -63,7 +63,7 @@ async fn check_healthy(app: &TestApp, ada: &SignedIn<'_>) {
     assert_eq!(app.get("/health").await.status, 200);
     let user = ada.get("/user").await.json();
     assert_eq!((&user["name"], &user["picture"]), (&json!("Ada Lovelace"), &json!({ "status": "none" })));
-    assert_eq!(app.login("ada@example.com", PASSWORD).await.status, 200);
+    assert_eq!(app.login(&ada.email, PASSWORD).await.status, 200);
 }
 
 fn send(ada: &SignedIn<'_>, method: &Method, path: &str, content_type: &str, body: Vec<u8>) -> RequestBuilder {
@@ -78,7 +78,7 @@ fn nested(field: &str, depth: usize) -> Vec<u8> {
 #[tokio::test]
 async fn bodies_that_make_no_sense_are_refused_by_every_route() {
     let app = TestApp::start().await;
-    let ada = app.signed_in("ada@example.com").await;
+    let ada = app.admin().await;
     let bodies: Vec<(&str, Vec<u8>)> = vec![
         ("nothing", Vec::new()),
         ("white space", b" \r\n\t ".to_vec()),
@@ -126,7 +126,7 @@ async fn bodies_that_make_no_sense_are_refused_by_every_route() {
 #[tokio::test]
 async fn values_of_the_wrong_type_are_refused_by_name() {
     let app = TestApp::start().await;
-    let ada = app.signed_in("ada@example.com").await;
+    let ada = app.admin().await;
     let fields = [
         "name",
         "email",
@@ -160,7 +160,7 @@ async fn values_of_the_wrong_type_are_refused_by_name() {
 #[tokio::test]
 async fn a_body_may_have_sixty_four_kibibytes_and_no_more() {
     let app = TestApp::start().await;
-    let ada = app.signed_in("ada@example.com").await;
+    let ada = app.admin().await;
     let of = |length: usize| {
         let frame = "{\"email\":\"\"}".len();
         format!("{{\"email\":\"{}\"}}", "a".repeat(length - frame)).into_bytes()
@@ -205,7 +205,7 @@ async fn what_the_gateway_itself_would_refuse_is_refused_without_reaching_a_func
 #[tokio::test]
 async fn a_body_of_another_type_is_refused_by_every_route() {
     let app = TestApp::start().await;
-    let ada = app.signed_in("ada@example.com").await;
+    let ada = app.admin().await;
     let body = || br#"{"email":"eve@example.com"}"#.to_vec();
     let types = [
         "text/plain",

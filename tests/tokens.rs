@@ -119,7 +119,7 @@ fn signed_in_routes() -> Vec<(Method, &'static str)> {
 /// Asks every signed-in route, with this `Authorization` if there is one.
 async fn assert_refused_everywhere(app: &TestApp, authorization: Option<&str>, what: &str) {
     let is_bearer =
-        |value: &str| value.split_once(' ').is_some_and(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+        |value: &str| value.trim().split_once(' ').is_some_and(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
     let (code, challenge) = match authorization.filter(|value| is_bearer(value)) {
         None => ("unauthenticated", "Bearer"),
         Some(_) => ("invalid_token", "Bearer error=\"invalid_token\""),

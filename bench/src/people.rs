@@ -8,6 +8,7 @@ use serde_json::Value;
 use shared::App;
 use shared::clock::Timestamp;
 use shared::domain::email::EmailAddress;
+use shared::domain::event::{Actor, DomainEvent, EventKind, Subject};
 use shared::domain::factor::{Challenge, Totp, TotpUse};
 use shared::domain::link::{Link, LinkPurpose, LinkToken};
 use shared::domain::mail::{EmailKind, FactorChange, OutboxEmail};
@@ -66,7 +67,12 @@ impl People {
         let now = self.app.clock.now();
         // Nobody tells the emailer, so this mail is never sent.
         let mail = OutboxEmail::new(user.email.normalized(), EmailKind::ConfirmAddress { user: user.id }, now);
-        assert_eq!(self.app.store().create_user(&user, &mail).await.expect("a table"), Created::Yes, "{}", user.email);
+        assert_eq!(
+            self.app.store().create_user(&user, &mail, &event(&user, now)).await.expect("a table"),
+            Created::Yes,
+            "{}",
+            user.email
+        );
         user
     }
 
@@ -87,7 +93,8 @@ impl People {
     pub async fn moving(&self, email: &str, to: &EmailAddress) -> (User, String) {
         let (user, now) = (self.registered(email, vec![Role::User]).await, self.app.clock.now());
         let mail = OutboxEmail::new(to.normalized(), EmailKind::ConfirmAddress { user: user.id }, now);
-        let request = AddressRequest { user: &user, signed_in_at: now, to, name: None, mail: &mail };
+        let request =
+            AddressRequest { user: &user, signed_in_at: now, to, name: None, mail: &mail, event: &event(&user, now) };
         assert!(self.app.store().request_address(&request, now).await.expect("a table"), "{email}");
         let (email, epoch) = (to.clone(), user.session_epoch);
         let token = self.link(&user, LinkPurpose::ChangeAddress { email, epoch }).await;
@@ -99,7 +106,7 @@ impl People {
         let (user, token) = self.moving(email, to).await;
         let (link, now) = (LinkToken::decode(&token).expect("a token").hash(), self.app.clock.now());
         let mail = OutboxEmail::new(user.email.normalized(), EmailKind::ConfirmAddress { user: user.id }, now);
-        let moved = self.app.store().move_address(&user, to, &link, &mail, now).await;
+        let moved = self.app.store().move_address(&user, to, &link, &mail, &event(&user, now)).await;
         assert!(moved.expect("a table"), "{email}");
         self.link(&user, LinkPurpose::UndoAddressChange { email: user.email.clone() }).await
     }
@@ -119,7 +126,7 @@ impl People {
         let step = Step::at(now.minus(Duration::from_mins(5)));
         let (recovery, _) = RecoverySet::new(now);
         let used_code = TotpUse { secret: totp.secret, step };
-        let confirmed = self.app.store().confirm_totp(user, &used_code, Some(&recovery), &mail, now).await;
+        let confirmed = self.app.store().confirm_totp(user, &used_code, Some(&recovery), &mail, &[], now).await;
         assert!(confirmed.expect("a table"), "{}", user.email);
         self.code(&secret)
     }
@@ -135,7 +142,7 @@ impl People {
             stepped_up: false,
             epoch: user.session_epoch,
         };
-        assert!(self.app.store().start_totp(user.id, &totp, None, None).await.expect("a table"), "{}", user.email);
+        assert!(self.app.store().start_totp(user.id, &totp, None, None, &[]).await.expect("a table"), "{}", user.email);
         (secret, totp)
     }
 
@@ -178,4 +185,9 @@ impl Person {
     pub fn authorization(&self) -> Value {
         format!("Bearer {}", self.tokens.access_token).into()
     }
+}
+
+/// Any event: what it tells is nobody's concern here.
+fn event(user: &User, now: Timestamp) -> DomainEvent {
+    DomainEvent::new(Subject::User(user.id), &Actor::SYSTEM, EventKind::Confirmed {}, now)
 }

@@ -5,6 +5,7 @@
 #![allow(clippy::missing_errors_doc, reason = "what a route fails with is in its ROUTE, as data")]
 
 pub mod accounts;
+pub mod activity;
 pub mod attempts;
 pub mod erasure;
 pub mod factors;
@@ -14,6 +15,7 @@ pub mod pictures;
 pub mod second_factor;
 pub mod service;
 pub mod sessions;
+pub mod webhooks;
 pub mod workers;
 
 use shared::error::Code;
@@ -21,8 +23,17 @@ use shared::http::{Area, Needs, Operation, Route, Worker};
 use utoipa::openapi::OpenApi;
 
 /// Every area.
-pub const AREAS: [Area; 7] =
-    [accounts::AREA, passwords::AREA, sessions::AREA, factors::AREA, pictures::AREA, service::AREA, workers::AREA];
+pub const AREAS: [Area; 9] = [
+    accounts::AREA,
+    passwords::AREA,
+    sessions::AREA,
+    factors::AREA,
+    pictures::AREA,
+    activity::AREA,
+    webhooks::AREA,
+    service::AREA,
+    workers::AREA,
+];
 
 /// The route for all that no other takes.
 pub const FALLBACK: Route = service::not_found::ROUTE;
@@ -86,6 +97,7 @@ pub struct Documented {
     pub errors: &'static [Code],
     pub uses_table: bool,
     pub limited: bool,
+    pub takes_idempotency_key: bool,
     /// The OpenAPI document of this operation alone.
     pub document: fn() -> OpenApi,
 }
@@ -99,12 +111,14 @@ pub const DOCUMENTS: [Documented; operations(true)] = {
         errors: &[],
         uses_table: false,
         limited: false,
+        takes_idempotency_key: false,
         document: unreachable_document,
     };
     let mut documents = [NONE; operations(true)];
     let mut at = 0;
     while at < documents.len() {
-        let (route, Operation { arguments, document, .. }) = operation(at, true).expect("they were counted");
+        let (route, documented) = operation(at, true).expect("they were counted");
+        let Operation { arguments, document, .. } = documented;
         documents[at] = Documented {
             area: route.area,
             route: route.name,
@@ -112,6 +126,7 @@ pub const DOCUMENTS: [Documented; operations(true)] = {
             errors: route.errors,
             uses_table: route.uses_table(),
             limited: route.limit.is_some(),
+            takes_idempotency_key: route.idempotent(documented).is_some(),
             document: document.expect("documented ones are asked for"),
         };
         at += 1;

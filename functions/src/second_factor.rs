@@ -3,7 +3,9 @@
 use secrecy::SecretString;
 use serde::Deserialize;
 use serde_json::Value;
+use shared::clock::Timestamp;
 use shared::domain::Invalid;
+use shared::domain::event::{Actor, DomainEvent, EventKind, FactorKind, SessionsEnd, Subject};
 use shared::domain::factor::{Factor, Method, Permission, TotpUse, UsedProof};
 use shared::domain::id::{CeremonyId, DeviceId, SessionId, UserId};
 use shared::domain::lockout::{self, Attempts};
@@ -192,7 +194,13 @@ pub async fn remove(app: &App, caller: CurrentUser, factor: &Factor, proof: Opti
     for _ in 0..=PASSKEYS {
         let CurrentUser { user, session, .. } = &caller;
         let mail = OutboxEmail::of_factor(user, factor.removal(user), app.clock.now());
-        if app.store().remove_factor(user, session, factor, &permission, &mail).await? {
+        let codes = factor
+            .is_last_of(user)
+            .then_some(EventKind::FactorRemoved { factor: FactorKind::RecoveryCodes, passkey_id: None });
+        let ended = EventKind::SessionsEnded { except: Some(session.id), reason: SessionsEnd::FactorRemoved };
+        let kinds = [EventKind::factor_removed(factor)].into_iter().chain(codes).chain([ended]);
+        let events = DomainEvent::of_user(user.id, &caller.actor(), kinds, mail.created_at);
+        if app.store().remove_factor(user, session, factor, &permission, &mail, &events).await? {
             app.notify_emailer(&mail).await;
             return Ok(permission.as_str());
         }
@@ -216,6 +224,14 @@ async fn still_there(app: &App, caller: &CurrentUser, factor: &Factor) -> Result
     }
     caller.must_have_signed_in_recently(app.clock.now())?;
     Ok(caller)
+}
+
+/// The event of a proof that is used up, or of the password of an account that has no second factor.
+#[must_use]
+pub fn reauthenticated(actor: &Actor, user: UserId, used_proof: Option<&UsedProof>, now: Timestamp) -> DomainEvent {
+    let second_factor = used_proof.map(UsedProof::method);
+    let kind = EventKind::Reauthenticated { session_id: actor.session_id, second_factor };
+    DomainEvent::new(Subject::User(user), actor, kind, now)
 }
 
 /// The email about a proof that is used up: of a recovery code the owner is notified, whatever it proved.

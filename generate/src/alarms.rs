@@ -2,7 +2,8 @@
 
 use Missing::{Breaches, Holds, Ignored};
 use functions::pictures::resize_picture;
-use functions::workers::{emailer, sweeper};
+use functions::webhooks::dispatch_webhooks;
+use functions::workers::{emailer, publish_events, sweeper};
 use shared::http::{TIMEOUT, Worker};
 
 use crate::output::Output;
@@ -12,6 +13,8 @@ const API: (&str, &str) = ("ApiId", "!Ref Api");
 const MAIN_TABLE: (&str, &str) = ("TableName", "!If [MakesTables, !Ref Table, !Ref TableName]");
 const KEYS_TABLE: (&str, &str) = ("TableName", "!If [MakesTables, !Ref KeysTable, !Ref KeysTableName]");
 const EMAILER: (&str, &str) = ("FunctionName", "!GetAtt WorkersArea.Outputs.Emailer");
+const PUBLISHER: (&str, &str) = ("FunctionName", "!GetAtt WorkersArea.Outputs.PublishEvents");
+const DISPATCHER: (&str, &str) = ("FunctionName", "!GetAtt WebhooksArea.Outputs.DispatchWebhooks");
 const SWEEPER: (&str, &str) = ("FunctionName", "!GetAtt WorkersArea.Outputs.Sweeper");
 const RESIZE_PICTURE: (&str, &str) = ("FunctionName", "!GetAtt PicturesArea.Outputs.ResizePicture");
 const SEARCH: [(&str, &str); 2] = [("DomainName", "!Ref SearchDomain"), ("ClientId", "!Ref AWS::AccountId")];
@@ -70,6 +73,11 @@ fn functions() -> Vec<Alarm> {
     vec![
         slow("SlowEmailer", "The emailer", &emailer::WORKER, EMAILER),
         slow("SlowImage", "Resizing a picture", &resize_picture::WORKER, RESIZE_PICTURE).when("HasWatchedPictures"),
+        slow("SlowPublisher", "Publishing events", &publish_events::WORKER, PUBLISHER),
+        slow("SlowDispatcher", "Enqueuing events for webhooks", &dispatch_webhooks::WORKER, DISPATCHER),
+        // What a stream's consumer fails at it tries again, and nothing after it goes on.
+        stuck("EventsStuck", "Events wait for five minutes to be published.", PUBLISHER),
+        stuck("WebhookEventsStuck", "Events wait for five minutes to be enqueued for webhooks.", DISPATCHER),
         slow("SlowSweeper", "The sweeper", &sweeper::WORKER, SWEEPER),
         // Of all functions in the account and region: they share one limit, so one that is throttled tells of all.
         Alarm::new("Throttles", "Lambda turns invocations away; the account's limit of concurrent ones is reached.")
@@ -102,6 +110,12 @@ fn slow(
     Alarm::new(name, format!("{what} comes near its timeout of {timeout} seconds."))
         .on(Metric::new("AWS/Lambda", "Duration", &[function]).each(5 * MINUTE, "p99"))
         .above(most_of(*timeout), 3, Some(2))
+}
+
+fn stuck(name: &'static str, description: &'static str, function: (&'static str, &'static str)) -> Alarm {
+    Alarm::new(name, description)
+        .on(Metric::new("AWS/Lambda", "IteratorAge", &[function]).each(MINUTE, "Maximum"))
+        .above("300000", 3, None)
 }
 
 /// Four fifths of a timeout, in milliseconds.
@@ -191,6 +205,24 @@ fn queues() -> Vec<Alarm> {
         Alarm::new("MailAge", "A mail has waited for five minutes.")
             .on(age("!GetAtt MailQueue.QueueName"))
             .above("300", 3, None),
+        Alarm::new("EmailEventsAge", "A report of SES about an email has waited for five minutes.")
+            .on(age("!GetAtt EmailEventsQueue.QueueName"))
+            .above("300", 3, None),
+        Alarm::new(
+            "EmailEventsDeadLettersAlarm",
+            "A report of SES about an email could not be taken in five attempts.",
+        )
+        .on(messages("!GetAtt EmailEventsDeadLetters.QueueName"))
+        .above("0", 1, None),
+        Alarm::new("WebhookAge", "A webhook has waited for five minutes to be served.")
+            .on(age("!GetAtt WebhookQueue.QueueName"))
+            .above("300", 3, None),
+        Alarm::new(
+            "WebhookDeadLettersAlarm",
+            "A message about a webhook failed five times. The sweeper queues the webhook again.",
+        )
+        .on(messages("!GetAtt WebhookDeadLetters.QueueName"))
+        .above("0", 1, None),
         Alarm::new("ImageAge", "An upload has waited for five minutes.")
             .when("HasWatchedPictures")
             .on(age("!GetAtt ImageQueue.QueueName"))

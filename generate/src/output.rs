@@ -49,7 +49,7 @@ impl Output {
             return Err(format!("{path} has no lines `# {begin}` and `# {end}`"));
         };
         let lines: Vec<_> = text.lines().collect();
-        let mut replaced = lines[..=begin].join("\n") + "\n" + content.trim_end_matches('\n');
+        let mut replaced = lines[..=begin].join("\n") + "\n" + content.strip_suffix('\n').unwrap_or(content);
         replaced += &format!("\n{}\n", lines[end..].join("\n"));
         self.file(path, replaced);
         Ok(())

@@ -83,6 +83,9 @@ const fn name(resource: Resource) -> &'static str {
         Resource::PicturesBucket => "PicturesBucket",
         Resource::PictureObjects => "PictureObjects",
         Resource::EmailQueue => "EmailQueue",
+        Resource::EventBus => "EventBus",
+        Resource::WebhookQueue => "WebhookQueue",
+        Resource::SuppressionList => "SuppressionList",
         Resource::Sender => "Sender",
     }
 }
@@ -108,6 +111,12 @@ const fn arn(resource: Resource) -> &'static str {
         Resource::PicturesBucket => "!Sub \"arn:${AWS::Partition}:s3:::${PicturesBucket}\"",
         Resource::PictureObjects => "!Sub \"arn:${AWS::Partition}:s3:::${PicturesBucket}/*\"",
         Resource::EmailQueue => "!Ref MailQueueArn",
+        Resource::WebhookQueue => "!Ref WebhookQueueArn",
+        // The action knows no resources.
+        Resource::SuppressionList => "\"*\"",
+        Resource::EventBus => {
+            "!Sub \"arn:${AWS::Partition}:events:${AWS::Region}:${AWS::AccountId}:event-bus/${EventBus}\""
+        }
         // In the sandbox SES asks for the recipient's identity, too, so the sender is pinned by a condition.
         Resource::Sender => {
             "[!Sub \"arn:${AWS::Partition}:ses:${AWS::Region}:${AWS::AccountId}:configuration-set/${SesConfigurationSet}\", \

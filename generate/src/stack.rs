@@ -44,6 +44,10 @@ pub fn parameters(area: &Area) -> Vec<(&'static str, &'static str)> {
         ("KeysTableKeyArn", "!If [MakesTables, !GetAtt KeysTableKey.Arn, !Ref KeysTableKeyArn]"),
         ("MailQueueArn", "!GetAtt MailQueue.Arn"),
         ("ImageQueueArn", "!GetAtt ImageQueue.Arn"),
+        ("EmailEventsQueueArn", "!GetAtt EmailEventsQueue.Arn"),
+        ("WebhookQueueArn", "!GetAtt WebhookQueue.Arn"),
+        ("TableStreamArn", "!If [MakesTables, !GetAtt Table.StreamArn, !Ref TableStreamArn]"),
+        ("FailedEventsBucketArn", "!GetAtt FailedEventsBucket.Arn"),
         ("MailAddress", "!Ref MailAddress"),
     ];
     let resources = stack.resources();
@@ -294,7 +298,7 @@ fn worker_resources(worker: &Worker) -> String {
         name,
         what: match trigger {
             Trigger::Queue { name, .. } => name,
-            Trigger::Schedule { description, .. } => description,
+            Trigger::Stream { description, .. } | Trigger::Schedule { description, .. } => description,
         },
         memory: *memory,
         timeout: *timeout,
@@ -317,6 +321,10 @@ fn worker_resources(worker: &Worker) -> String {
                  Resource: !Ref {queue}Arn\n"
             );
         }
+        Trigger::Stream { prefixes, .. } => {
+            text += &stream(prefixes);
+            READ_STREAM.clone_into(&mut receive);
+        }
         Trigger::Schedule { rate, description } => {
             _ = write!(
                 text,
@@ -331,6 +339,50 @@ fn worker_resources(worker: &Worker) -> String {
     text += &logs(name);
     text + &alarm(name)
 }
+
+/// One record that fails does not take others along, and those that were done are not done again. The stream forgets a record after
+/// 24 hours; before that it goes to the bucket, whole.
+fn stream(prefixes: &[&str]) -> String {
+    let prefixes: Vec<_> = prefixes.iter().map(|prefix| format!("{{\"prefix\": \"{prefix}\"}}")).collect();
+    let pattern = format!(
+        "{{\"eventName\": [\"INSERT\"], \"dynamodb\": {{\"Keys\": {{\"sk\": {{\"S\": [{}]}}}}}}}}",
+        prefixes.join(", ")
+    );
+    format!(
+        "      Events:
+        Records:
+          Type: DynamoDB
+          Properties:
+            Stream: !Ref TableStreamArn
+            StartingPosition: TRIM_HORIZON
+            BatchSize: 100
+            BisectBatchOnFunctionError: true
+            FunctionResponseTypes: [ReportBatchItemFailures]
+            MaximumRecordAgeInSeconds: 79200
+            DestinationConfig: {{OnFailure: {{Type: S3, Destination: !Ref FailedEventsBucketArn}}}}
+            FilterCriteria: {{Filters: [{{Pattern: '{pattern}'}}]}}
+"
+    )
+}
+
+const READ_STREAM: &str = "              - Sid: ReadStream
+                Effect: Allow
+                Action: [dynamodb:DescribeStream, dynamodb:GetRecords, dynamodb:GetShardIterator]
+                Resource: !Ref TableStreamArn
+              # The action knows no resources.
+              - Sid: ListStreams
+                Effect: Allow
+                Action: dynamodb:ListStreams
+                Resource: \"*\"
+              - Sid: KeepFailedEvents
+                Effect: Allow
+                Action: s3:PutObject
+                Resource: !Sub \"${FailedEventsBucketArn}/*\"
+              - Sid: FindFailedEventsBucket
+                Effect: Allow
+                Action: s3:ListBucket
+                Resource: !Ref FailedEventsBucketArn
+";
 
 /// The role by which API Gateway invokes the area's functions: one, where each function would need a permission of its own.
 fn gateway_role(area: &str, routes: &[&Route]) -> String {

@@ -6,7 +6,7 @@ use shared::http::Area;
 use crate::output::camel_case;
 
 /// A variable of the functions' environment, and the root template's value as YAML in one line.
-const VARIABLES: [(&str, &str); 28] = [
+const VARIABLES: [(&str, &str); 32] = [
     ("TABLE_NAME", "!If [MakesTables, !Ref Table, !Ref TableName]"),
     ("KEYS_TABLE_NAME", "!If [MakesTables, !Ref KeysTable, !Ref KeysTableName]"),
     ("UPLOADS_BUCKET", "!Ref UploadsBucket"),
@@ -36,6 +36,10 @@ const VARIABLES: [(&str, &str); 28] = [
     ("MAIL_REPLY_TO", "!Ref MailReplyTo"),
     ("SUPPORT_ADDRESS", "!Ref SupportAddress"),
     ("SES_CONFIGURATION_SET", "!Ref MailConfiguration"),
+    ("EVENT_BUS", "!Ref EventBus"),
+    ("WEBHOOK_QUEUE_URL", "!Ref WebhookQueue"),
+    ("EVENT_ADDRESSES", "!Ref EventAddresses"),
+    ("ACTIVITY_DAYS", "!Ref ActivityDays"),
     ("SIGNING_ALGORITHM", "!Ref SigningAlgorithm"),
     ("TOKEN_AUDIENCE", "!Ref TokenAudience"),
     ("CLIENT_ID", "!Ref ClientId"),

@@ -10,10 +10,11 @@ use axum::http::header::{
 use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 use embedded::Origins;
 
-const METHODS: HeaderValue = HeaderValue::from_static("GET,POST,PUT,DELETE");
-const HEADERS: HeaderValue = HeaderValue::from_static("authorization,content-type");
-const EXPOSED: HeaderValue =
-    HeaderValue::from_static("ratelimit,ratelimit-policy,retry-after,www-authenticate,x-request-id");
+const METHODS: HeaderValue = HeaderValue::from_static("GET,POST,PUT,PATCH,DELETE");
+const HEADERS: HeaderValue = HeaderValue::from_static("authorization,content-type,idempotency-key");
+const EXPOSED: HeaderValue = HeaderValue::from_static(
+    "idempotency-replayed,ratelimit,ratelimit-policy,retry-after,www-authenticate,x-request-id",
+);
 /// Seconds.
 const MAX_AGE: HeaderValue = HeaderValue::from_static("3600");
 

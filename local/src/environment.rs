@@ -65,6 +65,8 @@ impl Environment {
             ("MAIL_FROM", "Example <no-reply@example.com>".to_owned()),
             ("PRODUCT_NAME", "Example".to_owned()),
             ("ADMIN_EMAIL", "admin@example.com".to_owned()),
+            // Webhooks may lead to the receiver of this stack, and to programs of this machine.
+            ("WEBHOOK_TARGETS", "local".to_owned()),
         ];
         Self { variables, fixed, defaults }
     }

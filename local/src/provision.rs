@@ -12,7 +12,7 @@ use aws_sdk_sqs::types::QueueAttributeName;
 use serde_json::json;
 use shared::App;
 
-use crate::queues::Queue;
+use crate::queues::{CONSUMED, Queue};
 
 pub const TABLE: &str = "users";
 pub const KEYS_TABLE: &str = "keys";
@@ -43,7 +43,9 @@ pub async fn provision(app: &App, visibility: Duration) -> Result<(), ProvisionE
     for bucket in [UPLOADS, PICTURES] {
         create_bucket(app.s3(), bucket).await?;
     }
-    for queue in Queue::ALL {
+    for (queue, _, at_once, _) in CONSUMED {
+        // What is being worked on is hidden from the others who poll.
+        let visibility = if at_once > 1 { visibility.max(Duration::from_secs(15)) } else { visibility };
         create_queue(app.sqs(), queue, visibility).await?;
     }
     Ok(())

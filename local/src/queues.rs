@@ -26,10 +26,13 @@ pub enum Queue {
 /// A function that SQS invokes.
 pub type Handler = fn(App, SqsEvent) -> BoxFuture<'static, shared::Result<SqsBatchResponse>>;
 
-/// The queues that a function of ours consumes.
-pub const CONSUMED: [(Queue, Handler); 2] = [
-    (Queue::Mail, |app, event| Box::pin(functions::workers::emailer::handler(app, event))),
-    (Queue::Images, |app, event| Box::pin(functions::pictures::resize_picture::handler(app, event))),
+/// The queues that a function of ours consumes: how many messages one invocation takes, and how many run at once.
+pub const CONSUMED: [(Queue, i32, usize, Handler); 4] = [
+    (Queue::Mail, 10, 1, |app, event| Box::pin(functions::workers::emailer::handler(app, event))),
+    (Queue::Images, 10, 1, |app, event| Box::pin(functions::pictures::resize_picture::handler(app, event))),
+    (Queue::EmailEvents, 10, 1, |app, event| Box::pin(functions::workers::record_email_events::handler(app, event))),
+    // An endpoint that is slow holds up one of them.
+    (Queue::Webhooks, 1, 4, |app, event| Box::pin(functions::webhooks::deliver_webhooks::handler(app, event))),
 ];
 
 impl Queue {
@@ -62,14 +65,14 @@ impl Queue {
 }
 
 /// Polls until told to stop.
-pub async fn consume(app: App, queue: Queue, handler: Handler, mut stopping: watch::Receiver<bool>) {
+pub async fn consume(app: App, queue: Queue, batch: i32, handler: Handler, mut stopping: watch::Receiver<bool>) {
     let url = queue.url(app.config.aws.endpoints.sqs.as_deref().unwrap_or_default());
     loop {
         let poll = app
             .sqs()
             .receive_message()
             .queue_url(&url)
-            .max_number_of_messages(10)
+            .max_number_of_messages(batch)
             .wait_time_seconds(20)
             .message_system_attribute_names(MessageSystemAttributeName::All)
             .customize()

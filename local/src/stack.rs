@@ -41,6 +41,8 @@ pub struct Options {
     pub variables: HashMap<String, String>,
     /// Whether the sweeper runs by itself, every minute.
     pub sweeping: bool,
+    /// Whether what reads the table's stream runs: it publishes events and enqueues them for webhooks.
+    pub publishing: bool,
     /// How long a received message stays hidden from other consumers.
     pub visibility: Duration,
 }
@@ -54,6 +56,7 @@ impl Default for Options {
             clock: Clock::default(),
             variables: HashMap::new(),
             sweeping: true,
+            publishing: true,
             visibility: Duration::from_secs(30),
         }
     }
@@ -93,7 +96,7 @@ impl Stack {
     /// # Errors
     /// One line that says what is in the way.
     pub async fn start(options: Options) -> Result<Self, StartError> {
-        let Options { port, data, fresh, clock, variables, sweeping, visibility } = options;
+        let Options { port, data, fresh, clock, variables, sweeping, publishing, visibility } = options;
         let on_port = |cause| StartError::Port { port, cause };
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(on_port)?;
         let address = listener.local_addr().map_err(on_port)?;
@@ -133,7 +136,13 @@ impl Stack {
         let callers = public_url.iter().filter_map(url::Url::host_str).fold(callers, Callers::at);
         let mut stack = Self { app, address, embedded, shipper, log, stop, tasks: JoinSet::new() };
         stack.serve(listener, &stopped, origins, callers);
-        stack.spawn_all(&stopped, sweeping);
+        stack.spawn_all(&stopped);
+        if publishing {
+            stack.spawn_publishers(&stopped);
+        }
+        if sweeping {
+            stack.spawn_sweeper(&stopped);
+        }
         // The schedule's first run is now: keys are there before the first request.
         stack.sweep().await;
         Ok(stack)
@@ -155,15 +164,12 @@ impl Stack {
         });
     }
 
-    fn spawn_all(&mut self, stopped: &watch::Receiver<bool>, sweeping: bool) {
-        for (queue, handler) in queues::CONSUMED {
-            let task = queues::consume(self.app.clone(), queue, handler, stopped.clone());
-            self.tasks.spawn(task.with_subscriber(self.log.clone()));
-        }
-        for StreamConsumer { name, filter, handler } in STREAM_CONSUMERS {
-            let (app, changes) = (self.app.clone(), self.embedded.changes(TABLE, name));
-            let task = stream::consume(changes, filter, move |event| handler(app.clone(), event), stopped.clone());
-            self.tasks.spawn(task.with_subscriber(self.log.clone()));
+    fn spawn_all(&mut self, stopped: &watch::Receiver<bool>) {
+        for (queue, batch, at_once, handler) in queues::CONSUMED {
+            for _ in 0..at_once {
+                let task = queues::consume(self.app.clone(), queue, batch, handler, stopped.clone());
+                self.tasks.spawn(task.with_subscriber(self.log.clone()));
+            }
         }
         let (shipper, mut stopping) = (self.shipper.clone(), stopped.clone());
         let task = async move {
@@ -172,15 +178,24 @@ impl Stack {
             }
         };
         self.tasks.spawn(task.with_subscriber(self.log.clone()));
-        if sweeping {
-            let (app, mut stopping) = (self.app.clone(), stopped.clone());
-            let task = async move {
-                while tokio::time::timeout(Duration::from_mins(1), stopping.wait_for(|stop| *stop)).await.is_err() {
-                    sweep(&app).await;
-                }
-            };
+    }
+
+    fn spawn_publishers(&mut self, stopped: &watch::Receiver<bool>) {
+        for StreamConsumer { name, filter, handler } in STREAM_CONSUMERS {
+            let (app, changes) = (self.app.clone(), self.embedded.changes(TABLE, name));
+            let task = stream::consume(changes, filter, move |event| handler(app.clone(), event), stopped.clone());
             self.tasks.spawn(task.with_subscriber(self.log.clone()));
         }
+    }
+
+    fn spawn_sweeper(&mut self, stopped: &watch::Receiver<bool>) {
+        let (app, mut stopping) = (self.app.clone(), stopped.clone());
+        let task = async move {
+            while tokio::time::timeout(Duration::from_mins(1), stopping.wait_for(|stop| *stop)).await.is_err() {
+                sweep(&app).await;
+            }
+        };
+        self.tasks.spawn(task.with_subscriber(self.log.clone()));
     }
 
     /// `http://127.0.0.1:PORT`

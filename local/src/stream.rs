@@ -33,7 +33,24 @@ pub struct StreamConsumer {
 }
 
 /// The functions that read the main table's stream.
-pub const STREAM_CONSUMERS: &[StreamConsumer] = &[];
+pub const STREAM_CONSUMERS: &[StreamConsumer] = &[
+    StreamConsumer {
+        name: "publish_events",
+        filter: is_event,
+        handler: |app, event| Box::pin(functions::workers::publish_events::handler(app, event)),
+    },
+    StreamConsumer {
+        name: "dispatch_webhooks",
+        filter: is_event,
+        handler: |app, event| Box::pin(functions::webhooks::dispatch_webhooks::handler(app, event)),
+    },
+];
+
+/// A filter: what the functions' triggers let through.
+fn is_event(change: &Change) -> bool {
+    let sk = change.record["dynamodb"]["Keys"]["sk"]["S"].as_str().unwrap_or_default();
+    is_insert(change) && ["EVENT#", "SESSION#"].iter().any(|prefix| sk.starts_with(prefix))
+}
 
 /// A filter: items that are new.
 #[must_use]

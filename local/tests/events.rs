@@ -42,9 +42,11 @@ async fn register(stack: &Stack, email: &str) {
 /// The types of the events, oldest first, once there are as many.
 async fn reported(stack: &Stack, count: usize) -> Vec<String> {
     for _ in 0..1000 {
-        let events = stack.bus_events();
-        if events.len() >= count {
-            return events.into_iter().rev().map(|event| event.detail_type).collect();
+        let events = stack.bus_events().into_iter().filter(|event| event.source == "aws.ses");
+        let mut types: Vec<_> = events.map(|event| event.detail_type).collect();
+        if types.len() >= count {
+            types.reverse();
+            return types;
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
@@ -68,8 +70,14 @@ async fn what_ses_reports_about_an_email_goes_to_its_queue() {
     register(&stack, "gone@example.com").await;
     assert_eq!(reported(&stack, 4).await[2..], ["Email Sent", "Email Bounced"]);
 
-    assert_eq!(queued(&stack, Queue::EmailEvents).await, "4");
-    assert_eq!(queued(&stack, Queue::Webhooks).await, "0");
+    // A function takes them.
+    for _ in 0..1000 {
+        if queued(&stack, Queue::EmailEvents).await == "0" {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert_eq!(queued(&stack, Queue::EmailEvents).await, "0");
     stack.stop().await;
 }
 

@@ -32,6 +32,7 @@ pub struct Inner {
     pub hasher: Hasher,
     aws: SdkConfig,
     store: OnceLock<Store>,
+    eventbridge: OnceLock<aws_sdk_eventbridge::Client>,
     keys: OnceLock<Keys>,
     firehose: OnceLock<aws_sdk_firehose::Client>,
     s3: OnceLock<aws_sdk_s3::Client>,
@@ -66,6 +67,7 @@ impl App {
             clock,
             config,
             store: OnceLock::new(),
+            eventbridge: OnceLock::new(),
             keys: OnceLock::new(),
             firehose: OnceLock::new(),
             s3: OnceLock::new(),
@@ -81,7 +83,7 @@ impl Inner {
     pub fn store(&self) -> &Store {
         self.store.get_or_init(|| {
             let db = dynamodb(&at(&self.aws, self.config.aws.endpoints.dynamodb.as_ref()));
-            Store::new(db, self.config.tables.main.clone())
+            Store::new(db, self.config.tables.main.clone(), self.config.events.activity_life)
         })
     }
 
@@ -95,6 +97,12 @@ impl Inner {
 
     pub fn dynamodb(&self) -> &aws_sdk_dynamodb::Client {
         self.store().client()
+    }
+
+    pub fn eventbridge(&self) -> &aws_sdk_eventbridge::Client {
+        self.eventbridge.get_or_init(|| {
+            aws_sdk_eventbridge::Client::new(&at(&self.aws, self.config.aws.endpoints.eventbridge.as_ref()))
+        })
     }
 
     pub fn firehose(&self) -> &aws_sdk_firehose::Client {
@@ -154,7 +162,14 @@ fn at(aws: &SdkConfig, endpoint: Option<&String>) -> SdkConfig {
 /// What all clients have in common: one HTTP client, so one pool of connections.
 fn sdk_config(aws: &Aws) -> Result<SdkConfig, StartError> {
     let endpoints = &aws.endpoints;
-    let all = [&endpoints.dynamodb, &endpoints.firehose, &endpoints.s3, &endpoints.ses, &endpoints.sqs];
+    let all = [
+        &endpoints.dynamodb,
+        &endpoints.eventbridge,
+        &endpoints.firehose,
+        &endpoints.s3,
+        &endpoints.ses,
+        &endpoints.sqs,
+    ];
     let http_client = aws_connector::client(trust(&all))?;
     let config = SdkConfig::builder()
         .behavior_version(BehaviorVersion::v2026_01_12())

@@ -51,6 +51,13 @@ impl Timestamp {
         Duration::from_millis(self.0.saturating_sub(earlier.0).try_into().unwrap_or(0))
     }
 
+    /// Reads RFC 3339, in any offset.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let time = OffsetDateTime::parse(text, &Rfc3339).ok()?;
+        i64::try_from(time.unix_timestamp_nanos() / 1_000_000).ok().map(Self)
+    }
+
     /// RFC 3339 in UTC with milliseconds, as every time in an answer is written.
     #[must_use]
     pub fn rfc3339(self) -> String {

@@ -148,6 +148,12 @@ errors! {
         PasskeyNotFound
             => "passkey_not_found" NOT_FOUND "No such passkey"
             "There is no such passkey of yours.";
+        WebhookNotFound
+            => "webhook_not_found" NOT_FOUND "No such webhook"
+            "There is no such webhook.";
+        DeliveryNotFound
+            => "delivery_not_found" NOT_FOUND "No such delivery"
+            "There is no such delivery of this webhook; they are kept for 30 days.";
         MethodNotAllowed { allow: String }
             => "method_not_allowed" METHOD_NOT_ALLOWED "Method not allowed"
             "This path does not take this method.";
@@ -163,6 +169,18 @@ errors! {
         TooManyPasskeys
             => "too_many_passkeys" CONFLICT "There are too many passkeys"
             "There are as many passkeys as an account can have. Remove one before you add another.";
+        TooManyWebhooks
+            => "too_many_webhooks" CONFLICT "There are too many webhooks"
+            "There are as many webhooks as there can be. Delete one before you add another.";
+        WebhookDisabled
+            => "webhook_disabled" CONFLICT "The webhook is disabled"
+            "This webhook is disabled. Enable it first.";
+        RequestInProgress
+            => "request_in_progress" CONFLICT "The request is in progress"
+            "The first request with this idempotency key is still in progress. Send it again in a moment.";
+        AnswerNotKept
+            => "answer_not_kept" CONFLICT "The answer was not kept"
+            "A request with this idempotency key was done before. Its answer held a token or a secret, and so is not kept.";
         LinkExpired
             => "link_expired" GONE "The link has expired"
             "This link has expired. Ask for a new one.";
@@ -175,6 +193,9 @@ errors! {
         UnsupportedMediaType(&'static str)
             => "unsupported_media_type" UNSUPPORTED_MEDIA_TYPE "The content type is not supported"
             "Send the body as {0}.";
+        IdempotencyKeyReused
+            => "idempotency_key_reused" UNPROCESSABLE_ENTITY "The idempotency key was used for another request"
+            "This idempotency key was used for another request. Use a new key for each.";
         TooManyAttempts { retry_after: Duration }
             => "too_many_attempts" TOO_MANY_REQUESTS "Too many attempts"
             "There were too many failed attempts. Wait before the next one.";

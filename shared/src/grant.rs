@@ -25,6 +25,10 @@ pub enum Resource {
     PicturesBucket,
     PictureObjects,
     EmailQueue,
+    EventBus,
+    WebhookQueue,
+    /// The suppression list of SES, which the AWS account shares.
+    SuppressionList,
     /// Emails of the sender that the stack is configured with.
     Sender,
 }
@@ -79,6 +83,13 @@ pub const WRITE_EACH: &str = "dynamodb:BatchWriteItem";
 pub const USERS: &str = "USER#*";
 pub const ADDRESSES: &str = "EMAIL#*";
 pub const CEREMONIES: &str = "CEREMONY#*";
+pub const WEBHOOKS: &str = "WEBHOOKS";
+/// Deliveries of webhooks, also in the index of what is pending.
+pub const DELIVERIES: &str = "WEBHOOK#*";
+/// Requests that came with an idempotency key.
+pub const CALLERS: &str = "CALLER#*";
+/// What staff did, by month.
+pub const STAFF: &str = "STAFF#*";
 
 /// The grants of several methods as those of one.
 #[macro_export]

@@ -4,7 +4,9 @@
 
 pub mod app;
 pub mod clock;
+pub mod cloudevent;
 pub mod config;
+pub mod deliveries;
 pub mod domain;
 pub mod error;
 pub mod grant;

@@ -539,9 +539,9 @@ async fn a_passkey_whose_adding_was_under_way_when_a_change_was_taken_back_is_no
         last_used_at: None,
     };
     let mail = OutboxEmail::of_factor(&read, FactorChange::PasskeyAdded { first: true }, now);
-    assert!(!store.add_passkey(&read, &passkey, None, &mail).await.unwrap());
+    assert!(!store.add_passkey(&read, &passkey, None, &mail, &[]).await.unwrap());
     let again = store.user(read.id).await.unwrap().unwrap();
-    assert!(store.add_passkey(&again, &passkey, None, &mail).await.unwrap(), "by whoever signed in since");
+    assert!(store.add_passkey(&again, &passkey, None, &mail, &[]).await.unwrap(), "by whoever signed in since");
 }
 
 #[tokio::test]
@@ -558,7 +558,8 @@ async fn a_change_is_not_taken_back_without_a_look_at_an_app_that_is_added_meanw
     let old = EmailAddress::parse(OLD).unwrap();
     let stored = StoredFactors { recovery: None, passkeys: &[] };
     let unusable = &read.password_hash;
-    let restoration = AddressRestoration { user: &read, stored, to: &old, unusable, link: &link, mail: &mail };
+    let restoration =
+        AddressRestoration { user: &read, stored, to: &old, unusable, link: &link, mail: &mail, events: &[] };
     assert!(!store.restore_address(&restoration, now).await.unwrap());
     assert_eq!(undo(&app, &back).await.status, 200, "by whoever reads again");
     back_in(&app).await;
@@ -579,7 +580,10 @@ async fn an_app_whose_confirmation_was_under_way_when_a_change_was_taken_back_is
     let mail = OutboxEmail::of_factor(&read, FactorChange::Added, now);
     let (codes, _) = RecoverySet::new(now);
     assert!(
-        !store.confirm_totp(&read, &TotpUse { secret, step: Step::at(now) }, Some(&codes), &mail, now).await.unwrap()
+        !store
+            .confirm_totp(&read, &TotpUse { secret, step: Step::at(now) }, Some(&codes), &mail, &[], now)
+            .await
+            .unwrap()
     );
     back_in(&app).await;
 }

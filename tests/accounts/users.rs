@@ -26,7 +26,7 @@ async fn make_accounts(app: &TestApp, template: &User, names: impl Iterator<Item
 
 async fn keep(app: &TestApp, user: &User) {
     let mail = OutboxEmail::new(user.email.normalized(), EmailKind::ConfirmAddress { user: user.id }, user.created_at);
-    assert_eq!(app.app().store().create_user(user, &mail).await.unwrap(), Created::Yes);
+    assert_eq!(app.app().store().create_user(user, &mail, &tests::any_event(user)).await.unwrap(), Created::Yes);
 }
 
 async fn account(app: &TestApp, id: &str) -> User {

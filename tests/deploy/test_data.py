@@ -10,6 +10,7 @@ import stack
 OWN = ["KeysTable", "KeysTableKey", "Table", "TableKey"]
 RESTORED = {
     "TableName": "users-production-restored",
+    "TableStreamArn": "arn:aws:dynamodb:eu-central-1:123456789012:table/users-production-restored/stream/2026-11-29T12:00:00.000",
     "KeysTableName": "users-production-keys-restored",
     "TableKeyArn": "arn:aws:kms:eu-central-1:123456789012:key/main",
     "KeysTableKeyArn": "arn:aws:kms:eu-central-1:123456789012:key/keys",
@@ -28,6 +29,7 @@ def test_given_tables_are_what_functions_and_outputs_name():
     outputs = chosen.outputs(**RESTORED)
     assert outputs["TableName"]["Value"] == RESTORED["TableName"]
     assert outputs["KeysTableName"]["Value"] == RESTORED["KeysTableName"]
+    assert outputs["TableStreamArn"]["Value"] == RESTORED["TableStreamArn"]
     assert outputs["TableKeyArn"]["Value"] == RESTORED["TableKeyArn"]
     assert outputs["KeysTableKeyArn"]["Value"] == RESTORED["KeysTableKeyArn"]
 

@@ -365,6 +365,8 @@ def named(name, kind):
     match kind:
         case "AWS::DynamoDB::Table":
             return f"arn:aws:dynamodb:{place}:table/{STACK}-{name}-1"
+        case "AWS::Events::EventBus":
+            return f"arn:aws:events:{place}:event-bus/{STACK}"
         case "AWS::KMS::Key":
             return f"arn:aws:kms:{place}:key/1"
         case "AWS::KinesisFirehose::DeliveryStream":
@@ -410,6 +412,8 @@ def arn(words, resources):
             if not attribute and own in properties and kind.endswith(own.removesuffix("Name")):
                 return arn(stack.words(properties[own]), resources)
         whole = named(name, kind)
+        if attribute == "StreamArn":
+            return f"{whole}/stream/2026-11-29T12:00:00.000"
         # Ref gives the ARN of these, and the name of the others.
         return whole if attribute or kind in ("AWS::Lambda::Alias", "AWS::SNS::Topic") else re.split("[:/]", whole)[-1]
 

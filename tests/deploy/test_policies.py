@@ -12,6 +12,7 @@ IN_ONES_OWN_POLICY = "in a policy of a resource, * is that resource"
 ANY_USER = "keys begin with the id of a user, and a function serves them all"
 UPLOADED_OBJECTS = "arn:${AWS::Partition}:s3:::${UploadsBucket}/*"
 PICTURE_OBJECTS = "arn:${AWS::Partition}:s3:::${PicturesBucket}/*"
+FAILED_EVENTS = "${FailedEventsBucketArn}/*"
 BROAD = {
     ("EveryFunction", "Trace", "*"): "X-Ray knows no resources",
     (
@@ -30,6 +31,11 @@ BROAD = {
         "Sender",
         "arn:${AWS::Partition}:ses:${AWS::Region}:${AWS::AccountId}:identity/*",
     ): "in the sandbox SES asks for the recipient's identity too; the sender is pinned by a condition",
+    ("ClearEmailSuppressionRole", "SuppressionList", "*"): "ses:DeleteSuppressedDestination knows no resources",
+    ("PublishEventsRole", "ListStreams", "*"): "dynamodb:ListStreams knows no resources",
+    ("DispatchWebhooksRole", "ListStreams", "*"): "dynamodb:ListStreams knows no resources",
+    ("PublishEventsRole", "KeepFailedEvents", FAILED_EVENTS): "objects are named by Lambda",
+    ("DispatchWebhooksRole", "KeepFailedEvents", FAILED_EVENTS): "objects are named by Lambda",
     ("UploadPictureRole", "UploadedObjects", UPLOADED_OBJECTS): ANY_USER,
     ("DeletePictureRole", "PictureObjects", PICTURE_OBJECTS): ANY_USER,
     ("DeleteUserRole", "UploadedObjects", UPLOADED_OBJECTS): ANY_USER,
@@ -56,6 +62,7 @@ BROAD = {
 # Services that a statement lets in without saying for whom they have to act, and why.
 FOR_ANYBODY = {
     ("AlarmKey", "EncryptAlarms"): "the topic says whose alarms it takes; a key alone gives nothing away",
+    ("EmailEventsQueuePolicy", "TakeReports"): "the rule's ARN names the account",
 }
 
 # Who touches private keys: which action on which partition, and why.
@@ -86,6 +93,19 @@ PRIVATE_KEYS = {
     ("RefreshRole", "PutItem", "MAC#refresh"): "makes it anew where an operator deleted it",
     ("ListUsersRole", "GetItem", "MAC#cursor"): "signs and checks cursors",
     ("ListUsersRole", "PutItem", "MAC#cursor"): "the first list makes it",
+    ("ListActivityRole", "GetItem", "MAC#cursor"): "signs and checks cursors",
+    ("ListActivityRole", "PutItem", "MAC#cursor"): "the first list makes it",
+    ("ListUserActivityRole", "GetItem", "MAC#cursor"): "signs and checks cursors",
+    ("ListUserActivityRole", "PutItem", "MAC#cursor"): "the first list makes it",
+    ("ListStaffActivityRole", "GetItem", "MAC#cursor"): "signs and checks cursors",
+    ("ListStaffActivityRole", "PutItem", "MAC#cursor"): "the first list makes it",
+    ("ListDeliveriesRole", "GetItem", "MAC#cursor"): "signs and checks cursors",
+    ("ListDeliveriesRole", "PutItem", "MAC#cursor"): "the first list makes it",
+    ("CreateWebhookRole", "GetItem", "SEAL#webhooks"): "seals the secrets of webhooks",
+    ("CreateWebhookRole", "PutItem", "SEAL#webhooks"): "the first webhook makes it",
+    ("RotateWebhookSecretRole", "GetItem", "SEAL#webhooks"): "seals the secrets of webhooks",
+    ("RotateWebhookSecretRole", "PutItem", "SEAL#webhooks"): "makes it anew where an operator deleted it",
+    ("DeliverWebhooksRole", "GetItem", "SEAL#webhooks"): "opens the secrets of webhooks",
     ("SweeperRole", "Query", "SIGNING"): "sees which keys are due",
     ("SweeperRole", "PutItem", "SIGNING"): "makes keys",
     ("SweeperRole", "DeleteItem", "SIGNING"): "withdraws keys",
@@ -139,9 +159,15 @@ def services(statement):
     return as_list(statement.principal.get("Service", [])) if isinstance(statement.principal, dict) else []
 
 
+# What reads a stream, which has no keys.
+STREAMS = {"DescribeStream", "GetRecords", "GetShardIterator", "ListStreams"}
+
+
 def table_statements(environment):
     for statement in allowed(environment):
         actions = {action.removeprefix("dynamodb:") for action in statement.actions if action.startswith("dynamodb:")}
+        if actions <= STREAMS:
+            continue
         if actions:
             keys = statement.condition.get("ForAllValues:StringLike", {}).get("dynamodb:LeadingKeys", [])
             yield statement, actions, as_list(keys)
@@ -212,6 +238,18 @@ def test_a_table_is_touched_only_by_key_and_only_in_named_partitions(environment
         assert keys, f"{where} says no dynamodb:LeadingKeys"
         for key in keys:
             assert key.split("*")[0], f"{where}: {key} is any partition"
+
+
+@everywhere
+def test_the_stream_is_read_only_by_those_that_tell_of_events(environment):
+    reading = {
+        (statement.policy, resource)
+        for statement in allowed(environment)
+        if "dynamodb:GetRecords" in statement.actions
+        for resource in statement.resources
+    }
+    assert {policy for policy, _ in reading} == {"DispatchWebhooksRole", "PublishEventsRole"}
+    assert not any("*" in resource for _, resource in reading)
 
 
 @everywhere

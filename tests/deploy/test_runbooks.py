@@ -82,9 +82,10 @@ def options(words):
 def wrong(words):
     """What is wrong with a command; None when nothing is."""
     service, name, *rest = words
+    service = "s3" if service == "s3api" else service
     used = options(rest) - GLOBAL
-    if f"{service} {name}" in OF_THE_CLI:
-        return sorted(used - OF_THE_CLI[f"{service} {name}"])
+    if f"{words[0]} {name}" in OF_THE_CLI:
+        return sorted(used - OF_THE_CLI[f"{words[0]} {name}"])
     if service not in SESSION.get_available_services():
         return f"no service {service}"
     described = service_model(service)

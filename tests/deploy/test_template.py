@@ -9,7 +9,7 @@ import pytest
 import stack
 
 everywhere = pytest.mark.parametrize("environment", sorted(stack.environments()))
-RETAINED = ["KeysTable", "KeysTableKey", "LogsBucket", "PicturesBucket", "Table", "TableKey"]
+RETAINED = ["FailedEventsBucket", "KeysTable", "KeysTableKey", "LogsBucket", "PicturesBucket", "Table", "TableKey"]
 
 
 @everywhere
@@ -109,17 +109,45 @@ def test_every_function_logs_into_its_own_group_and_every_group_forgets(environm
         assert group["Properties"]["RetentionInDays"] <= 90, name
 
 
-@everywhere
-def test_a_message_stays_invisible_for_six_timeouts_and_ends_as_a_dead_letter_for_14_days(environment):
+def event_sources(environment, stream=False):
+    """What invokes functions with messages, or with the changes of a table: its properties and those of the function."""
     resources = stack.resources(environment)
-    mappings = stack.resources(environment, "AWS::Lambda::EventSourceMapping")
-    assert len(mappings) == (2 if "PicturesArea" in stack.deployed(environment) else 1)
-    for name, mapping in mappings.items():
+    found = {}
+    for name, mapping in stack.resources(environment, "AWS::Lambda::EventSourceMapping").items():
         properties = mapping["Properties"]
-        (queue_name,) = stack.references(properties["EventSourceArn"])
         # The mapping invokes the alias, which names the function.
         (alias,) = stack.references(properties["FunctionName"])
         function = resources[resources[alias]["Properties"]["FunctionName"]["Ref"]]["Properties"]
+        if ("StartingPosition" in properties) is stream:
+            found[name] = properties, function
+    return found
+
+
+@everywhere
+def test_changes_of_the_table_come_in_their_order_and_those_that_fail_are_kept(environment):
+    sources = event_sources(environment, stream=True)
+    assert set(sources) == {"DispatchWebhooksRecords", "PublishEventsRecords"}
+    table = stack.resources(environment).get("Table", {"Properties": {"StreamSpecification": {"StreamViewType": "NEW_IMAGE"}}})
+    assert table["Properties"]["StreamSpecification"] == {"StreamViewType": "NEW_IMAGE"}
+    for name, (properties, _) in sources.items():
+        assert properties.get("ParallelizationFactor", 1) == 1, name
+        assert properties.get("MaximumRetryAttempts", -1) == -1, name
+        # The stream keeps what it has for 24 hours: until then, what fails goes where it is found again.
+        assert 0 < properties["MaximumRecordAgeInSeconds"] < 24 * 3600, name
+        (kept,) = stack.references(properties["DestinationConfig"]["OnFailure"]["Destination"])
+        assert kept == "FailedEventsBucket", name
+        assert properties["BisectBatchOnFunctionError"], name
+        assert properties["FunctionResponseTypes"] == ["ReportBatchItemFailures"], name
+        assert properties["StartingPosition"] == "TRIM_HORIZON", name
+
+
+@everywhere
+def test_a_message_stays_invisible_for_six_timeouts_and_ends_as_a_dead_letter_for_14_days(environment):
+    resources = stack.resources(environment)
+    mappings = event_sources(environment)
+    assert len(mappings) == (4 if "PicturesArea" in stack.deployed(environment) else 3)
+    for name, (properties, function) in mappings.items():
+        (queue_name,) = stack.references(properties["EventSourceArn"])
         queue = resources[queue_name]["Properties"]
         assert queue["VisibilityTimeout"] >= 6 * function["Timeout"], queue_name
         assert properties["FunctionResponseTypes"] == ["ReportBatchItemFailures"], name
@@ -227,8 +255,16 @@ def test_an_outage_rings_however_few_ask_and_one_failure_among_some_does_not(err
 
 
 # A function whose new version an alarm can judge, because it is called often or works off a queue.
-JUDGED = {"Emailer", "Introspect", "Login", "Refresh", "Register", "ResizePicture", "Sweeper"}
-WORKERS = {"Emailer", "ResizePicture", "Sweeper"}
+WORKERS = {
+    "DeliverWebhooks",
+    "DispatchWebhooks",
+    "Emailer",
+    "PublishEvents",
+    "RecordEmailEvents",
+    "ResizePicture",
+    "Sweeper",
+}
+JUDGED = {"Introspect", "Login", "Refresh", "Register"} | WORKERS
 
 
 @everywhere
@@ -291,6 +327,9 @@ OTHER_VALUES = {
     "Pictures": "https://pictures.example.com",
     "TableName": "restored",
     "KeysTableName": "restored-keys",
+    "ActivityDays": "30",
+    "EventAddresses": "off",
+    "TableStreamArn": "arn:aws:dynamodb:eu-central-1:123456789012:table/other/stream/2026-11-29T12:00:00.000",
     "TableKeyArn": "arn:aws:kms:eu-central-1:123456789012:key/other",
     "KeysTableKeyArn": "arn:aws:kms:eu-central-1:123456789012:key/other-keys",
     "Tracing": "Active",

@@ -12,7 +12,7 @@ use reqwest::Method;
 use serde_json::json;
 use shared::domain::password::{NewPassword, Password};
 use shared::http::body::Json;
-use shared::http::caller::CurrentUser;
+use shared::http::caller::{CurrentUser, RequestInfo};
 use shared::http::pages::CONTENT_SECURITY_POLICY;
 use tests::{Answer, PASSWORD, SignedIn, TestApp, text};
 
@@ -123,7 +123,7 @@ async fn let_in(app: &TestApp, session: &SignedIn<'_>) -> BoxFuture<'static, Res
     let store = app.app().store();
     let user = store.user(session.id.parse().unwrap()).await.unwrap().unwrap();
     let session = store.sessions(user.id).await.unwrap().remove(0);
-    let caller = CurrentUser { user, session, signed_in_at: app.app().clock.now() };
+    let caller = CurrentUser { user, session, signed_in_at: app.app().clock.now(), request: RequestInfo::default() };
     let body = serde_json::from_value(json!({ "current_password": PASSWORD, "new_password": NEW })).unwrap();
     let changing = change_password::handler(caller, State(app.app().clone()), Json(body));
     Box::pin(async { changing.await.map_err(|error| error.code().as_str().to_owned()) })

@@ -501,7 +501,7 @@ async fn deleting_the_picture_removes_it_and_brings_uploads_under_way_to_nothing
     assert_eq!(ada.get("/user").await.json()["picture"], json!({ "status": "none" }));
     assert_eq!(app.objects("pictures").await, [""; 0]);
     assert_eq!(app.objects("uploads").await, [""; 0]);
-    assert_eq!(app.events("picture_deleted").await.len(), 2);
+    assert_eq!(app.events("picture_deleted").await.len(), 1, "the first time there was none");
 
     app.clock.advance(Duration::from_secs(1));
     ada.upload("image/jpeg", jpeg(90, 90, RED)).await;

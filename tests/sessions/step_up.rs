@@ -246,18 +246,27 @@ async fn a_session_that_ends_concurrently_uses_up_no_code() {
     let hash = shared::domain::recovery::RecoveryCode::parse(&owner.recovery[0].clone().into()).unwrap().hash();
     let used_proof = UsedProof::RecoveryCode(hash);
     assert_eq!(session.logout().await.status, 204);
-    let now = app.clock.now();
-    assert!(!store.reauthenticate(&user, mine.id, Some(&used_proof), None, now).await.unwrap(), "the session ended");
+    let (now, event) = (app.clock.now(), tests::any_event(&user));
+    assert!(!store.reauthenticate(&user, mine.id, Some(&used_proof), None, &event).await.unwrap(), "the session ended");
     let mail = OutboxEmail::of_factor(&user, Factor::Totp.removal(&user), now);
     let permission = Permission::Session;
-    assert!(!store.remove_factor(&user, &mine, &Factor::Totp, &permission, &mail).await.unwrap(), "the session ended");
+    assert!(
+        !store.remove_factor(&user, &mine, &Factor::Totp, &permission, &mail, &[]).await.unwrap(),
+        "the session ended"
+    );
 
     let session = owner.sign_in().await;
     let (_, mine) = stored(&app, &session).await;
     let body = json!({ "everywhere": true });
     assert_eq!(session.post("/auth/logout", &body).await.status, 204);
-    assert!(!store.reauthenticate(&user, mine.id, Some(&used_proof), None, now).await.unwrap(), "all sessions ended");
-    assert!(!store.remove_factor(&user, &mine, &Factor::Totp, &permission, &mail).await.unwrap(), "all sessions ended");
+    assert!(
+        !store.reauthenticate(&user, mine.id, Some(&used_proof), None, &event).await.unwrap(),
+        "all sessions ended"
+    );
+    assert!(
+        !store.remove_factor(&user, &mine, &Factor::Totp, &permission, &mail, &[]).await.unwrap(),
+        "all sessions ended"
+    );
     let session = owner.sign_in_with(&json!({ "recovery_code": owner.recovery[0] })).await;
     assert_eq!(session.get("/user").await.status, 200, "the code was not used_proof up");
 }

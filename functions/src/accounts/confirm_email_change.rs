@@ -9,12 +9,14 @@ use axum::response::Response;
 use macros::operation;
 use serde::Serialize;
 use shared::domain::email::EmailAddress;
+use shared::domain::event::{ActorKind, DomainEvent, EventKind, Subject};
 use shared::domain::link::LinkPurpose;
 use shared::domain::mail::{EmailKind, OutboxEmail};
 use shared::error::Code;
 use shared::grants;
 use shared::http::Route;
 use shared::http::body::JsonOrForm;
+use shared::http::caller::RequestInfo;
 use shared::http::negotiation::WantsHtml;
 use shared::http::pages::{Button, Outcome};
 use shared::http::query::MailedToken;
@@ -58,10 +60,11 @@ pub async fn open(State(app): State<App>, token: MailedToken) -> Response {
 )]
 pub async fn handler(
     State(app): State<App>,
+    request: RequestInfo,
     WantsHtml(html): WantsHtml,
     JsonOrForm(link): JsonOrForm<Confirm>,
 ) -> Result<Response> {
-    let outcome = change(&app, &link.token).await;
+    let outcome = change(&app, &request, &link.token).await;
     if let Err(error) = &outcome {
         links::record_refusal("change_address", &link.token, error);
     }
@@ -79,7 +82,7 @@ async fn check(app: &App, token: &str) -> Result<UsableLink<(EmailAddress, u32)>
     }
 }
 
-async fn change(app: &App, token: &str) -> Result<EmailChanged> {
+async fn change(app: &App, request: &RequestInfo, token: &str) -> Result<EmailChanged> {
     let UsableLink { user, hash: link, purpose: (to, _) } = check(app, token).await?;
     let now = app.clock.now();
     let from = user.email.normalized();
@@ -91,7 +94,9 @@ async fn change(app: &App, token: &str) -> Result<EmailChanged> {
         undo_until: kept.map(|former| former.until),
     };
     let mail = OutboxEmail::new(from, kind, now);
-    if !app.store().move_address(&user, &to, &link, &mail, now).await? {
+    let kind = EventKind::EmailChanged { from: user.email.to_string(), to: to.to_string() };
+    let event = DomainEvent::new(Subject::User(user.id), &request.actor(ActorKind::Link), kind, now);
+    if !app.store().move_address(&user, &to, &link, &mail, &event).await? {
         // Only for the answer: whoever holds the link reads the mailbox, and may know that an account has the address.
         let owner = app.store().owner_of(&to.normalized()).await?;
         return Err(if owner.is_some_and(|owner| owner != user.id) { Error::AddressTaken } else { Error::LinkUsed });

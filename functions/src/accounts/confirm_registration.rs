@@ -12,6 +12,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use macros::operation;
 use serde::Serialize;
+use shared::domain::event::{ActorKind, DomainEvent, EventKind, Subject};
 use shared::domain::link::{LinkHash, LinkPurpose, LinkToken};
 use shared::domain::user::User;
 use shared::error::Code;
@@ -19,6 +20,7 @@ use shared::grants;
 use shared::http::Route;
 use shared::http::answer::JsonResponse;
 use shared::http::body::JsonOrForm;
+use shared::http::caller::RequestInfo;
 use shared::http::negotiation::{PrefersJsonByName, WantsHtml};
 use shared::http::pages::{Button, Outcome};
 use shared::http::query::MailedToken;
@@ -49,11 +51,12 @@ pub enum Confirmation {
 )]
 pub async fn open(
     State(app): State<App>,
+    request: RequestInfo,
     PrefersJsonByName(json): PrefersJsonByName,
     token: MailedToken,
 ) -> Result<Response> {
     if json {
-        let confirmation = confirm(&app, &token.required()?).await?;
+        let confirmation = confirm(&app, &request, &token.required()?).await?;
         return confirmation.for_program().map(|confirmation| JsonResponse::ok(confirmation).into_response());
     }
     let token = token.or_invalid();
@@ -77,10 +80,11 @@ pub async fn open(
 )]
 pub async fn handler(
     State(app): State<App>,
+    request: RequestInfo,
     WantsHtml(html): WantsHtml,
     JsonOrForm(link): JsonOrForm<Confirm>,
 ) -> Result<Response> {
-    let confirmed = confirm(&app, &link.token).await;
+    let confirmed = confirm(&app, &request, &link.token).await;
     if html {
         return Ok(show(&app, confirmed));
     }
@@ -136,12 +140,14 @@ async fn check(app: &App, token: &str) -> Result<Checked> {
     Ok(if user.email_confirmed { Checked::AlreadyConfirmed } else { Checked::Confirmable(Box::new(user), hash) })
 }
 
-async fn confirm(app: &App, token: &str) -> Result<Confirmed> {
+async fn confirm(app: &App, request: &RequestInfo, token: &str) -> Result<Confirmed> {
     let (user, hash) = match check(app, token).await? {
         Checked::Confirmable(user, hash) => (user, hash),
         checked => return Ok(Confirmed::of(&checked)),
     };
-    if app.store().confirm_address(user.id, &hash, app.clock.now()).await? {
+    let (subject, actor) = (Subject::User(user.id), request.actor(ActorKind::Link));
+    let event = DomainEvent::new(subject, &actor, EventKind::Confirmed {}, app.clock.now());
+    if app.store().confirm_address(user.id, &user.email.normalized(), &hash, &event).await? {
         Event::AddressConfirmed { user: user.id, admin: user.is_admin() }.record();
         return Ok(Confirmed::Done(Confirmation::Confirmed));
     }

@@ -6,6 +6,7 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use macros::operation;
+use shared::domain::event::{Actor, DeletionReason, DomainEvent, EventKind, Snapshot, Subject};
 use shared::domain::id::UserId;
 use shared::domain::mail::{EmailKind, OutboxEmail};
 use shared::domain::user::User;
@@ -49,7 +50,7 @@ pub async fn handler(
             if !caller.user.is_admin() {
                 return Err(Error::Forbidden);
             }
-            delete_anothers(&app, id).await?
+            delete_anothers(&app, id, &caller.staff()).await?
         }
         _ => delete_own(&app, caller).await?,
     };
@@ -59,10 +60,10 @@ pub async fn handler(
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn delete_anothers(app: &App, id: UserId) -> Result<(OutboxEmail, Erasure)> {
+async fn delete_anothers(app: &App, id: UserId, staff: &Actor) -> Result<(OutboxEmail, Erasure)> {
     for _ in 0..TRIES {
         let user = app.store().user(id).await?.ok_or(Error::UserNotFound)?;
-        if let Some(deleted) = delete(app, &user, false).await? {
+        if let Some(deleted) = delete(app, &user, false, staff).await? {
             return Ok(deleted);
         }
     }
@@ -72,7 +73,7 @@ async fn delete_anothers(app: &App, id: UserId) -> Result<(OutboxEmail, Erasure)
 /// Deletes the caller's account, if their session goes on: one that an owner has ended since takes nothing away.
 async fn delete_own(app: &App, mut caller: CurrentUser) -> Result<(OutboxEmail, Erasure)> {
     for _ in 0..TRIES {
-        if let Some(deleted) = delete(app, &caller.user, true).await? {
+        if let Some(deleted) = delete(app, &caller.user, true, &caller.actor()).await? {
             return Ok(deleted);
         }
         caller = caller.reread(app).await?;
@@ -82,11 +83,13 @@ async fn delete_own(app: &App, mut caller: CurrentUser) -> Result<(OutboxEmail, 
 }
 
 /// `None` when the account was changed since it was read.
-async fn delete(app: &App, user: &User, own: bool) -> Result<Option<(OutboxEmail, Erasure)>> {
+async fn delete(app: &App, user: &User, own: bool, actor: &Actor) -> Result<Option<(OutboxEmail, Erasure)>> {
     let now = app.clock.now();
     let kind = EmailKind::AccountDeleted { to: user.email.clone(), name: user.name.clone() };
     let farewell = OutboxEmail::new(user.email.normalized(), kind, now);
-    let erasure = app.store().delete_user(user, own, &farewell, now).await?;
+    let kind = EventKind::Deleted { user: Snapshot::from(user), reason: DeletionReason::Requested };
+    let event = DomainEvent::new(Subject::User(user.id), actor, kind, now);
+    let erasure = app.store().delete_user(user, own, &farewell, &event).await?;
     Ok(erasure.map(|erasure| (farewell, erasure)))
 }
 

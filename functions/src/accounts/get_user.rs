@@ -35,7 +35,7 @@ pub async fn handler(
             if !caller.user.is_admin() {
                 return Err(Error::Forbidden);
             }
-            UserView::listed(app.store().user(id).await?.ok_or(Error::UserNotFound)?.into(), &app)
+            UserView::of_another(app.store().user(id).await?.ok_or(Error::UserNotFound)?, &app)
         }
         _ => UserView::of(caller.user, &app),
     };

@@ -7,6 +7,7 @@ use axum::extract::State;
 use macros::operation;
 use serde::{Deserialize, Serialize};
 use shared::domain::Invalid;
+use shared::domain::id::UserId;
 use shared::grants;
 use shared::http::Route;
 use shared::http::answer::JsonResponse;
@@ -24,6 +25,8 @@ pub const ROUTE: Route = Route::new(module_path!(), &[HANDLER]).may(grants![Stor
 
 const DEFAULT_LIMIT: usize = 20;
 const MAX_LIMIT: usize = 1000;
+/// For its cursors.
+const LIST: &str = "users";
 
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -57,7 +60,9 @@ pub async fn handler(_: Admin, State(app): State<App>, Query(page): Query<Page>)
         _ => Err(Invalid::new("out_of_range", format!("The limit is a number from 1 to {MAX_LIMIT}."))),
     });
     let before = fields.optional("cursor", page.cursor, |text| {
-        cursor::decode(&text, mac).ok_or_else(|| Invalid::new("invalid_cursor", "This is no cursor of this list."))
+        cursor::decode(&text, LIST, mac)
+            .map(UserId::from_bytes)
+            .ok_or_else(|| Invalid::new("invalid_cursor", "This is no cursor of this list."))
     });
     fields.finish(Some(()))?;
 
@@ -66,7 +71,7 @@ pub async fn handler(_: Admin, State(app): State<App>, Query(page): Query<Page>)
     let mut users = app.store().list_users(limit + 1, before).await?;
     let more = users.len() > limit;
     users.truncate(limit);
-    let next_cursor = users.last().filter(|_| more).map(|last| cursor::encode(last.id, mac));
+    let next_cursor = users.last().filter(|_| more).map(|last| cursor::encode(last.id.as_bytes(), LIST, mac));
     let users = users.into_iter().map(|user| UserView::listed(user, &app)).collect();
     Ok(JsonResponse::ok(Users { users, next_cursor }))
 }

@@ -1,5 +1,6 @@
 //! Accounts: creating, reading, changing and deleting them, and the addresses that they have.
 
+pub mod clear_email_suppression;
 pub mod confirm_email_change;
 pub mod confirm_registration;
 pub mod delete_user;
@@ -28,6 +29,7 @@ pub const AREA: Area = Area {
         list_users::ROUTE,
         confirm_email_change::ROUTE,
         undo_email_change::ROUTE,
+        clear_email_suppression::ROUTE,
     ],
     workers: &[],
 };

@@ -9,6 +9,7 @@ use macros::operation;
 use secrecy::SecretString;
 use serde::Deserialize;
 use shared::domain::email::EmailAddress;
+use shared::domain::event::{ActorKind, DomainEvent, EventKind, Snapshot, Subject};
 use shared::domain::limit::Limit;
 use shared::domain::mail::{EmailKind, OutboxEmail};
 use shared::domain::name::UserName;
@@ -18,6 +19,7 @@ use shared::grants;
 use shared::http::Route;
 use shared::http::answer::JsonResponse;
 use shared::http::body::Json;
+use shared::http::caller::RequestInfo;
 use shared::http::fields::Fields;
 use shared::http::limit::Limited;
 use shared::store::Created;
@@ -29,6 +31,7 @@ use utoipa::ToSchema;
 use super::ConfirmationRequired;
 
 pub const ROUTE: Route = Route::new(module_path!(), &[HANDLER])
+    .taking_idempotency_keys()
     .may(grants![Store::IS_TAKEN, Store::CREATE_USER, Store::ENQUEUE_EMAIL_TO_OWNER, App::NOTIFY_EMAILER])
     .hashing()
     .limited_by(Limit::Register)
@@ -56,6 +59,7 @@ pub struct Register {
 )]
 pub async fn handler(
     State(app): State<App>,
+    request: RequestInfo,
     limit: Limited,
     Json(body): Json<Register>,
 ) -> Result<JsonResponse<ConfirmationRequired>> {
@@ -68,7 +72,9 @@ pub async fn handler(
     let user = User { lapses_at, ..User::new(name, email.clone(), password_hash, now) };
 
     let confirmation = OutboxEmail::new(address, EmailKind::ConfirmAddress { user: user.id }, now);
-    let mail = if !taken && app.store().create_user(&user, &confirmation).await? == Created::Yes {
+    let kind = EventKind::Created { user: Snapshot::from(&user) };
+    let event = DomainEvent::new(Subject::User(user.id), &request.actor(ActorKind::Anonymous), kind, now);
+    let mail = if !taken && app.store().create_user(&user, &confirmation, &event).await? == Created::Yes {
         Event::UserRegistered { user: user.id }.record();
         confirmation
     } else {

@@ -10,7 +10,9 @@ use axum::extract::State;
 use axum::response::Response;
 use macros::operation;
 use serde::Serialize;
+use shared::clock::Timestamp;
 use shared::domain::email::EmailAddress;
+use shared::domain::event::{Actor, ActorKind, DomainEvent, EventKind, SessionsEnd};
 use shared::domain::factor::{StoredFactors, TrustedFactors};
 use shared::domain::link::LinkPurpose;
 use shared::domain::mail::{EmailKind, OutboxEmail};
@@ -21,6 +23,7 @@ use shared::grants;
 use shared::hashing;
 use shared::http::Route;
 use shared::http::body::JsonOrForm;
+use shared::http::caller::RequestInfo;
 use shared::http::negotiation::WantsHtml;
 use shared::http::pages::{Button, Outcome};
 use shared::http::query::MailedToken;
@@ -67,10 +70,11 @@ pub async fn open(State(app): State<App>, token: MailedToken) -> Response {
 )]
 pub async fn handler(
     State(app): State<App>,
+    request: RequestInfo,
     WantsHtml(html): WantsHtml,
     JsonOrForm(link): JsonOrForm<Confirm>,
 ) -> Result<Response> {
-    let outcome = undo(&app, &link.token).await;
+    let outcome = undo(&app, &request, &link.token).await;
     if let Err(error) = &outcome {
         links::record_refusal("undo_address_change", &link.token, error);
     }
@@ -88,7 +92,7 @@ async fn check(app: &App, token: &str) -> Result<UsableLink<EmailAddress>> {
     }
 }
 
-async fn undo(app: &App, token: &str) -> Result<EmailRestored> {
+async fn undo(app: &App, request: &RequestInfo, token: &str) -> Result<EmailRestored> {
     let unusable = hashing::unusable(&app.config.password_hash)?;
     for _ in 0..TRIES {
         let UsableLink { user, hash: link, purpose: to } = check(app, token).await?;
@@ -97,11 +101,19 @@ async fn undo(app: &App, token: &str) -> Result<EmailRestored> {
         let (factors, passkeys) = tokio::try_join!(app.store().factors(user.id, None), app.store().passkeys(user.id))?;
         let stored = StoredFactors { recovery: factors.recovery.as_ref(), passkeys: &passkeys };
         let mail = OutboxEmail::new(to.normalized(), EmailKind::AddressRestored { user: user.id }, now);
-        let restoration =
-            AddressRestoration { user: &user, stored, to: &to, unusable: &unusable, link: &link, mail: &mail };
+        let left = TrustedFactors::before_change_from(&to.normalized(), &user, stored);
+        let events = events(&user, &to, &left, &passkeys, &request.actor(ActorKind::Link), now);
+        let restoration = AddressRestoration {
+            user: &user,
+            stored,
+            to: &to,
+            unusable: &unusable,
+            link: &link,
+            mail: &mail,
+            events: &events,
+        };
         if app.store().restore_address(&restoration, now).await? {
             Event::AddressChangeUndone { user: user.id }.record();
-            let left = TrustedFactors::before_change_from(&to.normalized(), &user, stored);
             record_removals(&user, &left, &passkeys);
             app.notify_emailer(&mail).await;
             return Ok(EmailRestored { status: "email_restored" });
@@ -110,6 +122,21 @@ async fn undo(app: &App, token: &str) -> Result<EmailRestored> {
     Err(Error::TemporarilyUnavailable(
         "the account was changed again and again while its address was to be restored".into(),
     ))
+}
+
+/// The change back, the end of all sessions, and the factors that go.
+fn events(
+    user: &User,
+    to: &EmailAddress,
+    left: &TrustedFactors<'_>,
+    passkeys: &[Passkey],
+    actor: &Actor,
+    now: Timestamp,
+) -> Vec<DomainEvent> {
+    let undone = EventKind::EmailChangeUndone { from: user.email.to_string(), to: to.to_string() };
+    let ended = EventKind::SessionsEnded { except: None, reason: SessionsEnd::EmailChangeUndone };
+    let removed = EventKind::distrusted(user, left.totp, passkeys, &left.passkeys);
+    DomainEvent::of_user(user.id, actor, [undone, ended].into_iter().chain(removed), now)
 }
 
 /// Of the factors that went with the change.

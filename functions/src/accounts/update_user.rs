@@ -7,7 +7,9 @@
 use axum::extract::State;
 use macros::operation;
 use serde::Deserialize;
+use shared::clock::Timestamp;
 use shared::domain::email::EmailAddress;
+use shared::domain::event::{Changes, DomainEvent, EventKind, Subject};
 use shared::domain::mail::{EmailKind, OutboxEmail};
 use shared::domain::name::UserName;
 use shared::domain::user::User;
@@ -51,11 +53,20 @@ pub async fn handler(
 ) -> Result<JsonResponse<UserView>> {
     let now = app.clock.now();
     let user = match change.parse()? {
-        Change::Name(name) => app.store().rename(&caller.user, &name, now).await?,
+        Change::Name(name) => {
+            let event = event(&caller, Changes { name: Some(name.to_string()), ..Changes::default() }, now);
+            app.store().rename(&caller.user, &name, &event).await?
+        }
         Change::Email(email, name) => {
             caller.must_have_signed_in_recently(now)?;
             if email.normalized() == caller.user.email.normalized() {
-                app.store().keep_address_as_it_is(&caller.user, name.as_ref(), now).await?
+                let changed = Changes {
+                    name: name.as_ref().map(ToString::to_string),
+                    pending_email: Some(None),
+                    ..Changes::default()
+                };
+                let event = event(&caller, changed, now);
+                app.store().keep_address_as_it_is(&caller.user, name.as_ref(), &event).await?
             } else {
                 request_address(&app, caller, &email, name.as_ref()).await?
             }
@@ -70,18 +81,24 @@ pub async fn handler(
 /// Enqueues an email with a link to the new address. `None` when the account is gone or its sessions are over.
 async fn request_address(
     app: &App,
-    CurrentUser { mut user, signed_in_at, .. }: CurrentUser,
+    mut caller: CurrentUser,
     to: &EmailAddress,
     name: Option<&UserName>,
 ) -> Result<Option<User>> {
-    let epoch = user.session_epoch;
+    let epoch = caller.user.session_epoch;
     loop {
-        let now = app.clock.now();
+        let (CurrentUser { user, signed_in_at, .. }, now) = (&caller, app.clock.now());
         if let Some(retry_after) = user.wait_for_address_change(now).filter(|_| app.config.limits.on) {
             return Err(Error::TooManyAttempts { retry_after });
         }
         let mail = OutboxEmail::new(to.normalized(), EmailKind::ChangeAddress { user: user.id, to: to.clone() }, now);
-        let request = AddressRequest { user: &user, signed_in_at, to, name, mail: &mail };
+        let changed = Changes {
+            name: name.map(ToString::to_string),
+            pending_email: Some(Some(to.to_string())),
+            ..Changes::default()
+        };
+        let event = event(&caller, changed, now);
+        let request = AddressRequest { user, signed_in_at: *signed_in_at, to, name, mail: &mail, event: &event };
         let requested = app.store().request_address(&request, now).await?;
         if requested {
             Event::AddressChangeRequested { user: user.id }.record();
@@ -89,10 +106,14 @@ async fn request_address(
         }
         // As it is now: with the wish, or with what was in its way.
         match app.store().user(user.id).await?.filter(|user| user.session_epoch == epoch) {
-            Some(now) if !requested => user = now,
+            Some(now) if !requested => caller.user = now,
             user => return Ok(user),
         }
     }
+}
+
+fn event(caller: &CurrentUser, changed: Changes, now: Timestamp) -> DomainEvent {
+    DomainEvent::new(Subject::User(caller.user.id), &caller.actor(), EventKind::Updated { changed }, now)
 }
 
 /// What is to change.

@@ -9,8 +9,8 @@ use axum::http::StatusCode;
 use macros::operation;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use shared::clock::Timestamp;
-use shared::domain::factor::Method;
+use shared::domain::event::{Actor, DomainEvent, EventKind};
+use shared::domain::factor::{Factor, Method};
 use shared::domain::id::CeremonyId;
 use shared::domain::mail::{FactorChange, OutboxEmail};
 use shared::domain::passkey::{PASSKEYS, Passkey, PasskeyName};
@@ -29,10 +29,11 @@ use shared::telemetry::audit::Event;
 use shared::{App, Error, Result};
 use utoipa::ToSchema;
 
-use super::{PasskeyView, RECOVERY_CODES, shown};
+use super::{PasskeyView, RECOVERY_CODES, codes_added, shown};
 use crate::second_factor::{self, ceremony_id};
 
 pub const ROUTE: Route = Route::new(module_path!(), &[HANDLER])
+    .answering_secrets()
     .fails_with(&[Code::InvalidChallenge, Code::InvalidPasskey, Code::PasskeyAlreadyAdded, Code::TooManyPasskeys])
     .may(grants![
         Store::TAKE_CEREMONY,
@@ -78,6 +79,7 @@ pub async fn handler(
     Json(body): Json<AddPasskey>,
 ) -> Result<JsonResponse<PasskeyAdded>> {
     let (id, name, attestation) = body.parse()?;
+    let actor = caller.actor();
     let (user, session, now) = (caller.user, caller.session.id, app.clock.now());
     // Taken before it is looked at: of many answers at once one is.
     let ceremony = app.store().take_ceremony(Some(user.id), id, now).await?;
@@ -91,7 +93,7 @@ pub async fn handler(
         Error::InvalidPasskey
     })?;
 
-    let (user, mail, codes) = add(&app, user, &passkey, ceremony.stepped_up, now).await?;
+    let (user, mail, codes) = add(&app, user, &actor, &passkey, ceremony.stepped_up).await?;
     app.notify_emailer(&mail).await;
     second_factor::note(&app, &user, session, Method::Passkey).await;
     let recovery_codes = codes.map(|codes| shown(&codes));
@@ -102,18 +104,21 @@ pub async fn handler(
 async fn add(
     app: &App,
     mut user: User,
+    actor: &Actor,
     passkey: &Passkey,
     stepped_up: bool,
-    now: Timestamp,
 ) -> Result<(User, OutboxEmail, Option<[RecoveryCode; CODES]>)> {
     loop {
         if user.passkeys >= PASSKEYS {
             return Err(Error::TooManyPasskeys);
         }
         let first = !user.has_second_factor();
+        let now = passkey.created_at;
         let (set, codes) = RecoverySet::new(now);
         let mail = OutboxEmail::of_factor(&user, FactorChange::PasskeyAdded { first }, now);
-        if app.store().add_passkey(&user, passkey, first.then_some(&set), &mail).await? {
+        let added = EventKind::factor_added(&Factor::Passkey(passkey.id.clone()));
+        let events = DomainEvent::of_user(user.id, actor, [added].into_iter().chain(codes_added(first)), now);
+        if app.store().add_passkey(&user, passkey, first.then_some(&set), &mail, &events).await? {
             Event::PasskeyAdded { user: user.id, passkey: &passkey.id }.record();
             return Ok((user, mail, first.then_some(codes)));
         }

@@ -8,7 +8,8 @@ use axum::extract::State;
 use macros::operation;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
-use shared::domain::factor::{Method, TotpUse};
+use shared::domain::event::{DomainEvent, EventKind};
+use shared::domain::factor::{Factor, Method, TotpUse};
 use shared::domain::mail::{FactorChange, OutboxEmail};
 use shared::domain::recovery::RecoverySet;
 use shared::domain::totp::TotpCode;
@@ -27,9 +28,10 @@ use utoipa::ToSchema;
 
 use crate::second_factor;
 
-use super::{RECOVERY_CODES, shown};
+use super::{RECOVERY_CODES, codes_added, shown};
 
 pub const ROUTE: Route = Route::new(module_path!(), &[HANDLER])
+    .answering_secrets()
     .fails_with(&[Code::InvalidCode, Code::TotpNotFound, Code::TotpAlreadyEnrolled, Code::TooManyAttempts])
     .may(grants![
         second_factor::COUNT,
@@ -72,6 +74,7 @@ pub async fn handler(
     let code = fields.required("code", body.code, |text| TotpCode::parse(&text));
     let code = fields.finish(code)?;
 
+    let actor = caller.actor();
     let (user, session, now) = (caller.user, caller.session.id, app.clock.now());
     let factors = app.store().factors(user.id, None).await?;
     if factors.enrolled().is_some() {
@@ -88,7 +91,9 @@ pub async fn handler(
     let mail = OutboxEmail::of_factor(&user, change, now);
     let (set, codes) = RecoverySet::new(now);
     let used_proof = TotpUse { secret: totp.secret, step };
-    if !app.store().confirm_totp(&user, &used_proof, none_left.then_some(&set), &mail, now).await? {
+    let kinds = [EventKind::factor_added(&Factor::Totp)].into_iter().chain(codes_added(none_left));
+    let events = DomainEvent::of_user(user.id, &actor, kinds, now);
+    if !app.store().confirm_totp(&user, &used_proof, none_left.then_some(&set), &mail, &events, now).await? {
         let now = app.store().user(user.id).await?.ok_or(Error::InvalidToken)?;
         // Every session was ended meanwhile; or else it was confirmed, or started again, by another request,
         // which may also have added or removed a passkey, or made recovery codes.

@@ -15,6 +15,7 @@ use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 use shared::Result;
 use shared::clock::Timestamp;
+use shared::domain::event::{EventKind, FactorKind};
 use shared::domain::passkey::{Passkey, PasskeyId, PasskeyName};
 use shared::domain::recovery::RecoveryCode;
 use shared::http::Area;
@@ -92,4 +93,10 @@ pub const RECOVERY_CODES: [&str; 10] = [
 #[must_use]
 pub fn shown(codes: &[RecoveryCode]) -> Vec<String> {
     codes.iter().map(|code| code.encode().expose_secret().to_owned()).collect()
+}
+
+/// The event of new recovery codes, where there are some.
+#[must_use]
+pub fn codes_added(added: bool) -> Option<EventKind> {
+    added.then_some(EventKind::FactorAdded { factor: FactorKind::RecoveryCodes, passkey_id: None })
 }

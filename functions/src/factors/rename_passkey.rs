@@ -6,6 +6,7 @@
 use axum::extract::State;
 use macros::operation;
 use serde::Deserialize;
+use shared::domain::event::{DomainEvent, EventKind, Subject};
 use shared::domain::passkey::{PasskeyId, PasskeyName};
 use shared::error::Code;
 use shared::grants;
@@ -49,7 +50,9 @@ pub async fn handler(
     let name = fields.finish(name)?;
     let (user, id) = (caller.user.id, id.ok_or(Error::PasskeyNotFound)?);
     // The key begins with the caller's own id, so nobody else's passkey can be meant.
-    let passkey = app.store().rename_passkey(user, &id, &name).await?.ok_or(Error::PasskeyNotFound)?;
+    let kind = EventKind::passkey_renamed(&id, &name);
+    let event = DomainEvent::new(Subject::User(user), &caller.actor(), kind, app.clock.now());
+    let passkey = app.store().rename_passkey(user, &id, &name, &event).await?.ok_or(Error::PasskeyNotFound)?;
     Event::PasskeyRenamed { user, passkey: &id }.record();
     PasskeyView::of(passkey).map(JsonResponse::ok)
 }

@@ -6,6 +6,7 @@
 use axum::extract::State;
 use macros::operation;
 use serde::Serialize;
+use shared::domain::event::{DomainEvent, EventKind, SessionsEnd};
 use shared::domain::mail::{FactorChange, OutboxEmail};
 use shared::domain::recovery::RecoverySet;
 use shared::error::Code;
@@ -19,10 +20,11 @@ use shared::telemetry::audit::Event;
 use shared::{App, Result};
 use utoipa::ToSchema;
 
-use super::{RECOVERY_CODES, shown};
+use super::{RECOVERY_CODES, codes_added, shown};
 use crate::second_factor::{self, StepUp};
 
 pub const ROUTE: Route = Route::new(module_path!(), &[HANDLER])
+    .answering_secrets()
     .fails_with(&[
         Code::InvalidChallenge,
         Code::InvalidCode,
@@ -50,11 +52,14 @@ pub async fn handler(
     Json(body): Json<StepUp>,
 ) -> Result<JsonResponse<RecoveryCodesMade>> {
     let proof = body.parse()?;
+    let actor = caller.actor();
     let (user, session, now) = (caller.user, caller.session, app.clock.now());
     let used_proof = second_factor::step_up(&app, &user, &proof).await?;
     let (set, codes) = RecoverySet::new(now);
     let mail = OutboxEmail::of_factor(&user, FactorChange::RecoveryCodesRenewed, now);
-    if !app.store().renew_recovery_codes(&user, &session, &used_proof, &set, &mail).await? {
+    let ended = EventKind::SessionsEnded { except: Some(session.id), reason: SessionsEnd::RecoveryCodesRenewed };
+    let events = DomainEvent::of_user(user.id, &actor, codes_added(true).into_iter().chain([ended]), now);
+    if !app.store().renew_recovery_codes(&user, &session, &used_proof, &set, &mail, &events).await? {
         // Another request used the proof first, or changed the factors.
         return Err(second_factor::refuse(user.id, used_proof.method()));
     }

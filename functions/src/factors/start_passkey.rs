@@ -25,6 +25,7 @@ use utoipa::ToSchema;
 use crate::second_factor::{self, StepUp};
 
 pub const ROUTE: Route = Route::new(module_path!(), &[HANDLER])
+    .answering_secrets()
     .fails_with(&[
         Code::SecondFactorNeeded,
         Code::InvalidChallenge,
@@ -64,6 +65,7 @@ pub async fn handler(
     State(app): State<App>,
     OptionalJson(body): OptionalJson<StepUp>,
 ) -> Result<JsonResponse<PasskeyStarted>> {
+    let actor = caller.actor();
     let user = caller.user;
     if user.passkeys >= PASSKEYS {
         return Err(Error::TooManyPasskeys);
@@ -77,7 +79,8 @@ pub async fn handler(
     match used_proof {
         Some(used_proof) => {
             let mail = second_factor::email_about(&app, &user, Some(&used_proof)).await?;
-            if !app.store().begin_ceremony_with(user.id, id, &ceremony, &used_proof, mail.as_ref()).await? {
+            let event = second_factor::reauthenticated(&actor, user.id, Some(&used_proof), now);
+            if !app.store().begin_ceremony_with(user.id, id, &ceremony, &used_proof, mail.as_ref(), &event).await? {
                 // Another request used the proof first.
                 return Err(second_factor::refuse(user.id, used_proof.method()));
             }

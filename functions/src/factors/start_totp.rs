@@ -26,6 +26,7 @@ use super::qr;
 use crate::second_factor::{self, StepUp};
 
 pub const ROUTE: Route = Route::new(module_path!(), &[HANDLER])
+    .answering_secrets()
     .fails_with(&[
         Code::SecondFactorNeeded,
         Code::InvalidChallenge,
@@ -64,6 +65,7 @@ pub async fn handler(
     State(app): State<App>,
     OptionalJson(body): OptionalJson<StepUp>,
 ) -> Result<JsonResponse<TotpStarted>> {
+    let actor = caller.actor();
     let user = caller.user;
     if user.totp_since.is_some() {
         return Err(Error::TotpAlreadyEnrolled);
@@ -83,7 +85,8 @@ pub async fn handler(
         epoch: user.session_epoch,
     };
     let mail = second_factor::email_about(&app, &user, used_proof.as_ref()).await?;
-    if !app.store().start_totp(user.id, &totp, used_proof.as_ref(), mail.as_ref()).await? {
+    let proved = used_proof.as_ref().map(|used| second_factor::reauthenticated(&actor, user.id, Some(used), now));
+    if !app.store().start_totp(user.id, &totp, used_proof.as_ref(), mail.as_ref(), proved.as_slice()).await? {
         // Confirmed by another request meanwhile, or one that used the same proof was faster.
         return Err(used_proof
             .map_or(Error::TotpAlreadyEnrolled, |used_proof| second_factor::refuse(user.id, used_proof.method())));

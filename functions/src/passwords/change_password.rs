@@ -9,6 +9,7 @@ use axum::http::StatusCode;
 use macros::operation;
 use secrecy::SecretString;
 use serde::Deserialize;
+use shared::domain::event::{DomainEvent, EventKind, PasswordMethod, SessionsEnd};
 use shared::domain::lockout::Bucket;
 use shared::domain::mail::{EmailKind, OutboxEmail};
 use shared::domain::password::{Known, NewPassword, Password, PasswordHash};
@@ -90,7 +91,12 @@ async fn change(app: &App, mut caller: CurrentUser, new: &PasswordHash) -> Resul
         let factors = FactorSummary::from(user);
         let kind = EmailKind::PasswordChanged { to: user.email.clone(), name: user.name.clone(), factors };
         let mail = OutboxEmail::new(user.email.normalized(), kind, now);
-        if app.store().change_password(user, session, new, &mail, now).await? {
+        let kinds = [
+            EventKind::PasswordChanged { method: PasswordMethod::Session },
+            EventKind::SessionsEnded { except: Some(session.id), reason: SessionsEnd::PasswordChanged },
+        ];
+        let events = DomainEvent::of_user(user.id, &caller.actor(), kinds, now);
+        if app.store().change_password(user, session, new, &mail, &events, now).await? {
             return Ok(mail);
         }
         let again = caller.reread(app).await?;

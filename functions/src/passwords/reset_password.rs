@@ -14,16 +14,18 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use shared::domain::device::Device;
 use shared::domain::email::EmailAddress;
+use shared::domain::event::{ActorKind, Changes, DomainEvent, EventKind, PasswordMethod, SessionsEnd};
 use shared::domain::factor::StoredFactors;
 use shared::domain::link::LinkPurpose;
 use shared::domain::mail::{EmailKind, OutboxEmail};
 use shared::domain::passkey::Passkey;
 use shared::domain::password::{Known, NewPassword};
 use shared::domain::recovery::RecoverySet;
-use shared::domain::user::{FactorSummary, User};
+use shared::domain::user::{FactorSummary, Role, User};
 use shared::error::{Causes, Code};
 use shared::grants;
 use shared::http::body::JsonOrForm;
+use shared::http::caller::RequestInfo;
 use shared::http::fields::Fields;
 use shared::http::negotiation::WantsHtml;
 use shared::http::pages::{self, Outcome, PasswordForm};
@@ -102,6 +104,7 @@ pub async fn open(State(app): State<App>, token: MailedToken) -> Response {
 )]
 pub async fn handler(
     State(app): State<App>,
+    request: RequestInfo,
     WantsHtml(html): WantsHtml,
     JsonOrForm(body): JsonOrForm<ResetPassword>,
 ) -> Result<Response> {
@@ -120,7 +123,7 @@ pub async fn handler(
                 let form = page(form(&app, &token, &found.user, problem));
                 Ok(Reset::Again((Code::InvalidRequest.status(), form).into_response()))
             }
-            password => reset(&app, found, &password?).await.map(Reset::Done),
+            password => reset(&app, &request, found, &password?).await.map(Reset::Done),
         }
     };
     let outcome = match outcome.await {
@@ -149,7 +152,7 @@ async fn check(app: &App, token: &str) -> Result<ResetLink> {
     if found.user.email == *email && found.user.session_epoch == *epoch { Ok(found) } else { Err(Error::LinkUsed) }
 }
 
-async fn reset(app: &App, found: ResetLink, password: &NewPassword) -> Result<PasswordReset> {
+async fn reset(app: &App, request: &RequestInfo, found: ResetLink, password: &NewPassword) -> Result<PasswordReset> {
     let UsableLink { user, hash: link, .. } = found;
     let hash = app.hasher.hash(password).await?;
     let now = app.clock.now();
@@ -162,7 +165,16 @@ async fn reset(app: &App, found: ResetLink, password: &NewPassword) -> Result<Pa
 
     let kind = EmailKind::PasswordChanged { to: user.email.clone(), name: user.name.clone(), factors };
     let mail = OutboxEmail::new(user.email.normalized(), kind, now);
-    let reset = store::PasswordReset { user: &user, link: &link, new: &hash, proof: proof.as_ref(), mail: &mail };
+    let kinds = events(&user, is_first_proof, becomes_admin, &passkeys);
+    let events = DomainEvent::of_user(user.id, &request.actor(ActorKind::Link), kinds, now);
+    let reset = store::PasswordReset {
+        user: &user,
+        link: &link,
+        new: &hash,
+        proof: proof.as_ref(),
+        mail: &mail,
+        events: &events,
+    };
     if !app.store().reset_password(&reset, now).await? {
         return Err(Error::LinkUsed);
     }
@@ -170,6 +182,25 @@ async fn reset(app: &App, found: ResetLink, password: &NewPassword) -> Result<Pa
     app.notify_emailer(&mail).await;
     let device_token = if factors.is_empty() { device_token(app, &user).await } else { None };
     Ok(PasswordReset { status: "password_reset", factors, device_token, confirmed: !user.email_confirmed })
+}
+
+/// The new password, the end of all sessions, and what the first proof of the mailbox brings and takes away.
+fn events(user: &User, is_first_proof: bool, becomes_admin: bool, passkeys: &[Passkey]) -> Vec<EventKind> {
+    let mut kinds = vec![
+        EventKind::PasswordChanged { method: PasswordMethod::Link },
+        EventKind::SessionsEnded { except: None, reason: SessionsEnd::PasswordChanged },
+    ];
+    if !user.email_confirmed {
+        kinds.push(EventKind::Confirmed {});
+    }
+    if becomes_admin {
+        let roles = user.roles.iter().copied().chain([Role::Admin]).collect();
+        kinds.push(EventKind::Updated { changed: Changes { roles: Some(roles), ..Changes::default() } });
+    }
+    if is_first_proof {
+        kinds.extend(EventKind::distrusted(user, false, passkeys, &[]));
+    }
+    kinds
 }
 
 /// Whoever chose the password is known as a device that signed in is. Not with a second factor: each token would bring guesses at

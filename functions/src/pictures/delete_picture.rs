@@ -5,17 +5,21 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use macros::operation;
+use shared::domain::event::{DomainEvent, EventKind, PictureChange, Subject};
 use shared::grants;
 use shared::http::Route;
 use shared::http::caller::CurrentUser;
 use shared::store::Store;
 use shared::telemetry::audit::Event;
-use shared::{App, Result};
+use shared::{App, Error, Result};
 
 use crate::erasure;
 
 pub const ROUTE: Route =
-    Route::new(module_path!(), &[HANDLER]).may(grants![Store::REMOVE_PICTURE, erasure::DELETE_PICTURES]);
+    Route::new(module_path!(), &[HANDLER]).may(grants![Store::USER, Store::REMOVE_PICTURE, erasure::DELETE_PICTURES]);
+
+/// When a picture was shown or removed since the account was read, it is read again.
+const TRIES: usize = 5;
 
 #[operation(
     DELETE, "/user/picture", summary = "Remove one's picture",
@@ -23,19 +27,24 @@ pub const ROUTE: Route =
     responses((status = 204, description = "Removed, or there was none"))
 )]
 pub async fn handler(caller: CurrentUser, State(app): State<App>) -> Result<StatusCode> {
-    let id = caller.user.id;
+    let (id, actor, mut user) = (caller.user.id, caller.actor(), caller.user);
     let bucket = &app.config.pictures.pictures_bucket;
-    // The objects first: should S3 fail, the account still names them and the next attempt finds them.
-    let seen = caller.user.picture.shown;
-    if let Some(shown) = &seen {
-        erasure::delete_objects(&app, bucket, &shown.prefix(id), None).await?;
-    }
-    // Nothing to take away when a later request was faster: it removed the picture or brought a newer one.
-    if let Some(before) = app.store().remove_picture(id, app.clock.now()).await? {
-        Event::PictureDeleted { user: id }.record();
-        if let Some(newer) = before.picture.shown.filter(|shown| Some(shown) != seen.as_ref()) {
-            erasure::delete_objects(&app, bucket, &newer.prefix(id), None).await?;
+    for _ in 0..TRIES {
+        if user.picture.shown.is_none() && user.picture.requested.is_none() {
+            break;
         }
+        // The objects first: should S3 fail, the account still names them and the next attempt finds them.
+        if let Some(shown) = &user.picture.shown {
+            erasure::delete_objects(&app, bucket, &shown.prefix(id), None).await?;
+        }
+        let kind = EventKind::PictureChanged { status: PictureChange::Removed, reason: None };
+        let event = DomainEvent::new(Subject::User(id), &actor, kind, app.clock.now());
+        if app.store().remove_picture(&user, &event).await? {
+            Event::PictureDeleted { user: id }.record();
+            return Ok(StatusCode::NO_CONTENT);
+        }
+        // A later request was faster: it removed the picture or brought a newer one.
+        user = app.store().user(id).await?.ok_or(Error::InvalidToken)?;
     }
     Ok(StatusCode::NO_CONTENT)
 }

@@ -18,6 +18,7 @@ use futures_util::future::try_join_all;
 use pictures::worker::Refusal;
 use pictures::{Rejected, Thumbnails};
 use serde::Deserialize;
+use shared::domain::event::{Actor, DomainEvent, EventKind, PictureChange, Subject};
 use shared::domain::id::{AttemptId, UploadId, UserId};
 use shared::domain::picture::{Attempt, Next, Settled, Shown, parse_upload_key};
 use shared::error::Causes;
@@ -210,7 +211,8 @@ async fn show(app: &App, user: UserId, upload: UploadId, thumbnails: Thumbnails)
     .await?;
 
     let settled = Settled { upload, rejected: None };
-    if app.store().settle_picture(user, &settled, Some(&shown), app.clock.now()).await?.is_some() {
+    let event = event(app, user, PictureChange::Ready, None);
+    if app.store().settle_picture(user, &settled, Some(&shown), &event).await? {
         Event::PictureReady { user }.record();
     } else if app.store().user(user).await?.and_then(|user| user.picture.shown).as_ref() != Some(&shown) {
         return delete_objects(app, bucket, &shown.prefix(user), None).await;
@@ -220,11 +222,17 @@ async fn show(app: &App, user: UserId, upload: UploadId, thumbnails: Thumbnails)
 }
 
 async fn reject(app: &App, user: UserId, upload: UploadId, refusal: Refusal) -> Result<()> {
+    let event = event(app, user, PictureChange::Rejected, Some(refusal.reason.clone()));
     let settled = Settled { upload, rejected: Some(refusal.reason) };
-    if app.store().settle_picture(user, &settled, None, app.clock.now()).await?.is_some() {
+    if app.store().settle_picture(user, &settled, None, &event).await? {
         Event::PictureRejected { user, reason: &refusal.code }.record();
     }
     Ok(())
+}
+
+fn event(app: &App, user: UserId, status: PictureChange, reason: Option<String>) -> DomainEvent {
+    let kind = EventKind::PictureChanged { status, reason };
+    DomainEvent::new(Subject::User(user), &Actor::SYSTEM, kind, app.clock.now())
 }
 
 /// The start of a SHA-256 over all sizes.

@@ -7,6 +7,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use macros::operation;
 use serde::Deserialize;
+use shared::domain::event::{DomainEvent, EventKind, SessionEnd, Subject};
 use shared::domain::id::SessionId;
 use shared::error::Code;
 use shared::grants;
@@ -38,7 +39,9 @@ pub struct SessionPath {
 pub async fn handler(caller: CurrentUser, State(app): State<App>, PathId(id): PathId<SessionId>) -> Result<StatusCode> {
     let (user, session) = (caller.user.id, id.ok_or(Error::SessionNotFound)?);
     // The key begins with the caller's own id, so nobody else's session can be meant.
-    if !app.store().end_session(user, session).await? {
+    let kind = EventKind::SessionEnded { session_id: session, reason: SessionEnd::EndedByOwner };
+    let event = DomainEvent::new(Subject::User(user), &caller.actor(), kind, app.clock.now());
+    if !app.store().end_session(user, session, &event).await? {
         return Err(Error::SessionNotFound);
     }
     Event::SessionEnded { user, session, by: caller.session.id }.record();

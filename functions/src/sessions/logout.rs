@@ -7,6 +7,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use macros::operation;
 use serde::Deserialize;
+use shared::domain::event::{DomainEvent, EventKind, SessionEnd, SessionsEnd, Subject};
 use shared::grants;
 use shared::http::Route;
 use shared::http::body::OptionalJson;
@@ -16,8 +17,11 @@ use shared::telemetry::audit::Event;
 use shared::{App, Result};
 use utoipa::ToSchema;
 
-pub const ROUTE: Route =
-    Route::new(module_path!(), &[HANDLER]).may(grants![Store::END_SESSION, Store::END_ALL_SESSIONS]);
+pub const ROUTE: Route = Route::new(module_path!(), &[HANDLER]).may(grants![
+    Store::END_SESSION,
+    Store::END_ALL_SESSIONS,
+    Store::FORGET_SESSION
+]);
 
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -39,10 +43,15 @@ pub async fn handler(
 ) -> Result<StatusCode> {
     let Logout { everywhere } = body.unwrap_or_default();
     let (user, session) = (caller.user.id, caller.session.id);
+    let event = |kind| DomainEvent::new(Subject::User(user), &caller.actor(), kind, app.clock.now());
     if everywhere {
-        app.store().end_all_sessions(&caller.user, app.clock.now()).await?;
+        let event = event(EventKind::SessionsEnded { except: None, reason: SessionsEnd::SignedOut });
+        app.store().end_all_sessions(&caller.user, &event).await?;
+        app.store().forget_session(user, session).await?;
+    } else {
+        let event = event(EventKind::SessionEnded { session_id: session, reason: SessionEnd::SignedOut });
+        app.store().end_session(user, session, &event).await?;
     }
-    app.store().end_session(user, session).await?;
     Event::LoggedOut { user, session, everywhere }.record();
     Ok(StatusCode::NO_CONTENT)
 }

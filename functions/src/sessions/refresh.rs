@@ -6,6 +6,7 @@
 use axum::extract::State;
 use macros::operation;
 use serde::Deserialize;
+use shared::domain::event::{ActorKind, DomainEvent, EventKind, SessionEnd, Subject};
 use shared::domain::limit::Limit;
 use shared::domain::session::{Rotation, Session};
 use shared::domain::user::User;
@@ -14,7 +15,7 @@ use shared::grants;
 use shared::http::Route;
 use shared::http::answer::JsonResponse;
 use shared::http::body::Json;
-use shared::http::caller::Bearer;
+use shared::http::caller::{Bearer, RequestInfo};
 use shared::http::fields::Fields;
 use shared::http::limit::Limited;
 use shared::store::Store;
@@ -45,13 +46,14 @@ pub struct Refresh {
 )]
 pub async fn with_bearer(
     State(app): State<App>,
+    request: RequestInfo,
     limit: Limited,
     token: Result<Option<Bearer>>,
 ) -> Result<JsonResponse<TokenPair>> {
     let Ok(Some(Bearer(token))) = token else {
         return Err(Error::InvalidRefreshToken);
     };
-    exchange(&app, &limit, &token).await.map(JsonResponse::ok)
+    exchange(&app, &request, &limit, &token).await.map(JsonResponse::ok)
 }
 
 #[operation(
@@ -61,15 +63,16 @@ pub async fn with_bearer(
 )]
 pub async fn handler(
     State(app): State<App>,
+    request: RequestInfo,
     limit: Limited,
     Json(body): Json<Refresh>,
 ) -> Result<JsonResponse<TokenPair>> {
     let mut fields = Fields::default();
     let token = fields.required("refresh_token", body.refresh_token, Ok);
-    exchange(&app, &limit, &fields.finish(token)?).await.map(JsonResponse::ok)
+    exchange(&app, &request, &limit, &fields.finish(token)?).await.map(JsonResponse::ok)
 }
 
-async fn exchange(app: &App, limit: &Limited, token: &str) -> Result<TokenPair> {
+async fn exchange(app: &App, request: &RequestInfo, limit: &Limited, token: &str) -> Result<TokenPair> {
     let token = app.keys().known_refresh_mac().await?.and_then(|mac| refresh::decode(token, mac));
     let Some(token) = token else {
         // A forged token counts as any other, so a flood of them ends as well.
@@ -87,12 +90,12 @@ async fn exchange(app: &App, limit: &Limited, token: &str) -> Result<TokenPair> 
                 let (_, session) = live(app, &token).await?;
                 match session.rotation_of(token.rotation, app.clock.now()) {
                     Rotation::Repeat => session,
-                    _ => return end(app, &session).await,
+                    _ => return end(app, request, &session).await,
                 }
             }
         },
         Rotation::Repeat => session,
-        Rotation::Reused => return end(app, &session).await,
+        Rotation::Reused => return end(app, request, &session).await,
     };
     Event::SessionRefreshed { user: user.id, session: session.id }.record();
     TokenPair::issue(app, &user, &session).await
@@ -106,8 +109,11 @@ async fn live(app: &App, token: &RefreshToken) -> Result<(User, Session)> {
 }
 
 /// The thief or the owner holds an old token, and there is no telling which: nobody goes on with this session.
-async fn end(app: &App, session: &Session) -> Result<TokenPair> {
-    app.store().end_session(session.user, session.id).await?;
+async fn end(app: &App, request: &RequestInfo, session: &Session) -> Result<TokenPair> {
+    let kind = EventKind::SessionEnded { session_id: session.id, reason: SessionEnd::RefreshTokenReused };
+    let actor = request.actor(ActorKind::Anonymous);
+    let event = DomainEvent::new(Subject::User(session.user), &actor, kind, app.clock.now());
+    app.store().end_session(session.user, session.id, &event).await?;
     Event::SessionReuseDetected { user: session.user, session: session.id }.record();
     Err(Error::InvalidRefreshToken)
 }

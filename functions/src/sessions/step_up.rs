@@ -76,6 +76,7 @@ pub async fn handler(
     State(app): State<App>,
     Json(body): Json<Reauthenticate>,
 ) -> Result<StatusCode> {
+    let actor = caller.actor();
     let (user, session) = (caller.user, caller.session.id);
     let used_proof = match body.parse(&user)? {
         Proof::SecondFactor(proof) => Some(second_factor::step_up(&app, &user, &proof).await?),
@@ -86,7 +87,8 @@ pub async fn handler(
     };
     let now = app.clock.now();
     let mail = second_factor::email_about(&app, &user, used_proof.as_ref()).await?;
-    if !app.store().reauthenticate(&user, session, used_proof.as_ref(), mail.as_ref(), now).await? {
+    let event = second_factor::reauthenticated(&actor, user.id, used_proof.as_ref(), now);
+    if !app.store().reauthenticate(&user, session, used_proof.as_ref(), mail.as_ref(), &event).await? {
         return Err(refuse(&app, &user, session, used_proof.as_ref()).await?);
     }
     second_factor::notify(&app, &user, mail).await;

@@ -12,7 +12,8 @@ use aws_sdk_sesv2::operation::send_email::SendEmailError;
 use aws_sdk_sesv2::types::{Body, Content, Destination, EmailContent, Message as SesMessage};
 use secrecy::ExposeSecret;
 use shared::clock::Timestamp;
-use shared::domain::email::EmailAddress;
+use shared::domain::email::{EmailAddress, NormalizedEmail};
+use shared::domain::event::{Actor, Changes, DomainEvent, EventKind, SessionsEnd};
 use shared::domain::fingerprint::UserAgentFingerprint;
 use shared::domain::id::UserId;
 use shared::domain::link::{CONFIRMATION_LIFE, Link, LinkPurpose, LinkToken, RESET_LIFE, UNDO_LIFE};
@@ -39,6 +40,7 @@ pub const WORKER: Worker =
     Worker::new(module_path!(), Trigger::Queue { name: "MailQueue", batch: 5, concurrency: "2" }, 30).may(grants![
         Store::CLAIM_EMAIL,
         Store::COMPLETE_EMAIL,
+        Store::COMPLETE_SENT_EMAIL,
         Store::RELEASE_EMAIL,
         Store::PASS_ADDRESS_THROTTLE,
         Store::PASS_EMAIL_THROTTLE,
@@ -46,6 +48,7 @@ pub const WORKER: Worker =
         Store::USER,
         Store::CONTEST,
         Store::PUT_LINK,
+        Store::EMAIL_DELIVERY,
         SEND,
     ]);
 
@@ -81,6 +84,9 @@ async fn take(app: &App, message: &SqsMessage) -> Result<()> {
         Claim::Held => Err(Error::internal("another emailer holds the mail")),
         Claim::Taken(mail) => match deliver(app, &mail).await {
             Ok(Delivery::Settled) => app.store().complete_email(&mail).await,
+            Ok(Delivery::Sent { to, message_id }) => {
+                app.store().complete_sent_email(&mail, &to, &message_id, app.clock.now()).await
+            }
             // The sweeper queues it again.
             Ok(Delivery::Postponed) => app.store().release_email(&mail).await,
             Err(error) => {
@@ -105,6 +111,11 @@ enum Prepared {
 
 /// Whether an email may be deleted from the outbox.
 enum Delivery {
+    /// SES took it, and reports by this id what becomes of it.
+    Sent {
+        to: NormalizedEmail,
+        message_id: String,
+    },
     Settled,
     Postponed,
 }
@@ -112,12 +123,20 @@ enum Delivery {
 /// Sends the email, or finds that it need not be sent any more, never can be, or has to wait.
 async fn deliver(app: &App, mail: &OutboxEmail) -> Result<Delivery> {
     let kind = mail.kind.log_name();
-    let event = if mail.address.is_deliverable() {
+    let event = if !mail.kind.is_asked_for() && app.store().email_delivery(&mail.address).await?.is_some() {
+        Event::MailDropped { kind, reason: "does_not_arrive" }
+    } else if mail.address.is_deliverable() {
         match prepare(app, mail).await? {
             Prepared::Postponed => return Ok(Delivery::Postponed),
             Prepared::Dropped(reason) => Event::MailDropped { kind, reason },
             Prepared::Ready { to, rendered } => match send(app, &to, rendered).await? {
-                Sent::Taken => Event::MailSent { kind },
+                Sent::Taken { message_id } => {
+                    Event::MailSent { kind }.record();
+                    // Of an account that is gone nothing is kept.
+                    let kept = !matches!(mail.kind, EmailKind::AccountDeleted { .. });
+                    let sent = Delivery::Sent { to: to.normalized(), message_id };
+                    return Ok(if kept { sent } else { Delivery::Settled });
+                }
                 Sent::Refused => Event::MailFailed { kind, reason: "refused" },
             },
         }
@@ -136,6 +155,10 @@ async fn prepare(app: &App, mail: &OutboxEmail) -> Result<Prepared> {
         }
         EmailKind::PasswordChanged { to, name, factors } => {
             return ready(app, to.clone(), &Message::PasswordChanged { name: name.as_str(), factors: *factors });
+        }
+        EmailKind::WebhookDisabled { to, host, since } => {
+            let since = since.rfc3339();
+            return ready(app, to.clone(), &Message::WebhookDisabled { host, since: &since });
         }
         EmailKind::AddressChanged { user, to, name, undo_until } => {
             return address_changed(app, *user, to, name, *undo_until).await;
@@ -265,7 +288,8 @@ async fn address_restored(app: &App, user: &User) -> Result<Prepared> {
 /// now on, and its owner gets the link to choose a password however often others have asked for emails.
 async fn already_registered(app: &App, user: &User, mail: &OutboxEmail) -> Result<Prepared> {
     let now = app.clock.now();
-    let contested = app.store().contest(user, mail, now.plus(app.config.unconfirmed_life), now).await?;
+    let lapses_at = now.plus(app.config.unconfirmed_life);
+    let contested = app.store().contest(user, mail, lapses_at, &contested(user, now), now).await?;
     if contested.is_some() {
         Event::UserContested { user: user.id }.record();
     } else if !may_go_out(app, user, EmailThrottle::Registration, mail).await? {
@@ -279,6 +303,14 @@ async fn already_registered(app: &App, user: &User, mail: &OutboxEmail) -> Resul
     let link = reset_link(app, user).await?;
     let valid_minutes = minutes(RESET_LIFE);
     ready(app, to, &Message::AlreadyRegisteredUnconfirmed { name, link: &link, valid_minutes })
+}
+
+/// Sessions there are only if a plain link confirmed the address after the claim.
+fn contested(user: &User, now: Timestamp) -> Vec<DomainEvent> {
+    let changed = Changes { contested: Some(true), ..Changes::default() };
+    let ended = EventKind::SessionsEnded { except: None, reason: SessionsEnd::Contested };
+    let ended = user.email_confirmed.then_some(ended);
+    DomainEvent::of_user(user.id, &Actor::SYSTEM, [EventKind::Updated { changed }].into_iter().chain(ended), now)
 }
 
 fn new_sign_in(
@@ -333,9 +365,11 @@ fn ready(app: &App, to: EmailAddress, message: &Message<'_>) -> Result<Prepared>
 }
 
 /// What SES said to an email.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum Sent {
-    Taken,
+    Taken {
+        message_id: String,
+    },
     /// It cannot be sent as it is, and never will.
     Refused,
 }
@@ -361,8 +395,9 @@ async fn send(app: &App, to: &EmailAddress, rendered: Rendered) -> Result<Sent> 
         .content(EmailContent::builder().simple(message).build())
         .send()
         .await;
-    let Err(error) = sent else {
-        return Ok(Sent::Taken);
+    let error = match sent {
+        Ok(answer) => return Ok(Sent::Taken { message_id: answer.message_id.unwrap_or_default() }),
+        Err(error) => error,
     };
     if error.as_service_error().is_some_and(SendEmailError::is_bad_request_exception) {
         return Ok(Sent::Refused);

@@ -1,13 +1,15 @@
-//! What happens after an answer: emails, and what is due.
+//! What happens after an answer: emails, events, and what is due.
 
 pub mod emailer;
+pub mod publish_events;
+pub mod record_email_events;
 pub mod sweeper;
 
 use shared::http::Area;
 
 pub const AREA: Area = Area {
     name: "workers",
-    description: "Emails, and what is due",
+    description: "Emails, events, and what is due",
     routes: &[],
-    workers: &[emailer::WORKER, sweeper::WORKER],
+    workers: &[emailer::WORKER, sweeper::WORKER, publish_events::WORKER, record_email_events::WORKER],
 };

@@ -10,8 +10,10 @@ use aws_lambda_events::event::eventbridge::EventBridgeEvent;
 use futures_util::stream::{self, StreamExt};
 use serde_json::Value;
 use shared::clock::Timestamp;
+use shared::domain::event::{Actor, DeletionReason, DomainEvent, EventKind, Snapshot, Subject};
 use shared::domain::mail::{GIVE_UP, OutboxEmail};
 use shared::domain::user::User;
+use shared::domain::webhook::Webhook;
 use shared::error::Causes;
 use shared::grants;
 use shared::http::{Trigger, Worker};
@@ -42,6 +44,9 @@ pub const WORKER: Worker = Worker::new(
     Store::PUT_OFF,
     Store::COMPLETE_EMAIL,
     Store::LAPSE_USER,
+    Store::WEBHOOKS,
+    Store::DUE_DELIVERIES,
+    App::NOTIFY_DELIVERER,
     erasure::FINISH,
     Keys::ROTATE,
     App::NOTIFY_EMAILER,
@@ -75,6 +80,7 @@ pub async fn handler(app: App, _: EventBridgeEvent<Value>) -> Result<()> {
     }
     let due = app.store().due(AT_ONCE, now).await?;
     stream::iter(due).for_each_concurrent(CONCURRENT, |pending| take_up(&app, pending, now)).await;
+    look_after_webhooks(&app, now).await;
     // Last, as nobody waits for it.
     let lapsed = app.store().lapsed(AT_ONCE, now).await?;
     stream::iter(lapsed).for_each_concurrent(CONCURRENT, |user| lapse(&app, user, now)).await;
@@ -99,7 +105,9 @@ async fn take_up(app: &App, pending: Pending, now: Timestamp) {
 
 /// Erases an account that nobody confirmed in time; its address is free at once. One that fails is due again in the next run.
 async fn lapse(app: &App, user: User, now: Timestamp) {
-    match app.store().lapse_user(&user, now).await {
+    let kind = EventKind::Deleted { user: Snapshot::from(&user), reason: DeletionReason::Unconfirmed };
+    let event = DomainEvent::new(Subject::User(user.id), &Actor::SYSTEM, kind, now);
+    match app.store().lapse_user(&user, &event).await {
         Ok(Some(erasure)) => {
             Event::UserLapsed { user: user.id }.record();
             erasure::erase_now(app, &erasure).await;
@@ -110,6 +118,31 @@ async fn lapse(app: &App, user: User, now: Timestamp) {
             tracing::warn!(error.message = %Causes(&error), user.id = %user.id, "an account could not lapse; it is due again");
         }
     }
+}
+
+/// Queues webhooks that have something to deliver: attempts whose wait is over, and what no message told of.
+async fn look_after_webhooks(app: &App, now: Timestamp) {
+    let webhooks = match app.store().webhooks().await {
+        Ok(webhooks) => webhooks,
+        Err(error) => {
+            tracing::warn!(error.message = %Causes(&error), "the webhooks could not be looked after; the next run does");
+            return;
+        }
+    };
+    let rests = |webhook: &Webhook| webhook.off.is_some() || webhook.paused_until.is_some_and(|until| now < until);
+    let awake = webhooks.into_iter().filter(|webhook| !rests(webhook));
+    stream::iter(awake)
+        .for_each_concurrent(CONCURRENT, async |webhook| {
+            let due = match app.store().due_deliveries(webhook.id, 1, now).await {
+                Ok(due) => webhook.replay_from.is_some() || !due.is_empty(),
+                // Whoever delivers finds out.
+                Err(_) => true,
+            };
+            if due {
+                app.notify_deliverer(webhook.id).await;
+            }
+        })
+        .await;
 }
 
 async fn look_after(app: &App, mail: &OutboxEmail, now: Timestamp) -> Result<()> {

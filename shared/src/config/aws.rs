@@ -33,6 +33,8 @@ impl Aws {
 pub struct Endpoints {
     /// `AWS_ENDPOINT_URL_DYNAMODB`
     pub dynamodb: Option<String>,
+    /// `AWS_ENDPOINT_URL_EVENTBRIDGE`
+    pub eventbridge: Option<String>,
     /// `AWS_ENDPOINT_URL_FIREHOSE`
     pub firehose: Option<String>,
     /// `AWS_ENDPOINT_URL_S3`
@@ -66,6 +68,7 @@ impl Aws {
         let endpoint = |name| reader.optional(name).or_else(|| all.clone());
         let endpoints = Endpoints {
             dynamodb: endpoint("AWS_ENDPOINT_URL_DYNAMODB"),
+            eventbridge: endpoint("AWS_ENDPOINT_URL_EVENTBRIDGE"),
             firehose: endpoint("AWS_ENDPOINT_URL_FIREHOSE"),
             s3: endpoint("AWS_ENDPOINT_URL_S3"),
             ses: endpoint("AWS_ENDPOINT_URL_SESV2"),

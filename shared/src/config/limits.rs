@@ -44,19 +44,8 @@ impl Limits {
 
     pub(super) fn read(reader: &mut Reader<'_>) -> Self {
         Self {
-            on: on(reader),
+            on: reader.switch("LIMITS"),
             rates: Limit::ALL.iter().filter_map(|limit| Some((*limit, rate(reader, *limit)?))).collect(),
-        }
-    }
-}
-
-fn on(reader: &mut Reader<'_>) -> bool {
-    match reader.optional("LIMITS").as_deref() {
-        Some("off") => false,
-        None | Some("on") => true,
-        Some(_) => {
-            reader.problems.push("LIMITS: write `on` or `off`".to_owned());
-            true
         }
     }
 }

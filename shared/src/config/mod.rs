@@ -2,6 +2,7 @@
 //! whatever is missing or malformed is reported by that name, all of it at once.
 
 mod aws;
+mod events;
 mod front;
 mod limits;
 mod mail;
@@ -14,6 +15,7 @@ use std::fmt;
 use std::time::Duration;
 
 pub use aws::{Aws, Endpoints, Tables};
+pub use events::Events;
 pub use front::Front;
 pub use limits::{HashCost, Limits};
 pub use mail::Mail;
@@ -36,6 +38,7 @@ pub struct Config {
     pub aws: Aws,
     pub tables: Tables,
     pub pictures: Pictures,
+    pub events: Events,
     pub mail: Mail,
     pub tokens: Tokens,
     pub introspection_clients: IntrospectionClients,
@@ -73,8 +76,9 @@ impl Config {
     /// # Errors
     /// Names every variable that is missing or malformed.
     pub fn from_env() -> Result<Self, ConfigError> {
-        // What turns the limits off is for the local stack alone, however a function's environment came to have it.
-        Self::read(|name| std::env::var(name).ok().filter(|_| name != "LIMITS"))
+        // What turns the limits off, or lets webhooks lead to this machine, is for the local stack alone, however a function's
+        // environment came to have it.
+        Self::read(|name| std::env::var(name).ok().filter(|_| !["LIMITS", "WEBHOOK_TARGETS"].contains(&name)))
     }
 
     /// Reads variables through `lookup`; an empty one counts as missing, as SAM has no other way to leave one out.
@@ -88,6 +92,7 @@ impl Config {
             aws: Aws::read(&mut reader),
             tables: Tables::read(&mut reader),
             pictures: Pictures::read(&mut reader),
+            events: Events::read(&mut reader),
             tokens: Tokens::read(&mut reader, format!("{public_url}{BASE_PATH}")),
             front: reader.parsed("FRONT_SECRET_SHA256"),
             introspection_clients: reader.parsed("INTROSPECTION_CLIENTS").unwrap_or_default(),
@@ -129,6 +134,8 @@ mod tests {
             ("PICTURES_URL", "https://pictures.example.com/"),
             ("PUBLIC_URL", "https://api.example.com/"),
             ("MAIL_QUEUE_URL", "https://sqs.example.com/1/mail"),
+            ("EVENT_BUS", "events"),
+            ("WEBHOOK_QUEUE_URL", "https://sqs.example.com/1/webhooks"),
             ("MAIL_FROM", "no-reply@example.com"),
             ("PRODUCT_NAME", "Example"),
         ])

@@ -54,6 +54,18 @@ impl<'a> Reader<'a> {
         self.optional(name)?.parse().map_err(|problem| self.problems.push(format!("{name}: {problem}"))).ok()
     }
 
+    /// `on` or `off`; on unless set.
+    pub(super) fn switch(&mut self, name: &str) -> bool {
+        match self.optional(name).as_deref() {
+            None | Some("on") => true,
+            Some("off") => false,
+            Some(_) => {
+                self.problems.push(format!("{name}: write `on` or `off`"));
+                true
+            }
+        }
+    }
+
     /// A whole number within a range.
     pub(super) fn number<T: FromStr + PartialOrd + fmt::Display>(
         &mut self,

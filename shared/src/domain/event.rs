@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
 
 use super::factor::{Factor, Method};
 use super::id::{EventId, SessionId, UserId, WebhookId};
@@ -66,6 +67,19 @@ pub enum ActorKind {
     Anonymous,
     /// The service itself.
     System,
+}
+
+impl ActorKind {
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::Staff => "staff",
+            Self::Link => "link",
+            Self::Anonymous => "anonymous",
+            Self::System => "system",
+        }
+    }
 }
 
 impl Actor {
@@ -161,10 +175,10 @@ events! {
             #[serde(default, skip_serializing_if = "Option::is_none")]
             feedback: Option<String>,
         } "user.email_complained" "The recipient marked an email as spam. The address gets only what its owner asks for.";
-        WebhookCreated { url: String, types: Vec<String> } "webhook.created" "An administrator added a webhook.";
+        WebhookCreated { host: String, types: Vec<String> } "webhook.created" "An administrator added a webhook.";
         WebhookUpdated {
             #[serde(default, skip_serializing_if = "Option::is_none")]
-            url: Option<String>,
+            host: Option<String>,
             #[serde(default, skip_serializing_if = "Option::is_none")]
             types: Option<Vec<String>>,
             #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -172,7 +186,7 @@ events! {
         } "webhook.updated" "An administrator changed a webhook, or it was switched off after failing for three days.";
         WebhookSecretRotated {} "webhook.secret_rotated" "A webhook has a new secret. The old one signs as well for a day.";
         WebhookReplayed { since: String } "webhook.replayed" "An administrator had a webhook's deliveries sent again.";
-        WebhookDeleted { url: String } "webhook.deleted" "An administrator deleted a webhook.";
+        WebhookDeleted { host: String } "webhook.deleted" "An administrator deleted a webhook.";
     }
 }
 
@@ -248,7 +262,38 @@ words! {
     PictureChange { Ready, Rejected, Removed }
 }
 
+/// An event as it is read again: whatever its type, also of one that this version does not know.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordedEvent {
+    pub id: EventId,
+    pub subject: Subject,
+    pub at: Timestamp,
+    pub actor: Actor,
+    #[serde(rename = "type")]
+    pub name: String,
+    /// Not of what staff did to an account: that is in the account's own partition, and goes with it.
+    #[serde(default)]
+    pub data: Option<serde_json::Map<String, Value>>,
+}
+
+impl TryFrom<&DomainEvent> for RecordedEvent {
+    type Error = serde_json::Error;
+
+    fn try_from(event: &DomainEvent) -> Result<Self, serde_json::Error> {
+        serde_json::from_value(serde_json::to_value(event)?)
+    }
+}
+
 impl DomainEvent {
+    /// Whom it is about, if that is an account.
+    #[must_use]
+    pub const fn user(&self) -> Option<UserId> {
+        match self.subject {
+            Subject::User(user) => Some(user),
+            Subject::Webhook(_) => None,
+        }
+    }
+
     #[must_use]
     pub fn new(subject: Subject, actor: &Actor, kind: EventKind, now: Timestamp) -> Self {
         Self { id: EventId::new(now), subject, at: now, actor: actor.clone(), kind }
@@ -256,7 +301,12 @@ impl DomainEvent {
 
     /// Several of one transaction, whose ids sort in their order.
     #[must_use]
-    pub fn of_user(user: UserId, actor: &Actor, kinds: impl IntoIterator<Item = EventKind>, now: Timestamp) -> Vec<Self> {
+    pub fn of_user(
+        user: UserId,
+        actor: &Actor,
+        kinds: impl IntoIterator<Item = EventKind>,
+        now: Timestamp,
+    ) -> Vec<Self> {
         let kinds: Vec<_> = kinds.into_iter().collect();
         let mut ids: Vec<_> = kinds.iter().map(|_| EventId::new(now)).collect();
         ids.sort_unstable();
@@ -296,7 +346,7 @@ impl DomainEvent {
 
 impl EventKind {
     #[must_use]
-    pub fn renamed(name: impl ToString) -> Self {
+    pub fn renamed(name: &(impl ToString + ?Sized)) -> Self {
         Self::Updated { changed: Changes { name: Some(name.to_string()), ..Changes::default() } }
     }
 
@@ -313,7 +363,7 @@ impl EventKind {
     }
 
     #[must_use]
-    pub fn passkey_renamed(passkey: &PasskeyId, name: impl ToString) -> Self {
+    pub fn passkey_renamed(passkey: &PasskeyId, name: &(impl ToString + ?Sized)) -> Self {
         let passkey = NamedPasskey { id: passkey.clone(), name: name.to_string() };
         Self::Updated { changed: Changes { passkey: Some(passkey), ..Changes::default() } }
     }
@@ -353,10 +403,10 @@ mod tests {
     #[test]
     fn events_of_one_transaction_sort_in_their_order() {
         let now = Timestamp::from_seconds(1_800_000_000);
-        let kinds = (0..50).map(|number| EventKind::renamed(number));
+        let kinds = (0..50).map(|number: i32| EventKind::renamed(&number));
         let events = DomainEvent::of_user(UserId::new(now), &Actor::SYSTEM, kinds, now);
         assert!(events.windows(2).all(|pair| pair[0].sequence() < pair[1].sequence()));
-        assert!(events.iter().enumerate().all(|(number, event)| event.kind == EventKind::renamed(number)));
+        assert!(events.iter().enumerate().all(|(number, event)| event.kind == EventKind::renamed(&number)));
     }
 
     #[test]

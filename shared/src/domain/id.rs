@@ -56,6 +56,26 @@ macro_rules! ids {
     )*};
 }
 
+impl EventId {
+    /// When it was made, by its first 48 bits (RFC 9562, 5.7).
+    #[must_use]
+    pub fn made_at(self) -> Timestamp {
+        let mut millis = [0; 8];
+        millis[2..].copy_from_slice(&self.as_bytes()[..6]);
+        Timestamp::from_millis(i64::from_be_bytes(millis))
+    }
+
+    /// The first id that can be made at a time.
+    #[must_use]
+    pub fn first_at(time: Timestamp) -> Self {
+        let mut bytes = [0; 16];
+        bytes[..6].copy_from_slice(&time.millis().max(0).to_be_bytes()[2..]);
+        bytes[6] = 0x70;
+        bytes[8] = 0x80;
+        Self::from_bytes(bytes)
+    }
+}
+
 ids! {
     /// An account.
     UserId
@@ -73,4 +93,8 @@ ids! {
     UploadId
     /// An attempt at reading an upload.
     AttemptId
+    /// A domain event.
+    EventId
+    /// An endpoint that events are delivered to.
+    WebhookId
 }

@@ -75,6 +75,9 @@ named! {
         AddressChanged { user: UserId, to: EmailAddress, name: UserName, undo_until: Option<Timestamp> } "address_changed";
         /// To the address that an account has again.
         AddressRestored { user: UserId } "address_restored";
+        /// To an administrator: an endpoint has failed since then, and nothing is delivered to it any more. Its host alone: the path
+        /// of its URL may be a secret.
+        WebhookDisabled { to: EmailAddress, host: String, since: Timestamp } "webhook_disabled";
         /// To the owner of the address at the time, whatever has changed since.
         SecondFactorChanged { to: EmailAddress, name: UserName, change: FactorChange } "second_factor_changed";
     }
@@ -100,6 +103,25 @@ named! {
 }
 
 impl EmailKind {
+    /// Whether somebody has just asked for this email, and waits for it: such go also to an address at which emails come back.
+    #[must_use]
+    pub const fn is_asked_for(&self) -> bool {
+        match self {
+            Self::ConfirmAddress { .. }
+            | Self::ConfirmationRequested
+            | Self::AlreadyRegistered
+            | Self::ResetRequested
+            | Self::ChangeAddress { .. }
+            | Self::AddressRestored { .. } => true,
+            Self::NewSignIn { .. }
+            | Self::AccountDeleted { .. }
+            | Self::PasswordChanged { .. }
+            | Self::AddressChanged { .. }
+            | Self::WebhookDisabled { .. }
+            | Self::SecondFactorChanged { .. } => false,
+        }
+    }
+
     /// The name in the log: that of the change where a second factor changed.
     #[must_use]
     pub const fn log_name(&self) -> &'static str {

@@ -3,9 +3,12 @@
 pub mod breached;
 pub mod device;
 pub mod email;
+pub mod email_delivery;
+pub mod event;
 pub mod factor;
 pub mod fingerprint;
 pub mod id;
+pub mod idempotency;
 pub mod keys;
 pub mod limit;
 pub mod link;
@@ -22,6 +25,7 @@ pub mod session;
 pub mod totp;
 pub mod user;
 pub mod visible;
+pub mod webhook;
 
 /// Why a value cannot be taken: a stable code for programs and a sentence for people.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::email::{EmailAddress, NormalizedEmail};
+use super::email_delivery::EmailDelivery;
 use super::fingerprint::FingerprintHash;
 use super::id::UserId;
 use super::link::{CONFIRMATION_LIFE, UNDO_LIFE};
@@ -75,6 +76,9 @@ pub struct User {
     /// Addresses of the last week, which can undo a change and are reserved for this account.
     #[serde(default)]
     pub former_emails: Vec<FormerEmail>,
+    /// Why emails to its address do not arrive, if they do not.
+    #[serde(default)]
+    pub email_delivery: Option<EmailDelivery>,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
 }
@@ -100,6 +104,8 @@ const ASK_AGAIN: Duration = Duration::from_mins(1);
 #[serde(rename_all = "snake_case")]
 pub enum Role {
     User,
+    /// Looks after people: sees accounts and their activity, and changes little.
+    Support,
     Admin,
 }
 
@@ -130,6 +136,7 @@ impl User {
             email_asked_at: None,
             email_asked_by_sign_in_at: None,
             former_emails: Vec::new(),
+            email_delivery: None,
             created_at: now,
             updated_at: now,
         }
@@ -138,6 +145,12 @@ impl User {
     #[must_use]
     pub fn is_admin(&self) -> bool {
         self.roles.contains(&Role::Admin)
+    }
+
+    /// Whether it may look after other accounts.
+    #[must_use]
+    pub fn is_support(&self) -> bool {
+        self.is_admin() || self.roles.contains(&Role::Support)
     }
 
     /// Whether the password alone does not sign in.

@@ -18,10 +18,12 @@ pub struct Needs {
     pub grants: Grants,
     /// The name of a security scheme of the OpenAPI document.
     pub credentials: Option<&'static str>,
+    /// Whether callers are signed in.
+    pub signed_in: bool,
 }
 
 impl Needs {
-    pub const NOTHING: Self = Self { errors: &[], grants: &[], credentials: None };
+    pub const NOTHING: Self = Self { errors: &[], grants: &[], credentials: None, signed_in: false };
 }
 
 impl HandlerArgument for State<App> {

@@ -14,6 +14,7 @@ use tracing::{Span, field};
 use super::{HandlerArgument, Needs};
 use crate::App;
 use crate::clock::Timestamp;
+use crate::domain::event::{Actor, ActorKind};
 use crate::domain::id::{SessionId, UserId};
 use crate::domain::session::{RECENT_SIGN_IN, Session};
 use crate::domain::user::User;
@@ -23,13 +24,22 @@ use crate::telemetry::audit::Event;
 use crate::tokens::access;
 
 /// What API Gateway vouches for of a request, and the user agent that it claims.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct RequestInfo {
     pub request_id: String,
     /// From the gateway's `sourceIp`, never from a header.
     pub source_ip: Option<IpAddr>,
     /// What the client says it is, shortened.
     pub user_agent: Option<String>,
+}
+
+impl RequestInfo {
+    /// Who does it, for the events of what is done: somebody who is not signed in, or has an emailed link.
+    #[must_use]
+    pub fn actor(&self, kind: ActorKind) -> Actor {
+        let source_ip = self.source_ip.map(|ip| ip.to_string());
+        Actor { kind, id: None, session_id: None, source_ip, user_agent: self.user_agent.clone() }
+    }
 }
 
 /// Someone with a valid access token of a session that is not over.
@@ -39,11 +49,20 @@ pub struct CurrentUser {
     pub session: Session,
     /// When they signed in. A step-up does not change it.
     pub signed_in_at: Timestamp,
+    pub request: RequestInfo,
 }
 
 /// A [`CurrentUser`] who is an administrator now, whatever the token says.
 #[derive(Debug)]
 pub struct Admin(pub CurrentUser);
+
+/// A [`CurrentUser`] who has the role of support or of an administrator now, whatever the token says.
+#[derive(Debug)]
+pub struct Support(pub CurrentUser);
+
+/// An [`Admin`] who is a [`RecentlySignedIn`].
+#[derive(Debug)]
+pub struct RecentAdmin(pub CurrentUser);
 
 /// A [`CurrentUser`] who signed in, or stepped up, within the last [`RECENT_SIGN_IN`] (RFC 9470), and proved the second factor
 /// within it where the account has one.
@@ -66,6 +85,7 @@ const SIGNED_IN: Needs = Needs {
     errors: &[Code::Unauthenticated, Code::InvalidToken],
     grants: Store::USER_AND_SESSION,
     credentials: Some("access_token"),
+    signed_in: true,
 };
 const RECENTLY_SIGNED_IN: Needs =
     Needs { errors: &[Code::Unauthenticated, Code::InvalidToken, Code::ReauthenticationRequired], ..SIGNED_IN };
@@ -76,6 +96,17 @@ impl HandlerArgument for CurrentUser {
 
 impl HandlerArgument for Admin {
     const NEEDS: Needs = Needs { errors: &[Code::Unauthenticated, Code::InvalidToken, Code::Forbidden], ..SIGNED_IN };
+}
+
+impl HandlerArgument for Support {
+    const NEEDS: Needs = Admin::NEEDS;
+}
+
+impl HandlerArgument for RecentAdmin {
+    const NEEDS: Needs = Needs {
+        errors: &[Code::Unauthenticated, Code::InvalidToken, Code::Forbidden, Code::ReauthenticationRequired],
+        ..SIGNED_IN
+    };
 }
 
 impl HandlerArgument for RecentlySignedIn {
@@ -105,7 +136,8 @@ impl FromRequestParts<App> for CurrentUser {
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
         let now = app.clock.now();
         let claims = access::verify(app, bearer(&parts.headers)?.ok_or(Error::Unauthenticated)?, now).await?;
-        let caller = Self::read(app, claims.sub, claims.sid, now).await?;
+        let request = parts.extensions.get::<RequestInfo>().cloned().unwrap_or_default();
+        let caller = Self::read(app, claims.sub, claims.sid, request, now).await?;
         record_caller(caller.user.id);
         Ok(caller)
     }
@@ -117,6 +149,25 @@ impl FromRequestParts<App> for Admin {
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
         let caller = <CurrentUser as FromRequestParts<App>>::from_request_parts(parts, app).await?;
         if caller.user.is_admin() { Ok(Self(caller)) } else { Err(Error::Forbidden) }
+    }
+}
+
+impl FromRequestParts<App> for Support {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
+        let caller = <CurrentUser as FromRequestParts<App>>::from_request_parts(parts, app).await?;
+        if caller.user.is_support() { Ok(Self(caller)) } else { Err(Error::Forbidden) }
+    }
+}
+
+impl FromRequestParts<App> for RecentAdmin {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
+        let Admin(caller) = <Admin as FromRequestParts<App>>::from_request_parts(parts, app).await?;
+        caller.must_have_signed_in_recently(app.clock.now())?;
+        Ok(Self(caller))
     }
 }
 
@@ -143,11 +194,11 @@ const REAUTHENTICATE: Error = Error::ReauthenticationRequired { max_age: RECENT_
 
 impl CurrentUser {
     /// What the table says, and not the token's `auth_time`: a step-up counts at once.
-    async fn read(app: &App, user: UserId, session: SessionId, now: Timestamp) -> Result<Self> {
+    async fn read(app: &App, user: UserId, session: SessionId, request: RequestInfo, now: Timestamp) -> Result<Self> {
         let (user, session) = app.store().user_and_session(user, session).await?;
         let live = user.zip(session).filter(|(user, session)| session.is_live(user, now));
         let (user, session) = live.ok_or(Error::InvalidToken)?;
-        Ok(Self { signed_in_at: session.signed_in_at, user, session })
+        Ok(Self { signed_in_at: session.signed_in_at, user, session, request })
     }
 
     /// The account and the session as they are now, after a write whose condition did not hold.
@@ -155,7 +206,23 @@ impl CurrentUser {
     /// # Errors
     /// [`Error::InvalidToken`] when the session has ended; otherwise only when the table cannot be read.
     pub async fn reread(&self, app: &App) -> Result<Self> {
-        Self::read(app, self.user.id, self.session.id, app.clock.now()).await
+        Self::read(app, self.user.id, self.session.id, self.request.clone(), app.clock.now()).await
+    }
+
+    /// Who does it, for the events of what is done to their own account.
+    #[must_use]
+    pub fn actor(&self) -> Actor {
+        self.acting_as(ActorKind::User)
+    }
+
+    /// Who does it, for the events of what staff do.
+    #[must_use]
+    pub fn staff(&self) -> Actor {
+        self.acting_as(ActorKind::Staff)
+    }
+
+    fn acting_as(&self, kind: ActorKind) -> Actor {
+        Actor { id: Some(self.user.id), session_id: Some(self.session.id), ..self.request.actor(kind) }
     }
 
     /// For routes of which only a part asks for a recent sign-in.
@@ -225,14 +292,26 @@ impl<S: Send + Sync> OptionalFromRequestParts<S> for Bearer {
     }
 }
 
+/// What is sent as an access token, whatever it is; `None` when there is no `Authorization`.
+///
+/// # Errors
+/// [`Error::Unauthenticated`] when it is no Bearer credential; [`Error::InvalidToken`] when that holds more than ASCII.
+pub(super) fn access_token(headers: &HeaderMap) -> Result<Option<&str>> {
+    bearer(headers)
+}
+
 /// The Bearer credential; `None` when there is no `Authorization`.
 fn bearer(headers: &HeaderMap) -> Result<Option<&str>> {
     let Some(value) = headers.get(AUTHORIZATION) else {
         return Ok(None);
     };
-    let credential = value.to_str().ok().and_then(|value| value.split_once(' '));
-    match credential {
-        Some((scheme, token)) if scheme.eq_ignore_ascii_case("Bearer") => Ok(Some(token.trim())),
+    let value = value.as_bytes();
+    match value.iter().position(|byte| *byte == b' ').map(|space| value.split_at(space)) {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case(b"Bearer") => str::from_utf8(token)
+            .ok()
+            .filter(|token| token.is_ascii())
+            .map(|token| Some(token.trim()))
+            .ok_or(Error::InvalidToken),
         _ => Err(Error::Unauthenticated),
     }
 }

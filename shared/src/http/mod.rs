@@ -6,6 +6,7 @@ pub mod body;
 pub mod caller;
 pub mod event;
 pub mod fields;
+pub mod idempotency;
 pub mod limit;
 pub mod negotiation;
 pub mod pages;
@@ -15,6 +16,6 @@ mod route;
 pub mod view;
 
 pub use argument::{HandlerArgument, Needs};
-pub use route::{ANY, Area, Operation, Route, Served, TIMEOUT, Trigger, Worker};
+pub use route::{ANY, Area, IDEMPOTENCY_CODES, Operation, Route, Served, TIMEOUT, Trigger, Worker};
 
 pub use crate::config::BASE_PATH;

@@ -3,16 +3,18 @@
 
 use std::collections::BTreeSet;
 
-use axum::Router;
 use axum::routing::MethodRouter;
+use axum::{Router, middleware};
 use utoipa::openapi::OpenApi;
 
 use super::argument::Needs;
+use super::idempotency::{self, Idempotent};
 use super::{BASE_PATH, answer};
 use crate::App;
 use crate::domain::limit::Limit;
 use crate::error::Code;
 use crate::grant::{Grant, Grants};
+use crate::store::Store;
 
 /// A part of the service: a folder of `functions/src`, a nested stack, a tag of the OpenAPI document, a folder of tests.
 #[derive(Debug, Clone, Copy)]
@@ -26,6 +28,7 @@ pub struct Area {
 
 /// One Lambda function behind the API. Its name is that of its file, its binary, its event and its resource in the stack.
 #[derive(Debug, Clone, Copy)]
+#[expect(clippy::struct_excessive_bools, reason = "each says a thing of its own")]
 pub struct Route {
     pub name: &'static str,
     pub area: &'static str,
@@ -39,6 +42,11 @@ pub struct Route {
     pub hashes: bool,
     /// How often one client may call it: its handler takes [`super::limit::Limited`].
     pub limit: Option<Limit>,
+    /// Whether it takes an `Idempotency-Key` also of those who are not signed in. Of those who are each operation does that
+    /// changes something.
+    pub takes_idempotency_key: bool,
+    /// Whether answers hold tokens or secrets, so that none is kept for an `Idempotency-Key`.
+    pub answers_secrets: bool,
     /// Seconds.
     pub timeout: u32,
     /// Whether it has so much traffic that an alarm would notice a bad version: in production it gets new versions gradually.
@@ -76,6 +84,7 @@ struct ServedOperation {
     path: &'static str,
     root_paths: &'static [&'static str],
     handler: fn() -> MethodRouter<App>,
+    idempotent: Option<Idempotent>,
 }
 
 impl std::fmt::Debug for ServedOperation {
@@ -97,8 +106,17 @@ impl Served {
     /// The service of this route alone, as its Lambda runs it.
     pub fn service(&self, app: App) -> Router {
         let router = self.operations.iter().flatten().fold(Router::new(), |router, operation| {
-            full_paths(operation.path, operation.root_paths)
-                .fold(router, |router, path| router.route(&path, (operation.handler)()))
+            let handler = || {
+                let handler = (operation.handler)();
+                match operation.idempotent {
+                    Some(idempotent) => {
+                        let state = (app.clone(), idempotent);
+                        handler.layer(middleware::from_fn_with_state(state, idempotency::once))
+                    }
+                    None => handler,
+                }
+            };
+            full_paths(operation.path, operation.root_paths).fold(router, |router, path| router.route(&path, handler()))
         });
         answer::finish(router, self.name, &self.methods().collect::<Vec<_>>(), self.limit, app)
     }
@@ -109,6 +127,10 @@ impl std::fmt::Debug for Operation {
         write!(f, "{} {}", self.method, self.path)
     }
 }
+
+/// The codes of operations that take an idempotency key.
+pub const IDEMPOTENCY_CODES: [Code; 4] =
+    [Code::InvalidRequest, Code::RequestInProgress, Code::AnswerNotKept, Code::IdempotencyKeyReused];
 
 /// The method of an operation that takes all of them.
 pub const ANY: &str = "ANY";
@@ -130,6 +152,8 @@ impl Route {
             grants: &[],
             hashes: false,
             limit: None,
+            takes_idempotency_key: false,
+            answers_secrets: false,
             timeout: TIMEOUT,
             shifts_gradually: false,
         }
@@ -153,6 +177,27 @@ impl Route {
     #[must_use]
     pub const fn limited_by(self, limit: Limit) -> Self {
         Self { limit: Some(limit), ..self }
+    }
+
+    #[must_use]
+    pub const fn taking_idempotency_keys(self) -> Self {
+        Self { takes_idempotency_key: true, ..self }
+    }
+
+    #[must_use]
+    pub const fn answering_secrets(self) -> Self {
+        Self { answers_secrets: true, ..self }
+    }
+
+    /// What one of its operations is to idempotency keys; `None` where it takes none.
+    #[must_use]
+    pub const fn idempotent(&self, operation: &Operation) -> Option<Idempotent> {
+        let signed_in = operation.is_signed_in();
+        if operation.changes() && (signed_in || self.takes_idempotency_key) {
+            Some(Idempotent { signed_in, answers_secrets: self.answers_secrets })
+        } else {
+            None
+        }
     }
 
     #[must_use]
@@ -193,14 +238,17 @@ impl Route {
     pub fn all_grants(&self) -> impl Iterator<Item = &'static Grant> {
         let arguments = self.operations.iter().flat_map(|operation| operation.arguments);
         let needed = arguments.flat_map(|argument| argument.grants);
-        self.grants.iter().chain(needed)
+        let idempotent = self.operations.iter().any(|operation| self.idempotent(operation).is_some());
+        let keys: Grants = if idempotent { Store::IDEMPOTENCY } else { &[] };
+        self.grants.iter().chain(needed).chain(keys)
     }
 
     /// Every code of one of its operations, in addition to those that every route has.
     #[must_use]
     pub fn all_errors(&self, operation: &Operation) -> BTreeSet<Code> {
         let needed = operation.arguments.iter().flat_map(|argument| argument.errors);
-        self.errors.iter().chain(needed).copied().collect()
+        let keys: &[Code] = if self.idempotent(operation).is_some() { &IDEMPOTENCY_CODES } else { &[] };
+        self.errors.iter().chain(needed).chain(keys).copied().collect()
     }
 
     /// Every method with every full path that the route is served at.
@@ -219,7 +267,8 @@ impl Route {
         let mut at = 0;
         while at < self.operations.len() {
             let Operation { method, path, root_paths, handler, .. } = self.operations[at];
-            operations[at] = Some(ServedOperation { method, path, root_paths, handler });
+            let idempotent = self.idempotent(&self.operations[at]);
+            operations[at] = Some(ServedOperation { method, path, root_paths, handler, idempotent });
             at += 1;
         }
         Served { name: self.name, uses_table: self.uses_table(), hashes: self.hashes, limit: self.limit, operations }
@@ -232,6 +281,25 @@ impl Route {
 }
 
 impl Operation {
+    /// Whether it changes something, by its method.
+    #[must_use]
+    pub const fn changes(&self) -> bool {
+        matches!(self.method.as_bytes(), b"POST" | b"PUT" | b"PATCH" | b"DELETE")
+    }
+
+    /// Whether its callers are signed in.
+    #[must_use]
+    pub const fn is_signed_in(&self) -> bool {
+        let mut at = 0;
+        while at < self.arguments.len() {
+            if self.arguments[at].signed_in {
+                return true;
+            }
+            at += 1;
+        }
+        false
+    }
+
     /// Every full path that the operation is served at.
     pub fn full_paths(&self) -> impl Iterator<Item = String> + use<> {
         full_paths(self.path, self.root_paths)
@@ -264,6 +332,9 @@ pub enum Trigger {
     /// Messages of a queue: the template's name for it, how many messages one invocation takes, and how many run at once, as
     /// YAML.
     Queue { name: &'static str, batch: u32, concurrency: &'static str },
+    /// New items of the main table whose sort keys begin so, in the order in which they were written, by the table's stream; what
+    /// for. What fails is tried again until the stream is about to forget it, and then kept in the bucket for failed events.
+    Stream { prefixes: &'static [&'static str], description: &'static str },
     /// A schedule of `EventBridge`, and what it is for.
     Schedule { rate: &'static str, description: &'static str },
 }

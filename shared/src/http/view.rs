@@ -21,12 +21,29 @@ pub struct UserView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "ada@example.org", format = "email")]
     pub pending_email: Option<String>,
+    /// Why emails to the address do not arrive, if they do not; for the owner, and for staff who look at one account.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub email_delivery: Option<EmailDeliveryView>,
     pub roles: Vec<Role>,
     pub picture: PictureView,
     #[schema(example = "2026-11-23T09:00:00.000Z", format = "date-time")]
     pub created_at: String,
     #[schema(example = "2026-11-23T09:00:00.000Z", format = "date-time")]
     pub updated_at: String,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = EmailDelivery)]
+pub struct EmailDeliveryView {
+    /// `bounced`, `complained` or `suppressed`.
+    #[schema(example = "bounced")]
+    pub status: &'static str,
+    #[schema(example = "2026-11-23T09:00:00.000Z", format = "date-time")]
+    pub since: String,
+    /// In the words of the receiving server.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "smtp; 550 5.1.1 user unknown")]
+    pub diagnostic: Option<String>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -65,7 +82,18 @@ impl UserView {
     #[must_use]
     pub fn of(user: User, app: &App) -> Self {
         let pending_email = user.pending_email(app.clock.now()).map(ToString::to_string);
-        Self { pending_email, ..Self::listed(ListedUser::from(user), app) }
+        Self { pending_email, ..Self::of_another(user, app) }
+    }
+
+    /// As staff see it.
+    #[must_use]
+    pub fn of_another(user: User, app: &App) -> Self {
+        let email_delivery = user.email_delivery.clone().map(|delivery| EmailDeliveryView {
+            status: delivery.status.as_str(),
+            since: delivery.since.rfc3339(),
+            diagnostic: delivery.diagnostic,
+        });
+        Self { email_delivery, ..Self::listed(ListedUser::from(user), app) }
     }
 
     #[must_use]
@@ -87,6 +115,7 @@ impl UserView {
             email: user.email.to_string(),
             email_confirmed: user.email_confirmed,
             pending_email: None,
+            email_delivery: None,
             roles: user.roles,
             picture: PictureView { status, reason, urls },
             created_at: user.created_at.rfc3339(),

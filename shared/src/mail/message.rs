@@ -34,6 +34,8 @@ pub(super) struct Words<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sign_in: Option<SignInWords<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub webhook: Option<WebhookWords<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub left: Option<usize>,
     /// Whether a factor is the first, or was the last, that the account has beside the password.
     pub alone: bool,
@@ -50,6 +52,12 @@ pub(super) struct SignInWords<'a> {
     at: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     from: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+pub(super) struct WebhookWords<'a> {
+    host: &'a str,
+    since: &'a str,
 }
 
 /// One row for an email: its variant with what it needs, the key of its texts, and what these may mention.
@@ -112,6 +120,9 @@ messages! {
         /// To the address that an account has again.
         AddressRestored { name: &'a str, link: &'a str, valid_minutes: u32 }
             "address_restored" => Words::to(name).with(Button::ChoosePassword, link).minutes(valid_minutes);
+        /// To an administrator. `since` is RFC 3339 in UTC.
+        WebhookDisabled { host: &'a str, since: &'a str }
+            "webhook_disabled" => Words { webhook: Some(WebhookWords { host, since }), ..Words::default() };
         SecondFactorChanged { name: &'a str, change: FactorChange }
             change.name() => Words::to(name).about(change);
     }

@@ -18,11 +18,11 @@ fn brand() -> Brand {
     }
 }
 
-fn every_message(name: &str) -> [Message<'_>; 27] {
+fn every_message(name: &str) -> [Message<'_>; 28] {
     every_message_with(name, LINK, SIGN_IN)
 }
 
-fn every_message_with<'a>(name: &'a str, link: &'a str, sign_in: &'a str) -> [Message<'a>; 27] {
+fn every_message_with<'a>(name: &'a str, link: &'a str, sign_in: &'a str) -> [Message<'a>; 28] {
     let changed = |change| Message::SecondFactorChanged { name, change };
     [
         Message::ConfirmAddress { name, link, valid_hours: 24 },
@@ -37,6 +37,7 @@ fn every_message_with<'a>(name: &'a str, link: &'a str, sign_in: &'a str) -> [Me
             at: "2026-11-23T09:00:00Z",
         },
         Message::AccountDeleted { name },
+        Message::WebhookDisabled { host: "hooks.example.com", since: "2026-11-23T09:00:00Z" },
         Message::ResetPassword { name, link, valid_minutes: 30 },
         Message::ResetPassword { name, link, valid_minutes: 1 },
         Message::PasswordChanged { name, factors: FactorSummary::default() },
@@ -65,6 +66,7 @@ fn link_of(message: &Message<'_>) -> Option<&'static str> {
         Message::AlreadyRegistered { .. } => Some(SIGN_IN),
         Message::NewSignIn { .. }
         | Message::AccountDeleted { .. }
+        | Message::WebhookDisabled { .. }
         | Message::PasswordChanged { .. }
         | Message::AddressChangedBack { .. }
         | Message::SecondFactorChanged { .. } => None,
@@ -85,7 +87,7 @@ fn every_kind_says_the_same_in_text_and_html() {
         assert!(mail.text.starts_with(heading.as_str()), "{}", mail.text);
         assert!(mail.html.contains(&format!(">{heading}</h1>")), "{}", mail.html);
         for part in [&mail.text, &mail.html] {
-            let named = !matches!(message, Message::ChoosePassword { .. });
+            let named = !matches!(message, Message::ChoosePassword { .. } | Message::WebhookDisabled { .. });
             assert!(part.contains(if named { "Hello Ada Lovelace," } else { "Hello," }), "{part}");
             assert!(part.contains("help@example.com"), "{part}");
             assert!(part.contains("https://app.example.com"), "{part}");

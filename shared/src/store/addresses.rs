@@ -10,6 +10,7 @@ use super::schema::{LAPSE, OWNER, PROFILE, address_key, user_key};
 use super::{Item, Store, delete, if_condition_held, n, put, s, to_item, update, value};
 use crate::clock::Timestamp;
 use crate::domain::email::{EmailAddress, NormalizedEmail};
+use crate::domain::event::DomainEvent;
 use crate::domain::factor::{StoredFactors, TrustedFactors};
 use crate::domain::id::UserId;
 use crate::domain::link::LinkHash;
@@ -49,6 +50,7 @@ pub struct AddressRequest<'a> {
     pub name: Option<&'a UserName>,
     /// To the new address.
     pub mail: &'a OutboxEmail,
+    pub event: &'a DomainEvent,
 }
 
 /// The way back to an address that is reserved for an account.
@@ -62,6 +64,7 @@ pub struct AddressRestoration<'a> {
     pub link: &'a LinkHash,
     /// To the address that the account has again.
     pub mail: &'a OutboxEmail,
+    pub events: &'a [DomainEvent],
 }
 
 impl Store {
@@ -159,7 +162,7 @@ impl Store {
         if_condition_held(delete.send().await).map(|_| ())
     }
 
-    pub const REQUEST_ADDRESS: Grants = &[Grant::table(&[UPDATE], &[USERS]), Grant::table(&[PUT], &[ADDRESSES])];
+    pub const REQUEST_ADDRESS: Grants = &[Grant::table(&[UPDATE], &[USERS]), Grant::table(&[PUT], &[USERS, ADDRESSES])];
 
     /// Notes the address that an account is to have, with the mail to it and a new name if there is one. Whether somebody
     /// has the address is not looked at, so it cannot be told. `false` when the account is gone, or its epoch or the
@@ -168,7 +171,7 @@ impl Store {
     /// # Errors
     /// Only when the table cannot be written.
     pub async fn request_address(&self, request: &AddressRequest<'_>, now: Timestamp) -> Result<bool> {
-        let AddressRequest { user, signed_in_at, to, name, mail } = *request;
+        let AddressRequest { user, signed_in_at, to, name, mail, event } = *request;
         let mut set = String::from(
             "SET pending_email = :to, email_asked_at = :now, email_asked_by_sign_in_at = :sign_in, updated_at = :now",
         );
@@ -191,10 +194,13 @@ impl Store {
             condition.push_str(" AND attribute_not_exists(email_asked_at)");
         }
         change = change.update_expression(set).condition_expression(condition);
-        self.transact(vec![update(change)?, self.put_new(Self::email_item(mail)?)?]).await
+        let mut items = vec![update(change)?, self.put_new(Self::email_item(mail)?)?];
+        items.extend(self.record(event)?);
+        self.transact(items).await
     }
 
-    pub const MOVE_ADDRESS: Grants = &[Grant::table(&[UPDATE], &[USERS]), Grant::table(&[PUT, DELETE], &[ADDRESSES])];
+    pub const MOVE_ADDRESS: Grants =
+        &[Grant::table(&[UPDATE, PUT], &[USERS]), Grant::table(&[PUT, DELETE], &[ADDRESSES])];
 
     /// Uses a link and moves the account to the address it was mailed to; reserves the address before, and enqueues an
     /// email to it.
@@ -209,8 +215,9 @@ impl Store {
         to: &EmailAddress,
         link: &LinkHash,
         mail: &OutboxEmail,
-        now: Timestamp,
+        event: &DomainEvent,
     ) -> Result<bool> {
+        let now = event.at;
         let from = user.email.normalized();
         let former = user.former_emails_after(&to.normalized(), now);
         let left = match former.iter().find(|former| former.address == from) {
@@ -221,7 +228,7 @@ impl Store {
             .update(user_key(user.id), PROFILE)
             .update_expression(
                 "SET email = :to, email_confirmed = :yes, former_emails = :former, updated_at = :now \
-                 REMOVE pending_email, contested_at, pending_shard, pending_at",
+                 REMOVE pending_email, contested_at, pending_shard, pending_at, email_delivery",
             )
             .condition_expression("email = :from AND pending_email = :to AND session_epoch = :epoch")
             .expression_attribute_values(":from", s(user.email.as_str()))
@@ -230,17 +237,19 @@ impl Store {
             .expression_attribute_values(":yes", value(&true)?)
             .expression_attribute_values(":former", value(&former)?)
             .expression_attribute_values(":now", n(now.millis()));
-        let items = vec![
+        let mut items = vec![
             self.use_link(user.id, link, now)?,
             self.take_address(&to.normalized(), user, now)?,
             left,
             update(profile)?,
             self.put_new(Self::email_item(mail)?)?,
         ];
+        items.extend(self.record(event)?);
         if !self.transact(items).await? {
             return Ok(false);
         }
         self.free_all_but(user, &to.normalized(), &former).await;
+        self.forget_email_delivery(&to.normalized()).await;
         Ok(true)
     }
 
@@ -258,7 +267,7 @@ impl Store {
 
     pub const RESTORE_ADDRESS: Grants = &[
         Grant::table(&[UPDATE], &[USERS]),
-        Grant::table(&[PUT], &[ADDRESSES]),
+        Grant::table(&[PUT], &[USERS, ADDRESSES]),
         Grant::table(&[DELETE], &[USERS, ADDRESSES]),
     ];
 
@@ -271,7 +280,7 @@ impl Store {
     /// # Errors
     /// Only when the table cannot be written.
     pub async fn restore_address(&self, restoration: &AddressRestoration<'_>, now: Timestamp) -> Result<bool> {
-        let AddressRestoration { user, stored, to, unusable, link, mail } = *restoration;
+        let AddressRestoration { user, stored, to, unusable, link, mail, events } = *restoration;
         let address = to.normalized();
         let trusted = TrustedFactors::before_change_from(&address, user, stored);
         let former = user.former_emails_before(&address, now);
@@ -281,7 +290,7 @@ impl Store {
                 "email = :to, email_confirmed = :yes, password_hash = :unusable, passkeys = :kept, updated_at = :now",
             )
             .and_set("former_emails = :still")
-            .remove("contested_at")
+            .remove("contested_at, email_delivery")
             .remove(LAPSE)
             .only_if("email = :from AND former_emails = :former")
             .value(":from", s(user.email.as_str()))
@@ -313,6 +322,7 @@ impl Store {
             self.put_new(Self::email_item(mail)?)?,
         ];
         items.extend(self.drop_distrusted(user, &trusted, stored)?);
+        items.extend(self.record_all(events)?);
         if !self.transact(items).await? {
             return Ok(false);
         }

@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_dynamodb::types::builders::UpdateBuilder;
-use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
 
 use super::{Item, n};
 use crate::domain::user::User;
@@ -15,7 +15,6 @@ pub(super) struct Change {
     conditions: Vec<String>,
     pub names: Option<HashMap<String, String>>,
     pub values: Item,
-    pub returns: ReturnValue,
 }
 
 impl Default for Change {
@@ -26,7 +25,6 @@ impl Default for Change {
             conditions: vec!["attribute_exists(pk)".into()],
             names: None,
             values: Item::new(),
-            returns: ReturnValue::AllNew,
         }
     }
 }
@@ -66,11 +64,6 @@ impl Change {
 
     pub fn value(mut self, placeholder: &str, value: AttributeValue) -> Self {
         self.values.insert(placeholder.to_owned(), value);
-        self
-    }
-
-    pub fn returning(mut self, returns: ReturnValue) -> Self {
-        self.returns = returns;
         self
     }
 

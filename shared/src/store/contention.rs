@@ -131,6 +131,7 @@ mod tests {
 
     use super::*;
     use crate::app::{ATTEMPT, dynamodb};
+    use crate::domain::event::ACTIVITY_LIFE;
     use crate::error::Error;
     use crate::store::{Item, OPERATION, Store, s};
 
@@ -183,7 +184,7 @@ mod tests {
                 .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
                 .endpoint_url("http://dynamodb.example.com")
                 .build();
-            let store = Store::new(dynamodb(&aws), "users".into());
+            let store = Store::new(dynamodb(&aws), "users".into(), ACTIVITY_LIFE);
             let item = store.put_new(Item::from([("pk".into(), s("USER#1")), ("sk".into(), s("PROFILE"))])).unwrap();
             store.transact(vec![item]).await
         }

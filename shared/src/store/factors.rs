@@ -13,6 +13,7 @@ use super::schema::{
 use super::sessions::{NewFingerprint, session_item};
 use super::{Item, Store, delete, from_item, if_condition_held, n, put, s, to_item, update, value};
 use crate::clock::Timestamp;
+use crate::domain::event::DomainEvent;
 use crate::domain::factor::{
     Challenge, Factor, Permission, StoredFactors, TRIES, Totp, TotpUse, TrustedFactors, UsedProof,
 };
@@ -125,6 +126,7 @@ impl Store {
         totp: &Totp,
         proof: Option<&UsedProof>,
         mail: Option<&OutboxEmail>,
+        events: &[DomainEvent],
     ) -> Result<bool> {
         let pk = user_key(user);
         let mut item = to_item(pk.clone(), TOTP, totp)?;
@@ -134,6 +136,7 @@ impl Store {
             items.extend(self.use_proof_and_reset_attempts(&pk, proof, None)?);
         }
         items.extend(self.enqueue(mail)?);
+        items.extend(self.record_all(events)?);
         self.transact(items).await
     }
 
@@ -152,11 +155,13 @@ impl Store {
         ceremony: &Ceremony,
         proof: &UsedProof,
         mail: Option<&OutboxEmail>,
+        event: &DomainEvent,
     ) -> Result<bool> {
         let pk = user_key(user);
         let mut items = vec![self.put_new(Self::ceremony_item(Some(user), id, ceremony)?)?];
         items.extend(self.use_proof_and_reset_attempts(&pk, proof, None)?);
         items.extend(self.enqueue(mail)?);
+        items.extend(self.record(event)?);
         self.transact(items).await
     }
 
@@ -176,6 +181,7 @@ impl Store {
         TotpUse { secret, step }: &TotpUse,
         recovery: Option<&RecoverySet>,
         mail: &OutboxEmail,
+        events: &[DomainEvent],
         now: Timestamp,
     ) -> Result<bool> {
         let pk = user_key(user.id);
@@ -202,10 +208,12 @@ impl Store {
             let recovery = self.put_of(to_item(pk, RECOVERY, recovery)?).condition_expression(none_left);
             items.push(put(recovery.expression_attribute_values(":none", n(0)))?);
         }
+        items.extend(self.record_all(events)?);
         self.transact(items).await
     }
 
-    pub const REMOVE_FACTOR: Grants = &[Grant::table(&[UPDATE, DELETE], &[USERS]), Grant::table(&[PUT], &[ADDRESSES])];
+    pub const REMOVE_FACTOR: Grants =
+        &[Grant::table(&[UPDATE, DELETE], &[USERS]), Grant::table(&[PUT], &[USERS, ADDRESSES])];
 
     /// Takes a factor away, the recovery codes with the last one, and enqueues an email to the owner. Whatever else may
     /// have begun with the factor ends (`store/revocation.rs`), but for the caller's own session. `false` when the proof
@@ -221,6 +229,7 @@ impl Store {
         factor: &Factor,
         permission: &Permission,
         mail: &OutboxEmail,
+        events: &[DomainEvent],
     ) -> Result<bool> {
         let pk = user_key(user.id);
         let change = revoke_others(session, mail.created_at)?;
@@ -263,13 +272,14 @@ impl Store {
                 _ => if_exists(gone),
             })?);
         }
+        items.extend(self.record_all(events)?);
         self.transact(items).await
     }
 
     pub const REAUTHENTICATE: Grants = &[
         Grant::table(&[UPDATE], &[USERS]),
         Grant::table(&[DELETE], &[USERS, ADDRESSES]),
-        Grant::table(&[PUT], &[ADDRESSES]),
+        Grant::table(&[PUT], &[USERS, ADDRESSES]),
     ];
 
     /// Notes in a session that its user proved again who they are, and forgets the failures: with what proved the second
@@ -284,9 +294,9 @@ impl Store {
         session: SessionId,
         proof: Option<&UsedProof>,
         mail: Option<&OutboxEmail>,
-        now: Timestamp,
+        event: &DomainEvent,
     ) -> Result<bool> {
-        let pk = user_key(user.id);
+        let (pk, now) = (user_key(user.id), event.at);
         let reauthentication = Reauthentication { at: now, second_factor: proof.map(UsedProof::method) };
         let profile = self.update(pk.clone(), PROFILE).update_expression("SET session_epoch = :epoch");
         let mut items =
@@ -300,6 +310,7 @@ impl Store {
             }
         }
         items.extend(self.enqueue(mail)?);
+        items.extend(self.record(event)?);
         self.transact(items).await
     }
 
@@ -337,6 +348,7 @@ impl Store {
         proof: &UsedProof,
         recovery: &RecoverySet,
         mail: &OutboxEmail,
+        events: &[DomainEvent],
     ) -> Result<bool> {
         let pk = user_key(user.id);
         let new = self.put_of(to_item(pk.clone(), RECOVERY, recovery)?);
@@ -349,6 +361,7 @@ impl Store {
         items.push(self.take_along(session)?);
         items.push(delete(self.delete_of(&pk, &factor_attempts_of(None)))?);
         items.push(self.put_new(Self::email_item(mail)?)?);
+        items.extend(self.record_all(events)?);
         self.transact(items).await
     }
 

@@ -7,7 +7,7 @@ use futures_util::future::try_join_all;
 use super::schema::{
     EMAIL_THROTTLE, ERASURE, PENDING, UNCONFIRMED, address_key, email_key, mark_pending, shards, user_key,
 };
-use super::{Erasure, Item, Store, from_item, if_condition_held, n, s, text, to_item};
+use super::{Erasure, Item, Store, delete, from_item, if_condition_held, n, put, s, text, to_item};
 use crate::clock::Timestamp;
 use crate::domain::email::NormalizedEmail;
 use crate::domain::id::EmailId;
@@ -124,9 +124,34 @@ impl Store {
         if_condition_held(throttle.send().await).map(|_| ())
     }
 
+    pub const COMPLETE_SENT_EMAIL: Grants = &[Grant::table(&[DELETE, PUT], &[ADDRESSES])];
+
+    /// Deletes an email from the outbox that SES took, and notes in the same transaction by which id SES reports what becomes of it.
+    ///
+    /// # Errors
+    /// Only when the table cannot be written. The email is then sent again, which has an id of its own.
+    pub async fn complete_sent_email(
+        &self,
+        mail: &OutboxEmail,
+        to: &NormalizedEmail,
+        message_id: &str,
+        now: Timestamp,
+    ) -> Result<()> {
+        let settled = self
+            .delete_of(&address_key(&mail.address), &email_key(mail.id))
+            .condition_expression("attempts = :attempts")
+            .expression_attribute_values(":attempts", n(mail.attempts));
+        let note = Self::sent_item(to, message_id, now);
+        if !self.transact(vec![delete(settled)?, put(self.put_of(note.clone()))?]).await? {
+            // Another emailer has it by now; this one was sent as well.
+            self.db.put_item().table_name(&self.table).set_item(Some(note)).send().await?;
+        }
+        Ok(())
+    }
+
     pub const COMPLETE_EMAIL: Grants = &[Grant::table(&[DELETE], &[ADDRESSES])];
 
-    /// Deletes an email from the outbox if the caller still holds its claim: it is sent, or needs no sending.
+    /// Deletes an email from the outbox that needs no sending, if the caller still holds its claim.
     ///
     /// # Errors
     /// Only when the table cannot be written.

@@ -4,8 +4,11 @@ mod addresses;
 mod attempts;
 mod change;
 mod contention;
+mod email_delivery;
 mod erasures;
+mod events;
 mod factors;
+mod idempotency;
 mod keys;
 mod limits;
 mod links;
@@ -16,6 +19,7 @@ mod revocation;
 mod schema;
 mod sessions;
 mod users;
+mod webhooks;
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -34,7 +38,9 @@ pub use addresses::{AddressRequest, AddressRestoration};
 pub use attempts::BeforeSignIn;
 pub use contention::RetryConflicts;
 pub use erasures::Erasure;
+pub use events::{NewEvent, event_of};
 pub use factors::{BeforeVerification, Factors, SignIn};
+pub use idempotency::Begun;
 pub use keys::{KeyStore, PrivateKey, PublicKey};
 pub use mails::{Claim, Pending};
 pub use passwords::{FirstProof, PasswordReset};
@@ -45,6 +51,9 @@ use self::contention::Cancellation;
 use crate::error::{Error, Result};
 use crate::random;
 
+/// Writes that `DynamoDB` takes in one batch.
+const BATCH: usize = 25;
+
 pub type Item = HashMap<String, AttributeValue>;
 
 /// How long a call to `DynamoDB` may take with all its attempts.
@@ -54,12 +63,14 @@ pub(crate) const OPERATION: Duration = Duration::from_secs(9);
 pub struct Store {
     db: Client,
     table: String,
+    /// How long domain events stay, which are the activity of accounts.
+    activity_life: Duration,
 }
 
 impl Store {
     #[must_use]
-    pub const fn new(db: Client, table: String) -> Self {
-        Self { db, table }
+    pub const fn new(db: Client, table: String, activity_life: Duration) -> Self {
+        Self { db, table, activity_life }
     }
 
     #[must_use]

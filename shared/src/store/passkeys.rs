@@ -6,6 +6,7 @@ use super::factors::same_factors;
 use super::schema::{PASSKEY, PROFILE, RECOVERY, ceremony_key, passkey_key, user_key};
 use super::{Item, Store, from_item, if_condition_held, n, put, s, to_item, update};
 use crate::clock::Timestamp;
+use crate::domain::event::DomainEvent;
 use crate::domain::id::{CeremonyId, UserId};
 use crate::domain::mail::OutboxEmail;
 use crate::domain::passkey::{Ceremony, Passkey, PasskeyId, PasskeyName};
@@ -114,6 +115,7 @@ impl Store {
         passkey: &Passkey,
         recovery: Option<&RecoverySet>,
         mail: &OutboxEmail,
+        events: &[DomainEvent],
     ) -> Result<bool> {
         let pk = user_key(user.id);
         let profile = self
@@ -129,29 +131,31 @@ impl Store {
         if let Some(recovery) = recovery {
             items.push(put(self.put_of(to_item(pk, RECOVERY, recovery)?))?);
         }
+        items.extend(self.record_all(events)?);
         self.transact(items).await
     }
 
-    pub const RENAME_PASSKEY: Grants = &[Grant::table(&[UPDATE], &[USERS])];
+    pub const RENAME_PASSKEY: Grants = &[Grant::table(&[UPDATE, PUT, GET], &[USERS])];
 
     /// Names a passkey anew; `None` when it is not there.
     ///
     /// # Errors
-    /// Only when the table cannot be written.
-    pub async fn rename_passkey(&self, user: UserId, id: &PasskeyId, name: &PasskeyName) -> Result<Option<Passkey>> {
+    /// Only when the table cannot be read or written.
+    pub async fn rename_passkey(
+        &self,
+        user: UserId,
+        id: &PasskeyId,
+        name: &PasskeyName,
+        event: &DomainEvent,
+    ) -> Result<Option<Passkey>> {
         let renamed = self
-            .db
-            .update_item()
-            .table_name(&self.table)
-            .key("pk", s(user_key(user)))
-            .key("sk", s(passkey_key(id)))
+            .update(user_key(user), &passkey_key(id))
             .update_expression("SET #name = :name")
             .condition_expression("attribute_exists(pk)")
             .expression_attribute_names("#name", "name")
-            .expression_attribute_values(":name", s(name.as_str()))
-            .return_values(ReturnValue::AllNew)
-            .send()
-            .await;
-        if_condition_held(renamed)?.and_then(|answer| answer.attributes).map(from_item).transpose()
+            .expression_attribute_values(":name", s(name.as_str()));
+        let mut items = vec![update(renamed)?];
+        items.extend(self.record(event)?);
+        if self.transact(items).await? { self.passkey(user, id).await } else { Ok(None) }
     }
 }

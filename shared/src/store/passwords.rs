@@ -8,6 +8,7 @@ use super::revocation::{revoke_all, revoke_others};
 use super::schema::{LAPSE, PROFILE, link_key, session_key, user_key};
 use super::{Store, n, s, update, value};
 use crate::clock::Timestamp;
+use crate::domain::event::DomainEvent;
 use crate::domain::factor::{StoredFactors, TrustedFactors};
 use crate::domain::id::UserId;
 use crate::domain::link::LinkHash;
@@ -35,10 +36,11 @@ pub struct PasswordReset<'a> {
     pub new: &'a PasswordHash,
     pub proof: Option<&'a FirstProof<'a>>,
     pub mail: &'a OutboxEmail,
+    pub events: &'a [DomainEvent],
 }
 
 impl Store {
-    pub const CHANGE_PASSWORD: Grants = &[Grant::table(&[UPDATE], &[USERS]), Grant::table(&[PUT], &[ADDRESSES])];
+    pub const CHANGE_PASSWORD: Grants = &[Grant::table(&[UPDATE], &[USERS]), Grant::table(&[PUT], &[USERS, ADDRESSES])];
 
     /// Sets a new password and ends whatever the old one began (`store/revocation.rs`), but for this one session.
     /// `false` when password or address were changed or the session ended in the meantime.
@@ -51,6 +53,7 @@ impl Store {
         session: &Session,
         new: &PasswordHash,
         mail: &OutboxEmail,
+        events: &[DomainEvent],
         now: Timestamp,
     ) -> Result<bool> {
         let change = revoke_others(session, now)?
@@ -60,12 +63,13 @@ impl Store {
             .value(":old", value(&user.password_hash)?)
             .value(":epoch", n(user.session_epoch))
             .value(":now", n(now.millis()));
-        let items = vec![
+        let mut items = vec![
             update(change.into_update(self.update(user_key(user.id), PROFILE)))?,
             self.write_parameters(&user.email.normalized(), user.id, new)?,
             self.take_along(session)?,
             self.put_new(Self::email_item(mail)?)?,
         ];
+        items.extend(self.record_all(events)?);
         self.transact(items).await
     }
 
@@ -88,7 +92,7 @@ impl Store {
 
     pub const RESET_PASSWORD: Grants = &[
         Grant::table(&[UPDATE], &[USERS]),
-        Grant::table(&[PUT], &[ADDRESSES]),
+        Grant::table(&[PUT], &[USERS, ADDRESSES]),
         Grant::table(&[DELETE], &[USERS, ADDRESSES]),
     ];
 
@@ -100,7 +104,7 @@ impl Store {
     /// # Errors
     /// Only when the table cannot be written.
     pub async fn reset_password(&self, reset: &PasswordReset<'_>, now: Timestamp) -> Result<bool> {
-        let PasswordReset { user, link, new, proof, mail } = *reset;
+        let PasswordReset { user, link, new, proof, mail, events } = *reset;
         let mut change = revoke_all(now)?
             .and_set("password_hash = :new, email_confirmed = :yes, updated_at = :now")
             .remove("contested_at, confirmed_by_link_alone_at")
@@ -135,6 +139,7 @@ impl Store {
             items.extend(self.drop_distrusted(user, &TrustedFactors::default(), *stored)?);
         }
         items.push(update(profile)?);
+        items.extend(self.record_all(events)?);
         if !self.transact(items).await? {
             return Ok(false);
         }

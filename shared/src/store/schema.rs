@@ -16,12 +16,19 @@
 //! | the same from a device that has signed in before | `USER#id` | `FACTOR#ATTEMPTS#device` |
 //! | sign-in that waits for its second factor | `USER#id` | `FACTOR#CHALLENGE#id` |
 //! | what is left of a deleted account to erase | `USER#id` | `ERASURE` |
+//! | domain event, the activity of the account | `USER#id` | `EVENT#id` |
+//! | webhook | `WEBHOOKS` | id |
+//! | delivery of an event to a webhook | `WEBHOOK#id` | `DELIVERY#event id` |
+//! | request with an idempotency key | `CALLER#id` or `CALLER#network` | `KEY#sha256(key)` |
+//! | what staff did, and events of what is no account | `STAFF#month` | `EVENT#id` |
 //! | who has an address, or for whom it is reserved | `EMAIL#normalized` | `OWNER` |
 //! | failed sign-ins with an address | `EMAIL#normalized` | `ATTEMPTS` |
 //! | failed sign-ins with it from a device that knows the password | `EMAIL#normalized` | `ATTEMPTS#device` |
 //! | wrong current passwords of those who are signed in | `EMAIL#normalized` | `ATTEMPTS#user` |
 //! | the last email to an address that a requester chose | `EMAIL#normalized` | `MAIL_TURN` |
 //! | email in the outbox, with the address it goes to | `EMAIL#normalized` | `MAIL#id` |
+//! | email that SES took | `EMAIL#normalized` | `SENT#message id` |
+//! | why emails to it do not arrive | `EMAIL#normalized` | `DELIVERY` |
 //! | requests of a client network in a window | `LIMIT#limit#network` | start of the window |
 //! | public half of a signing key | `KEYS` | kid |
 //!
@@ -40,7 +47,8 @@
 use super::{Item, n, s};
 use crate::clock::Timestamp;
 use crate::domain::email::NormalizedEmail;
-use crate::domain::id::{CeremonyId, ChallengeId, DeviceId, EmailId, SessionId, UserId};
+use crate::domain::id::{CeremonyId, ChallengeId, DeviceId, EmailId, EventId, SessionId, UserId, WebhookId};
+use crate::domain::idempotency::{IdempotencyKey, KeyOwner};
 use crate::domain::limit::{Limit, Window};
 use crate::domain::link::LinkHash;
 use crate::domain::mail::sweep_after;
@@ -103,6 +111,18 @@ pub(super) fn ceremony_key(user: Option<UserId>, id: CeremonyId) -> (String, Str
     }
 }
 
+/// What the keys of domain events begin with, in the partition of their subject and in that of staff.
+pub(super) const EVENT: &str = "EVENT#";
+
+pub(super) fn event_key(id: EventId) -> String {
+    format!("{EVENT}{id}")
+}
+
+/// What staff did in a month: `STAFF#2026-11`.
+pub(super) fn staff_key(at: Timestamp) -> String {
+    format!("STAFF#{}", &at.rfc3339()[..7])
+}
+
 pub(super) const ERASURE: &str = "ERASURE";
 /// Everything in an account's partition but the note of its erasure, which sorts first.
 pub(super) const AFTER_ERASURE: (&str, &str) = ("ERASURE#", "~");
@@ -124,12 +144,55 @@ pub(super) const OWN_ATTEMPTS: (&str, &str) = ("ATTEMPTS#", "ATTEMPTS~");
 /// When an email whose recipient a requester chose last went to an address.
 pub(super) const EMAIL_THROTTLE: &str = "MAIL_TURN";
 
+/// Why emails to an address do not arrive.
+pub(super) const EMAIL_DELIVERY: &str = "DELIVERY";
+
+/// An email that SES took, by the id that it gave it.
+pub(super) fn sent_key(message_id: &str) -> String {
+    format!("SENT#{message_id}")
+}
+
+/// All of them.
+/// The one item [`EMAIL_DELIVERY`].
+pub(super) const WHETHER_THEY_ARRIVE: (&str, &str) = (EMAIL_DELIVERY, "DELIVERY#");
+pub(super) const SENT_EMAILS: (&str, &str) = ("SENT#", "SENT~");
+
 /// What the keys of emails begin with.
 pub(super) const EMAILS: &str = "MAIL#";
 
 pub(super) fn email_key(id: EmailId) -> String {
     format!("{EMAILS}{id}")
 }
+
+pub(super) const WEBHOOKS: &str = "WEBHOOKS";
+
+/// The partition of a webhook's deliveries, and their shard of the index `pending`.
+pub(super) fn deliveries_of(webhook: WebhookId) -> String {
+    format!("WEBHOOK#{webhook}")
+}
+
+pub(super) fn delivery_key(event: EventId) -> String {
+    format!("DELIVERY#{event}")
+}
+
+/// All of them.
+pub(super) const DELIVERIES: (&str, &str) = ("DELIVERY#", "DELIVERY~");
+
+/// The partition of whose idempotency keys they are.
+pub(super) fn caller_key(owner: KeyOwner) -> String {
+    match owner {
+        KeyOwner::User(user) => format!("CALLER#{user}"),
+        KeyOwner::Network(network) => format!("CALLER#{network}"),
+    }
+}
+
+/// Both keys of a request that came with an idempotency key.
+pub(super) fn idempotency_key(owner: KeyOwner, key: &IdempotencyKey) -> (String, String) {
+    (caller_key(owner), format!("KEY#{}", key.hash()))
+}
+
+/// All of them.
+pub(super) const IDEMPOTENCY_KEYS: (&str, &str) = ("KEY#", "KEY~");
 
 /// Both keys of a count of requests.
 pub(super) fn limit_key(limit: Limit, network: ClientNetwork, window: Window) -> (String, String) {

@@ -1,10 +1,11 @@
 //! Sessions, in their owner's partition.
 
-use aws_sdk_dynamodb::types::{ReturnValue, TransactWriteItem};
+use aws_sdk_dynamodb::types::TransactWriteItem;
 
 use super::schema::{PROFILE, SESSION, address_key, session_key, sign_in_attempts_of, user_key};
 use super::{Item, Store, delete, from_item, if_condition_held, n, put, s, to_item, update, value};
 use crate::clock::Timestamp;
+use crate::domain::event::DomainEvent;
 use crate::domain::fingerprint::FingerprintHash;
 use crate::domain::id::{SessionId, UserId};
 use crate::domain::lockout::Bucket;
@@ -147,22 +148,28 @@ impl Store {
         Ok(if_condition_held(outcome)?.map(|_| rotated))
     }
 
-    pub const END_SESSION: Grants = &[Grant::table(&[DELETE], &[USERS])];
+    pub const END_SESSION: Grants = &[Grant::table(&[DELETE, PUT], &[USERS])];
 
     /// Ends a session. Returns whether it was there.
     ///
     /// # Errors
     /// Only when the table cannot be written.
-    pub async fn end_session(&self, user: UserId, session: SessionId) -> Result<bool> {
-        let answer = self
-            .db
-            .delete_item()
-            .table_name(&self.table)
-            .key("pk", s(user_key(user)))
-            .key("sk", s(session_key(session)))
-            .return_values(ReturnValue::AllOld)
-            .send()
-            .await?;
-        Ok(answer.attributes.is_some())
+    pub async fn end_session(&self, user: UserId, session: SessionId, event: &DomainEvent) -> Result<bool> {
+        let ended = self.delete_of(&user_key(user), &session_key(session)).condition_expression("attribute_exists(pk)");
+        let mut items = vec![delete(ended)?];
+        items.extend(self.record(event)?);
+        self.transact(items).await
+    }
+
+    pub const FORGET_SESSION: Grants = &[Grant::table(&[DELETE], &[USERS])];
+
+    /// Deletes a session that has ended with all others.
+    ///
+    /// # Errors
+    /// Only when the table cannot be written.
+    pub async fn forget_session(&self, user: UserId, session: SessionId) -> Result<()> {
+        let delete = self.db.delete_item().table_name(&self.table);
+        delete.key("pk", s(user_key(user))).key("sk", s(session_key(session))).send().await?;
+        Ok(())
     }
 }

@@ -11,7 +11,8 @@ use super::revocation::revoke_all;
 use super::schema::{LAPSE, PROFILE, SHARDS, UNCONFIRMED, USERS as LISTED, shard, shards, user_key};
 use super::{Erasure, Item, Store, delete, from_item, if_condition_held, n, s, to_item, update, value};
 use crate::clock::Timestamp;
-use crate::domain::email::EmailAddress;
+use crate::domain::email::{EmailAddress, NormalizedEmail};
+use crate::domain::event::DomainEvent;
 use crate::domain::id::{EmailId, UserId};
 use crate::domain::link::LinkHash;
 use crate::domain::mail::{ASK_INTERVAL, OutboxEmail};
@@ -19,7 +20,7 @@ use crate::domain::name::UserName;
 use crate::domain::picture::{Attempt, Next, Requested, Settled, Shown};
 use crate::domain::user::{ListedUser, User};
 use crate::error::Result;
-use crate::grant::{ADDRESSES, DELETE, GET, Grant, Grants, PUT, Resource, UPDATE, USERS};
+use crate::grant::{ADDRESSES, DELETE, GET, Grant, Grants, PUT, Resource, STAFF, UPDATE, USERS};
 
 /// What came of creating an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,9 +48,10 @@ impl Store {
     ///
     /// # Errors
     /// Only when the table cannot be written.
-    pub async fn create_user(&self, user: &User, mail: &OutboxEmail) -> Result<Created> {
+    pub async fn create_user(&self, user: &User, mail: &OutboxEmail, event: &DomainEvent) -> Result<Created> {
         let owner = self.take_address(&user.email.normalized(), user, user.created_at)?;
-        let items = vec![self.put_new(profile_item(user)?)?, owner, self.put_new(Self::email_item(mail)?)?];
+        let mut items = vec![self.put_new(profile_item(user)?)?, owner, self.put_new(Self::email_item(mail)?)?];
+        items.extend(self.record(event)?);
         Ok(if self.transact(items).await? { Created::Yes } else { Created::AddressTaken })
     }
 
@@ -82,19 +84,19 @@ impl Store {
         self.get(user_key(id), PROFILE).await
     }
 
-    pub const RENAME: Grants = &[Grant::table(&[UPDATE], &[USERS])];
+    pub const RENAME: Grants = &[Grant::table(&[UPDATE, PUT, GET], &[USERS])];
 
     /// # Errors
-    /// Only when the table cannot be written.
-    pub async fn rename(&self, user: &User, name: &UserName, now: Timestamp) -> Result<Option<User>> {
+    /// Only when the table cannot be read or written.
+    pub async fn rename(&self, user: &User, name: &UserName, event: &DomainEvent) -> Result<Option<User>> {
         let change = Change::set("#name = :name, updated_at = :now")
             .name("#name", "name")
             .value(":name", value(name)?)
-            .value(":now", n(now.millis()));
-        self.change_user(user.id, change.in_epoch_of(user)).await
+            .value(":now", n(event.at.millis()));
+        self.change_and_read(user, change, event).await
     }
 
-    pub const KEEP_ADDRESS_AS_IT_IS: Grants = &[Grant::table(&[UPDATE], &[USERS])];
+    pub const KEEP_ADDRESS_AS_IT_IS: Grants = &[Grant::table(&[UPDATE, PUT, GET], &[USERS])];
 
     /// Drops a pending change of the address, and sets a new name if there is one.
     ///
@@ -104,46 +106,70 @@ impl Store {
         &self,
         user: &User,
         name: Option<&UserName>,
-        now: Timestamp,
+        event: &DomainEvent,
     ) -> Result<Option<User>> {
         let change = match name {
             Some(name) => Change::set("#name = :name").name("#name", "name").value(":name", value(name)?),
             None => Change::default(),
         };
-        let change = change.and_set("updated_at = :now").value(":now", n(now.millis())).remove("pending_email");
-        self.change_user(user.id, change.in_epoch_of(user)).await
+        let change = change.and_set("updated_at = :now").value(":now", n(event.at.millis())).remove("pending_email");
+        self.change_and_read(user, change, event).await
     }
 
-    pub const END_ALL_SESSIONS: Grants = &[Grant::table(&[UPDATE], &[USERS])];
+    /// A change of an account as it was read, with its event; the account as it is then.
+    async fn change_and_read(&self, user: &User, change: Change, event: &DomainEvent) -> Result<Option<User>> {
+        if !self.change_and_record(user.id, change.in_epoch_of(user), std::slice::from_ref(event)).await? {
+            return Ok(None);
+        }
+        Ok(self.user(user.id).await?.filter(|now| now.session_epoch == user.session_epoch))
+    }
 
-    /// Signs the account out everywhere, unless that was done since it was read, with one write (`store/revocation.rs`).
+    pub const END_ALL_SESSIONS: Grants = &[Grant::table(&[UPDATE, PUT], &[USERS])];
+
+    /// Signs the account out everywhere, unless that was done since it was read (`store/revocation.rs`).
     ///
     /// # Errors
     /// Only when the table cannot be written.
-    pub async fn end_all_sessions(&self, user: &User, now: Timestamp) -> Result<Option<User>> {
-        self.change_user(user.id, revoke_all(now)?.in_epoch_of(user)).await
+    pub async fn end_all_sessions(&self, user: &User, event: &DomainEvent) -> Result<bool> {
+        let change = revoke_all(event.at)?.in_epoch_of(user);
+        self.change_and_record(user.id, change, std::slice::from_ref(event)).await
     }
 
-    pub const CONFIRM_ADDRESS: Grants = &[Grant::table(&[UPDATE], &[USERS])];
+    pub const CONFIRM_ADDRESS: Grants =
+        &[Grant::table(&[UPDATE, PUT], &[USERS]), Grant::table(&[DELETE], &[ADDRESSES])];
 
     /// Uses a link and confirms the account's address, both or neither. `false` when the link was used before or
     /// has expired, when another link confirmed the address first, when the account is contested, or when it is gone.
     ///
     /// # Errors
     /// Only when the table cannot be written.
-    pub async fn confirm_address(&self, id: UserId, link: &LinkHash, now: Timestamp) -> Result<bool> {
+    pub async fn confirm_address(
+        &self,
+        id: UserId,
+        address: &NormalizedEmail,
+        link: &LinkHash,
+        event: &DomainEvent,
+    ) -> Result<bool> {
+        let now = event.at;
         let change = Change::set("email_confirmed = :yes, confirmed_by_link_alone_at = :now, updated_at = :now")
             .remove(LAPSE)
+            .remove("email_delivery")
             .only_if("email_confirmed = :no")
             .only_if("attribute_not_exists(contested_at)")
             .value(":yes", value(&true)?)
             .value(":no", value(&false)?)
             .value(":now", n(now.millis()));
         let profile = change.into_update(self.update(user_key(id), PROFILE));
-        self.transact(vec![self.use_link(id, link, now)?, update(profile)?]).await
+        let mut items = vec![self.use_link(id, link, now)?, update(profile)?];
+        items.extend(self.record(event)?);
+        let confirmed = self.transact(items).await?;
+        if confirmed {
+            self.forget_email_delivery(address).await;
+        }
+        Ok(confirmed)
     }
 
-    pub const CONTEST: Grants = &[Grant::table(&[UPDATE], &[USERS])];
+    pub const CONTEST: Grants = &[Grant::table(&[UPDATE, PUT, GET], &[USERS])];
 
     /// Notes that somebody else claimed the account's address before it was proved: by registering with it or by asking to
     /// move to it. From then on only a password chosen through a mailed link makes the account usable. If a plain link
@@ -158,6 +184,7 @@ impl Store {
         user: &User,
         mail: &OutboxEmail,
         lapses_at: Timestamp,
+        events: &[DomainEvent],
         now: Timestamp,
     ) -> Result<Option<User>> {
         let change = revoke_all(now)?
@@ -173,7 +200,7 @@ impl Store {
             .value(":lapses_at", n(lapses_at.millis()))
             .value(":claimed_at", n(mail.created_at.millis()))
             .value(":now", n(now.millis()));
-        self.change_user(user.id, change).await
+        if self.change_and_record(user.id, change, events).await? { self.user(user.id).await } else { Ok(None) }
     }
 
     pub const PASS_EMAIL_THROTTLE: Grants = &[Grant::table(&[UPDATE], &[USERS])];
@@ -252,10 +279,10 @@ impl Store {
         self.change_user(id, change).await.map(drop)
     }
 
-    pub const SETTLE_PICTURE: Grants = &[Grant::table(&[UPDATE], &[USERS])];
+    pub const SETTLE_PICTURE: Grants = &[Grant::table(&[UPDATE, PUT], &[USERS])];
 
-    /// Records what came of an upload, unless a newer one is settled or the account is gone: `None` then. With `shown`
-    /// the picture that is shown changes too. Returns the account as it was before.
+    /// Records what came of an upload, unless a newer one is settled or the account is gone: `false` then. With `shown`
+    /// the picture that is shown changes too.
     ///
     /// # Errors
     /// Only when the table cannot be written.
@@ -264,40 +291,45 @@ impl Store {
         id: UserId,
         settled: &Settled,
         shown: Option<&Shown>,
-        now: Timestamp,
-    ) -> Result<Option<User>> {
+        event: &DomainEvent,
+    ) -> Result<bool> {
         let change = match shown {
             Some(shown) => Change::set("picture.settled = :settled, updated_at = :now, picture.shown = :shown")
                 .value(":shown", value(shown)?),
             None => Change::set("picture.settled = :settled, updated_at = :now"),
         };
-        self.settle(id, change, settled, now).await
+        self.settle(id, change, settled, event).await
     }
 
-    pub const REMOVE_PICTURE: Grants = &[Grant::table(&[UPDATE], &[USERS])];
+    pub const REMOVE_PICTURE: Grants = &[Grant::table(&[UPDATE, PUT], &[USERS])];
 
-    /// Takes the picture away, and with it every upload that was asked for before. Returns the account as it was before.
+    /// Takes the picture away that is shown, and with it every upload that was asked for before. `false` when another is shown than
+    /// was read, a newer upload is settled, or the account is gone.
     ///
     /// # Errors
     /// Only when the table cannot be written.
-    pub async fn remove_picture(&self, id: UserId, now: Timestamp) -> Result<Option<User>> {
-        let settled = Settled::all_before(now);
+    pub async fn remove_picture(&self, user: &User, event: &DomainEvent) -> Result<bool> {
+        let settled = Settled::all_before(event.at);
         let change =
             Change::set("picture.settled = :settled, updated_at = :now").remove("picture.shown, picture.requested");
-        self.settle(id, change, &settled, now).await
+        let change = match &user.picture.shown {
+            Some(shown) => change.only_if("picture.shown = :shown").value(":shown", value(shown)?),
+            None => change.only_if("attribute_not_exists(picture.shown)"),
+        };
+        self.settle(user.id, change, &settled, event).await
     }
 
-    async fn settle(&self, id: UserId, change: Change, settled: &Settled, now: Timestamp) -> Result<Option<User>> {
+    async fn settle(&self, id: UserId, change: Change, settled: &Settled, event: &DomainEvent) -> Result<bool> {
         let change = change
             .only_if(UNSETTLED)
             .value(":settled", value(settled)?)
             .value(":upload", value(&settled.upload)?)
-            .value(":now", n(now.millis()))
-            .returning(ReturnValue::AllOld);
-        self.change_user(id, change).await
+            .value(":now", n(event.at.millis()));
+        self.change_and_record(id, change, std::slice::from_ref(event)).await
     }
 
-    pub const DELETE_USER: Grants = &[Grant::table(&[PUT, DELETE], &[USERS, ADDRESSES])];
+    pub const DELETE_USER: Grants =
+        &[Grant::table(&[PUT, DELETE], &[USERS, ADDRESSES]), Grant::table(&[PUT], &[STAFF])];
 
     /// Deletes the account and frees its address; enqueues the farewell email and notes what is left to erase. With `own`
     /// it is the wish of a session of the account, which has to be of its epoch: an owner who takes the account back must
@@ -311,8 +343,9 @@ impl Store {
         user: &User,
         own: bool,
         farewell: &OutboxEmail,
-        now: Timestamp,
+        event: &DomainEvent,
     ) -> Result<Option<Erasure>> {
+        let now = event.at;
         let erasure = Erasure {
             user: user.id,
             address: farewell.address.clone(),
@@ -337,12 +370,13 @@ impl Store {
         } else {
             profile.condition_expression("attribute_exists(pk) AND email = :email")
         };
-        let items = vec![
+        let mut items = vec![
             delete(profile)?,
             self.leave_address(&farewell.address, user.id)?,
             self.put_new(Self::email_item(farewell)?)?,
             self.put_new(Self::erasure_item(&erasure, now)?)?,
         ];
+        items.extend(self.record(event)?);
         Ok(self.transact(items).await?.then_some(erasure))
     }
 
@@ -353,7 +387,8 @@ impl Store {
     ///
     /// # Errors
     /// Only when the table cannot be written.
-    pub async fn lapse_user(&self, user: &User, now: Timestamp) -> Result<Option<Erasure>> {
+    pub async fn lapse_user(&self, user: &User, event: &DomainEvent) -> Result<Option<Erasure>> {
+        let now = event.at;
         let address = user.email.normalized();
         // Emails to the address up to now were about this account.
         let erasure = Erasure {
@@ -369,11 +404,12 @@ impl Store {
             .condition_expression("attribute_exists(pk) AND email_confirmed = :no AND pending_at <= :now")
             .expression_attribute_values(":no", value(&false)?)
             .expression_attribute_values(":now", n(now.millis()));
-        let items = vec![
+        let mut items = vec![
             delete(profile)?,
             self.leave_address(&address, user.id)?,
             self.put_new(Self::erasure_item(&erasure, now)?)?,
         ];
+        items.extend(self.record(event)?);
         Ok(self.transact(items).await?.then_some(erasure))
     }
 
@@ -424,7 +460,15 @@ impl Store {
         Ok((users, rest))
     }
 
-    /// One update of an account that exists; `None` when it does not, or when the change's own condition did not hold.
+    /// One update of an account that exists, with its events; `false` when the account does not exist, or when the change's own
+    /// condition did not hold.
+    pub(super) async fn change_and_record(&self, id: UserId, change: Change, events: &[DomainEvent]) -> Result<bool> {
+        let mut items = vec![update(change.into_update(self.update(user_key(id), PROFILE)))?];
+        items.extend(self.record_all(events)?);
+        self.transact(items).await
+    }
+
+    /// One update of an account that exists, of what is no change to tell of; `None` when it does not, or when the change's own condition did not hold.
     async fn change_user(&self, id: UserId, change: Change) -> Result<Option<User>> {
         let update = self
             .db
@@ -436,7 +480,7 @@ impl Store {
             .condition_expression(change.condition())
             .set_expression_attribute_names(change.names)
             .set_expression_attribute_values(Some(change.values))
-            .return_values(change.returns);
+            .return_values(ReturnValue::AllNew);
         let changed = if_condition_held(update.send().await)?;
         changed.and_then(|answer| answer.attributes).map(from_item).transpose()
     }

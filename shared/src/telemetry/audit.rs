@@ -150,6 +150,8 @@ events! {
 
         MailSent { kind: &'a str } "mail_sent" EMAIL SUCCESS;
         MailDropped { kind: &'a str, reason: &'a str } "mail_dropped" EMAIL SUCCESS;
+        /// An email came back, or its recipient marked it as spam; `user` has the address, if an account does.
+        MailReturned { user: Option<UserId>, reason: &'a str } "mail_returned" EMAIL FAILURE;
         MailFailed { kind: &'a str, reason: &'a str } "mail_failed" EMAIL FAILURE;
 
         KeyCreated { kid: &'a str => reason = kid } "key_created" CONFIGURATION SUCCESS;

@@ -43,6 +43,7 @@ pub struct Keys {
     device_mac: OnceCell<MacKey>,
     challenge_mac: OnceCell<MacKey>,
     totp: OnceCell<SealKey>,
+    webhooks: OnceCell<SealKey>,
 }
 
 type ByKid = HashMap<String, Arc<VerifyingKey>>;
@@ -111,6 +112,10 @@ impl Keys {
     pub const OPEN_TOTP: Grants = &[Grant::keys_table(&[GET], &["SEAL#totp"])];
     /// [`Self::totp`] for a secret that may be the first.
     pub const SEAL_TOTP: Grants = &[Grant::keys_table(&[GET, PUT], &["SEAL#totp"])];
+    /// [`Self::webhooks`] for a secret that is there.
+    pub const OPEN_WEBHOOKS: Grants = &[Grant::keys_table(&[GET], &["SEAL#webhooks"])];
+    /// [`Self::webhooks`] for a secret that may be the first.
+    pub const SEAL_WEBHOOKS: Grants = &[Grant::keys_table(&[GET, PUT], &["SEAL#webhooks"])];
 
     #[must_use]
     pub fn new(store: Store, private: KeyStore, algorithm: Algorithm) -> Self {
@@ -125,6 +130,7 @@ impl Keys {
             device_mac: OnceCell::new(),
             challenge_mac: OnceCell::new(),
             totp: OnceCell::new(),
+            webhooks: OnceCell::new(),
         }
     }
 
@@ -326,6 +332,14 @@ impl Keys {
     /// As [`Self::refresh_mac`].
     pub async fn totp(&self) -> Result<&SealKey> {
         self.totp.get_or_try_init(async || SealKey::new(&self.private.seal_key("totp").await?)).await
+    }
+
+    /// What seals the secrets of webhooks.
+    ///
+    /// # Errors
+    /// When the key cannot be read or, the first time, written.
+    pub async fn webhooks(&self) -> Result<&SealKey> {
+        self.webhooks.get_or_try_init(async || SealKey::new(&self.private.seal_key("webhooks").await?)).await
     }
 
     async fn mac<'a>(&self, cell: &'a OnceCell<MacKey>, purpose: &str) -> Result<&'a MacKey> {

@@ -1,4 +1,4 @@
-//! Encryption of what has to be read again: the secrets of authenticator apps. The table's own encryption keeps them from
+//! Encryption of what has to be read again: the secrets of authenticator apps and of webhooks. The table's own encryption keeps them from
 //! whoever finds a disk or a backup; this keeps them from whoever may read the table, as most functions may. The key lies
 //! with the private keys, which only functions that check codes read (NIST SP 800-63B-4, 3.1.4.2).
 
@@ -28,24 +28,39 @@ impl SealKey {
     /// # Errors
     /// Never: a secret is short enough for the cipher.
     pub fn seal(&self, secret: &TotpSecret, user: UserId) -> Result<SealedSecret> {
-        let nonce: [u8; NONCE_LEN] = crate::random::bytes();
-        let mut text = Zeroizing::new(secret.expose().to_vec());
-        let aad = Aad::from(user.as_bytes());
-        self.0.seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), aad, &mut *text)?;
-        Ok(SealedSecret(STANDARD.encode([&nonce[..], &text].concat())))
+        self.seal_bytes(secret.expose(), user.as_bytes()).map(SealedSecret)
     }
 
     /// # Errors
     /// When it was not sealed with this key for this account.
     pub fn open(&self, sealed: &SealedSecret, user: UserId) -> Result<TotpSecret> {
-        let bytes = STANDARD.decode(&sealed.0).map_err(Error::internal)?;
+        let secret = self.open_bytes(&sealed.0, user.as_bytes())?;
+        let secret = secret.as_slice().try_into().map_err(|_| Error::internal("a sealed secret has another length"))?;
+        Ok(TotpSecret::from_bytes(secret))
+    }
+
+    /// Encrypts a secret for one `owner`, as base64.
+    ///
+    /// # Errors
+    /// Never: a secret is short enough for the cipher.
+    pub fn seal_bytes(&self, secret: &[u8], owner: &[u8]) -> Result<String> {
+        let nonce: [u8; NONCE_LEN] = crate::random::bytes();
+        let mut text = Zeroizing::new(secret.to_vec());
+        self.0.seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(owner), &mut *text)?;
+        Ok(STANDARD.encode([&nonce[..], &text].concat()))
+    }
+
+    /// # Errors
+    /// When it was not sealed with this key for this owner.
+    pub fn open_bytes(&self, sealed: &str, owner: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
+        let bytes = STANDARD.decode(sealed).map_err(Error::internal)?;
         let (nonce, text) =
             bytes.split_at_checked(NONCE_LEN).ok_or_else(|| Error::internal("a sealed secret is cut"))?;
         let nonce = Nonce::try_assume_unique_for_key(nonce)?;
         let mut text = Zeroizing::new(text.to_vec());
-        let secret = self.0.open_in_place(nonce, Aad::from(user.as_bytes()), &mut text)?;
-        let secret = secret.try_into().map_err(|_| Error::internal("a sealed secret has another length"))?;
-        Ok(TotpSecret::from_bytes(secret))
+        let length = self.0.open_in_place(nonce, Aad::from(owner), &mut text)?.len();
+        text.truncate(length);
+        Ok(text)
     }
 }
 

@@ -1,14 +1,16 @@
 """Queues: messages are worked off, and what cannot be is set aside without holding up the rest."""
 
+import json
+
 import pytest
 
 from . import deviations
-from .api import Api
+from .api import BASE_PATH, Api
 from .deployment import Deployment
 from .waiting import eventually
 
 PASSWORD = "quiet-lantern-harbour"
-CONSUMERS = ["emailer", "resize_picture"]
+CONSUMERS = ["deliver_webhooks", "emailer", "record_email_events", "resize_picture"]
 
 
 @pytest.mark.parametrize("consumer", CONSUMERS)
@@ -42,6 +44,23 @@ def test_a_message_that_cannot_be_read_ends_among_the_dead_letters(deployment: D
     assert deployment.depth(queue) == 0
     [letter] = deployment.client("sqs").receive_message(QueueUrl=dead)["Messages"]
     assert letter["Body"] == "poison"
+
+
+def test_an_event_of_a_change_reaches_the_target_of_a_rule(api: Api, deployment: Deployment) -> None:
+    events, sqs = deployment.client("events"), deployment.client("sqs")
+    bus = deployment.variable("EVENT_BUS", "publish_events")
+    queue = sqs.create_queue(QueueName="told")["QueueUrl"]
+    arn = deployment.queue_attributes(queue)["QueueArn"]
+    pattern = {"source": ["user-service"], "detail-type": ["user.updated"]}
+    events.put_rule(Name="told", EventBusName=bus, EventPattern=json.dumps(pattern))
+    events.put_targets(Rule="told", EventBusName=bus, Targets=[{"Id": "queue", "Arn": arn}])
+    access = api.signed_in("told@queues.example.com", PASSWORD)["access_token"]
+    api.request("PUT", BASE_PATH + "/user", {"name": "Ada King"}, access).must(200)
+    eventually("the event", lambda: deployment.depth(queue) == 1)
+    [message] = sqs.receive_message(QueueUrl=queue)["Messages"]
+    event = json.loads(message["Body"])["detail"]
+    assert event["specversion"] == "1.0"
+    assert event["data"]["changed"] == {"name": "Ada King"}
 
 
 def test_a_poisoned_queue_still_delivers(api: Api, deployment: Deployment) -> None:

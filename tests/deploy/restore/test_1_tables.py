@@ -35,6 +35,9 @@ class Restored:
         self.session = {"pk": f"USER#{self.ada}", "sk": "SESSION#1", "epoch": 3, "rotation": 1}
         scene.put(self.session)
         scene.put({"pk": "LIMIT#login#192.0.2.1", "sk": "1", "count": 4})
+        scene.put({"pk": "WEBHOOKS", "sk": "one", "url": "https://hooks.example.com/", "leased_until": 1})
+        self.off = {"since": 1, "reason": "failing"}
+        scene.put({"pk": "WEBHOOKS", "sk": "two", "url": "https://hooks.example.com/", "off": self.off})
         for kid in ("one", "two"):
             scene.signing_key(kid)
         for name in ("MAC#refresh", "MAC#cursor", "SEAL#totp"):
@@ -159,13 +162,22 @@ def test_passwords_stay_unless_a_reset_is_forced(restored: Restored) -> None:
     assert "--force-reset makes them unusable" in restored.run.out
 
 
+def test_webhooks_are_off_until_somebody_enables_them(restored: Restored) -> None:
+    webhook = restored.items["WEBHOOKS", "one"]
+    assert webhook["off"]["reason"] == "switched_off"
+    assert "leased_until" not in webhook
+    assert restored.items["WEBHOOKS", "two"]["off"] == restored.off
+
+
 def test_the_parameters_of_the_next_deployment_are_printed(restored: Restored) -> None:
     key = restored.scene.describe(restored.main)["SSEDescription"]["KMSMasterKeyArn"]
     other = restored.scene.describe(restored.keys)["SSEDescription"]["KMSMasterKeyArn"]
     assert key != other
-    assert [line.strip() for line in restored.run.out.splitlines()[-4:]] == [
+    stream = restored.scene.describe(restored.main)["LatestStreamArn"]
+    assert [line.strip() for line in restored.run.out.splitlines()[-5:]] == [
         f'"TableName={restored.main}",',
         f'"TableKeyArn={key}",',
+        f'"TableStreamArn={stream}",',
         f'"KeysTableName={restored.keys}",',
         f'"KeysTableKeyArn={other}",',
     ]
@@ -187,7 +199,7 @@ def test_a_second_run_on_tables_that_serve_changes_nothing(emulator: Emulator) -
     serving = {which: scene.items(table) for which, table in scene.sources.items()}
     scene.sources = before
     again = scene.restore(second, "--force-reset", "changed").must()
-    assert again.out.count("Done at") == 3
+    assert again.out.count("Done at") == 4
     assert {which: scene.items(scene.restored(second, which)) for which in serving} == serving
 
 

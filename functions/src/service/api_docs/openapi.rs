@@ -5,17 +5,17 @@ use std::collections::BTreeMap;
 use serde_json::json;
 use shared::domain::password::MinLength;
 use shared::error::{Code, FieldError};
-use shared::http::BASE_PATH;
 use shared::http::answer::Problem;
+use shared::http::{BASE_PATH, IDEMPOTENCY_CODES};
 use utoipa::OpenApi;
 use utoipa::openapi::header::{Header, HeaderBuilder};
-use utoipa::openapi::path::Operation;
+use utoipa::openapi::path::{Operation, Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::schema::{Object, ObjectBuilder, OneOf, OneOfBuilder, Schema, SchemaFormat, SchemaType, Type};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::tag::TagBuilder;
 use utoipa::openapi::{
-    ContactBuilder, Content, InfoBuilder, LicenseBuilder, OpenApi as Document, PathItem, Ref, RefOr, Response,
-    ResponseBuilder, ServerBuilder,
+    ContactBuilder, Content, InfoBuilder, LicenseBuilder, OpenApi as Document, PathItem, Ref, RefOr, Required,
+    Response, ResponseBuilder, ServerBuilder,
 };
 
 use crate::{DOCUMENTS, Documented, TAGS};
@@ -188,8 +188,8 @@ fn or_nothing(body: RefOr<Schema>) -> RefOr<Schema> {
 
 /// The operations of a path with their methods.
 fn operations(item: &mut PathItem) -> impl Iterator<Item = (&'static str, &mut Operation)> {
-    let PathItem { get, post, put, delete, .. } = item;
-    [("GET", get), ("POST", post), ("PUT", put), ("DELETE", delete)]
+    let PathItem { get, post, put, patch, delete, .. } = item;
+    [("GET", get), ("POST", post), ("PUT", put), ("PATCH", patch), ("DELETE", delete)]
         .into_iter()
         .filter_map(|(method, operation)| Some((method, operation.as_mut()?)))
 }
@@ -204,6 +204,12 @@ impl Documented {
             codes.push(Code::InvalidRequest);
         }
         codes.extend(self.arguments.iter().flat_map(|argument| argument.errors).chain(self.errors));
+        if self.takes_idempotency_key {
+            codes.extend(IDEMPOTENCY_CODES);
+            operation.parameters.get_or_insert_default().push(RefOr::T(idempotency_key()));
+        }
+        codes.sort_unstable();
+        codes.dedup();
         if self.uses_table {
             codes.push(Code::TemporarilyUnavailable);
         }
@@ -229,6 +235,20 @@ impl Documented {
             add_limits(operation);
         }
     }
+}
+
+fn idempotency_key() -> Parameter {
+    let text = ObjectBuilder::new().schema_type(Type::String).min_length(Some(1)).max_length(Some(255));
+    ParameterBuilder::new()
+        .name("Idempotency-Key")
+        .parameter_in(ParameterIn::Header)
+        .required(Required::False)
+        .description(Some(
+            "Visible ASCII, such as a UUID. Within 24 hours the same request with the same key has no second effect and gets the \
+             same answer, with `Idempotency-Replayed: true`; unless that held a token or a secret, which is not kept.",
+        ))
+        .schema(Some(text.build()))
+        .build()
 }
 
 /// Where the client stands, on all answers to a request that was counted.

@@ -1,0 +1,78 @@
+//! Has emails go to an account's address again.
+//!
+//! `DELETE /users/{id}/email-suppression`, for staff: after a bounce or a complaint, once its owner says that the address is well.
+//! Also at SES, whose list all of the AWS account shares. What is on SES's own global list stays there: it can be neither asked nor
+//! cleared, and forgets an address after two weeks at most.
+
+use aws_sdk_sesv2::operation::delete_suppressed_destination::DeleteSuppressedDestinationError;
+use axum::extract::State;
+use axum::http::StatusCode;
+use macros::operation;
+use serde::Deserialize;
+use shared::domain::event::{Changes, DomainEvent, EventKind, Subject};
+use shared::domain::id::UserId;
+use shared::error::Code;
+use shared::grant::{Grant, Grants, Resource};
+use shared::grants;
+use shared::http::Route;
+use shared::http::caller::Support;
+use shared::http::path::PathId;
+use shared::store::Store;
+use shared::{App, Error, Result};
+use utoipa::IntoParams;
+
+pub const ROUTE: Route = Route::new(module_path!(), &[HANDLER]).fails_with(&[Code::UserNotFound]).may(grants![
+    Store::USER,
+    Store::CLEAR_EMAIL_DELIVERY,
+    CLEAR
+]);
+
+const CLEAR: Grants = &[Grant::on(Resource::SuppressionList, &["ses:DeleteSuppressedDestination"])];
+
+/// When the account moved to another address since it was read, it is read again.
+const TRIES: usize = 5;
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub struct SuppressedUserPath {
+    /// The user's id.
+    #[allow(dead_code, reason = "for the documentation; the handler reads it by `PathId`")]
+    id: uuid::Uuid,
+}
+
+#[operation(
+    DELETE, "/users/{id}/email-suppression", summary = "Have emails go to a user's address again",
+    description = "For staff. Forgets that emails came back or were marked as spam, here and on the suppression list of the AWS account. SES's global list cannot be cleared; it holds an address for up to 14 days.",
+    params(SuppressedUserPath),
+    responses((status = 204, description = "Emails go there again"))
+)]
+pub async fn handler(
+    Support(caller): Support,
+    State(app): State<App>,
+    PathId(id): PathId<UserId>,
+) -> Result<StatusCode> {
+    let id = id.ok_or(Error::UserNotFound)?;
+    for _ in 0..TRIES {
+        let user = app.store().user(id).await?.ok_or(Error::UserNotFound)?;
+        clear_at_ses(&app, &user.email.for_sending()).await?;
+        let changed = Changes { email_delivery: Some("ok".to_owned()), ..Changes::default() };
+        let kind = EventKind::Updated { changed };
+        let event = DomainEvent::new(Subject::User(id), &caller.staff(), kind, app.clock.now());
+        if app.store().clear_email_delivery(&user, &event).await? {
+            return Ok(StatusCode::NO_CONTENT);
+        }
+    }
+    Err(Error::TemporarilyUnavailable("the account was changed again and again".into()))
+}
+
+async fn clear_at_ses(app: &App, address: &str) -> Result<()> {
+    match app.ses().delete_suppressed_destination().email_address(address).send().await {
+        Ok(_) => Ok(()),
+        Err(error)
+            if error.as_service_error().is_some_and(DeleteSuppressedDestinationError::is_not_found_exception) =>
+        {
+            Ok(())
+        }
+        Err(error) => Err(error.into()),
+    }
+}

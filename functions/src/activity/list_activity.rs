@@ -1,0 +1,42 @@
+//! One's own activity.
+//!
+//! `GET /user/activity?limit=&cursor=`: what happened to the account, newest first, as long as it is kept.
+
+use axum::extract::State;
+use macros::operation;
+use shared::domain::event::{Actor, ActorKind};
+use shared::grants;
+use shared::http::Route;
+use shared::http::answer::JsonResponse;
+use shared::http::caller::CurrentUser;
+use shared::http::query::Query;
+use shared::store::Store;
+use shared::tokens::keys::Keys;
+use shared::{App, Result};
+
+use super::{Activity, Page, page};
+
+pub const ROUTE: Route = Route::new(module_path!(), &[HANDLER]).may(grants![Store::ACTIVITY, Keys::CURSOR_MAC]);
+
+#[operation(
+    GET, "/user/activity", summary = "List one's own activity, newest first",
+    description = "What happened to the account, by whom and from where, for as long as activity is kept (90 days unless configured otherwise). A sign-in appears within seconds.",
+    params(Page),
+    responses((status = 200, description = "A page of events", body = Activity))
+)]
+pub async fn handler(
+    caller: CurrentUser,
+    State(app): State<App>,
+    Query(query): Query<Page>,
+) -> Result<JsonResponse<Activity>> {
+    let user = caller.user.id;
+    let read = async |before, limit, now| {
+        let mut events = app.store().activity(user, before, limit, now).await?;
+        // From where staff work is no business of whom they look after.
+        for event in events.iter_mut().filter(|event| event.actor.kind == ActorKind::Staff) {
+            event.actor = Actor { kind: ActorKind::Staff, id: event.actor.id, ..Actor::SYSTEM };
+        }
+        Ok(events)
+    };
+    page(&app, &format!("activity of {user}"), query, read).await.map(JsonResponse::ok)
+}

@@ -1,0 +1,5 @@
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    functions::webhooks::deliver_webhooks::run()
+}

@@ -1,0 +1,5 @@
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    shared::lambda::serve(const { &functions::webhooks::list_webhooks::ROUTE.served() })
+}

@@ -1,0 +1,54 @@
+//! Sends one delivery again.
+//!
+//! `POST /webhooks/{id}/deliveries/{delivery_id}/retry`, for administrators: at once, whatever came of it before, and again with growing
+//! waits.
+
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use macros::operation;
+use serde::Deserialize;
+use shared::domain::id::{EventId, WebhookId};
+use shared::error::Code;
+use shared::grants;
+use shared::http::Route;
+use shared::http::caller::Admin;
+use shared::store::Store;
+use shared::{App, Error, Result};
+use utoipa::IntoParams;
+
+use super::{FIND, found};
+
+pub const ROUTE: Route = Route::new(module_path!(), &[HANDLER])
+    .fails_with(&[Code::WebhookNotFound, Code::DeliveryNotFound, Code::WebhookDisabled])
+    .may(grants![FIND, Store::DELIVERY, Store::WITHOUT_ERASED, Store::UPDATE_DELIVERY, App::NOTIFY_DELIVERER]);
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub struct DeliveryPath {
+    /// The webhook's id.
+    #[param(value_type = uuid::Uuid)]
+    id: String,
+    /// The delivery's id, which is that of its event.
+    #[param(value_type = uuid::Uuid)]
+    delivery_id: String,
+}
+
+#[operation(
+    POST, "/webhooks/{id}/deliveries/{delivery_id}/retry", summary = "Send a delivery again",
+    description = "For administrators. The request has the same `webhook-id`, so that a receiver that has it can tell.",
+    params(DeliveryPath),
+    responses((status = 202, description = "It is on its way"))
+)]
+pub async fn handler(_: Admin, State(app): State<App>, Path(path): Path<DeliveryPath>) -> Result<StatusCode> {
+    let webhook = found(&app, path.id.parse::<WebhookId>().ok()).await?;
+    if webhook.off.is_some() {
+        return Err(Error::WebhookDisabled);
+    }
+    let id: EventId = path.delivery_id.parse().map_err(|_| Error::DeliveryNotFound)?;
+    let before = app.store().delivery(webhook.id, id).await?.ok_or(Error::DeliveryNotFound)?;
+    let before = app.store().without_erased(vec![before]).await?.pop().ok_or(Error::DeliveryNotFound)?;
+    // One that an attempt changed meanwhile was just tried, which is what was asked for.
+    app.store().update_delivery(&before, &before.clone().again(app.clock.now())).await?;
+    app.notify_deliverer(webhook.id).await;
+    Ok(StatusCode::ACCEPTED)
+}

@@ -1,0 +1,201 @@
+//! Takes SES's reports of emails that came back or were marked as spam.
+//!
+//! Triggered by SQS, which a rule of the default event bus feeds. A permanent bounce and a complaint stop all emails to the address
+//! but those that somebody asks for; a transient one stops nothing. A report that names no email of ours changes nothing.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
+use serde::Deserialize;
+use shared::clock::Timestamp;
+use shared::domain::email::{EmailAddress, NormalizedEmail};
+use shared::domain::email_delivery::{DeliveryProblem, EmailDelivery, diagnostic};
+use shared::domain::event::{Actor, DomainEvent, EventKind, Subject};
+use shared::error::Causes;
+use shared::grants;
+use shared::http::{Trigger, Worker};
+use shared::store::Store;
+use shared::telemetry::audit::Event;
+use shared::{App, Error, Result};
+
+pub const WORKER: Worker =
+    Worker::new(module_path!(), Trigger::Queue { name: "EmailEventsQueue", batch: 5, concurrency: "2" }, 30).may(
+        grants![Store::WAS_SENT, Store::EMAIL_DELIVERY, Store::OWNER_OF, Store::USER, Store::RECORD_EMAIL_DELIVERY],
+    );
+
+/// How long it takes at most from SES's taking an email to the emailer's note of it: a report may be quicker, and then comes again.
+const NOTING: Duration = Duration::from_mins(1);
+/// When the account moved to another address since it was read, it is read again.
+const TRIES: usize = 5;
+
+/// Runs as the Lambda function.
+#[must_use]
+pub fn run() -> ExitCode {
+    shared::lambda::consume(handler)
+}
+
+/// Takes each message of a batch; those that failed are delivered again.
+///
+/// # Errors
+/// Never: what fails is reported by message.
+#[tracing::instrument(name = "invocation", skip_all, fields(faas.name = "record_email_events"))]
+pub async fn handler(app: App, event: SqsEvent) -> Result<SqsBatchResponse> {
+    let mut response = SqsBatchResponse::default();
+    for message in event.records {
+        if let Err(error) = take(&app, &message).await {
+            tracing::warn!(error.message = %Causes(&error), "a report of SES was not taken; it will be tried again");
+            response.add_failure(message.message_id.unwrap_or_default());
+        }
+    }
+    Ok(response)
+}
+
+/// `EventBridge`'s envelope of an event that SES publishes
+/// (<https://docs.aws.amazon.com/ses/latest/dg/event-publishing-retrieving-sns-contents.html>).
+#[derive(Deserialize)]
+struct Envelope {
+    detail: Report,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Report {
+    mail: Mail,
+    bounce: Option<Bounce>,
+    complaint: Option<Complaint>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Mail {
+    message_id: String,
+    /// When SES took the email.
+    #[serde(default)]
+    timestamp: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Bounce {
+    #[serde(rename = "bounceType")]
+    kind: String,
+    /// Of this report.
+    #[serde(default, rename = "feedbackId")]
+    id: String,
+    #[serde(default, rename = "bounceSubType")]
+    sub_type: String,
+    #[serde(rename = "bouncedRecipients")]
+    recipients: Vec<Recipient>,
+}
+
+#[derive(Deserialize)]
+struct Complaint {
+    #[serde(default, rename = "feedbackId")]
+    id: String,
+    #[serde(default, rename = "complaintSubType")]
+    sub_type: Option<String>,
+    #[serde(default, rename = "complaintFeedbackType")]
+    feedback: Option<String>,
+    #[serde(rename = "complainedRecipients")]
+    recipients: Vec<Recipient>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Recipient {
+    email_address: String,
+    #[serde(default)]
+    diagnostic_code: Option<String>,
+}
+
+impl Mail {
+    fn is_newer_than(&self, age: Duration, now: Timestamp) -> bool {
+        self.timestamp.as_deref().and_then(Timestamp::parse).is_some_and(|sent_at| now < sent_at.plus(age))
+    }
+}
+
+/// What a report says of one address.
+struct Said<'a> {
+    report: &'a str,
+    problem: Option<DeliveryProblem>,
+    diagnostic: Option<String>,
+    event: EventKind,
+}
+
+async fn take(app: &App, message: &SqsMessage) -> Result<()> {
+    let Envelope { detail } =
+        serde_json::from_str(message.body.as_deref().unwrap_or_default()).map_err(Error::internal)?;
+    let mail = &detail.mail;
+    if let Some(bounce) = &detail.bounce {
+        for recipient in &bounce.recipients {
+            note(app, mail, &recipient.email_address, &bounced(bounce, recipient)).await?;
+        }
+    }
+    if let Some(complaint) = &detail.complaint {
+        for recipient in &complaint.recipients {
+            note(app, mail, &recipient.email_address, &complained(complaint)).await?;
+        }
+    }
+    Ok(())
+}
+
+fn bounced<'a>(bounce: &'a Bounce, recipient: &Recipient) -> Said<'a> {
+    let permanent = bounce.kind == "Permanent";
+    // SES did not even try: the address is on its own list, or on the account's.
+    let suppressed = ["Suppressed", "OnAccountSuppressionList"].contains(&bounce.sub_type.as_str());
+    let problem = if suppressed { DeliveryProblem::Suppressed } else { DeliveryProblem::Bounced };
+    let diagnostic = recipient.diagnostic_code.as_deref().and_then(diagnostic);
+    let event = EventKind::EmailBounced { permanent, diagnostic: diagnostic.clone() };
+    Said { report: &bounce.id, problem: permanent.then_some(problem), diagnostic, event }
+}
+
+fn complained(complaint: &Complaint) -> Said<'_> {
+    let suppressed = complaint.sub_type.as_deref() == Some("OnAccountSuppressionList");
+    let problem = if suppressed { DeliveryProblem::Suppressed } else { DeliveryProblem::Complained };
+    let event = EventKind::EmailComplained { feedback: complaint.feedback.clone() };
+    Said { report: &complaint.id, problem: Some(problem), diagnostic: None, event }
+}
+
+async fn note(app: &App, mail: &Mail, address: &str, said: &Said<'_>) -> Result<()> {
+    let Some(address) = normalized(address) else { return Ok(()) };
+    for _ in 0..TRIES {
+        let now = app.clock.now();
+        if !app.store().was_sent(&address, &mail.message_id).await? {
+            if mail.is_newer_than(NOTING, now) {
+                return Err(Error::internal("the report came before the email was noted as sent"));
+            }
+            // Of another sender of the account, or noted before.
+            return Ok(());
+        }
+        let delivery = match said.problem {
+            None => None,
+            Some(status) => {
+                let new = EmailDelivery { status, since: now, diagnostic: said.diagnostic.clone() };
+                Some(match app.store().email_delivery(&address).await? {
+                    Some(known) => known.then(new),
+                    None => new,
+                })
+            }
+        };
+        let owner = app.store().owner_of(&address).await?;
+        let user = match owner {
+            Some(owner) => app.store().user(owner).await?,
+            None => None,
+        };
+        let event =
+            user.as_ref().map(|user| DomainEvent::new(Subject::User(user.id), &Actor::SYSTEM, said.event.clone(), now));
+        let of = user.as_ref().zip(event.as_ref());
+        if app.store().record_email_delivery(&address, &mail.message_id, said.report, delivery.as_ref(), of).await? {
+            let reason = said.problem.map_or("transient", DeliveryProblem::as_str);
+            Event::MailReturned { user: user.map(|user| user.id), reason }.record();
+            return Ok(());
+        }
+    }
+    Err(Error::internal("the account was changed again and again"))
+}
+
+/// As it stands in the key; `None` for what no email of ours goes to. SES may say it with a name, and in angle brackets.
+fn normalized(text: &str) -> Option<NormalizedEmail> {
+    let address = text.rsplit_once('<').map_or(text, |(_, address)| address.trim_end_matches('>'));
+    EmailAddress::parse(address.trim()).ok().map(|address| address.normalized())
+}

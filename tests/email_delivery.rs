@@ -1,0 +1,143 @@
+//! What SES reports of emails that came back.
+
+use local::SuppressionReason;
+use serde_json::{Value, json};
+use tests::{PASSWORD, SignedIn, TestApp, text};
+
+const BOUNCE: &str = "bounce@simulator.amazonses.com";
+const COMPLAINT: &str = "complaint@simulator.amazonses.com";
+
+async fn delivery(of: &SignedIn<'_>) -> Value {
+    of.get("/user").await.json()["email_delivery"].clone()
+}
+
+async fn subjects(app: &TestApp, address: &str) -> usize {
+    app.idle().await;
+    app.mails(address).await.len()
+}
+
+/// Somebody signed in who was sent another email since they confirmed their address, and whatever SES says of it.
+async fn signed_in_and_mailed<'a>(app: &'a TestApp, email: &str) -> SignedIn<'a> {
+    let user = app.signed_in(email).await;
+    app.idle().await;
+    assert_eq!(delivery(&user).await, Value::Null, "the link came to where it was used");
+    assert_eq!(app.post("/auth/password/forgot", &json!({ "email": email })).await.status, 202);
+    app.idle().await;
+    user
+}
+
+#[tokio::test]
+async fn after_a_permanent_bounce_only_what_is_asked_for_is_sent_until_staff_clear_it() {
+    let app = TestApp::start().await;
+    let admin = app.admin().await;
+    let user = signed_in_and_mailed(&app, BOUNCE).await;
+    let shown = delivery(&user).await;
+    assert_eq!(shown["status"], "bounced");
+    assert!(text(&shown["diagnostic"]).contains("5.1.1"), "{shown}");
+    assert_eq!(admin.get(&format!("/user?id={}", user.id)).await.json()["email_delivery"]["status"], "bounced");
+    let before = subjects(&app, BOUNCE).await;
+    let change = json!({ "current_password": PASSWORD, "new_password": "quiet lantern harbour" });
+    assert_eq!(user.put("/user/password", &change).await.status, 204);
+    assert_eq!(subjects(&app, BOUNCE).await, before, "nobody asked for it");
+    app.clock.advance(std::time::Duration::from_mins(2));
+    assert_eq!(app.post("/auth/password/forgot", &json!({ "email": BOUNCE })).await.status, 202);
+    assert_eq!(subjects(&app, BOUNCE).await, before + 1);
+    assert_eq!(admin.delete(&format!("/users/{}/email-suppression", user.id)).await.status, 204);
+    assert_eq!(delivery(&user).await, Value::Null);
+    app.idle().await;
+    let cleared = user.get("/user/activity?limit=1").await.json()["events"][0]["actor"].clone();
+    assert_eq!(cleared, json!({ "type": "staff", "id": admin.id }), "not from where");
+    let change = json!({ "current_password": "quiet lantern harbour", "new_password": "another quiet lantern" });
+    assert_eq!(user.put("/user/password", &change).await.status, 204);
+    assert_eq!(subjects(&app, BOUNCE).await, before + 2);
+    assert_eq!(user.delete(&format!("/users/{}/email-suppression", user.id)).await.code(), "forbidden");
+}
+
+#[tokio::test]
+async fn a_complaint_counts_and_a_transient_bounce_does_not() {
+    let app = TestApp::start().await;
+    let user = signed_in_and_mailed(&app, COMPLAINT).await;
+    assert_eq!(delivery(&user).await["status"], "complained");
+    let away = app.signed_in("ooto@simulator.amazonses.com").await;
+    app.idle().await;
+    assert_eq!(delivery(&away).await, Value::Null);
+    let events = crate::activity::domain_events::published(&app, &away.id).await;
+    let bounced = events.iter().find(|event| event["type"] == "user.email_bounced").unwrap();
+    assert_eq!(bounced["data"]["permanent"], false);
+    // The same person marks that email as spam, later.
+    let reports = app.stack.bus_events();
+    let report =
+        reports.iter().find(|event| event.source == "aws.ses" && event.detail["bounce"] != Value::Null).unwrap();
+    let mut complaint = json!({ "eventType": "Complaint", "mail": report.detail["mail"] });
+    complaint["complaint"] =
+        json!({ "feedbackId": "1", "complainedRecipients": report.detail["bounce"]["bouncedRecipients"] });
+    app.enqueue("email-events", &json!({ "detail": report.detail }).to_string()).await;
+    app.enqueue("email-events", &json!({ "detail": complaint }).to_string()).await;
+    app.idle().await;
+    assert_eq!(delivery(&away).await["status"], "complained");
+    let events = crate::activity::domain_events::published(&app, &away.id).await;
+    let count = |name: &str| events.iter().filter(|event| event["type"] == name).count();
+    assert_eq!((count("user.email_bounced"), count("user.email_complained")), (1, 1), "each report counts once");
+}
+
+#[tokio::test]
+async fn what_became_of_emails_goes_with_the_account() {
+    let app = TestApp::start().await;
+    let user = signed_in_and_mailed(&app, BOUNCE).await;
+    assert_eq!(delivery(&user).await["status"], "bounced");
+    assert_eq!(user.delete("/user").await.status, 204);
+    app.later(std::time::Duration::from_mins(2)).await;
+    assert_eq!(app.items_with(BOUNCE).await, Vec::<String>::new(), "nothing of it is left");
+}
+
+#[tokio::test]
+async fn an_address_on_the_suppression_list_is_known_and_cleared_there_as_well() {
+    let app = TestApp::start().await;
+    let admin = app.admin().await;
+    let user = app.signed_in("ada@example.com").await;
+    app.stack.suppress("ada@example.com", SuppressionReason::Bounce);
+    assert_eq!(app.post("/auth/password/forgot", &json!({ "email": "ada@example.com" })).await.status, 202);
+    app.idle().await;
+    assert_eq!(delivery(&user).await["status"], "suppressed");
+    assert_eq!(admin.delete(&format!("/users/{}/email-suppression", user.id)).await.status, 204);
+    assert_eq!(delivery(&user).await, Value::Null);
+    let listed = app.app().ses().get_suppressed_destination().email_address("ada@example.com").send().await;
+    assert!(listed.is_err(), "SES has forgotten it");
+}
+
+#[tokio::test]
+async fn a_public_answer_is_the_same_whatever_becomes_of_emails() {
+    let app = TestApp::start().await;
+    app.signed_in(BOUNCE).await;
+    app.signed_in("ada@example.com").await;
+    app.idle().await;
+    let forgot = async |email: &str| {
+        let answer = app.post("/auth/password/forgot", &json!({ "email": email })).await;
+        let (status, headers, body) = answer.essence();
+        (status, headers, body.replace(email, "EMAIL"))
+    };
+    assert_eq!(forgot(BOUNCE).await, forgot("ada@example.com").await);
+}
+
+#[tokio::test]
+async fn a_report_that_comes_twice_or_is_of_no_email_of_ours_changes_nothing() {
+    let app = TestApp::start().await;
+    let user = app.signed_in("ada@example.com").await;
+    app.idle().await;
+    let mut report = json!({ "source": "aws.ses", "detail-type": "Email Bounced", "detail": {
+        "eventType": "Bounce",
+        "mail": { "messageId": "of-somebody-else", "destination": ["ada@example.com"] },
+        "bounce": { "bounceType": "Permanent", "bounceSubType": "General",
+                    "bouncedRecipients": [{ "emailAddress": "ada@example.com" }] },
+    }});
+    app.enqueue("email-events", &report.to_string()).await;
+    app.idle().await;
+    assert_eq!(delivery(&user).await, Value::Null);
+    app.enqueue("email-events", "no report").await;
+    tests::eventually("a dead letter", async || (app.queued("email-events-dead-letters").await == 1).then_some(()))
+        .await;
+    // The note of an email that was sent just now may be still to come.
+    report["detail"]["mail"]["timestamp"] = json!(app.app().clock.now().rfc3339());
+    app.enqueue("email-events", &report.to_string()).await;
+    tests::eventually("another try", async || (app.queued("email-events-dead-letters").await == 2).then_some(())).await;
+}
