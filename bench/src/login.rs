@@ -15,7 +15,7 @@ const WARM_UP: usize = 10;
 const ROUNDS: usize = 300;
 
 pub async fn run() {
-    let service = Running::start().await;
+    let service = Running::start_without_publishers().await;
     service.confirmed(EMAIL).await;
     let hasher = &service.stack.app.hasher;
     let password = Password::new(&PASSWORD.into());

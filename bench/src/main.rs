@@ -17,6 +17,7 @@ mod people;
 mod pictures;
 mod plot;
 mod prices;
+mod publishing;
 mod reads;
 mod report;
 mod requests;
@@ -33,6 +34,7 @@ const USAGE: &str = "usage: cargo run --release -p bench -- COMMAND
   enumeration  known and reserved addresses against unknown ones on register, send, forgot and login
   requests     a warm request to each function: its CPU, the hash apart, and its calls; bench/with-functions builds them
   growth       calls, items, capacity units and time of four routes as the table grows; bench/with-functions, too
+  publishing   10,000 events from the table's stream to the bus, against a bare loop of the same calls
   flood        reads, refreshes and sign-ins at once for a minute: no error, no growth, and no starving behind hashes
   cost         dollars for a million sign-ins, refreshes and reads, and by memory; bench/with-functions, too
   cold-start   every function's zip, init and first answer against a bare one; bench/cold-start builds what it needs
@@ -54,6 +56,7 @@ async fn run() -> ExitCode {
         Some("peers") => return peers::run(std::env::args().skip(2)).await,
         Some("requests") => requests::run(std::env::args().skip(2)).await,
         Some("growth") => growth::run(std::env::args().skip(2)).await,
+        Some("publishing") => publishing::run().await,
         Some("flood") => flood::run(std::env::args().skip(2)).await,
         Some("cost") => cost::run(std::env::args().skip(2)).await,
         Some("enumeration") => enumeration::run().await,

@@ -8,7 +8,7 @@ const WARM_UP: usize = 500;
 const REQUESTS: usize = 10_000;
 
 pub async fn run() {
-    let service = Running::start().await;
+    let service = Running::start_without_publishers().await;
     let token = service.signed_in().await;
     let url = format!("{}/api/v1/user", service.stack.url());
     let read = async || {

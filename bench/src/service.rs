@@ -37,10 +37,20 @@ impl Running {
         Self::start_with(HashMap::from([("LIMITS", "off".to_owned())])).await
     }
 
+    /// The same, without the functions that read the table's stream: on AWS they run beside the one that is measured, and here on
+    /// its thread.
+    pub async fn start_without_publishers() -> Self {
+        Self::start_as(HashMap::from([("LIMITS", "off".to_owned())]), false).await
+    }
+
     /// In memory, with these variables.
     pub async fn start_with(variables: HashMap<&'static str, String>) -> Self {
+        Self::start_as(variables, true).await
+    }
+
+    async fn start_as(variables: HashMap<&'static str, String>, publishing: bool) -> Self {
         let variables = variables.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-        let options = Options { port: 0, variables, ..Options::default() };
+        let options = Options { port: 0, variables, publishing, ..Options::default() };
         let stack = Stack::start(options).await.unwrap_or_else(|error| panic!("{error}"));
         Self { stack, http: Client::new() }
     }
