@@ -115,6 +115,8 @@ pub fn by(function: &str, person: &Person) -> Value {
     match function {
         "delete_user" => event["rawQueryString"] = "".into(),
         "end_session" => event["rawPath"] = format!("/api/v1/auth/sessions/{}", person.session.id).into(),
+        // Of the account that is there, not of the example.
+        "login" => event["body"] = json!({ "email": EMAIL, "password": PASSWORD }).to_string().into(),
         "refresh" => event["body"] = json!({ "refresh_token": person.tokens.refresh_token }).to_string().into(),
         _ => {}
     }
