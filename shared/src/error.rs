@@ -153,7 +153,7 @@ errors! {
             "There is no such webhook.";
         DeliveryNotFound
             => "delivery_not_found" NOT_FOUND "No such delivery"
-            "There is no such delivery of this webhook; they are kept for 30 days.";
+            "There is no such delivery of this webhook, or it is about an account that is gone. They are kept for 30 days.";
         MethodNotAllowed { allow: String }
             => "method_not_allowed" METHOD_NOT_ALLOWED "Method not allowed"
             "This path does not take this method.";
@@ -171,7 +171,7 @@ errors! {
             "There are as many passkeys as an account can have. Remove one before you add another.";
         TooManyWebhooks
             => "too_many_webhooks" CONFLICT "There are too many webhooks"
-            "There are as many webhooks as there can be. Delete one before you add another.";
+            "There are twenty webhooks, as many as there can be. Delete one before you add another.";
         WebhookDisabled
             => "webhook_disabled" CONFLICT "The webhook is disabled"
             "This webhook is disabled. Enable it first.";

@@ -243,6 +243,31 @@ async fn of_an_account_that_is_gone_nothing_is_sent_again_but_that_it_is_gone() 
 }
 
 #[tokio::test]
+async fn an_account_is_told_of_in_the_order_of_its_changes_and_replays_join() {
+    let app = TestApp::start().await;
+    let admin = app.admin().await;
+    let receiver = Receiver::start().await;
+    let id = text(&create(&admin, &receiver.url, &["user.updated"]).await["id"]);
+    let ada = app.signed_in(ADA).await;
+    let began = app.app().clock.now().rfc3339();
+    let names: Vec<String> = (0..20).map(|number| format!("Ada {number}")).collect();
+    for name in &names {
+        assert_eq!(ada.put("/user", &json!({ "name": name })).await.status, 200);
+    }
+    app.idle().await;
+    let told = |requests: &[(HeaderMap, Value)]| -> Vec<String> {
+        requests.iter().map(|(_, body)| text(&body["data"]["changed"]["name"])).collect()
+    };
+    assert_eq!(told(&receiver.received()), names);
+    let replay = async |since: &str| admin.post(&format!("/webhooks/{id}/replay"), &json!({ "since": since })).await;
+    assert_eq!(replay(&began).await.status, 202);
+    assert_eq!(replay(&app.app().clock.now().rfc3339()).await.status, 202);
+    app.idle().await;
+    assert!(receiver.received().len() >= 40, "the second ends nothing of the first");
+    assert_eq!(replay("2999-01-01T00:00:00Z").await.fields(), [("since".to_owned(), "invalid_time".to_owned())]);
+}
+
+#[tokio::test]
 async fn a_slow_endpoint_delays_no_other() {
     let app = TestApp::start().await;
     let admin = app.admin().await;

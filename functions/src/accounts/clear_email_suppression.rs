@@ -23,6 +23,7 @@ use utoipa::IntoParams;
 
 pub const ROUTE: Route = Route::new(module_path!(), &[HANDLER]).fails_with(&[Code::UserNotFound]).may(grants![
     Store::USER,
+    Store::EMAIL_DELIVERY,
     Store::CLEAR_EMAIL_DELIVERY,
     CLEAR
 ]);
@@ -55,7 +56,10 @@ pub async fn handler(
     for _ in 0..TRIES {
         let user = app.store().user(id).await?.ok_or(Error::UserNotFound)?;
         clear_at_ses(&app, &user.email.for_sending()).await?;
-        let changed = Changes { email_delivery: Some("ok".to_owned()), ..Changes::default() };
+        if user.email_delivery.is_none() && app.store().email_delivery(&user.email.normalized()).await?.is_none() {
+            return Ok(StatusCode::NO_CONTENT);
+        }
+        let changed = Changes { email_delivery: Some(None), ..Changes::default() };
         let kind = EventKind::Updated { changed };
         let event = DomainEvent::new(Subject::User(id), &caller.staff(), kind, app.clock.now());
         if app.store().clear_email_delivery(&user, &event).await? {

@@ -120,7 +120,11 @@ async fn serve(app: &App, webhook: &mut Webhook) -> Result<()> {
             return Ok(());
         }
         done.extend(due.iter().map(|delivery| (delivery.id, delivery.attempts)));
-        for some in due.chunks(CONCURRENT) {
+        due.sort_by_key(|delivery| (delivery.due_at, delivery.id));
+        let mut left = due.as_slice();
+        while !left.is_empty() {
+            let (some, rest) = left.split_at(at_once(left));
+            left = rest;
             // All of them, also where one cannot be written down: what was sent was sent.
             let attempts = join_all(some.iter().map(|delivery| endpoint.attempt(app, delivery))).await;
             let attempts = attempts.into_iter().collect::<Result<Vec<_>>>()?;
@@ -134,6 +138,13 @@ async fn serve(app: &App, webhook: &mut Webhook) -> Result<()> {
             return Ok(());
         }
     }
+}
+
+/// How many of these can be sent at the same time: of one account one, so that a receiver gets them in their order.
+fn at_once(due: &[Delivery]) -> usize {
+    let mut users = HashSet::new();
+    let differ = |delivery: &&Delivery| delivery.user.is_none_or(|user| users.insert(user));
+    due.iter().take(CONCURRENT).take_while(differ).count().max(1)
 }
 
 /// Goes on with the lease, with what administrators changed of the webhook. `false` when another function has it, as this took too

@@ -75,7 +75,7 @@ pub struct WebhookView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "2026-11-23T09:00:00.000Z", format = "date-time")]
     failing_since: Option<String>,
-    /// Those that sign now, the newest first: two for a day after a new one was made.
+    /// Those that sign now, the newest first: the one before a new one for another day, and five in all.
     secrets: Vec<SecretView>,
     #[schema(example = "2026-11-23T09:00:00.000Z", format = "date-time")]
     created_at: String,

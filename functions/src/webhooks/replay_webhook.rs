@@ -38,7 +38,7 @@ pub struct Replay {
 
 #[operation(
     POST, "/webhooks/{id}/replay", summary = "Send deliveries again from a time on",
-    description = "For administrators. Queues the deliveries of the webhook since then again, the oldest first, with the ids that they had.",
+    description = "For administrators. Queues the deliveries of the webhook since then again, those of one account in their order, with the ids that they had. It joins a replay that is going on.",
     params(WebhookPath),
     responses((status = 202, description = "They are on their way"))
 )]
@@ -50,7 +50,8 @@ pub async fn handler(
 ) -> Result<StatusCode> {
     let mut fields = Fields::default();
     let since = fields.required("since", body.since, |text| {
-        Timestamp::parse(&text).ok_or_else(|| Invalid::new("invalid_time", "This is no time after RFC 3339."))
+        let past = Timestamp::parse(&text).filter(|since| *since <= app.clock.now());
+        past.ok_or_else(|| Invalid::new("invalid_time", "This is no time after RFC 3339, or it is still to come."))
     });
     let since = fields.finish(since)?;
     let webhook = found(&app, id).await?;
@@ -59,7 +60,7 @@ pub async fn handler(
     }
     let kind = EventKind::WebhookReplayed { since: since.rfc3339() };
     let event = DomainEvent::new(Subject::Webhook(webhook.id), &caller.staff(), kind, app.clock.now());
-    if !app.store().replay_webhook(webhook.id, since, &event).await? {
+    if !app.store().replay_webhook(&webhook, since, &event).await? {
         return Err(Error::WebhookNotFound);
     }
     app.notify_deliverer(webhook.id).await;

@@ -66,13 +66,23 @@ pub async fn handler(
             Some(true) => None,
             Some(false) => before.off.or(Some(Off { since: now, reason: OffReason::SwitchedOff })),
         };
+        let (failing_since, paused_until) = if off.is_none() && before.off.is_some() {
+            (None, None)
+        } else {
+            (before.failing_since, before.paused_until)
+        };
         let after = Webhook {
+            failing_since,
+            paused_until,
             url: url.clone().unwrap_or_else(|| before.url.clone()),
             types: types.clone().unwrap_or_else(|| before.types.clone()),
             off,
             updated_at: now.max(before.updated_at.plus(std::time::Duration::from_millis(1))),
             ..before.clone()
         };
+        if (&after.url, &after.types, after.off) == (&before.url, &before.types, before.off) {
+            return Ok(JsonResponse::ok(WebhookView::of(&before, now)));
+        }
         let host = url.is_some().then(|| after.host());
         let kind = EventKind::WebhookUpdated { host, types: types.clone(), enabled: body.enabled };
         let event = DomainEvent::new(Subject::Webhook(before.id), &caller.staff(), kind, now);

@@ -12,8 +12,9 @@ use aws_lambda_events::event::dynamodb::{Event as StreamEvent, EventRecord};
 use aws_lambda_events::event::streams::{DynamoDbBatchItemFailure, DynamoDbEventResponse};
 use aws_sdk_eventbridge::primitives::DateTime;
 use aws_sdk_eventbridge::types::PutEventsRequestEntry;
+use shared::clock::Timestamp;
 use shared::cloudevent::cloud_event;
-use shared::domain::event::{DomainEvent, RecordedEvent};
+use shared::domain::event::{DomainEvent, RecordedEvent, Subject};
 use shared::error::Causes;
 use shared::grant::{Grant, Grants, Resource};
 use shared::grants;
@@ -69,10 +70,20 @@ struct Unpublished {
     reason: Error,
 }
 
-/// An event with the sequence number of its record.
+/// An event, as it is published, with the sequence number of its record.
 struct Numbered {
     record: String,
-    event: RecordedEvent,
+    subject: Subject,
+    name: String,
+    at: Timestamp,
+    detail: String,
+}
+
+impl Numbered {
+    fn new(app: &App, record: String, event: RecordedEvent) -> Self {
+        let detail = cloud_event(&event, &app.config).to_string();
+        Self { record, subject: event.subject, at: event.at, name: event.name, detail }
+    }
 }
 
 async fn publish_all(app: &App, records: Vec<EventRecord>) -> Result<(), Unpublished> {
@@ -93,7 +104,7 @@ async fn publish_all(app: &App, records: Vec<EventRecord>) -> Result<(), Unpubli
         });
         match event {
             Ok(None) => {}
-            Ok(Some(event)) => numbered.push(Numbered { record: number, event }),
+            Ok(Some(event)) => numbered.push(Numbered::new(app, number, event)),
             Err(reason) => {
                 unread = Err(Unpublished { record: number, reason });
                 break;
@@ -124,8 +135,8 @@ fn read(record: EventRecord) -> Result<Option<NewEvent>> {
 /// fail each by itself.
 fn chunk_of(events: &[Numbered]) -> usize {
     let (mut subjects, mut bytes) = (HashSet::new(), 0);
-    let fits = |Numbered { event, .. }: &&Numbered| {
-        bytes += serde_json::to_vec(event).map_or(BYTES, |json| json.len());
+    let fits = |event: &&Numbered| {
+        bytes += event.detail.len();
         subjects.insert(event.subject) && bytes <= BYTES
     };
     events.iter().take(ENTRIES).take_while(fits).count().max(1)
@@ -153,13 +164,13 @@ async fn publish(app: &App, events: &[Numbered]) -> Result<(), Unpublished> {
 
 /// Sends events to the bus. Returns those that it refused, in their order.
 async fn put<'a>(app: &App, events: &[&'a Numbered]) -> Result<Vec<&'a Numbered>> {
-    let entries = events.iter().map(|Numbered { event, .. }| {
+    let entries = events.iter().map(|event| {
         PutEventsRequestEntry::builder()
             .event_bus_name(&app.config.events.bus)
             .source(SOURCE)
             .detail_type(&event.name)
             .time(DateTime::from_millis(event.at.millis()))
-            .detail(cloud_event(event, &app.config).to_string())
+            .detail(&event.detail)
             .build()
     });
     let answer = app.eventbridge().put_events().set_entries(Some(entries.collect())).send().await?;

@@ -228,8 +228,9 @@ pub struct Changes {
     pub roles: Option<Vec<Role>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub passkey: Option<NamedPasskey>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub email_delivery: Option<String>,
+    /// `null` when staff cleared it. What SES reports has types of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
+    pub email_delivery: Option<Option<String>>,
 }
 
 /// `null` is something else than nothing.

@@ -87,7 +87,7 @@ impl Error {
             Self::TooManyAttempts { retry_after } | Self::RateLimited { retry_after } => {
                 vec![(RETRY_AFTER, HeaderValue::from(seconds(*retry_after)))]
             }
-            Self::TemporarilyUnavailable(_) | Self::OutcomeUnknown(_) => {
+            Self::TemporarilyUnavailable(_) | Self::OutcomeUnknown(_) | Self::RequestInProgress => {
                 vec![(RETRY_AFTER, HeaderValue::from(seconds(Duration::from_secs(1))))]
             }
             Self::MethodNotAllowed { allow } => {

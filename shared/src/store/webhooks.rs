@@ -231,16 +231,18 @@ impl Store {
     pub const REPLAY_WEBHOOK: Grants =
         &[Grant::table(&[UPDATE], &[WEBHOOKS_PARTITION]), Grant::table(&[PUT], &[STAFF])];
 
-    /// Notes that deliveries from a time on are to be sent again; `false` when the webhook is gone.
+    /// Notes that deliveries from a time on are to be sent again, or from where an earlier replay is; `false` when the webhook is gone.
     ///
     /// # Errors
     /// Only when the table cannot be written.
-    pub async fn replay_webhook(&self, id: WebhookId, since: Timestamp, event: &DomainEvent) -> Result<bool> {
+    pub async fn replay_webhook(&self, webhook: &Webhook, since: Timestamp, event: &DomainEvent) -> Result<bool> {
+        let from = EventId::first_at(since);
+        let from = webhook.replay_from.map_or(from, |going_on| going_on.min(from));
         let replay = self
-            .update(WEBHOOKS.to_owned(), &id.to_string())
+            .update(WEBHOOKS.to_owned(), &webhook.id.to_string())
             .update_expression("SET replay_from = :from")
             .condition_expression("attribute_exists(pk)")
-            .expression_attribute_values(":from", value(&EventId::first_at(since))?);
+            .expression_attribute_values(":from", value(&from)?);
         let mut items = vec![super::update(replay)?];
         items.extend(self.record(event)?);
         self.transact(items).await
