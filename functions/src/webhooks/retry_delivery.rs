@@ -35,7 +35,7 @@ pub struct DeliveryPath {
 
 #[operation(
     POST, "/webhooks/{id}/deliveries/{delivery_id}/retry", summary = "Send a delivery again",
-    description = "For administrators. The request has the same `webhook-id`, so that a receiver that has it can tell.",
+    description = "For administrators. The request has the same `webhook-id`, so that a receiver that has it can tell. `attempts` counts from here. Where the endpoint has just failed it rests first, for up to a minute.",
     params(DeliveryPath),
     responses((status = 202, description = "It is on its way"))
 )]
