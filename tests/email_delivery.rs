@@ -81,6 +81,25 @@ async fn a_complaint_counts_and_a_transient_bounce_does_not() {
 }
 
 #[tokio::test]
+async fn a_transient_bounce_that_is_reported_twice_is_taken_once() {
+    let app = TestApp::start().await;
+    let away = app.signed_in("ooto@simulator.amazonses.com").await;
+    app.idle().await;
+    let reports = app.stack.bus_events();
+    let report =
+        reports.iter().find(|event| event.source == "aws.ses" && event.detail["bounce"] != Value::Null).unwrap();
+    assert_eq!(report.detail["bounce"]["bounceType"], "Transient");
+    let again = json!({ "detail": report.detail }).to_string();
+    for _ in 0..2 {
+        app.enqueue("email-events", &again).await;
+    }
+    app.idle().await;
+    let events = crate::activity::domain_events::published(&app, &away.id).await;
+    assert_eq!(events.iter().filter(|event| event["type"] == "user.email_bounced").count(), 1);
+    assert_eq!(app.queued("email-events-dead-letters").await, 0, "it was taken, and is no failure");
+}
+
+#[tokio::test]
 async fn what_became_of_emails_goes_with_the_account() {
     let app = TestApp::start().await;
     let user = signed_in_and_mailed(&app, BOUNCE).await;
@@ -140,4 +159,29 @@ async fn a_report_that_comes_twice_or_is_of_no_email_of_ours_changes_nothing() {
     report["detail"]["mail"]["timestamp"] = json!(app.app().clock.now().rfc3339());
     app.enqueue("email-events", &report.to_string()).await;
     tests::eventually("another try", async || (app.queued("email-events-dead-letters").await == 2).then_some(())).await;
+}
+
+#[tokio::test]
+async fn a_link_that_was_used_shows_that_emails_arrive() {
+    let app = TestApp::start().await;
+    let admin = app.admin().await;
+    let user = signed_in_and_mailed(&app, BOUNCE).await;
+    assert_eq!(delivery(&user).await["status"], "bounced");
+    assert_eq!(app.choose_password(BOUNCE, PASSWORD).await.status, 200);
+    let shown = admin.get(&format!("/user?id={}", user.id)).await.json();
+    assert_eq!(shown.get("email_delivery"), None, "whoever used the link reads there");
+    let address = shared::domain::email::EmailAddress::parse(BOUNCE).unwrap().normalized();
+    assert_eq!(app.app().store().email_delivery(&address).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_former_owner_can_take_a_change_back_although_they_complained() {
+    let app = TestApp::start().await;
+    let user = signed_in_and_mailed(&app, COMPLAINT).await;
+    assert_eq!(delivery(&user).await["status"], "complained");
+    assert_eq!(user.put("/user", &json!({ "email": "thief@example.com" })).await.status, 200);
+    let confirm = app.mailed_token("thief@example.com", "/auth/email/confirm").await;
+    assert_eq!(app.post("/auth/email/confirm", &json!({ "token": confirm })).await.status, 200);
+    let undo = app.mailed_token(COMPLAINT, "/auth/email/undo").await;
+    assert_eq!(app.post("/auth/email/undo", &json!({ "token": undo })).await.status, 200);
 }

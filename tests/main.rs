@@ -13,6 +13,7 @@ mod accounts {
 mod activity {
     pub mod domain_events;
     mod faults;
+    mod owed;
 }
 mod factors {
     mod passkeys;

@@ -130,13 +130,14 @@ impl<'a> Stack<'a> {
 /// What differs by stage.
 const STAGES: &str = "
 Mappings:
-  # Whether traffic shifts gradually to a new version, which SAM reads from a mapping and from no condition. And how many pictures
-  # are read at once: a new account runs ten functions at once, and most of those are to be left to the routes.
+  # Whether traffic shifts gradually to a new version, which SAM reads from a mapping and from no condition. How many pictures are
+  # read at once: a new account runs ten functions at once, and most of those are to be left to the routes. And how many endpoints are
+  # delivered to at once: in production each of twenty, so that none waits for another's.
   Stages:
-    test: {Shifts: false, Pictures: 2}
-    dev: {Shifts: false, Pictures: 2}
-    staging: {Shifts: false, Pictures: 5}
-    production: {Shifts: true, Pictures: 5}
+    test: {Shifts: false, Pictures: 2, Webhooks: 2}
+    dev: {Shifts: false, Pictures: 2, Webhooks: 2}
+    staging: {Shifts: false, Pictures: 5, Webhooks: 5}
+    production: {Shifts: true, Pictures: 5, Webhooks: 20}
 ";
 
 const CONDITIONS: &str = "

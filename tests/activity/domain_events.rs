@@ -1,6 +1,6 @@
 //! Every change is told: as an event on the bus, and as activity of the account.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use local::{Outage, Service};
@@ -230,80 +230,6 @@ async fn every_type_of_event_about_an_account_happens() {
     let missing: Vec<_> = known.difference(&seen).collect();
     assert_eq!(missing, Vec::<&String>::new());
     assert_eq!(seen.difference(&known).count(), 0);
-}
-
-/// The changing routes and workers, and the events that each owes; or why it owes none. A route that is new has to be added here.
-const OWED: &[(&str, Owed)] = &[
-    ("register", Owed::Events(&["user.created"])),
-    ("resend_confirmation", Owed::Nothing("an email is asked for")),
-    ("confirm_registration", Owed::Events(&["user.confirmed"])),
-    ("update_user", Owed::Events(&["user.updated"])),
-    ("delete_user", Owed::Events(&["user.deleted"])),
-    ("confirm_email_change", Owed::Events(&["user.email_changed"])),
-    ("undo_email_change", Owed::Events(&["user.email_change_undone", "user.sessions_ended"])),
-    ("clear_email_suppression", Owed::Events(&["user.updated"])),
-    ("change_password", Owed::Events(&["user.password_changed", "user.sessions_ended"])),
-    ("forgot_password", Owed::Nothing("an email is asked for")),
-    ("reset_password", Owed::Events(&["user.password_changed", "user.sessions_ended"])),
-    ("login", Owed::Events(&["user.signed_in"])),
-    ("verify_login", Owed::Events(&["user.signed_in"])),
-    ("start_passkey_login", Owed::Nothing("a ceremony that is of no account")),
-    ("passkey_login", Owed::Events(&["user.signed_in"])),
-    ("step_up", Owed::Events(&["user.reauthenticated"])),
-    ("refresh", Owed::Nothing("the session goes on as it was")),
-    ("logout", Owed::Events(&["user.session_ended"])),
-    ("end_session", Owed::Events(&["user.session_ended"])),
-    ("introspect", Owed::Nothing("it reads")),
-    ("start_totp", Owed::Nothing("nothing is in force before it is confirmed")),
-    ("confirm_totp", Owed::Events(&["user.factor_added"])),
-    ("delete_totp", Owed::Events(&["user.factor_removed", "user.sessions_ended"])),
-    ("renew_recovery_codes", Owed::Events(&["user.factor_added", "user.sessions_ended"])),
-    ("start_passkey", Owed::Nothing("a ceremony that adds nothing by itself")),
-    ("add_passkey", Owed::Events(&["user.factor_added"])),
-    ("rename_passkey", Owed::Events(&["user.updated"])),
-    ("delete_passkey", Owed::Events(&["user.factor_removed", "user.sessions_ended"])),
-    ("upload_picture", Owed::Nothing("the picture is another once the upload is resized")),
-    ("delete_picture", Owed::Events(&["user.picture_changed"])),
-    ("create_webhook", Owed::Events(&["webhook.created"])),
-    ("update_webhook", Owed::Events(&["webhook.updated"])),
-    ("delete_webhook", Owed::Events(&["webhook.deleted"])),
-    ("rotate_webhook_secret", Owed::Events(&["webhook.secret_rotated"])),
-    ("retry_delivery", Owed::Nothing("a delivery is no change of an account or a webhook")),
-    ("test_webhook", Owed::Nothing("a delivery is no change of an account or a webhook")),
-    ("replay_webhook", Owed::Events(&["webhook.replayed"])),
-    ("resize_picture", Owed::Events(&["user.picture_changed"])),
-    ("emailer", Owed::Events(&["user.updated"])),
-    ("sweeper", Owed::Events(&["user.deleted"])),
-    ("record_email_events", Owed::Events(&["user.email_bounced", "user.email_complained"])),
-    ("publish_events", Owed::Nothing("it publishes them")),
-    ("dispatch_webhooks", Owed::Nothing("it passes them on")),
-    ("deliver_webhooks", Owed::Events(&["webhook.updated"])),
-];
-
-#[derive(Clone, Copy)]
-enum Owed {
-    Events(&'static [&'static str]),
-    Nothing(&'static str),
-}
-
-#[test]
-fn every_changing_route_and_worker_says_what_events_it_owes() {
-    let owed: BTreeMap<_, _> = OWED.iter().copied().collect();
-    assert_eq!(owed.len(), OWED.len(), "none stands twice");
-    let changing = functions::routes().filter(|route| route.operations.iter().any(shared::http::Operation::changes));
-    let all: BTreeSet<_> =
-        changing.map(|route| route.name).chain(functions::workers().map(|worker| worker.name)).collect();
-    assert_eq!(all, owed.keys().copied().collect());
-    for (name, owed) in owed {
-        match owed {
-            Owed::Nothing(why) => assert!(!why.is_empty(), "{name}"),
-            Owed::Events(types) => {
-                for name in types {
-                    assert!(shared::domain::webhook::is_event_type(name), "{name}");
-                }
-            }
-        }
-    }
 }
 
 #[tokio::test]

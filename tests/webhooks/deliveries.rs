@@ -243,6 +243,31 @@ async fn of_an_account_that_is_gone_nothing_is_sent_again_but_that_it_is_gone() 
 }
 
 #[tokio::test]
+async fn what_waits_to_be_sent_of_an_account_goes_with_it() {
+    let app = TestApp::start().await;
+    let admin = app.admin().await;
+    let receiver = Receiver::start().await;
+    receiver.answers(500);
+    let id = text(&create(&admin, &receiver.url, &["user.created", "user.deleted"]).await["id"]);
+    let ada = app.signed_in(ADA).await;
+    app.idle().await;
+    assert_eq!(receiver.types(), ["user.created"]);
+    assert_eq!(admin.delete(&format!("/user?id={}", ada.id)).await.status, 204);
+    receiver.answers(200);
+    app.later(Duration::from_mins(10)).await;
+    app.idle().await;
+    assert_eq!(receiver.types(), ["user.created", "user.deleted"]);
+    let admin = app.sign_in(ADMIN).await;
+    let statuses: Vec<_> = deliveries(&admin, &id)
+        .await
+        .iter()
+        .map(|delivery| (text(&delivery["type"]), text(&delivery["status"])))
+        .collect();
+    let status = |name: &str| statuses.iter().find(|(of, _)| of == name).map(|(_, status)| status.as_str());
+    assert_eq!((status("user.created"), status("user.deleted")), (Some("skipped"), Some("delivered")));
+}
+
+#[tokio::test]
 async fn an_account_is_told_of_in_the_order_of_its_changes_and_replays_join() {
     let app = TestApp::start().await;
     let admin = app.admin().await;

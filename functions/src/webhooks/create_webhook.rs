@@ -26,7 +26,7 @@ use super::{WebhookView, WebhookWithSecret, new_secret, parse_types, parse_url};
 pub const ROUTE: Route = Route::new(module_path!(), &[HANDLER])
     .answering_secrets()
     .fails_with(&[Code::TooManyWebhooks])
-    .may(grants![Store::WEBHOOKS, Store::CREATE_WEBHOOK, Keys::SEAL_WEBHOOKS]);
+    .may(grants![Store::WEBHOOKS, Store::WEBHOOK, Store::CREATE_WEBHOOK, Keys::SEAL_WEBHOOKS]);
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -75,7 +75,14 @@ pub async fn handler(
         replay_from: None,
     };
     let kind = EventKind::WebhookCreated { host: webhook.host(), types };
-    app.store().create_webhook(&webhook, &DomainEvent::new(Subject::Webhook(id), &caller.staff(), kind, now)).await?;
+    let event = DomainEvent::new(Subject::Webhook(id), &caller.staff(), kind, now);
+    match app.store().create_webhook(&webhook, &event).await {
+        // If it is there, its secret has to be told now, or nobody ever has it.
+        Err(Error::OutcomeUnknown(cause)) => {
+            app.store().webhook(id).await?.ok_or(Error::OutcomeUnknown(cause))?;
+        }
+        created => created?,
+    }
     let webhook = WebhookView::of(&webhook, now);
     Ok(JsonResponse(StatusCode::CREATED, WebhookWithSecret { webhook, secret }))
 }

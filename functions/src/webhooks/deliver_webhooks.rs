@@ -6,6 +6,7 @@
 
 use std::collections::HashSet;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use axum::http::{HeaderMap, HeaderValue};
@@ -28,22 +29,26 @@ use shared::{App, Error, Result};
 use super::targets;
 
 /// A minute: it begins nothing after [`SHIFT`], and an attempt takes ten seconds at most.
-pub const WORKER: Worker =
-    Worker::new(module_path!(), Trigger::Queue { name: "WebhookQueue", batch: 1, concurrency: "20" }, 60).may(grants![
-        Store::LEASE_WEBHOOK,
-        Store::KEEP_LEASE,
-        Store::NOTE_ENDPOINT,
-        Store::ADVANCE_REPLAY,
-        Store::REPLACE_WEBHOOK,
-        Store::DUE_DELIVERIES,
-        Store::DELIVERIES,
-        Store::WITHOUT_ERASED,
-        Store::UPDATE_DELIVERY,
-        Store::USER,
-        Keys::OPEN_WEBHOOKS,
-        App::NOTIFY_DELIVERER,
-        App::NOTIFY_EMAILER,
-    ]);
+pub const WORKER: Worker = Worker::new(
+    module_path!(),
+    Trigger::Queue { name: "WebhookQueue", batch: 1, concurrency: "!FindInMap [Stages, !Ref Stage, Webhooks]" },
+    60,
+)
+.may(grants![
+    Store::LEASE_WEBHOOK,
+    Store::KEEP_LEASE,
+    Store::NOTE_ENDPOINT,
+    Store::ADVANCE_REPLAY,
+    Store::REPLACE_WEBHOOK,
+    Store::DUE_DELIVERIES,
+    Store::DELIVERIES,
+    Store::WITHOUT_ERASED,
+    Store::UPDATE_DELIVERY,
+    Store::USER,
+    Keys::OPEN_WEBHOOKS,
+    App::NOTIFY_DELIVERER,
+    App::NOTIFY_EMAILER,
+]);
 
 const USER_AGENT: HeaderValue = HeaderValue::from_static(concat!("user-service/", env!("CARGO_PKG_VERSION")));
 
@@ -114,7 +119,8 @@ async fn serve(app: &App, webhook: &mut Webhook) -> Result<()> {
             let rest = replay(app, webhook.id, from).await?;
             app.store().advance_replay(webhook, from, rest).await?;
         }
-        let mut due = app.store().due_deliveries(webhook.id, AT_ONCE, now).await?;
+        let listed = app.store().due_deliveries(webhook.id, AT_ONCE, now).await?;
+        let mut due = skip_erased(app, listed).await?;
         due.retain(|delivery| !done.contains(&(delivery.id, delivery.attempts)));
         if due.is_empty() && webhook.replay_from.is_none() {
             return Ok(());
@@ -140,6 +146,15 @@ async fn serve(app: &App, webhook: &mut Webhook) -> Result<()> {
     }
 }
 
+/// What is told of an account goes with it, but for the news of that.
+async fn skip_erased(app: &App, listed: Vec<Delivery>) -> Result<Vec<Delivery>> {
+    let kept = app.store().without_erased(listed.clone()).await?;
+    for gone in listed.iter().filter(|listed| kept.iter().all(|kept| kept.id != listed.id)) {
+        app.store().update_delivery(gone, &gone.clone().skipped()).await?;
+    }
+    Ok(kept)
+}
+
 /// How many of these can be sent at the same time: of one account one, so that a receiver gets them in their order.
 fn at_once(due: &[Delivery]) -> usize {
     let mut users = HashSet::new();
@@ -163,8 +178,11 @@ async fn replay(app: &App, webhook: WebhookId, from: EventId) -> Result<Option<E
     let now = app.clock.now();
     let mut found = app.store().deliveries_from(webhook, from, page + 1, now).await?;
     let rest = (found.len() > page).then(|| found.pop()).flatten().map(|next| next.id);
-    for delivery in app.store().without_erased(found).await? {
-        app.store().update_delivery(&delivery, &delivery.clone().again(now)).await?;
+    let found = app.store().without_erased(found).await?;
+    for (delivery, ahead) in found.iter().zip((0..found.len() as u64).rev()) {
+        // A moment apart, as they are to be sent in their order.
+        let due_at = now.minus(Duration::from_millis(ahead));
+        app.store().update_delivery(delivery, &delivery.clone().again(due_at)).await?;
     }
     Ok(rest)
 }
@@ -203,7 +221,7 @@ async fn switch_off(app: &App, webhook: &mut Webhook, since: Timestamp, now: Tim
         })
         .collect();
     let off = Off { since: now, reason: OffReason::Failing };
-    let updated_at = now.max(webhook.updated_at.plus(std::time::Duration::from_millis(1)));
+    let updated_at = now.max(webhook.updated_at.plus(Duration::from_millis(1)));
     let after = Webhook { off: Some(off), updated_at, ..webhook.clone() };
     let kind = EventKind::WebhookUpdated { host: None, types: None, enabled: Some(false) };
     let event = DomainEvent::new(Subject::Webhook(webhook.id), &Actor::SYSTEM, kind, now);

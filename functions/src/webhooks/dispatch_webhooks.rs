@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use aws_lambda_events::event::dynamodb::{Event as StreamEvent, EventRecord};
 use aws_lambda_events::event::streams::{DynamoDbBatchItemFailure, DynamoDbEventResponse};
-use futures_util::future::try_join_all;
+use futures_util::future::{join_all, try_join_all};
 use shared::cloudevent::cloud_event;
 use shared::domain::event::RecordedEvent;
 use shared::domain::id::WebhookId;
@@ -51,9 +51,7 @@ pub async fn handler(app: App, event: StreamEvent) -> Result<DynamoDbEventRespon
             break;
         }
     }
-    for webhook in touched {
-        app.notify_deliverer(webhook).await;
-    }
+    join_all(touched.into_iter().map(|webhook| app.notify_deliverer(webhook))).await;
     Ok(response)
 }
 

@@ -28,6 +28,9 @@ pub const ROUTE: Route = Route::new(module_path!(), &[HANDLER])
     .fails_with(&[Code::WebhookNotFound, Code::WebhookDisabled])
     .may(grants![FIND, Store::REPLAY_WEBHOOK, App::NOTIFY_DELIVERER]);
 
+/// When another replay began, went on or ended since the webhook was read, it is read again.
+const TRIES: usize = 8;
+
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Replay {
@@ -54,15 +57,17 @@ pub async fn handler(
         past.ok_or_else(|| Invalid::new("invalid_time", "This is no time after RFC 3339, or it is still to come."))
     });
     let since = fields.finish(since)?;
-    let webhook = found(&app, id).await?;
-    if webhook.off.is_some() {
-        return Err(Error::WebhookDisabled);
+    for _ in 0..TRIES {
+        let webhook = found(&app, id).await?;
+        if webhook.off.is_some() {
+            return Err(Error::WebhookDisabled);
+        }
+        let kind = EventKind::WebhookReplayed { since: since.rfc3339() };
+        let event = DomainEvent::new(Subject::Webhook(webhook.id), &caller.staff(), kind, app.clock.now());
+        if app.store().replay_webhook(&webhook, since, &event).await? {
+            app.notify_deliverer(webhook.id).await;
+            return Ok(StatusCode::ACCEPTED);
+        }
     }
-    let kind = EventKind::WebhookReplayed { since: since.rfc3339() };
-    let event = DomainEvent::new(Subject::Webhook(webhook.id), &caller.staff(), kind, app.clock.now());
-    if !app.store().replay_webhook(&webhook, since, &event).await? {
-        return Err(Error::WebhookNotFound);
-    }
-    app.notify_deliverer(webhook.id).await;
-    Ok(StatusCode::ACCEPTED)
+    Err(Error::TemporarilyUnavailable("another replay of the webhook went on again and again".into()))
 }

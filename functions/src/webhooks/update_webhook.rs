@@ -66,7 +66,8 @@ pub async fn handler(
             Some(true) => None,
             Some(false) => before.off.or(Some(Off { since: now, reason: OffReason::SwitchedOff })),
         };
-        let (failing_since, paused_until) = if off.is_none() && before.off.is_some() {
+        let elsewhere = url.as_ref().is_some_and(|url| *url != before.url);
+        let (failing_since, paused_until) = if elsewhere || (off.is_none() && before.off.is_some()) {
             (None, None)
         } else {
             (before.failing_since, before.paused_until)

@@ -21,7 +21,7 @@ use shared::{App, Error, Result};
 
 pub const WORKER: Worker =
     Worker::new(module_path!(), Trigger::Queue { name: "EmailEventsQueue", batch: 5, concurrency: "2" }, 30).may(
-        grants![Store::WAS_SENT, Store::EMAIL_DELIVERY, Store::OWNER_OF, Store::USER, Store::RECORD_EMAIL_DELIVERY],
+        grants![Store::REPORTS_OF, Store::EMAIL_DELIVERY, Store::OWNER_OF, Store::USER, Store::RECORD_EMAIL_DELIVERY],
     );
 
 /// How long it takes at most from SES's taking an email to the emailer's note of it: a report may be quicker, and then comes again.
@@ -160,11 +160,15 @@ async fn note(app: &App, mail: &Mail, address: &str, said: &Said<'_>) -> Result<
     let Some(address) = normalized(address) else { return Ok(()) };
     for _ in 0..TRIES {
         let now = app.clock.now();
-        if !app.store().was_sent(&address, &mail.message_id).await? {
+        let Some(reports) = app.store().reports_of(&address, &mail.message_id).await? else {
             if mail.is_newer_than(NOTING, now) {
                 return Err(Error::internal("the report came before the email was noted as sent"));
             }
             // Of another sender of the account, or noted before.
+            return Ok(());
+        };
+        // A transient one settles nothing, and may come twice.
+        if reports.iter().any(|known| known == said.report) {
             return Ok(());
         }
         let delivery = match said.problem {

@@ -103,7 +103,8 @@ named! {
 }
 
 impl EmailKind {
-    /// Whether somebody has just asked for this email, and waits for it: such go also to an address at which emails come back.
+    /// Whether it goes also to an address at which emails come back: somebody has just asked for it and waits for it, or it is the
+    /// way to take a change back.
     #[must_use]
     pub const fn is_asked_for(&self) -> bool {
         match self {
@@ -112,7 +113,9 @@ impl EmailKind {
             | Self::AlreadyRegistered
             | Self::ResetRequested
             | Self::ChangeAddress { .. }
-            | Self::AddressRestored { .. } => true,
+            | Self::AddressRestored { .. }
+            // The one way back from a thief, whom nobody asked.
+            | Self::AddressChanged { undo_until: Some(_), .. } => true,
             Self::NewSignIn { .. }
             | Self::AccountDeleted { .. }
             | Self::PasswordChanged { .. }

@@ -180,7 +180,7 @@ pub enum DeliveryStatus {
     Delivered,
     /// A dead letter: three days of attempts failed.
     Dead,
-    /// The webhook was switched off.
+    /// The webhook was switched off, or the account that it is about is gone.
     Skipped,
 }
 
@@ -252,6 +252,12 @@ impl Delivery {
     pub fn expires_at(&self) -> Timestamp {
         let sent_again = self.since.map(|since| since.plus(GIVE_UP).plus(SLACK));
         self.created_at.plus(DELIVERY_LIFE).max(sent_again.unwrap_or(self.created_at))
+    }
+
+    /// Not to be sent any more.
+    #[must_use]
+    pub fn skipped(self) -> Self {
+        Self { status: DeliveryStatus::Skipped, due_at: None, ..self }
     }
 
     /// To be sent again from the start.

@@ -242,6 +242,7 @@ impl Store {
             self.take_address(&to.normalized(), user, now)?,
             left,
             update(profile)?,
+            self.emails_arrive(&to.normalized())?,
             self.put_new(Self::email_item(mail)?)?,
         ];
         items.extend(self.record(event)?);
@@ -249,7 +250,6 @@ impl Store {
             return Ok(false);
         }
         self.free_all_but(user, &to.normalized(), &former).await;
-        self.forget_email_delivery(&to.normalized()).await;
         Ok(true)
     }
 
@@ -319,6 +319,7 @@ impl Store {
             put(back)?,
             self.leave_address(&user.email.normalized(), user.id)?,
             update(same_factors(profile, user))?,
+            self.emails_arrive(&address)?,
             self.put_new(Self::email_item(mail)?)?,
         ];
         items.extend(self.drop_distrusted(user, &trusted, stored)?);

@@ -3,7 +3,8 @@
 
 use std::time::Duration;
 
-use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem};
+use serde::Deserialize;
 
 use super::change::Change;
 use super::schema::{EMAIL_DELIVERY, PROFILE, address_key, sent_key, user_key};
@@ -13,13 +14,19 @@ use crate::domain::email::NormalizedEmail;
 use crate::domain::email_delivery::EmailDelivery;
 use crate::domain::event::DomainEvent;
 use crate::domain::user::User;
-use crate::error::{Causes, Result};
+use crate::error::Result;
 use crate::grant::{ADDRESSES, DELETE, GET, Grant, Grants, PUT, STAFF, UPDATE, USERS};
 
 /// SES reports what becomes of an email within days.
 const REMEMBERED: Duration = Duration::from_hours(14 * 24);
 /// How long an address counts as one where emails do not arrive: of one that no account has, nobody clears it.
 const AVOIDED: Duration = Duration::from_hours(365 * 24);
+
+#[derive(Deserialize)]
+struct Sent {
+    #[serde(default)]
+    reports: Vec<String>,
+}
 
 impl Store {
     /// The note that SES took an email to an address, by the id that its reports name.
@@ -31,15 +38,15 @@ impl Store {
         ])
     }
 
-    pub const WAS_SENT: Grants = &[Grant::table(&[GET], &[ADDRESSES])];
+    pub const REPORTS_OF: Grants = &[Grant::table(&[GET], &[ADDRESSES])];
 
-    /// Whether SES took an email of this id to the address.
+    /// The reports that were noted of an email of this id to the address; `None` when SES took none, or a report has settled it.
     ///
     /// # Errors
     /// Only when the table cannot be read.
-    pub async fn was_sent(&self, address: &NormalizedEmail, message_id: &str) -> Result<bool> {
-        let sent: Option<serde::de::IgnoredAny> = self.get(address_key(address), &sent_key(message_id)).await?;
-        Ok(sent.is_some())
+    pub async fn reports_of(&self, address: &NormalizedEmail, message_id: &str) -> Result<Option<Vec<String>>> {
+        let sent: Option<Sent> = self.get(address_key(address), &sent_key(message_id)).await?;
+        Ok(sent.map(|sent| sent.reports))
     }
 
     pub const EMAIL_DELIVERY: Grants = &[Grant::table(&[GET], &[ADDRESSES])];
@@ -100,14 +107,9 @@ impl Store {
         self.transact(items).await
     }
 
-    /// Forgets that emails to an address do not arrive, once somebody used a link that was emailed there. A failure is no reason to
-    /// refuse the link.
-    pub(super) async fn forget_email_delivery(&self, address: &NormalizedEmail) {
-        let delete = self.db.delete_item().table_name(&self.table);
-        let delete = delete.key("pk", s(address_key(address))).key("sk", s(EMAIL_DELIVERY));
-        if let Err(error) = delete.send().await {
-            tracing::warn!(error.message = %Causes(&error), "an address where emails arrive again counts as one where they do not");
-        }
+    /// For the transaction of a link that was emailed to an address: emails to it arrive.
+    pub(super) fn emails_arrive(&self, address: &NormalizedEmail) -> Result<TransactWriteItem> {
+        delete(self.delete_of(&address_key(address), EMAIL_DELIVERY))
     }
 
     pub const CLEAR_EMAIL_DELIVERY: Grants = &[

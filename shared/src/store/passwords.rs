@@ -107,7 +107,7 @@ impl Store {
         let PasswordReset { user, link, new, proof, mail, events } = *reset;
         let mut change = revoke_all(now)?
             .and_set("password_hash = :new, email_confirmed = :yes, updated_at = :now")
-            .remove("contested_at, confirmed_by_link_alone_at")
+            .remove("contested_at, confirmed_by_link_alone_at, email_delivery")
             .remove(LAPSE)
             .only_if("email = :email AND session_epoch = :epoch")
             .value(":new", value(new)?)
@@ -132,6 +132,7 @@ impl Store {
         let mut items = vec![
             self.use_link(user.id, link, now)?,
             self.write_parameters(&user.email.normalized(), user.id, new)?,
+            self.emails_arrive(&user.email.normalized())?,
             self.put_new(Self::email_item(mail)?)?,
         ];
         if let Some(FirstProof { stored, .. }) = proof {

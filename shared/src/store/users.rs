@@ -160,13 +160,9 @@ impl Store {
             .value(":no", value(&false)?)
             .value(":now", n(now.millis()));
         let profile = change.into_update(self.update(user_key(id), PROFILE));
-        let mut items = vec![self.use_link(id, link, now)?, update(profile)?];
+        let mut items = vec![self.use_link(id, link, now)?, update(profile)?, self.emails_arrive(address)?];
         items.extend(self.record(event)?);
-        let confirmed = self.transact(items).await?;
-        if confirmed {
-            self.forget_email_delivery(address).await;
-        }
-        Ok(confirmed)
+        self.transact(items).await
     }
 
     pub const CONTEST: Grants = &[Grant::table(&[UPDATE, PUT, GET], &[USERS])];

@@ -231,7 +231,8 @@ impl Store {
     pub const REPLAY_WEBHOOK: Grants =
         &[Grant::table(&[UPDATE], &[WEBHOOKS_PARTITION]), Grant::table(&[PUT], &[STAFF])];
 
-    /// Notes that deliveries from a time on are to be sent again, or from where an earlier replay is; `false` when the webhook is gone.
+    /// Notes that deliveries from a time on are to be sent again, or from where an earlier replay is; `false` when the webhook is gone,
+    /// or a replay of it began, went on or ended since it was read.
     ///
     /// # Errors
     /// Only when the table cannot be written.
@@ -241,8 +242,13 @@ impl Store {
         let replay = self
             .update(WEBHOOKS.to_owned(), &webhook.id.to_string())
             .update_expression("SET replay_from = :from")
-            .condition_expression("attribute_exists(pk)")
             .expression_attribute_values(":from", value(&from)?);
+        let replay = match &webhook.replay_from {
+            Some(going_on) => replay
+                .condition_expression("replay_from = :going_on")
+                .expression_attribute_values(":going_on", value(going_on)?),
+            None => replay.condition_expression("attribute_exists(pk) AND attribute_not_exists(replay_from)"),
+        };
         let mut items = vec![super::update(replay)?];
         items.extend(self.record(event)?);
         self.transact(items).await
@@ -370,9 +376,13 @@ impl Store {
         Ok(query.send().await?.items.unwrap_or_default())
     }
 
-    pub const DUE_DELIVERIES: Grants = &[Grant::index(Resource::PendingIndex, &[DELIVERIES_PARTITION])];
+    pub const DUE_DELIVERIES: Grants = &[
+        Grant::index(Resource::PendingIndex, &[DELIVERIES_PARTITION]),
+        Grant::table(&[GET_EACH], &[DELIVERIES_PARTITION]),
+    ];
 
-    /// Deliveries of a webhook whose time has come, the longest due first, at most `limit`.
+    /// Deliveries of a webhook whose time has come, the longest due first, at most `limit`. The index is a moment behind, so each
+    /// is read once more, strongly consistent: what was delivered since is not sent again.
     ///
     /// # Errors
     /// Only when the table cannot be read.
@@ -386,7 +396,15 @@ impl Store {
             .expression_attribute_values(":shard", s(deliveries_of(webhook)))
             .expression_attribute_values(":now", n(now.millis()))
             .limit(limit);
-        query.send().await?.items.unwrap_or_default().into_iter().map(from_item).collect()
+        let listed: Vec<Delivery> =
+            query.send().await?.items.unwrap_or_default().into_iter().map(from_item).collect::<Result<_>>()?;
+        if listed.is_empty() {
+            return Ok(listed);
+        }
+        let keys: Vec<_> = listed.iter().map(|listed| (deliveries_of(webhook), delivery_key(listed.id))).collect();
+        let found = self.get_each(&keys).await?.into_iter().flatten().map(from_item);
+        let found: Vec<Delivery> = found.collect::<Result<_>>()?;
+        Ok(found.into_iter().filter(|delivery| delivery.due_at.is_some_and(|due_at| due_at <= now)).collect())
     }
 }
 
