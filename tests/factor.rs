@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use aws_sdk_dynamodb::types::AttributeValue;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use data_encoding::BASE32_NOPAD;
@@ -452,10 +451,7 @@ async fn a_challenge_ends_with_its_time_and_with_the_account_that_it_was_made_fo
 
     let ada = Owner::enrolled_as(&app, app.sign_in(ADA).await, ADA).await;
     let (session, challenge) = (ada.sign_in().await, ada.challenge().await);
-    let id = AttributeValue::S(format!("USER#{}", session.id));
-    let update = app.app().dynamodb().update_item().table_name("users").key("pk", id);
-    let update = update.key("sk", AttributeValue::S("PROFILE".into())).update_expression("SET disabled = :yes");
-    update.expression_attribute_values(":yes", AttributeValue::Bool(true)).send().await.unwrap();
+    app.set_disabled(&session.id).await;
     assert_eq!(ada.verify(&challenge, &json!({ "code": ada.fresh_code() })).await.code(), "invalid_challenge");
 }
 

@@ -286,6 +286,18 @@ impl TestApp {
         items
     }
 
+    /// Disables an account in the table alone: what it held is held back by that, and by nothing else.
+    pub async fn set_disabled(&self, id: &str) {
+        use aws_sdk_dynamodb::types::AttributeValue;
+        let at = AttributeValue::N(self.clock.now().millis().to_string());
+        let update = self.app().dynamodb().update_item().table_name("users");
+        let update = update.key("pk", AttributeValue::S(format!("USER#{id}")));
+        let update =
+            update.key("sk", AttributeValue::S("PROFILE".into())).update_expression("SET disabled = :disabled");
+        let disabled = AttributeValue::M(HashMap::from([("at".to_owned(), at)]));
+        update.expression_attribute_values(":disabled", disabled).send().await.expect("an update");
+    }
+
     /// Moves the clock and runs the sweeper, as its schedule would have.
     pub async fn later(&self, by: Duration) {
         self.clock.advance(by);
@@ -379,6 +391,10 @@ impl SignedIn<'_> {
 
     pub async fn put(&self, path: &str, body: &Value) -> Answer {
         Answer::of(self.request(Method::PUT, path).json(body)).await
+    }
+
+    pub async fn patch(&self, path: &str, body: &Value) -> Answer {
+        Answer::of(self.request(Method::PATCH, path).json(body)).await
     }
 
     pub async fn delete(&self, path: &str) -> Answer {

@@ -8,7 +8,6 @@ mod accounts {
     mod register;
     mod resend_confirmation;
     mod user;
-    mod users;
 }
 mod activity {
     pub mod domain_events;
@@ -35,6 +34,11 @@ mod sessions {
     mod logout;
     mod refresh;
     mod step_up;
+}
+mod staff {
+    mod accounts;
+    mod search;
+    mod users;
 }
 mod webhooks {
     mod deliveries;

@@ -10,6 +10,9 @@ use shared::domain::id::UploadId;
 use shared::domain::mail::{EmailKind, OutboxEmail};
 use shared::domain::name::UserName;
 use shared::domain::picture::Requested;
+use shared::domain::role::Role;
+use shared::domain::staff::StaffMember;
+use shared::store::OwnUpdate;
 use tests::authenticator::Authenticator;
 use tests::{ADMIN, Answer, PASSWORD, SignedIn, TestApp, jpeg, text};
 use tokio::sync::Mutex;
@@ -834,12 +837,19 @@ async fn a_request_that_was_under_way_changes_nothing_after_a_recovery() {
     let kind = EmailKind::AccountDeleted { to: before.email.clone(), name: name.clone() };
     let farewell = OutboxEmail::new(before.email.normalized(), kind, now);
     let event = DomainEvent::new(Subject::User(before.id), &Actor::SYSTEM, EventKind::renamed(&name), now);
-    assert!(store.delete_user(&before, true, &farewell, &event).await.unwrap().is_none());
-    assert!(store.rename(&before, &name, &event).await.unwrap().is_none());
-    assert!(store.keep_address_as_it_is(&before, Some(&name), &event).await.unwrap().is_none());
+    assert!(store.delete_user(&before, None, &farewell, &event).await.unwrap().is_none());
+    let renamed = OwnUpdate { name: Some(&name), ..OwnUpdate::default() };
+    assert!(store.update_user(&before, &renamed, &event).await.unwrap().is_none());
+    let kept = OwnUpdate { drops_pending_email: true, ..renamed };
+    assert!(store.update_user(&before, &kept, &event).await.unwrap().is_none());
     assert!(store.request_upload(&before, &upload).await.unwrap().is_none());
     assert_eq!(app.login(EMAIL, NEW).await.json()["user"]["name"], "Ada Lovelace");
-    assert!(store.delete_user(&before, false, &farewell, &event).await.unwrap().is_some(), "an administrator may");
+    let admin = app.admin().await;
+    let staff = StaffMember { id: admin.id.parse().unwrap(), epoch: 1, role: Role::ADMIN };
+    assert!(
+        store.delete_user(&before, Some(&staff), &farewell, &event).await.unwrap().is_some(),
+        "an administrator may"
+    );
 }
 
 #[tokio::test]

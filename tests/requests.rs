@@ -284,7 +284,7 @@ async fn an_unknown_path_is_not_found() {
         "//api/v1/user",
         "/api/v1/user/picture/64",
         "/api/v1/auth",
-        "/api/v1/users/1",
+        "/api/v1/users/1/2",
         "/user",
         "/api/v1/user%00",
         "/api/v1/user%2f",

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use shared::App;
 use shared::domain::email::EmailAddress;
 use shared::domain::link::LinkPurpose;
-use shared::domain::user::Role;
+use shared::domain::role::Role;
 
 use crate::people::{People, Person};
 use crate::service::{EMAIL, PASSWORD};
@@ -37,8 +37,8 @@ impl Events {
     /// Makes the accounts that the stored events are about.
     pub async fn of(app: &App) -> Self {
         let people = People::of(app).await;
-        people.registered(EMAIL, vec![Role::User]).await;
-        let admin = people.signed_in("root@example.com", vec![Role::User, Role::Admin]).await;
+        people.registered(EMAIL, vec![Role::USER]).await;
+        let admin = people.signed_in("root@example.com", vec![Role::USER, Role::ADMIN]).await;
         Self { people, admin, made: 0 }
     }
 
@@ -51,7 +51,7 @@ impl Events {
         self.made += 1;
         let address = format!("{function}{:06}@example.com", self.made);
         if ONCE.contains(&function) {
-            let person = self.people.signed_in(&address, vec![Role::User]).await;
+            let person = self.people.signed_in(&address, vec![Role::USER]).await;
             let mut event = by(function, &person);
             let code = match function {
                 "confirm_totp" => self.people.adding_app(&person.user).await,
@@ -91,12 +91,12 @@ impl Events {
             "confirm_email_change" => json!({ "token": self.people.moving(address, &to).await.1 }),
             "undo_email_change" => json!({ "token": self.people.moved(address, &to).await }),
             "reset_password" => {
-                let user = self.people.registered(address, vec![Role::User]).await;
+                let user = self.people.registered(address, vec![Role::USER]).await;
                 let purpose = LinkPurpose::ResetPassword { email: user.email.clone(), epoch: user.session_epoch };
                 json!({ "token": self.people.link(&user, purpose).await, "password": "quiet lantern harbour" })
             }
             "verify_login" => {
-                let user = self.people.registered(address, vec![Role::User]).await;
+                let user = self.people.registered(address, vec![Role::USER]).await;
                 let code = self.people.with_app(&user).await;
                 json!({ "challenge_token": self.people.challenge(&user).await, "code": code })
             }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use hdrhistogram::Histogram;
 use reqwest::RequestBuilder;
 use serde_json::{Value, json};
-use shared::domain::user::Role;
+use shared::domain::role::Role;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
@@ -96,7 +96,7 @@ impl Flood {
                 let client = Client {
                     kind,
                     service: Arc::clone(&self.service),
-                    person: self.people.signed_in(&email, vec![Role::User]).await,
+                    person: self.people.signed_in(&email, vec![Role::USER]).await,
                     times: Times::default(),
                     answered: Arc::clone(&answered),
                     counting: Arc::clone(&counting),

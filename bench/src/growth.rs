@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use shared::domain::user::Role;
+use shared::domain::role::Role;
 use shared::store::Store;
 
 use crate::events::{Events, by};
@@ -120,7 +120,7 @@ impl Bench {
 
     async fn delete_with_sessions(&mut self) -> (Usage, Duration) {
         let people = self.events.people();
-        let person = people.signed_in("many@example.com", vec![Role::User]).await;
+        let person = people.signed_in("many@example.com", vec![Role::USER]).await;
         for _ in 1..SESSIONS {
             people.session(&person.user).await;
         }

@@ -16,9 +16,10 @@ use shared::domain::name::UserName;
 use shared::domain::password::PasswordHash;
 use shared::domain::password::{NewPassword, Password};
 use shared::domain::recovery::RecoverySet;
+use shared::domain::role::Role;
 use shared::domain::session::Session;
 use shared::domain::totp::{Step, TotpSecret};
-use shared::domain::user::{Role, User};
+use shared::domain::user::User;
 use shared::store::{AddressRequest, Created};
 use shared::tokens::{TokenPair, challenge};
 
@@ -79,7 +80,12 @@ impl People {
     /// The token of a link, as it stands in a mail.
     pub async fn link(&self, user: &User, purpose: LinkPurpose) -> String {
         let token = LinkToken::new(user.id);
-        let link = Link { purpose, expires_at: self.app.clock.now().plus(Duration::from_hours(1)), used_at: None };
+        let link = Link {
+            purpose,
+            expires_at: self.app.clock.now().plus(Duration::from_hours(1)),
+            used_at: None,
+            epoch: user.session_epoch,
+        };
         self.app.store().put_link(user.id, &token.hash(), &link).await.expect("a table");
         token.encode().expose_secret().to_owned()
     }
@@ -91,7 +97,7 @@ impl People {
 
     /// Somebody who wants another address, and the token of the link that was mailed to it.
     pub async fn moving(&self, email: &str, to: &EmailAddress) -> (User, String) {
-        let (user, now) = (self.registered(email, vec![Role::User]).await, self.app.clock.now());
+        let (user, now) = (self.registered(email, vec![Role::USER]).await, self.app.clock.now());
         let mail = OutboxEmail::new(to.normalized(), EmailKind::ConfirmAddress { user: user.id }, now);
         let request =
             AddressRequest { user: &user, signed_in_at: now, to, name: None, mail: &mail, event: &event(&user, now) };

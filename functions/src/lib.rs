@@ -15,6 +15,7 @@ pub mod pictures;
 pub mod second_factor;
 pub mod service;
 pub mod sessions;
+pub mod staff;
 pub mod webhooks;
 pub mod workers;
 
@@ -23,12 +24,13 @@ use shared::http::{Area, Needs, Operation, Route, Worker};
 use utoipa::openapi::OpenApi;
 
 /// Every area.
-pub const AREAS: [Area; 9] = [
+pub const AREAS: [Area; 10] = [
     accounts::AREA,
     passwords::AREA,
     sessions::AREA,
     factors::AREA,
     pictures::AREA,
+    staff::AREA,
     activity::AREA,
     webhooks::AREA,
     service::AREA,

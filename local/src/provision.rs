@@ -73,7 +73,19 @@ async fn create_table(db: &aws_sdk_dynamodb::Client, name: &str, main: bool) -> 
     if main {
         // What lists show, and nothing else: no password hash is ever copied into the index.
         let listed = Projection::builder().projection_type(ProjectionType::Include).set_non_key_attributes(Some(
-            ["name", "email", "email_confirmed", "roles", "picture", "created_at", "updated_at"].map(Into::into).into(),
+            [
+                "name",
+                "email",
+                "email_confirmed",
+                "roles",
+                "disabled",
+                "external_id",
+                "picture",
+                "created_at",
+                "updated_at",
+            ]
+            .map(Into::into)
+            .into(),
         ));
         let all = Projection::builder().projection_type(ProjectionType::All);
         table = table

@@ -141,7 +141,7 @@ errors! {
             "There is no such user.";
         SessionNotFound
             => "session_not_found" NOT_FOUND "No such session"
-            "There is no such session of yours.";
+            "There is no such session.";
         TotpNotFound
             => "totp_not_found" NOT_FOUND "No authenticator app"
             "There is no authenticator app here to confirm or to remove.";
@@ -160,6 +160,12 @@ errors! {
         AddressTaken
             => "address_taken" CONFLICT "The address is taken"
             "Another account has this address.";
+        ExternalIdTaken
+            => "external_id_taken" CONFLICT "The external id is taken"
+            "Another account has this external id.";
+        OwnAccount
+            => "own_account" CONFLICT "This is your own account"
+            "You cannot do this to your own account. Ask another administrator.";
         TotpAlreadyEnrolled
             => "totp_already_enrolled" CONFLICT "An authenticator app is enrolled"
             "There is an authenticator app already. Remove it before you add another.";
@@ -187,6 +193,9 @@ errors! {
         LinkUsed
             => "link_used" GONE "The link was used"
             "This link was used before, or what happened since took its place.";
+        PreconditionFailed
+            => "precondition_failed" PRECONDITION_FAILED "The user was changed"
+            "This is not the state that `If-Match` names: the user was changed since. Read the user again.";
         PayloadTooLarge
             => "payload_too_large" PAYLOAD_TOO_LARGE "The body is too large"
             "The body is larger than this route takes.";

@@ -77,6 +77,7 @@ pub const QUERY: &str = "dynamodb:Query";
 pub const PUT: &str = "dynamodb:PutItem";
 pub const UPDATE: &str = "dynamodb:UpdateItem";
 pub const DELETE: &str = "dynamodb:DeleteItem";
+pub const CHECK: &str = "dynamodb:ConditionCheckItem";
 pub const WRITE_EACH: &str = "dynamodb:BatchWriteItem";
 
 /// Partitions of accounts and of addresses.
@@ -90,6 +91,8 @@ pub const DELIVERIES: &str = "WEBHOOK#*";
 pub const CALLERS: &str = "CALLER#*";
 /// What staff did, by month.
 pub const STAFF: &str = "STAFF#*";
+/// What accounts are found by.
+pub const FOUND_BY: &str = "FIND#*";
 
 /// The grants of several methods as those of one.
 #[macro_export]

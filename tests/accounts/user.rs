@@ -24,7 +24,7 @@ async fn one_reads_ones_own_account_whole() {
     fields.sort_unstable();
     assert_eq!(
         fields,
-        ["created_at", "email", "email_confirmed", "id", "name", "picture", "roles", "updated_at"],
+        ["app", "created_at", "email", "email_confirmed", "id", "name", "picture", "profile", "roles", "updated_at"],
         "nothing else, and no password hash above all"
     );
     assert_eq!(user["id"], ada.id);

@@ -225,6 +225,13 @@ async fn every_type_of_event_about_an_account_happens() {
         let user = app.signed_in(&format!("{address}@simulator.amazonses.com")).await;
         collect(&user.id).await;
     }
+    let admin = app.admin().await;
+    let account = json!({ "name": "Heidi", "email": "heidi@example.com", "invite": true });
+    let id = text(&admin.post("/users", &account).await.json()["id"]);
+    for act in ["confirmation", "password-reset", "disable", "enable"] {
+        assert!(admin.post(&format!("/users/{id}/{act}"), &json!({})).await.status.is_success(), "{act}");
+    }
+    collect(&id).await;
     let known = shared::domain::event::EventKind::ALL.iter().map(|(name, ..)| (*name).to_owned());
     let known: BTreeSet<_> = known.filter(|name| name.starts_with("user.")).collect();
     let missing: Vec<_> = known.difference(&seen).collect();

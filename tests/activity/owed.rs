@@ -28,6 +28,15 @@ const OWED: &[(&str, Owed)] = &[
     ("delete_user", Owed::Events(&["user.deleted"])),
     ("confirm_email_change", Owed::Events(&["user.email_changed"])),
     ("undo_email_change", Owed::Events(&["user.email_change_undone", "user.sessions_ended"])),
+    ("create_user", Owed::Events(&["user.created", "user.invited"])),
+    ("patch_user", Owed::Events(&["user.updated", "user.email_changed", "user.confirmed", "user.sessions_ended"])),
+    ("remove_user", Owed::Events(&["user.deleted"])),
+    ("disable_user", Owed::Events(&["user.disabled", "user.sessions_ended"])),
+    ("enable_user", Owed::Events(&["user.enabled"])),
+    ("end_user_sessions", Owed::Events(&["user.sessions_ended"])),
+    ("remove_user_factors", Owed::Events(&["user.factor_removed", "user.sessions_ended"])),
+    ("send_password_reset", Owed::Events(&["user.password_reset_sent"])),
+    ("send_confirmation", Owed::Events(&["user.confirmation_sent"])),
     ("clear_email_suppression", Owed::Events(&["user.updated"])),
     ("change_password", Owed::Events(&["user.password_changed", "user.sessions_ended"])),
     ("forgot_password", Owed::Nothing("an email is asked for")),
@@ -155,6 +164,7 @@ async fn each_change_has_the_events_that_it_owes() {
     Box::pin(passkeys(&mut walk)).await;
     Box::pin(pictures(&mut walk)).await;
     Box::pin(emails(&mut walk, &admin)).await;
+    Box::pin(staff(&mut walk, &admin)).await;
     // Last, as these move the clock. SES's reports have the machine's time, and old ones do not wait for their email's note.
     Box::pin(webhooks(&mut walk, &admin)).await;
     Box::pin(unconfirmed_accounts(&mut walk)).await;
@@ -256,6 +266,26 @@ async fn emails(walk: &mut Walk<'_>, admin: &SignedIn<'_>) {
     walk.trigger("record_email_events", ask).await;
     let path = format!("/users/{}/email-suppression", bounced.id);
     walk.request("clear_email_suppression", async || admin.delete(&path).await).await;
+}
+
+async fn staff(walk: &mut Walk<'_>, admin: &SignedIn<'_>) {
+    let app = walk.app;
+    let heidi = json!({ "name": "Heidi", "email": "heidi@example.com", "invite": true });
+    let answer = walk.request("create_user", async || admin.post("/users", &heidi).await).await;
+    let path = format!("/users/{}", text(&answer.json()["id"]));
+    walk.request("send_confirmation", async || admin.post(&format!("{path}/confirmation"), &json!({})).await).await;
+    let change = json!({ "name": "Heidi K.", "email": "heidi@example.org", "email_confirmed": true });
+    walk.request("patch_user", async || admin.patch(&path, &change).await).await;
+    walk.request("send_password_reset", async || admin.post(&format!("{path}/password-reset"), &json!({})).await).await;
+    walk.request("disable_user", async || admin.post(&format!("{path}/disable"), &json!({})).await).await;
+    walk.request("enable_user", async || admin.post(&format!("{path}/enable"), &json!({})).await).await;
+    walk.request("end_user_sessions", async || admin.delete(&format!("{path}/sessions")).await).await;
+    let ivan = app.signed_in("ivan@example.com").await;
+    let secret = factor::start(&ivan).await;
+    assert_eq!(factor::confirm(app, &ivan, &secret).await.status, 200);
+    let factors = format!("/users/{}/factors", ivan.id);
+    walk.request("remove_user_factors", async || admin.delete(&factors).await).await;
+    walk.request("remove_user", async || admin.delete(&path).await).await;
 }
 
 async fn webhooks(walk: &mut Walk<'_>, admin: &SignedIn<'_>) {

@@ -40,6 +40,8 @@ BROAD = {
     ("DeletePictureRole", "PictureObjects", PICTURE_OBJECTS): ANY_USER,
     ("DeleteUserRole", "UploadedObjects", UPLOADED_OBJECTS): ANY_USER,
     ("DeleteUserRole", "PictureObjects", PICTURE_OBJECTS): ANY_USER,
+    ("RemoveUserRole", "UploadedObjects", UPLOADED_OBJECTS): ANY_USER,
+    ("RemoveUserRole", "PictureObjects", PICTURE_OBJECTS): ANY_USER,
     ("SweeperRole", "UploadedObjects", UPLOADED_OBJECTS): ANY_USER,
     ("SweeperRole", "PictureObjects", PICTURE_OBJECTS): ANY_USER,
     ("ResizePictureRole", "UploadedObjects", UPLOADED_OBJECTS): ANY_USER,
@@ -113,7 +115,7 @@ PRIVATE_KEYS = {
 
 # DynamoDB actions that name a partition key, so that dynamodb:LeadingKeys narrows them. Of those that do not, as Scan,
 # a condition on ForAllValues would hold.
-KEYED = {"BatchGetItem", "BatchWriteItem", "DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem"}
+KEYED = {"BatchGetItem", "BatchWriteItem", "ConditionCheckItem", "DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem"}
 
 Statement = namedtuple("Statement", "policy sid effect actions resources principal condition raw trust")
 

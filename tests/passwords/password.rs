@@ -344,18 +344,7 @@ async fn an_account_is_sent_one_link_a_minute_whoever_asks_and_no_registration_k
 async fn a_disabled_account_gets_no_link() {
     let app = TestApp::start().await;
     let ada = app.signed_in(ADA).await;
-    let key = aws_sdk_dynamodb::types::AttributeValue::S;
-    app.app()
-        .dynamodb()
-        .update_item()
-        .table_name("users")
-        .key("pk", key(format!("USER#{}", ada.id)))
-        .key("sk", key("PROFILE".into()))
-        .update_expression("SET disabled = :yes")
-        .expression_attribute_values(":yes", aws_sdk_dynamodb::types::AttributeValue::Bool(true))
-        .send()
-        .await
-        .unwrap();
+    app.set_disabled(&ada.id).await;
     forgot(&app, ADA).await;
     assert_eq!(app.mails(ADA).await.len(), 1, "the confirmation alone");
     assert_eq!(app.events("mail_dropped").await[0]["event.reason"], "account_disabled");

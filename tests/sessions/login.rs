@@ -10,14 +10,6 @@ use tests::{Answer, PASSWORD, TestApp, text};
 
 const WRONG: &str = "not the password";
 
-async fn disable(app: &TestApp, id: &str) {
-    let update = app.app().dynamodb().update_item().table_name("users");
-    let update =
-        update.key("pk", AttributeValue::S(format!("USER#{id}"))).key("sk", AttributeValue::S("PROFILE".into()));
-    let update = update.update_expression("SET disabled = :yes");
-    update.expression_attribute_values(":yes", AttributeValue::Bool(true)).send().await.unwrap();
-}
-
 async fn stored_hash(app: &TestApp, id: &str) -> String {
     let get = app.app().dynamodb().get_item().table_name("users");
     let get = get.key("pk", AttributeValue::S(format!("USER#{id}"))).key("sk", AttributeValue::S("PROFILE".into()));
@@ -100,7 +92,7 @@ async fn an_unknown_address_and_a_wrong_password_cannot_be_told_apart() {
     // Confirmed, waiting, disabled: nothing about an account is told without its password.
     assert_eq!(app.login("ada@example.com", WRONG).await.essence(), unknown.essence());
     assert_eq!(app.login("bob@example.com", WRONG).await.essence(), unknown.essence());
-    disable(&app, &id).await;
+    app.set_disabled(&id).await;
     assert_eq!(app.login("ada@example.com", WRONG).await.essence(), unknown.essence());
 }
 
@@ -116,7 +108,7 @@ async fn an_address_that_waits_for_its_confirmation_is_told_so_with_the_right_pa
 async fn a_disabled_account_is_told_so_with_the_right_password_only_and_its_sessions_are_over() {
     let app = TestApp::start().await;
     let ada = app.signed_in("ada@example.com").await;
-    disable(&app, &ada.id).await;
+    app.set_disabled(&ada.id).await;
     assert_eq!(outcome(&app.login("ada@example.com", PASSWORD).await), refused(403, "account_disabled"));
     assert_eq!(outcome(&app.login("ada@example.com", WRONG).await), refused(401, "invalid_credentials"));
     assert_eq!(outcome(&ada.get("/user").await), refused(401, "invalid_token"));
@@ -402,7 +394,7 @@ async fn what_lies_beside_an_address_never_decides_and_a_right_password_mends_it
     let mended = stored_hash(&app, &ada.id).await;
     assert_eq!(app.login("ada@example.com", PASSWORD).await.status, 200);
     assert_eq!(stored_hash(&app, &ada.id).await, mended);
-    disable(&app, &ada.id).await;
+    app.set_disabled(&ada.id).await;
     set_parameters(&app, "ada@example.com", None).await;
     assert_eq!(outcome(&app.login("ada@example.com", PASSWORD).await), refused(403, "account_disabled"));
     assert!(foreseen(&app, "ada@example.com").await, "disabled");

@@ -131,10 +131,14 @@ async fn check(app: &App, token: &str) -> Result<Checked> {
     if link.purpose != LinkPurpose::ConfirmAddress {
         return Err(Error::LinkInvalid);
     }
+    if user.is_disabled(app.clock.now()) {
+        return Err(Error::LinkInvalid);
+    }
     if !user.email_confirmed && user.needs_chosen_password(app.config.admin_email.as_ref()) {
         return Ok(Checked::NeedsChosenPassword);
     }
-    if link.expires_at <= app.clock.now() {
+    // What ended the account's sessions since ended what was emailed to it.
+    if link.expires_at <= app.clock.now() || (!user.email_confirmed && link.epoch != user.session_epoch) {
         return Err(Error::LinkExpired);
     }
     Ok(if user.email_confirmed { Checked::AlreadyConfirmed } else { Checked::Confirmable(Box::new(user), hash) })
@@ -147,7 +151,7 @@ async fn confirm(app: &App, request: &RequestInfo, token: &str) -> Result<Confir
     };
     let (subject, actor) = (Subject::User(user.id), request.actor(ActorKind::Link));
     let event = DomainEvent::new(subject, &actor, EventKind::Confirmed {}, app.clock.now());
-    if app.store().confirm_address(user.id, &user.email.normalized(), &hash, &event).await? {
+    if app.store().confirm_address(user.id, user.session_epoch, &user.email.normalized(), &hash, &event).await? {
         Event::AddressConfirmed { user: user.id, admin: user.is_admin() }.record();
         return Ok(Confirmed::Done(Confirmation::Confirmed));
     }

@@ -9,6 +9,8 @@ use macros::operation;
 use shared::domain::event::{Actor, DeletionReason, DomainEvent, EventKind, Snapshot, Subject};
 use shared::domain::id::UserId;
 use shared::domain::mail::{EmailKind, OutboxEmail};
+use shared::domain::role::Role;
+use shared::domain::staff::StaffMember;
 use shared::domain::user::User;
 use shared::error::Code;
 use shared::grants;
@@ -50,7 +52,7 @@ pub async fn handler(
             if !caller.user.is_admin() {
                 return Err(Error::Forbidden);
             }
-            delete_anothers(&app, id, &caller.staff()).await?
+            delete_anothers(&app, id, &caller).await?
         }
         _ => delete_own(&app, caller).await?,
     };
@@ -60,11 +62,15 @@ pub async fn handler(
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn delete_anothers(app: &App, id: UserId, staff: &Actor) -> Result<(OutboxEmail, Erasure)> {
+async fn delete_anothers(app: &App, id: UserId, caller: &CurrentUser) -> Result<(OutboxEmail, Erasure)> {
+    let staff = StaffMember { id: caller.user.id, epoch: caller.user.session_epoch, role: Role::ADMIN };
     for _ in 0..TRIES {
         let user = app.store().user(id).await?.ok_or(Error::UserNotFound)?;
-        if let Some(deleted) = delete(app, &user, false, staff).await? {
+        if let Some(deleted) = delete(app, &user, Some(&staff), &caller.staff()).await? {
             return Ok(deleted);
+        }
+        if !caller.reread(app).await?.user.is_admin() {
+            return Err(Error::Forbidden);
         }
     }
     Err(changed_again_and_again())
@@ -73,7 +79,7 @@ async fn delete_anothers(app: &App, id: UserId, staff: &Actor) -> Result<(Outbox
 /// Deletes the caller's account, if their session goes on: one that an owner has ended since takes nothing away.
 async fn delete_own(app: &App, mut caller: CurrentUser) -> Result<(OutboxEmail, Erasure)> {
     for _ in 0..TRIES {
-        if let Some(deleted) = delete(app, &caller.user, true, &caller.actor()).await? {
+        if let Some(deleted) = delete(app, &caller.user, None, &caller.actor()).await? {
             return Ok(deleted);
         }
         caller = caller.reread(app).await?;
@@ -83,13 +89,18 @@ async fn delete_own(app: &App, mut caller: CurrentUser) -> Result<(OutboxEmail, 
 }
 
 /// `None` when the account was changed since it was read.
-async fn delete(app: &App, user: &User, own: bool, actor: &Actor) -> Result<Option<(OutboxEmail, Erasure)>> {
+async fn delete(
+    app: &App,
+    user: &User,
+    staff: Option<&StaffMember>,
+    actor: &Actor,
+) -> Result<Option<(OutboxEmail, Erasure)>> {
     let now = app.clock.now();
     let kind = EmailKind::AccountDeleted { to: user.email.clone(), name: user.name.clone() };
     let farewell = OutboxEmail::new(user.email.normalized(), kind, now);
     let kind = EventKind::Deleted { user: Snapshot::from(user), reason: DeletionReason::Requested };
     let event = DomainEvent::new(Subject::User(user.id), actor, kind, now);
-    let erasure = app.store().delete_user(user, own, &farewell, &event).await?;
+    let erasure = app.store().delete_user(user, staff, &farewell, &event).await?;
     Ok(erasure.map(|erasure| (farewell, erasure)))
 }
 

@@ -1,11 +1,9 @@
 //! Accounts: creating, reading, changing and deleting them, and the addresses that they have.
 
-pub mod clear_email_suppression;
 pub mod confirm_email_change;
 pub mod confirm_registration;
 pub mod delete_user;
 pub mod get_user;
-pub mod list_users;
 pub mod register;
 pub mod resend_confirmation;
 pub mod undo_email_change;
@@ -26,10 +24,8 @@ pub const AREA: Area = Area {
         get_user::ROUTE,
         update_user::ROUTE,
         delete_user::ROUTE,
-        list_users::ROUTE,
         confirm_email_change::ROUTE,
         undo_email_change::ROUTE,
-        clear_email_suppression::ROUTE,
     ],
     workers: &[],
 };

@@ -85,7 +85,9 @@ pub async fn handler(
 async fn check(app: &App, token: &str) -> Result<UsableLink<EmailAddress>> {
     let found = links::find(app, token, wanted).await?;
     let (address, now) = (found.purpose.normalized(), app.clock.now());
-    if found.user.former_emails.iter().any(|former| former.address == address && now < former.until) {
+    // Of an account that staff disabled nothing is taken back.
+    let disabled = found.user.is_disabled(now);
+    if !disabled && found.user.former_emails.iter().any(|former| former.address == address && now < former.until) {
         Ok(found)
     } else {
         Err(Error::LinkUsed)

@@ -7,10 +7,13 @@
 use axum::extract::State;
 use macros::operation;
 use serde::Deserialize;
+use serde_json::{Map, Value};
 use shared::clock::Timestamp;
+use shared::domain::Invalid;
 use shared::domain::email::EmailAddress;
 use shared::domain::event::{Changes, DomainEvent, EventKind, Subject};
 use shared::domain::mail::{EmailKind, OutboxEmail};
+use shared::domain::metadata::{Metadata, check_size};
 use shared::domain::name::UserName;
 use shared::domain::user::User;
 use shared::error::Code;
@@ -21,15 +24,14 @@ use shared::http::body::Json;
 use shared::http::caller::CurrentUser;
 use shared::http::fields::Fields;
 use shared::http::view::UserView;
-use shared::store::{AddressRequest, Store};
+use shared::store::{AddressRequest, OwnUpdate, Store};
 use shared::telemetry::audit::Event;
 use shared::{App, Error, Result};
 use utoipa::ToSchema;
 
-pub const ROUTE: Route =
-    Route::new(module_path!(), &[HANDLER]).fails_with(&[Code::ReauthenticationRequired, Code::TooManyAttempts]).may(
-        grants![Store::USER, Store::RENAME, Store::KEEP_ADDRESS_AS_IT_IS, Store::REQUEST_ADDRESS, App::NOTIFY_EMAILER],
-    );
+pub const ROUTE: Route = Route::new(module_path!(), &[HANDLER])
+    .fails_with(&[Code::ReauthenticationRequired, Code::TooManyAttempts])
+    .may(grants![Store::USER, Store::UPDATE_USER, Store::REQUEST_ADDRESS, App::NOTIFY_EMAILER]);
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -39,6 +41,9 @@ pub struct UpdateUser {
     /// The address to change to. The one that the account has drops a change that waits for its confirmation.
     #[schema(max_length = 254, format = "email", example = "ada@example.org")]
     email: Option<String>,
+    /// A JSON object of the owner's, in place of the one before: 16 KiB at most, together with what the team stores.
+    #[schema(value_type = Option<Object>)]
+    profile: Option<Map<String, Value>>,
 }
 
 #[operation(
@@ -52,24 +57,23 @@ pub async fn handler(
     Json(change): Json<UpdateUser>,
 ) -> Result<JsonResponse<UserView>> {
     let now = app.clock.now();
-    let user = match change.parse()? {
-        Change::Name(name) => {
-            let event = event(&caller, Changes { name: Some(name.to_string()), ..Changes::default() }, now);
-            app.store().rename(&caller.user, &name, &event).await?
-        }
-        Change::Email(email, name) => {
-            caller.must_have_signed_in_recently(now)?;
-            if email.normalized() == caller.user.email.normalized() {
-                let changed = Changes {
-                    name: name.as_ref().map(ToString::to_string),
-                    pending_email: Some(None),
-                    ..Changes::default()
-                };
-                let event = event(&caller, changed, now);
-                app.store().keep_address_as_it_is(&caller.user, name.as_ref(), &event).await?
-            } else {
-                request_address(&app, caller, &email, name.as_ref()).await?
-            }
+    let Change { name, email, profile } = change.parse(&caller.user)?;
+    let moves = email.as_ref().filter(|email| email.normalized() != caller.user.email.normalized());
+    if email.is_some() {
+        caller.must_have_signed_in_recently(now)?;
+    }
+    let user = match moves {
+        Some(email) => request_address(&app, caller, email, name.as_ref()).await?,
+        None => {
+            let drops_pending_email = email.is_some();
+            let changed = Changes {
+                name: name.as_ref().map(ToString::to_string),
+                profile: profile.as_ref().map(|profile| profile.as_object().clone()),
+                pending_email: drops_pending_email.then_some(None),
+                ..Changes::default()
+            };
+            let update = OwnUpdate { name: name.as_ref(), profile: profile.as_ref(), drops_pending_email };
+            app.store().update_user(&caller.user, &update, &event(&caller, changed, now)).await?
         }
     };
     // Deleted or signed out between the check of the token and now: the token is worth nothing any more.
@@ -116,21 +120,35 @@ fn event(caller: &CurrentUser, changed: Changes, now: Timestamp) -> DomainEvent 
     DomainEvent::new(Subject::User(caller.user.id), &caller.actor(), EventKind::Updated { changed }, now)
 }
 
-/// What is to change.
-enum Change {
-    Name(UserName),
-    Email(EmailAddress, Option<UserName>),
+/// What is to change: something of it.
+struct Change {
+    name: Option<UserName>,
+    email: Option<EmailAddress>,
+    profile: Option<Metadata>,
 }
 
 impl UpdateUser {
-    fn parse(self) -> Result<Change> {
+    fn parse(self, user: &User) -> Result<Change> {
         let mut fields = Fields::default();
-        let Some(email) = self.email else {
-            let name = fields.required("name", self.name, |name| UserName::parse(&name));
-            return fields.finish(name).map(Change::Name);
+        let parse_name = |name: String| UserName::parse(&name);
+        let name = if self.email.is_none() && self.profile.is_none() {
+            fields.required("name", self.name, parse_name)
+        } else {
+            fields.optional("name", self.name, parse_name)
         };
-        let email = fields.required("email", Some(email), |email| EmailAddress::parse(&email));
-        let name = fields.optional("name", self.name, |name| UserName::parse(&name));
-        fields.finish(email.map(|email| Change::Email(email, name)))
+        let moves = self.email.is_some();
+        let email = fields.optional("email", self.email, |email| EmailAddress::parse(&email));
+        let profile = fields.optional("profile", self.profile, |profile| {
+            // A change of the address is written with what it needs, and nothing else.
+            if moves {
+                return Err(Invalid::new(
+                    "not_with_email",
+                    "Change `profile` in a request of its own, without `email`.",
+                ));
+            }
+            let profile = Metadata::parse(profile)?;
+            check_size([&profile, &user.app, &user.internal]).map(|()| profile)
+        });
+        fields.finish(Some(Change { name, email, profile }))
     }
 }

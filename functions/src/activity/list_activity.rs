@@ -32,9 +32,14 @@ pub async fn handler(
     let user = caller.user.id;
     let read = async |before, limit, now| {
         let mut events = app.store().activity(user, before, limit, now).await?;
-        // From where staff work is no business of whom they look after.
+        // From where staff work is no business of whom they look after, nor is why they did what they did.
         for event in events.iter_mut().filter(|event| event.actor.kind == ActorKind::Staff) {
             event.actor = Actor { kind: ActorKind::Staff, id: event.actor.id, ..Actor::SYSTEM };
+            if ["user.disabled", "user.impersonated"].contains(&event.name.as_str())
+                && let Some(data) = &mut event.data
+            {
+                data.remove("reason");
+            }
         }
         Ok(events)
     };

@@ -1,5 +1,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    shared::lambda::serve(const { &functions::accounts::clear_email_suppression::ROUTE.served() })
+    shared::lambda::serve(const { &functions::staff::clear_email_suppression::ROUTE.served() })
 }

@@ -1,5 +1,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    shared::lambda::serve(const { &functions::accounts::list_users::ROUTE.served() })
+    shared::lambda::serve(const { &functions::staff::list_users::ROUTE.served() })
 }

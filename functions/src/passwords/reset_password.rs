@@ -21,7 +21,8 @@ use shared::domain::mail::{EmailKind, OutboxEmail};
 use shared::domain::passkey::Passkey;
 use shared::domain::password::{Known, NewPassword};
 use shared::domain::recovery::RecoverySet;
-use shared::domain::user::{FactorSummary, Role, User};
+use shared::domain::role::Role;
+use shared::domain::user::{FactorSummary, User};
 use shared::error::{Causes, Code};
 use shared::grants;
 use shared::http::body::JsonOrForm;
@@ -194,7 +195,7 @@ fn events(user: &User, is_first_proof: bool, becomes_admin: bool, passkeys: &[Pa
         kinds.push(EventKind::Confirmed {});
     }
     if becomes_admin {
-        let roles = user.roles.iter().copied().chain([Role::Admin]).collect();
+        let roles = user.roles.iter().cloned().chain([Role::ADMIN]).collect();
         kinds.push(EventKind::Updated { changed: Changes { roles: Some(roles), ..Changes::default() } });
     }
     if is_first_proof {

@@ -13,6 +13,7 @@ use macros::operation;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use shared::clock::Timestamp;
 use shared::domain::device::Device;
 use shared::domain::email::{EmailAddress, NormalizedEmail};
 use shared::domain::factor::{CHALLENGE_LIFE, Challenge, Method};
@@ -130,7 +131,7 @@ pub async fn handler(
     }
     // Whoever knows the password does not guess.
     let taken_back = Box::pin(take_attempt_back(&app, bucket, counted));
-    if let Err(error) = admissible(&user) {
+    if let Err(error) = admissible(&user, app.clock.now()) {
         taken_back.await;
         return Err(error);
     }
@@ -296,8 +297,8 @@ fn recognise(user: Option<User>, verdict: Verdict) -> Result<User> {
 }
 
 /// Whether the account may sign in at all.
-fn admissible(user: &User) -> Result<()> {
-    let (reason, error) = if user.disabled {
+fn admissible(user: &User, now: Timestamp) -> Result<()> {
+    let (reason, error) = if user.is_disabled(now) {
         (LoginFailure::Disabled, Error::AccountDisabled)
     } else if !user.email_confirmed {
         (LoginFailure::NotConfirmed, Error::EmailNotConfirmed)

@@ -109,13 +109,18 @@ fn recognise(
     };
     let party = RelyingParty::new(&app.config)?;
     let expected = Expected { state: &ceremony.state, user: user.id, passkey: &passkey };
-    let proven = party.finish_assertion(assertion, expected, app.clock.now())?;
+    let now = app.clock.now();
+    let proven = party.finish_assertion(assertion, expected, now)?;
     let reason = match proven {
         Err(refusal) => {
             tell_of_clone(user.id, &passkey.id, refusal);
             LoginFailure::PasskeyRefused
         }
-        Ok(_) if user.disabled => LoginFailure::Disabled,
+        Ok(_) if user.is_disabled(now) => {
+            // Whoever has the passkey may know, as whoever knows the password.
+            Event::LoginFailed { user: Some(user.id), reason: LoginFailure::Disabled }.record();
+            return Err(Error::AccountDisabled);
+        }
         Ok(_) if !user.email_confirmed => LoginFailure::NotConfirmed,
         Ok(proven) => return Ok((user, proven)),
     };

@@ -16,7 +16,7 @@ use shared::domain::email::{EmailAddress, NormalizedEmail};
 use shared::domain::event::{Actor, Changes, DomainEvent, EventKind, SessionsEnd};
 use shared::domain::fingerprint::UserAgentFingerprint;
 use shared::domain::id::UserId;
-use shared::domain::link::{CONFIRMATION_LIFE, Link, LinkPurpose, LinkToken, RESET_LIFE, UNDO_LIFE};
+use shared::domain::link::{CONFIRMATION_LIFE, INVITATION_LIFE, Link, LinkPurpose, LinkToken, RESET_LIFE, UNDO_LIFE};
 use shared::domain::mail::{EmailKind, OutboxEmail};
 use shared::domain::name::UserName;
 use shared::domain::user::User;
@@ -163,6 +163,9 @@ async fn prepare(app: &App, mail: &OutboxEmail) -> Result<Prepared> {
         EmailKind::AddressChanged { user, to, name, undo_until } => {
             return address_changed(app, *user, to, name, *undo_until).await;
         }
+        EmailKind::AddressChangedByStaff { to, name } => {
+            return ready(app, to.clone(), &Message::AddressChangedByStaff { name: name.as_str() });
+        }
         EmailKind::ChangeAddress { user, to } => return change_of_address(app, mail, *user, to).await,
         EmailKind::SecondFactorChanged { to, name, change } => {
             return ready(app, to.clone(), &Message::SecondFactorChanged { name: name.as_str(), change: *change });
@@ -178,9 +181,23 @@ async fn prepare(app: &App, mail: &OutboxEmail) -> Result<Prepared> {
         return Ok(Prepared::Dropped("no_account"));
     };
     match mail.kind {
-        EmailKind::ConfirmAddress { user: id } | EmailKind::NewSignIn { user: id, .. } if id != user.id => {
+        EmailKind::ConfirmAddress { user: id }
+        | EmailKind::AccountCreated { user: id }
+        | EmailKind::NewSignIn { user: id, .. }
+            if id != user.id =>
+        {
             Ok(Prepared::Dropped("no_account"))
         }
+        // Whoever is disabled is sent no link.
+        EmailKind::ConfirmAddress { .. }
+        | EmailKind::ConfirmationRequested
+        | EmailKind::AccountCreated { .. }
+        | EmailKind::ResetRequested
+            if user.is_disabled(app.clock.now()) =>
+        {
+            Ok(Prepared::Dropped("account_disabled"))
+        }
+        EmailKind::AccountCreated { .. } => account_created(app, &user).await,
         EmailKind::NewSignIn { client, ref source_ip, at, .. } => {
             new_sign_in(app, &user, client, source_ip.as_deref(), at)
         }
@@ -191,7 +208,6 @@ async fn prepare(app: &App, mail: &OutboxEmail) -> Result<Prepared> {
         EmailKind::AlreadyRegistered => already_registered(app, &user, mail).await,
         EmailKind::AddressRestored { user: id } if id != user.id => Ok(Prepared::Dropped("no_account")),
         EmailKind::AddressRestored { .. } => address_restored(app, &user).await,
-        EmailKind::ResetRequested if user.disabled => Ok(Prepared::Dropped("account_disabled")),
         EmailKind::ResetRequested if !may_go_out(app, &user, EmailThrottle::Reset, mail).await? => {
             Ok(Prepared::Dropped("asked_too_often"))
         }
@@ -214,10 +230,18 @@ async fn confirmation(app: &App, user: &User) -> Result<Prepared> {
         let message = Message::ChoosePassword { link: &link, valid_minutes: minutes(RESET_LIFE) };
         return ready(app, user.email.clone(), &message);
     }
-    let link =
-        link(app, user.id, "/auth/confirm", LinkPurpose::ConfirmAddress, from_now(app, CONFIRMATION_LIFE)).await?;
+    let link = link(app, user, "/auth/confirm", LinkPurpose::ConfirmAddress, from_now(app, CONFIRMATION_LIFE)).await?;
     let message =
         Message::ConfirmAddress { name: user.name.as_str(), link: &link, valid_hours: hours(CONFIRMATION_LIFE) };
+    ready(app, user.email.clone(), &message)
+}
+
+/// A longer life than that of other links to choose a password: the account has none, and nobody waits for it.
+async fn account_created(app: &App, user: &User) -> Result<Prepared> {
+    let purpose = LinkPurpose::ResetPassword { email: user.email.clone(), epoch: user.session_epoch };
+    let link = link(app, user, "/auth/password/reset", purpose, from_now(app, INVITATION_LIFE)).await?;
+    let valid_days = hours(INVITATION_LIFE) / 24;
+    let message = Message::AccountCreated { name: user.name.as_str(), link: &link, valid_days };
     ready(app, user.email.clone(), &message)
 }
 
@@ -252,7 +276,7 @@ async fn change_of_address(app: &App, mail: &OutboxEmail, user: UserId, to: &Ema
         return already_registered(app, &owner, mail).await;
     }
     let purpose = LinkPurpose::ChangeAddress { email: to.clone(), epoch: user.session_epoch };
-    let link = link(app, user.id, "/auth/email/confirm", purpose, expires_at).await?;
+    let link = link(app, &user, "/auth/email/confirm", purpose, expires_at).await?;
     let valid_hours = hours(expires_at.since(now).saturating_add(ALMOST_AN_HOUR));
     let message = Message::ChangeAddress { name: user.name.as_str(), link: &link, valid_hours };
     ready(app, to.clone(), &message)
@@ -265,15 +289,15 @@ async fn address_changed(
     name: &UserName,
     undo_until: Option<Timestamp>,
 ) -> Result<Prepared> {
-    if app.store().user(user).await?.is_none() {
+    let Some(user) = app.store().user(user).await? else {
         return Ok(Prepared::Dropped("no_account"));
-    }
+    };
     let name = name.as_str();
     let Some(until) = undo_until else {
         return ready(app, to.clone(), &Message::AddressChangedBack { name });
     };
     let purpose = LinkPurpose::UndoAddressChange { email: to.clone() };
-    let link = link(app, user, "/auth/email/undo", purpose, until).await?;
+    let link = link(app, &user, "/auth/email/undo", purpose, until).await?;
     ready(app, to.clone(), &Message::AddressChanged { name, link: &link, valid_days: hours(UNDO_LIFE) / 24 })
 }
 
@@ -328,15 +352,15 @@ fn new_sign_in(
 /// Whoever reads the mail chooses the password, and has shown that the address is theirs.
 async fn reset_link(app: &App, user: &User) -> Result<String> {
     let purpose = LinkPurpose::ResetPassword { email: user.email.clone(), epoch: user.session_epoch };
-    link(app, user.id, "/auth/password/reset", purpose, from_now(app, RESET_LIFE)).await
+    link(app, user, "/auth/password/reset", purpose, from_now(app, RESET_LIFE)).await
 }
 
 /// Makes a link now, at sending: its secret is never stored, and its life begins when the mail leaves. Its host is from
 /// the configuration, never from a request.
-async fn link(app: &App, user: UserId, path: &str, purpose: LinkPurpose, expires_at: Timestamp) -> Result<String> {
-    let token = LinkToken::new(user);
-    let link = Link { purpose, expires_at, used_at: None };
-    app.store().put_link(user, &token.hash(), &link).await?;
+async fn link(app: &App, user: &User, path: &str, purpose: LinkPurpose, expires_at: Timestamp) -> Result<String> {
+    let token = LinkToken::new(user.id);
+    let link = Link { purpose, expires_at, used_at: None, epoch: user.session_epoch };
+    app.store().put_link(user.id, &token.hash(), &link).await?;
     let base = &app.config.mail.link_base_url;
     Ok(format!("{base}{BASE_PATH}{path}?token={}", token.encode().expose_secret()))
 }

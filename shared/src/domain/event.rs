@@ -4,13 +4,15 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::factor::{Factor, Method};
 use super::id::{EventId, SessionId, UserId, WebhookId};
 use super::passkey::{Passkey, PasskeyId};
+use super::role::Role;
 use super::session::Session;
-use super::user::{Role, User};
+use super::status::Reason;
+use super::user::User;
 use crate::clock::Timestamp;
 
 /// How long activity is kept unless `ACTIVITY_DAYS` says otherwise.
@@ -118,16 +120,26 @@ events! {
     #[serde(tag = "type", content = "data")]
     pub enum EventKind {
         Created { user: Snapshot } "user.created"
-            "Somebody registered. The address is still to be confirmed.";
-        Confirmed {} "user.confirmed" "The address of the account was confirmed for the first time.";
+            "Somebody registered, and the address is still to be confirmed; or staff created the account.";
+        Confirmed {} "user.confirmed" "The address of the account was confirmed, by its owner or by staff.";
         Updated { changed: Changes } "user.updated"
             "Something of the account changed that has no type of its own. `changed` has the new values alone.";
         EmailChanged { from: String, to: String } "user.email_changed"
-            "The account moved to another address, which its owner confirmed.";
+            "The account moved to another address, which its owner confirmed, or which staff gave it.";
         EmailChangeUndone { from: String, to: String } "user.email_change_undone"
             "The owner of the former address took the account back. Its password is unusable until another is chosen.";
         PasswordChanged { method: PasswordMethod } "user.password_changed"
             "The password was changed, by its owner who is signed in or by an emailed link.";
+        Disabled {
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            reason: Option<Reason>,
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            until: Option<String>,
+        } "user.disabled" "Staff disabled the account, or changed why or until when. Whatever it held ended.";
+        Enabled {} "user.enabled" "Staff enabled the account again.";
+        Invited { email: String } "user.invited" "Staff had a link emailed by which the person chooses a password.";
+        PasswordResetSent {} "user.password_reset_sent" "Staff had a link emailed to choose a new password.";
+        ConfirmationSent {} "user.confirmation_sent" "Staff had the link emailed that confirms the address.";
         Deleted { user: Snapshot, reason: DeletionReason } "user.deleted"
             "The account was deleted. `user` is as it was before.";
         SignedIn {
@@ -159,7 +171,7 @@ events! {
             factor: FactorKind,
             #[serde(default, skip_serializing_if = "Option::is_none")]
             passkey_id: Option<PasskeyId>,
-        } "user.factor_removed" "A second factor was removed, by its owner or because it was in doubt.";
+        } "user.factor_removed" "A factor was removed, by its owner, by staff, or because it was in doubt.";
         PictureChanged {
             status: PictureChange,
             #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -226,6 +238,21 @@ pub struct Changes {
     pub contested: Option<bool>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub roles: Option<Vec<Role>>,
+    /// All of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile: Option<Map<String, Value>>,
+    /// All of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub app: Option<Map<String, Value>>,
+    /// That it changed; what it holds never leaves staff.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub internal: Option<bool>,
+    /// `null` when it was removed.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
+    pub external_id: Option<Option<String>>,
+    /// `false` when staff had the address confirmed once more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub email_confirmed: Option<bool>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub passkey: Option<NamedPasskey>,
     /// `null` when staff cleared it. What SES reports has types of its own.
@@ -256,9 +283,11 @@ macro_rules! words {
 words! {
     PasswordMethod { Session, Link }
     DeletionReason { Requested, Unconfirmed }
-    SessionEnd { SignedOut, EndedByOwner, RefreshTokenReused }
+    SessionEnd { SignedOut, EndedByOwner, EndedByStaff, RefreshTokenReused }
     /// What ended all sessions: a sign-out everywhere, or a change that leaves none in doubt.
-    SessionsEnd { SignedOut, PasswordChanged, EmailChangeUndone, FactorRemoved, RecoveryCodesRenewed, Contested }
+    SessionsEnd {
+        SignedOut, EndedByStaff, Disabled, PasswordChanged, EmailChangeUndone, FactorRemoved, RecoveryCodesRenewed, Contested
+    }
     FactorKind { Totp, Passkey, RecoveryCodes }
     PictureChange { Ready, Rejected, Removed }
 }

@@ -103,6 +103,14 @@ impl UsedProof {
     }
 }
 
+/// Factors that staff take off an account.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FactorsToDrop<'a> {
+    pub totp: bool,
+    pub recovery: bool,
+    pub passkeys: Vec<&'a PasskeyId>,
+}
+
 /// What allows to take a factor off an account.
 #[derive(Debug, Clone)]
 pub enum Permission {
@@ -206,6 +214,6 @@ impl Challenge {
     /// Whether the account is still as it was when the password was right, and may sign in.
     #[must_use]
     pub fn stands(&self, user: &User, now: Timestamp) -> bool {
-        self.user == user.id && self.epoch == user.session_epoch && !user.disabled && now < self.expires_at
+        self.user == user.id && self.epoch == user.session_epoch && !user.is_disabled(now) && now < self.expires_at
     }
 }

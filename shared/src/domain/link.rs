@@ -17,6 +17,8 @@ use crate::clock::Timestamp;
 pub const CONFIRMATION_LIFE: Duration = Duration::from_hours(24);
 /// How long a link to choose a new password works: it is worth as much as the password.
 pub const RESET_LIFE: Duration = Duration::from_mins(30);
+/// How long a link lives that invites somebody.
+pub const INVITATION_LIFE: Duration = Duration::from_hours(7 * 24);
 /// How long the old address can undo a change of the address; no other account can have it until then.
 pub const UNDO_LIFE: Duration = Duration::from_hours(7 * 24);
 
@@ -92,6 +94,9 @@ pub struct Link {
     pub expires_at: Timestamp,
     #[serde(default)]
     pub used_at: Option<Timestamp>,
+    /// The account's `session_epoch` when the link was made.
+    #[serde(default)]
+    pub epoch: u32,
 }
 
 /// What a link is for, and what must still hold of the account when it is used. A change of the password, a reset and a
@@ -99,21 +104,14 @@ pub struct Link {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LinkPurpose {
+    /// As long as the epoch is that of the link.
     ConfirmAddress,
     /// To choose a new password: as long as this is the account's address, and the epoch this.
-    ResetPassword {
-        email: EmailAddress,
-        epoch: u32,
-    },
+    ResetPassword { email: EmailAddress, epoch: u32 },
     /// To confirm the address that the account is to have: as long as it is that, and the epoch this.
-    ChangeAddress {
-        email: EmailAddress,
-        epoch: u32,
-    },
+    ChangeAddress { email: EmailAddress, epoch: u32 },
     /// To restore an address that the account had: as long as it is reserved for it. No epoch, for a thief can begin one.
-    UndoAddressChange {
-        email: EmailAddress,
-    },
+    UndoAddressChange { email: EmailAddress },
 }
 
 /// A link that is not to be used.
@@ -155,7 +153,7 @@ mod tests {
     fn a_link_is_usable_until_it_is_used_or_expires() {
         let expires_at = Timestamp::from_seconds(1_700_000_000);
         let just_before = expires_at.minus(Duration::from_millis(1));
-        let link = Link { purpose: LinkPurpose::ConfirmAddress, expires_at, used_at: None };
+        let link = Link { purpose: LinkPurpose::ConfirmAddress, expires_at, used_at: None, epoch: 0 };
         let used = Link { used_at: Some(just_before), ..link.clone() };
         for (link, now, outcome) in [
             (&link, just_before, Ok(())),

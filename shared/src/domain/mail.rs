@@ -73,6 +73,10 @@ named! {
         /// To the address that an account had, which can undo the change until then; or not, where the account went back to one
         /// that it had before.
         AddressChanged { user: UserId, to: EmailAddress, name: UserName, undo_until: Option<Timestamp> } "address_changed";
+        /// To the address that an account had before staff gave it another.
+        AddressChangedByStaff { to: EmailAddress, name: UserName } "address_changed_by_staff";
+        /// To whom staff created an account for: a link to choose a password.
+        AccountCreated { user: UserId } "account_created";
         /// To the address that an account has again.
         AddressRestored { user: UserId } "address_restored";
         /// To an administrator: an endpoint has failed since then, and nothing is delivered to it any more. Its host alone: the path
@@ -99,6 +103,7 @@ named! {
         /// At a sign-in; how many are left.
         RecoveryCodeUsed(usize) "recovery_code_used";
         RecoveryCodesRenewed "recovery_codes_renewed";
+        RecoveryCodesRemoved "recovery_codes_removed";
     }
 }
 
@@ -114,12 +119,14 @@ impl EmailKind {
             | Self::ResetRequested
             | Self::ChangeAddress { .. }
             | Self::AddressRestored { .. }
+            | Self::AccountCreated { .. }
             // The one way back from a thief, whom nobody asked.
             | Self::AddressChanged { undo_until: Some(_), .. } => true,
             Self::NewSignIn { .. }
             | Self::AccountDeleted { .. }
             | Self::PasswordChanged { .. }
             | Self::AddressChanged { .. }
+            | Self::AddressChangedByStaff { .. }
             | Self::WebhookDisabled { .. }
             | Self::SecondFactorChanged { .. } => false,
         }

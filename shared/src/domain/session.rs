@@ -107,7 +107,7 @@ impl Session {
 
     #[must_use]
     pub fn is_live(&self, user: &User, now: Timestamp) -> bool {
-        self.user == user.id && self.epoch == user.session_epoch && !user.disabled && now < self.ends_at()
+        self.user == user.id && self.epoch == user.session_epoch && !user.is_disabled(now) && now < self.ends_at()
     }
 
     /// What a token with number `presented` means now.

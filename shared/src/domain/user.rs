@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use aws_lc_rs::digest;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -10,9 +13,13 @@ use super::email_delivery::EmailDelivery;
 use super::fingerprint::FingerprintHash;
 use super::id::UserId;
 use super::link::{CONFIRMATION_LIFE, UNDO_LIFE};
+use super::metadata::{ExternalId, Metadata};
 use super::name::UserName;
 use super::password::PasswordHash;
 use super::picture::PictureState;
+use super::role::Role;
+use super::search::Indexed;
+use super::status::{Disabled, Status};
 use crate::clock::Timestamp;
 
 /// How long an account waits for its confirmation unless `UNCONFIRMED_DAYS` says otherwise.
@@ -41,9 +48,9 @@ pub struct User {
     #[serde(default)]
     pub made_admin_at: Option<Timestamp>,
     pub password_hash: PasswordHash,
-    /// Set by an operator; such an account signs in no more, and its sessions are over.
+    /// Set by staff. While it lasts the account does not sign in; what it held ended with the write that set it.
     #[serde(default)]
-    pub disabled: bool,
+    pub disabled: Option<Disabled>,
     /// A session made under an older epoch is over: adding one here signs out everywhere.
     #[serde(default)]
     pub session_epoch: u32,
@@ -79,6 +86,22 @@ pub struct User {
     /// Why emails to its address do not arrive, if they do not.
     #[serde(default)]
     pub email_delivery: Option<EmailDelivery>,
+    /// Its id in another system of the team's.
+    #[serde(default)]
+    pub external_id: Option<ExternalId>,
+    /// What its owner stores.
+    #[serde(default, skip_serializing_if = "Metadata::is_empty")]
+    pub profile: Metadata,
+    /// What administrators store, for its owner to read.
+    #[serde(default, skip_serializing_if = "Metadata::is_empty")]
+    pub app: Metadata,
+    /// What administrators store, for staff alone.
+    #[serde(default, skip_serializing_if = "Metadata::is_empty")]
+    pub internal: Metadata,
+    /// The words of its name that it is found by: the items of the index that are there. None of an account from before there
+    /// was one.
+    #[serde(default, rename = "found_by")]
+    pub indexed: Option<Indexed>,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
 }
@@ -100,31 +123,23 @@ const FORMER_EMAILS: usize = 3;
 /// Changes of the address are asked for at most this often: each sends a mail to an address of the asker's choice.
 const ASK_AGAIN: Duration = Duration::from_mins(1);
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Role {
-    User,
-    /// Looks after people: sees accounts and their activity, and changes little.
-    Support,
-    Admin,
-}
-
 impl User {
     /// An account as it is when somebody registers: its address is still to be confirmed.
     #[must_use]
     pub fn new(name: UserName, email: EmailAddress, password_hash: PasswordHash, now: Timestamp) -> Self {
         Self {
             id: UserId::new(now),
+            indexed: Some(Indexed::new(&name, now)),
             name,
             email,
             email_confirmed: false,
             confirmed_by_link_alone_at: None,
             contested_at: None,
             lapses_at: None,
-            roles: vec![Role::User],
+            roles: vec![Role::USER],
             made_admin_at: None,
             password_hash,
-            disabled: false,
+            disabled: None,
             session_epoch: 0,
             known_clients: Vec::new(),
             tell_first_client: false,
@@ -137,6 +152,10 @@ impl User {
             email_asked_by_sign_in_at: None,
             former_emails: Vec::new(),
             email_delivery: None,
+            external_id: None,
+            profile: Metadata::default(),
+            app: Metadata::default(),
+            internal: Metadata::default(),
             created_at: now,
             updated_at: now,
         }
@@ -144,13 +163,32 @@ impl User {
 
     #[must_use]
     pub fn is_admin(&self) -> bool {
-        self.roles.contains(&Role::Admin)
+        self.roles.contains(&Role::ADMIN)
     }
 
     /// Whether it may look after other accounts.
     #[must_use]
     pub fn is_support(&self) -> bool {
-        self.is_admin() || self.roles.contains(&Role::Support)
+        self.is_admin() || self.roles.contains(&Role::SUPPORT)
+    }
+
+    /// What tells one state of what staff can change from another, for `If-Match`: 22 characters of base64.
+    #[must_use]
+    pub fn etag(&self) -> String {
+        let Self { name, email, email_confirmed, roles, external_id, app, internal, .. } = self;
+        let state = (name, email, email_confirmed, roles, external_id, app, internal);
+        let state = serde_json::to_vec(&state).unwrap_or_default();
+        URL_SAFE_NO_PAD.encode(&digest::digest(&digest::SHA256, &state).as_ref()[..16])
+    }
+
+    #[must_use]
+    pub fn is_disabled(&self, now: Timestamp) -> bool {
+        self.disabled.as_ref().is_some_and(|disabled| disabled.lasts(now))
+    }
+
+    #[must_use]
+    pub fn status(&self, now: Timestamp) -> Status {
+        status(self.disabled.as_ref(), self.email_confirmed, now)
     }
 
     /// Whether the password alone does not sign in.
@@ -269,14 +307,45 @@ pub struct ListedUser {
     pub email_confirmed: bool,
     pub roles: Vec<Role>,
     #[serde(default)]
+    pub disabled: Option<Disabled>,
+    #[serde(default)]
+    pub external_id: Option<ExternalId>,
+    #[serde(default)]
     pub picture: PictureState,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
 }
 
+impl ListedUser {
+    #[must_use]
+    pub fn status(&self, now: Timestamp) -> Status {
+        status(self.disabled.as_ref(), self.email_confirmed, now)
+    }
+}
+
+fn status(disabled: Option<&Disabled>, email_confirmed: bool, now: Timestamp) -> Status {
+    match disabled.is_some_and(|disabled| disabled.lasts(now)) {
+        true => Status::Disabled,
+        false if email_confirmed => Status::Active,
+        false => Status::Unconfirmed,
+    }
+}
+
 impl From<User> for ListedUser {
     fn from(user: User) -> Self {
-        let User { id, name, email, email_confirmed, roles, picture, created_at, updated_at, .. } = user;
-        Self { id, name, email, email_confirmed, roles, picture, created_at, updated_at }
+        let User {
+            id,
+            name,
+            email,
+            email_confirmed,
+            roles,
+            disabled,
+            external_id,
+            picture,
+            created_at,
+            updated_at,
+            ..
+        } = user;
+        Self { id, name, email, email_confirmed, roles, disabled, external_id, picture, created_at, updated_at }
     }
 }

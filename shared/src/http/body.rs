@@ -2,6 +2,7 @@
 
 use axum::extract::{FromRequest, Request};
 use axum::http::header::CONTENT_TYPE;
+use serde::Deserialize;
 use serde::de::{DeserializeOwned, Deserializer};
 
 use super::{HandlerArgument, Needs};
@@ -17,6 +18,40 @@ pub struct Json<T>(pub T);
 /// A JSON body that may be left out.
 #[derive(Debug)]
 pub struct OptionalJson<T>(pub Option<T>);
+
+/// A merge patch (RFC 7396). Unknown fields, duplicates and wrong types are refused, as of other bodies.
+#[derive(Debug)]
+pub struct MergePatch<T>(pub T);
+
+/// A member of a merge patch that may be removed. One that is left out is not one that is null: its field has to have the default.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Member<T> {
+    #[default]
+    LeftOut,
+    Null,
+    Value(T),
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Member<T> {
+    fn deserialize<D: Deserializer<'de>>(value: D) -> Result<Self, D::Error> {
+        Ok(Option::deserialize(value)?.map_or(Self::Null, Self::Value))
+    }
+}
+
+impl<T> Member<T> {
+    /// What becomes of a value.
+    #[must_use]
+    pub fn applied_to(&self, before: Option<&T>) -> Option<T>
+    where
+        T: Clone,
+    {
+        match self {
+            Self::LeftOut => before.cloned(),
+            Self::Null => None,
+            Self::Value(value) => Some(value.clone()),
+        }
+    }
+}
 
 /// A JSON body, or the same fields from a form of a page.
 #[derive(Debug)]
@@ -54,6 +89,21 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
             return Err(Error::UnsupportedMediaType("application/json"));
         }
         parse_json(&read(request).await?).map(Self)
+    }
+}
+
+impl<T> HandlerArgument for MergePatch<T> {
+    const NEEDS: Needs = Needs::NOTHING;
+}
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for MergePatch<T> {
+    type Rejection = Error;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self> {
+        match media_type(&request).as_deref() {
+            Some("application/merge-patch+json" | "application/json") => parse_json(&read(request).await?).map(Self),
+            _ => Err(Error::UnsupportedMediaType("application/merge-patch+json or application/json")),
+        }
     }
 }
 

@@ -11,6 +11,7 @@ pub mod limit;
 pub mod negotiation;
 pub mod pages;
 pub mod path;
+pub mod precondition;
 pub mod query;
 mod route;
 pub mod view;

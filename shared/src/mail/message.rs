@@ -117,6 +117,12 @@ messages! {
         /// The same where the account went back to an address that it had before, which nothing undoes.
         AddressChangedBack { name: &'a str }
             "address_changed_back" => Words::to(name);
+        /// To the address that an account had before staff gave it another.
+        AddressChangedByStaff { name: &'a str }
+            "address_changed_by_staff" => Words::to(name);
+        /// To whom staff created an account for.
+        AccountCreated { name: &'a str, link: &'a str, valid_days: u32 }
+            "account_created" => Words::to(name).with(Button::ChoosePassword, link).days(valid_days);
         /// To the address that an account has again.
         AddressRestored { name: &'a str, link: &'a str, valid_minutes: u32 }
             "address_restored" => Words::to(name).with(Button::ChoosePassword, link).minutes(valid_minutes);
@@ -163,7 +169,7 @@ impl<'a> Words<'a> {
             FactorChange::Removed { last: alone }
             | FactorChange::PasskeyAdded { first: alone }
             | FactorChange::PasskeyRemoved { last: alone } => Self { alone, ..self },
-            FactorChange::AddedBeside | FactorChange::RecoveryCodesRenewed => self,
+            FactorChange::AddedBeside | FactorChange::RecoveryCodesRenewed | FactorChange::RecoveryCodesRemoved => self,
         }
     }
 }

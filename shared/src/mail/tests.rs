@@ -18,11 +18,11 @@ fn brand() -> Brand {
     }
 }
 
-fn every_message(name: &str) -> [Message<'_>; 28] {
+fn every_message(name: &str) -> [Message<'_>; 31] {
     every_message_with(name, LINK, SIGN_IN)
 }
 
-fn every_message_with<'a>(name: &'a str, link: &'a str, sign_in: &'a str) -> [Message<'a>; 28] {
+fn every_message_with<'a>(name: &'a str, link: &'a str, sign_in: &'a str) -> [Message<'a>; 31] {
     let changed = |change| Message::SecondFactorChanged { name, change };
     [
         Message::ConfirmAddress { name, link, valid_hours: 24 },
@@ -45,6 +45,8 @@ fn every_message_with<'a>(name: &'a str, link: &'a str, sign_in: &'a str) -> [Me
         Message::ChangeAddress { name, link, valid_hours: 24 },
         Message::AddressChanged { name, link, valid_days: 7 },
         Message::AddressChangedBack { name },
+        Message::AddressChangedByStaff { name },
+        Message::AccountCreated { name, link, valid_days: 7 },
         Message::AddressRestored { name, link, valid_minutes: 30 },
         changed(FactorChange::Added),
         changed(FactorChange::AddedBeside),
@@ -58,6 +60,7 @@ fn every_message_with<'a>(name: &'a str, link: &'a str, sign_in: &'a str) -> [Me
         changed(FactorChange::RecoveryCodeUsed(1)),
         changed(FactorChange::RecoveryCodeUsed(0)),
         changed(FactorChange::RecoveryCodesRenewed),
+        changed(FactorChange::RecoveryCodesRemoved),
     ]
 }
 
@@ -69,6 +72,7 @@ fn link_of(message: &Message<'_>) -> Option<&'static str> {
         | Message::WebhookDisabled { .. }
         | Message::PasswordChanged { .. }
         | Message::AddressChangedBack { .. }
+        | Message::AddressChangedByStaff { .. }
         | Message::SecondFactorChanged { .. } => None,
         _ => Some(LINK),
     }

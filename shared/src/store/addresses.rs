@@ -4,6 +4,7 @@
 use aws_sdk_dynamodb::types::TransactWriteItem;
 use serde::{Deserialize, Serialize};
 
+use super::change::Change;
 use super::factors::same_factors;
 use super::revocation::revoke_all;
 use super::schema::{LAPSE, OWNER, PROFILE, address_key, user_key};
@@ -17,9 +18,10 @@ use crate::domain::link::LinkHash;
 use crate::domain::mail::OutboxEmail;
 use crate::domain::name::UserName;
 use crate::domain::password::{HashParameters, PasswordHash};
+use crate::domain::search::Indexed;
 use crate::domain::user::{FormerEmail, User};
 use crate::error::{Causes, Error, Result};
-use crate::grant::{ADDRESSES, DELETE, GET, Grant, Grants, PUT, UPDATE, USERS};
+use crate::grant::{ADDRESSES, DELETE, FOUND_BY, GET, Grant, Grants, PUT, UPDATE, USERS};
 
 #[derive(Serialize, Deserialize)]
 pub(super) struct Owner {
@@ -86,6 +88,16 @@ impl Store {
     pub async fn is_taken(&self, address: &NormalizedEmail, now: Timestamp) -> Result<bool> {
         let owner: Option<Owner> = self.get(address_key(address), OWNER).await?;
         Ok(owner.is_some_and(|owner| owner.reserved_until.is_none_or(|until| now < until)))
+    }
+
+    /// As [`Self::is_taken`], for an account that may have it, or have it reserved.
+    ///
+    /// # Errors
+    /// Only when the table cannot be read.
+    pub async fn is_taken_by_another(&self, address: &NormalizedEmail, user: UserId, now: Timestamp) -> Result<bool> {
+        let owner: Option<Owner> = self.get(address_key(address), OWNER).await?;
+        let taken = |owner: Owner| owner.user != user && owner.reserved_until.is_none_or(|until| now < until);
+        Ok(owner.is_some_and(taken))
     }
 
     /// For a transaction: the address becomes the account's, if no account has it and it is reserved for no other.
@@ -162,45 +174,40 @@ impl Store {
         if_condition_held(delete.send().await).map(|_| ())
     }
 
-    pub const REQUEST_ADDRESS: Grants = &[Grant::table(&[UPDATE], &[USERS]), Grant::table(&[PUT], &[USERS, ADDRESSES])];
+    pub const REQUEST_ADDRESS: Grants = &[
+        Grant::table(&[UPDATE], &[USERS]),
+        Grant::table(&[PUT], &[USERS, ADDRESSES, FOUND_BY]),
+        Grant::table(&[DELETE], &[FOUND_BY]),
+    ];
 
     /// Notes the address that an account is to have, with the mail to it and a new name if there is one. Whether somebody
-    /// has the address is not looked at, so it cannot be told. `false` when the account is gone, or its epoch or the
+    /// has the address is not looked at, so it cannot be told. `false` when the account is gone, or its epoch, its name or the
     /// time of its last wish is another than was read.
     ///
     /// # Errors
     /// Only when the table cannot be written.
     pub async fn request_address(&self, request: &AddressRequest<'_>, now: Timestamp) -> Result<bool> {
         let AddressRequest { user, signed_in_at, to, name, mail, event } = *request;
-        let mut set = String::from(
-            "SET pending_email = :to, email_asked_at = :now, email_asked_by_sign_in_at = :sign_in, updated_at = :now",
-        );
-        let mut condition = String::from("attribute_exists(pk) AND session_epoch = :epoch");
-        let mut change = self
-            .update(user_key(user.id), PROFILE)
-            .expression_attribute_values(":to", s(to.as_str()))
-            .expression_attribute_values(":sign_in", n(signed_in_at.millis()))
-            .expression_attribute_values(":epoch", n(user.session_epoch))
-            .expression_attribute_values(":now", n(now.millis()));
-        if let Some(name) = name {
-            set.push_str(", #name = :name");
-            change =
-                change.expression_attribute_names("#name", "name").expression_attribute_values(":name", value(name)?);
-        }
-        if let Some(asked_at) = user.email_asked_at {
-            condition.push_str(" AND email_asked_at = :asked_at");
-            change = change.expression_attribute_values(":asked_at", n(asked_at.millis()));
-        } else {
-            condition.push_str(" AND attribute_not_exists(email_asked_at)");
-        }
-        change = change.update_expression(set).condition_expression(condition);
-        let mut items = vec![update(change)?, self.put_new(Self::email_item(mail)?)?];
+        let change = Change::set("pending_email = :to, email_asked_at = :now, email_asked_by_sign_in_at = :sign_in")
+            .and_set("updated_at = :now")
+            .value(":to", s(to.as_str()))
+            .value(":sign_in", n(signed_in_at.millis()))
+            .value(":now", n(now.millis()))
+            .in_epoch_of(user);
+        let change = match user.email_asked_at {
+            Some(asked_at) => change.only_if("email_asked_at = :asked_at").value(":asked_at", n(asked_at.millis())),
+            None => change.only_if("attribute_not_exists(email_asked_at)"),
+        };
+        let (change, entries) = self.rename(user, name, change, now)?;
+        let profile = change.into_update(self.update(user_key(user.id), PROFILE));
+        let mut items = vec![update(profile)?, self.put_new(Self::email_item(mail)?)?];
+        items.extend(entries);
         items.extend(self.record(event)?);
         self.transact(items).await
     }
 
     pub const MOVE_ADDRESS: Grants =
-        &[Grant::table(&[UPDATE, PUT], &[USERS]), Grant::table(&[PUT, DELETE], &[ADDRESSES])];
+        &[Grant::table(&[UPDATE, PUT], &[USERS]), Grant::table(&[PUT, DELETE], &[ADDRESSES, FOUND_BY])];
 
     /// Uses a link and moves the account to the address it was mailed to; reserves the address before, and enqueues an
     /// email to it.
@@ -224,27 +231,26 @@ impl Store {
             Some(former) => self.reserve_address(&from, user.id, former.until)?,
             None => self.leave_address(&from, user.id)?,
         };
-        let profile = self
-            .update(user_key(user.id), PROFILE)
-            .update_expression(
-                "SET email = :to, email_confirmed = :yes, former_emails = :former, updated_at = :now \
-                 REMOVE pending_email, contested_at, pending_shard, pending_at, email_delivery",
-            )
-            .condition_expression("email = :from AND pending_email = :to AND session_epoch = :epoch")
-            .expression_attribute_values(":from", s(user.email.as_str()))
-            .expression_attribute_values(":to", s(to.as_str()))
-            .expression_attribute_values(":epoch", n(user.session_epoch))
-            .expression_attribute_values(":yes", value(&true)?)
-            .expression_attribute_values(":former", value(&former)?)
-            .expression_attribute_values(":now", n(now.millis()));
+        let (change, entries) = self.readdress(user, to, now)?;
+        let change = change
+            .and_set("email = :to, email_confirmed = :yes, former_emails = :former, updated_at = :now")
+            .remove("pending_email, contested_at, email_delivery")
+            .remove(LAPSE)
+            .only_if("pending_email = :to")
+            .value(":to", s(to.as_str()))
+            .value(":yes", value(&true)?)
+            .value(":former", value(&former)?)
+            .value(":now", n(now.millis()))
+            .in_epoch_of(user);
         let mut items = vec![
             self.use_link(user.id, link, now)?,
             self.take_address(&to.normalized(), user, now)?,
             left,
-            update(profile)?,
+            update(change.into_update(self.update(user_key(user.id), PROFILE)))?,
             self.emails_arrive(&to.normalized())?,
             self.put_new(Self::email_item(mail)?)?,
         ];
+        items.extend(entries);
         items.extend(self.record(event)?);
         if !self.transact(items).await? {
             return Ok(false);
@@ -265,10 +271,23 @@ impl Store {
         }
     }
 
+    /// A change that goes with another address, which is confirmed, and the entries of the index; on condition that address and name
+    /// are those that were read.
+    fn readdress(&self, user: &User, to: &EmailAddress, at: Timestamp) -> Result<(Change, Vec<TransactWriteItem>)> {
+        let change = Change::default().only_if("email = :from").value(":from", s(user.email.as_str()));
+        let indexed = user.indexed.clone().map(|indexed| Indexed { at, ..indexed });
+        let change = match &indexed {
+            Some(indexed) => change.indexed_as(user, indexed)?,
+            None => change.while_indexed_as(user)?,
+        };
+        let moved = User { email: to.clone(), email_confirmed: true, indexed, ..user.clone() };
+        Ok((change, self.reindex(user, &moved)?))
+    }
+
     pub const RESTORE_ADDRESS: Grants = &[
         Grant::table(&[UPDATE], &[USERS]),
-        Grant::table(&[PUT], &[USERS, ADDRESSES]),
-        Grant::table(&[DELETE], &[USERS, ADDRESSES]),
+        Grant::table(&[PUT], &[USERS, ADDRESSES, FOUND_BY]),
+        Grant::table(&[DELETE], &[USERS, ADDRESSES, FOUND_BY]),
     ];
 
     /// Uses a link and gives the account back an address that is reserved for it. Whatever came after is undone with it: the
@@ -285,15 +304,15 @@ impl Store {
         let trusted = TrustedFactors::before_change_from(&address, user, stored);
         let former = user.former_emails_before(&address, now);
         let kept = u32::try_from(trusted.passkeys.len()).map_err(Error::internal)?;
-        let mut change = revoke_all(now)?
+        let (change, entries) = self.readdress(user, to, now)?;
+        let mut change = revoke_all(change, now)?
             .and_set(
                 "email = :to, email_confirmed = :yes, password_hash = :unusable, passkeys = :kept, updated_at = :now",
             )
             .and_set("former_emails = :still")
             .remove("contested_at, email_delivery")
             .remove(LAPSE)
-            .only_if("email = :from AND former_emails = :former")
-            .value(":from", s(user.email.as_str()))
+            .only_if("former_emails = :former")
             .value(":to", s(to.as_str()))
             .value(":former", value(&user.former_emails)?)
             .value(":still", value(&former)?)
@@ -323,6 +342,7 @@ impl Store {
             self.put_new(Self::email_item(mail)?)?,
         ];
         items.extend(self.drop_distrusted(user, &trusted, stored)?);
+        items.extend(entries);
         items.extend(self.record_all(events)?);
         if !self.transact(items).await? {
             return Ok(false);

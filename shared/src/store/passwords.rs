@@ -3,6 +3,7 @@
 
 use aws_sdk_dynamodb::types::TransactWriteItem;
 
+use super::change::Change;
 use super::factors::same_factors;
 use super::revocation::{revoke_all, revoke_others};
 use super::schema::{LAPSE, PROFILE, link_key, session_key, user_key};
@@ -14,10 +15,12 @@ use crate::domain::id::UserId;
 use crate::domain::link::LinkHash;
 use crate::domain::mail::OutboxEmail;
 use crate::domain::password::PasswordHash;
+use crate::domain::role::Role;
 use crate::domain::session::Session;
-use crate::domain::user::{Role, User};
+use crate::domain::status::Status;
+use crate::domain::user::User;
 use crate::error::Result;
-use crate::grant::{ADDRESSES, DELETE, Grant, Grants, PUT, UPDATE, USERS};
+use crate::grant::{ADDRESSES, DELETE, FOUND_BY, Grant, Grants, PUT, UPDATE, USERS};
 
 /// What a password chosen through a mailed link means for an account whose address nobody had proved so before.
 #[derive(Debug)]
@@ -92,8 +95,8 @@ impl Store {
 
     pub const RESET_PASSWORD: Grants = &[
         Grant::table(&[UPDATE], &[USERS]),
-        Grant::table(&[PUT], &[USERS, ADDRESSES]),
-        Grant::table(&[DELETE], &[USERS, ADDRESSES]),
+        Grant::table(&[PUT], &[USERS, ADDRESSES, FOUND_BY]),
+        Grant::table(&[DELETE], &[USERS, ADDRESSES, FOUND_BY]),
     ];
 
     /// Uses a link, sets a new password and ends whatever the old one began (`store/revocation.rs`). The address
@@ -105,7 +108,7 @@ impl Store {
     /// Only when the table cannot be written.
     pub async fn reset_password(&self, reset: &PasswordReset<'_>, now: Timestamp) -> Result<bool> {
         let PasswordReset { user, link, new, proof, mail, events } = *reset;
-        let mut change = revoke_all(now)?
+        let mut change = revoke_all(Change::default(), now)?
             .and_set("password_hash = :new, email_confirmed = :yes, updated_at = :now")
             .remove("contested_at, confirmed_by_link_alone_at, email_delivery")
             .remove(LAPSE)
@@ -124,8 +127,8 @@ impl Store {
                     .and_set("#roles = list_append(#roles, :admin), made_admin_at = :now")
                     .only_if("NOT contains(#roles, :role)")
                     .name("#roles", "roles")
-                    .value(":role", value(&Role::Admin)?)
-                    .value(":admin", value(&[Role::Admin])?);
+                    .value(":role", value(&Role::ADMIN)?)
+                    .value(":admin", value(&[Role::ADMIN])?);
             }
         }
         let mut profile = change.into_update(self.update(user_key(user.id), PROFILE));
@@ -135,7 +138,11 @@ impl Store {
             self.emails_arrive(&user.email.normalized())?,
             self.put_new(Self::email_item(mail)?)?,
         ];
-        if let Some(FirstProof { stored, .. }) = proof {
+        if !user.email_confirmed {
+            items.push(self.list_under(Status::Unconfirmed, user.id, false)?);
+        }
+        if let Some(FirstProof { stored, becomes_admin }) = proof {
+            items.extend(becomes_admin.then(|| self.list_under_role(&Role::ADMIN, user.id)).transpose()?);
             profile = same_factors(profile, user);
             items.extend(self.drop_distrusted(user, &TrustedFactors::default(), *stored)?);
         }

@@ -26,12 +26,12 @@ use crate::domain::picture::Settled;
 use crate::domain::session::Session;
 use crate::error::Result;
 
-/// Ends all of it, for the caller too.
+/// A change that ends all of it, for the caller too.
 ///
 /// # Errors
 /// Never: what it writes can be written.
-pub(super) fn revoke_all(now: Timestamp) -> Result<Change> {
-    Ok(revoke(now)?.remove("known_clients"))
+pub(super) fn revoke_all(change: Change, now: Timestamp) -> Result<Change> {
+    Ok(revoke(change, now)?.remove("known_clients"))
 }
 
 /// Ends all of it but the caller's own session, which the same transaction takes along into the next epoch, and the fingerprint
@@ -40,15 +40,17 @@ pub(super) fn revoke_all(now: Timestamp) -> Result<Change> {
 /// # Errors
 /// Never: what it writes can be written.
 pub(super) fn revoke_others(own: &Session, now: Timestamp) -> Result<Change> {
-    Ok(revoke(now)?.and_set("known_clients = :own_client").value(":own_client", value(&[own.fingerprint()])?))
+    Ok(revoke(Change::default(), now)?
+        .and_set("known_clients = :own_client")
+        .value(":own_client", value(&[own.fingerprint()])?))
 }
 
-fn revoke(now: Timestamp) -> Result<Change> {
-    let change =
-        Change::set("session_epoch = session_epoch + :one, tell_first_client = :tell, picture.settled = :uploads_over")
-            .remove("pending_email")
-            .value(":one", n(1))
-            .value(":tell", value(&true)?)
-            .value(":uploads_over", value(&Settled::all_before(now))?);
+fn revoke(change: Change, now: Timestamp) -> Result<Change> {
+    let change = change
+        .and_set("session_epoch = session_epoch + :one, tell_first_client = :tell, picture.settled = :uploads_over")
+        .remove("pending_email")
+        .value(":one", n(1))
+        .value(":tell", value(&true)?)
+        .value(":uploads_over", value(&Settled::all_before(now))?);
     Ok(change)
 }

@@ -31,6 +31,11 @@
 //! | why emails to it do not arrive | `EMAIL#normalized` | `DELIVERY` |
 //! | requests of a client network in a window | `LIMIT#limit#network` | start of the window |
 //! | public half of a signing key | `KEYS` | kid |
+//! | an account by a word of its name | `FIND#NAME#first letter` | word and id |
+//! | an account by its address | `FIND#EMAIL#first letter` | address and id |
+//! | an account by a role, but for that of every account | `FIND#ROLE#role` | id |
+//! | an account that is unconfirmed or disabled | `FIND#STATUS#status` | id |
+//! | an account by its id in another system | `FIND#EXTERNAL#external id` | `OWNER` |
 //!
 //! All that belongs to a person is in two partitions, so deleting the account is two queries. Two sparse indexes, each in
 //! shards: `list` (accounts, by `list_shard` and `id`) and `pending` (emails, erasures and unconfirmed accounts, by
@@ -52,8 +57,11 @@ use crate::domain::idempotency::{IdempotencyKey, KeyOwner};
 use crate::domain::limit::{Limit, Window};
 use crate::domain::link::LinkHash;
 use crate::domain::mail::sweep_after;
+use crate::domain::metadata::ExternalId;
 use crate::domain::network::ClientNetwork;
 use crate::domain::passkey::PasskeyId;
+use crate::domain::role::Role;
+use crate::domain::status::Status;
 
 // Partitions of the main table.
 
@@ -197,6 +205,43 @@ pub(super) const IDEMPOTENCY_KEYS: (&str, &str) = ("KEY#", "KEY~");
 /// Both keys of a count of requests.
 pub(super) fn limit_key(limit: Limit, network: ClientNetwork, window: Window) -> (String, String) {
     (format!("LIMIT#{limit}#{network}"), window.starts_at.seconds().to_string())
+}
+
+// What accounts are found by. A space sorts before all that words and addresses hold, and none of them has one.
+
+/// Both keys of a word of a name.
+pub(super) fn name_key(word: &str, id: UserId) -> (String, String) {
+    (names_with(word), format!("{word} {id}"))
+}
+
+/// The partition of the words that begin as this one does.
+pub(super) fn names_with(word: &str) -> String {
+    format!("FIND#NAME#{}", first_of(word))
+}
+
+/// Both keys of an address.
+pub(super) fn found_address_key(address: &str, id: UserId) -> (String, String) {
+    (addresses_with(address), format!("{address} {id}"))
+}
+
+pub(super) fn addresses_with(address: &str) -> String {
+    format!("FIND#EMAIL#{}", first_of(address))
+}
+
+fn first_of(text: &str) -> &str {
+    &text[..text.chars().next().map_or(0, char::len_utf8)]
+}
+
+pub(super) fn having_role(role: &Role) -> String {
+    format!("FIND#ROLE#{role}")
+}
+
+pub(super) fn having_status(status: Status) -> String {
+    format!("FIND#STATUS#{}", status.as_str())
+}
+
+pub(super) fn external_key(id: &ExternalId) -> String {
+    format!("FIND#EXTERNAL#{}", id.as_str())
 }
 
 // The keys table.

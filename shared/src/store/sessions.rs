@@ -13,7 +13,7 @@ use crate::domain::mail::OutboxEmail;
 use crate::domain::session::Session;
 use crate::domain::user::User;
 use crate::error::Result;
-use crate::grant::{ADDRESSES, DELETE, GET_EACH, Grant, Grants, PUT, QUERY, UPDATE, USERS, WRITE_EACH};
+use crate::grant::{ADDRESSES, DELETE, GET, GET_EACH, Grant, Grants, PUT, QUERY, UPDATE, USERS, WRITE_EACH};
 
 pub(super) fn session_item(session: &Session) -> Result<Item> {
     let mut item = to_item(user_key(session.user), session_key(session.id), session)?;
@@ -106,6 +106,16 @@ impl Store {
             .scan_index_forward(false)
             .consistent_read(true);
         query.send().await?.items.unwrap_or_default().into_iter().map(from_item).collect()
+    }
+
+    pub const SESSION: Grants = &[Grant::table(&[GET], &[USERS])];
+
+    /// One session of an account; it may be over.
+    ///
+    /// # Errors
+    /// Only when the table cannot be read.
+    pub async fn session(&self, user: UserId, session: SessionId) -> Result<Option<Session>> {
+        self.get(user_key(user), &session_key(session)).await
     }
 
     pub const USER_AND_SESSION: Grants = &[Grant::table(&[GET_EACH], &[USERS])];

@@ -2,7 +2,7 @@
 
 use std::cmp::Reverse;
 
-use aws_sdk_dynamodb::types::ReturnValue;
+use aws_sdk_dynamodb::types::{ReturnValue, TransactWriteItem};
 use futures_util::future::try_join_all;
 
 use super::addresses::owner_item;
@@ -16,11 +16,28 @@ use crate::domain::event::DomainEvent;
 use crate::domain::id::{EmailId, UserId};
 use crate::domain::link::LinkHash;
 use crate::domain::mail::{ASK_INTERVAL, OutboxEmail};
+use crate::domain::metadata::Metadata;
 use crate::domain::name::UserName;
 use crate::domain::picture::{Attempt, Next, Requested, Settled, Shown};
+use crate::domain::search::Indexed;
+use crate::domain::staff::StaffMember;
+use crate::domain::status::Status;
 use crate::domain::user::{ListedUser, User};
-use crate::error::Result;
-use crate::grant::{ADDRESSES, DELETE, GET, Grant, Grants, PUT, Resource, STAFF, UPDATE, USERS};
+use crate::error::{Error, Result};
+use crate::grant::{ADDRESSES, CHECK, DELETE, FOUND_BY, GET, Grant, Grants, PUT, Resource, STAFF, UPDATE, USERS};
+
+/// When an account is changed meanwhile, a change of what it is found by begins anew, so often.
+const UPDATES: usize = 5;
+
+/// What an owner changes of an account without a link.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct OwnUpdate<'a> {
+    pub name: Option<&'a UserName>,
+    /// In place of what was stored.
+    pub profile: Option<&'a Metadata>,
+    /// Whether the address stays, and a change that waits for its confirmation is dropped.
+    pub drops_pending_email: bool,
+}
 
 /// What came of creating an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,9 +58,9 @@ pub enum EmailThrottle {
 const UNSETTLED: &str = "(attribute_not_exists(picture.settled.upload) OR picture.settled.upload < :upload)";
 
 impl Store {
-    pub const CREATE_USER: Grants = &[Grant::table(&[PUT], &[USERS, ADDRESSES])];
+    pub const CREATE_USER: Grants = &[Grant::table(&[PUT], &[USERS, ADDRESSES, FOUND_BY])];
 
-    /// Account, address and the email about it, in one transaction: the address's condition is what
+    /// Account, address, what it is found by and the email about it, in one transaction: the address's condition is what
     /// makes addresses unique.
     ///
     /// # Errors
@@ -51,6 +68,7 @@ impl Store {
     pub async fn create_user(&self, user: &User, mail: &OutboxEmail, event: &DomainEvent) -> Result<Created> {
         let owner = self.take_address(&user.email.normalized(), user, user.created_at)?;
         let mut items = vec![self.put_new(profile_item(user)?)?, owner, self.put_new(Self::email_item(mail)?)?];
+        items.extend(self.index(user)?);
         items.extend(self.record(event)?);
         Ok(if self.transact(items).await? { Created::Yes } else { Created::AddressTaken })
     }
@@ -60,8 +78,10 @@ impl Store {
     ///
     /// # Errors
     /// Never: an account can be written.
-    pub fn items_of(user: &User) -> Result<[Item; 2]> {
-        Ok([profile_item(user)?, owner_item(&user.email.normalized(), user.id, &user.password_hash)?])
+    pub fn items_of(user: &User) -> Result<Vec<Item>> {
+        let mut items = Self::index_items(user)?;
+        items.extend([profile_item(user)?, owner_item(&user.email.normalized(), user.id, &user.password_hash)?]);
+        Ok(items)
     }
 
     pub const ENQUEUE_EMAIL_TO_OWNER: Grants = &[Grant::table(&[PUT], &[ADDRESSES])];
@@ -84,44 +104,56 @@ impl Store {
         self.get(user_key(id), PROFILE).await
     }
 
-    pub const RENAME: Grants = &[Grant::table(&[UPDATE, PUT, GET], &[USERS])];
+    pub const UPDATE_USER: Grants =
+        &[Grant::table(&[UPDATE, PUT, GET], &[USERS]), Grant::table(&[PUT, DELETE], &[FOUND_BY])];
 
-    /// # Errors
-    /// Only when the table cannot be read or written.
-    pub async fn rename(&self, user: &User, name: &UserName, event: &DomainEvent) -> Result<Option<User>> {
-        let change = Change::set("#name = :name, updated_at = :now")
-            .name("#name", "name")
-            .value(":name", value(name)?)
-            .value(":now", n(event.at.millis()));
-        self.change_and_read(user, change, event).await
-    }
-
-    pub const KEEP_ADDRESS_AS_IT_IS: Grants = &[Grant::table(&[UPDATE, PUT, GET], &[USERS])];
-
-    /// Drops a pending change of the address, and sets a new name if there is one.
+    /// Changes what an owner changes without a link, of an account as it was read: the account as it is then. `None` when its
+    /// sessions were ended or it is gone.
     ///
     /// # Errors
-    /// Only when the table cannot be written.
-    pub async fn keep_address_as_it_is(
+    /// [`Error::TemporarilyUnavailable`] when the account was changed again and again meanwhile; otherwise only when the table
+    /// cannot be read or written.
+    pub async fn update_user(&self, user: &User, update: &OwnUpdate<'_>, event: &DomainEvent) -> Result<Option<User>> {
+        let mut before = user.clone();
+        for _ in 0..UPDATES {
+            let change = Change::set("updated_at = :now").value(":now", n(event.at.millis()));
+            let change = if update.drops_pending_email { change.remove("pending_email") } else { change };
+            let change = match update.profile {
+                Some(profile) => change.set_profile(&before, profile)?,
+                None => change,
+            };
+            let (change, entries) = self.rename(&before, update.name, change, event.at)?;
+            if self.change_and_record(user.id, change.in_epoch_of(user), entries, std::slice::from_ref(event)).await? {
+                return Ok(self.user(user.id).await?.filter(|now| now.session_epoch == user.session_epoch));
+            }
+            match self.user(user.id).await?.filter(|now| now.session_epoch == user.session_epoch) {
+                Some(now) => before = now,
+                None => return Ok(None),
+            }
+        }
+        Err(Error::TemporarilyUnavailable("the account was changed again and again".into()))
+    }
+
+    /// A change with another name, if there is one, and the entries of the index that go with it.
+    pub(super) fn rename(
         &self,
         user: &User,
         name: Option<&UserName>,
-        event: &DomainEvent,
-    ) -> Result<Option<User>> {
-        let change = match name {
-            Some(name) => Change::set("#name = :name").name("#name", "name").value(":name", value(name)?),
-            None => Change::default(),
+        change: Change,
+        at: Timestamp,
+    ) -> Result<(Change, Vec<TransactWriteItem>)> {
+        let Some(name) = name else {
+            return Ok((change, Vec::new()));
         };
-        let change = change.and_set("updated_at = :now").value(":now", n(event.at.millis())).remove("pending_email");
-        self.change_and_read(user, change, event).await
-    }
-
-    /// A change of an account as it was read, with its event; the account as it is then.
-    async fn change_and_read(&self, user: &User, change: Change, event: &DomainEvent) -> Result<Option<User>> {
-        if !self.change_and_record(user.id, change.in_epoch_of(user), std::slice::from_ref(event)).await? {
-            return Ok(None);
-        }
-        Ok(self.user(user.id).await?.filter(|now| now.session_epoch == user.session_epoch))
+        let indexed = Indexed::new(name, at);
+        let change = change.and_set("#name = :name").name("#name", "name").value(":name", value(name)?);
+        // The entry of the address says the name, too.
+        let change = change
+            .indexed_as(user, &indexed)?
+            .only_if("email = :indexed_email")
+            .value(":indexed_email", s(user.email.as_str()));
+        let renamed = User { name: name.clone(), indexed: Some(indexed), ..user.clone() };
+        Ok((change, self.reindex(user, &renamed)?))
     }
 
     pub const END_ALL_SESSIONS: Grants = &[Grant::table(&[UPDATE, PUT], &[USERS])];
@@ -131,12 +163,12 @@ impl Store {
     /// # Errors
     /// Only when the table cannot be written.
     pub async fn end_all_sessions(&self, user: &User, event: &DomainEvent) -> Result<bool> {
-        let change = revoke_all(event.at)?.in_epoch_of(user);
-        self.change_and_record(user.id, change, std::slice::from_ref(event)).await
+        let change = revoke_all(Change::default(), event.at)?.in_epoch_of(user);
+        self.change_and_record(user.id, change, Vec::new(), std::slice::from_ref(event)).await
     }
 
     pub const CONFIRM_ADDRESS: Grants =
-        &[Grant::table(&[UPDATE, PUT], &[USERS]), Grant::table(&[DELETE], &[ADDRESSES])];
+        &[Grant::table(&[UPDATE, PUT], &[USERS]), Grant::table(&[DELETE], &[ADDRESSES, FOUND_BY])];
 
     /// Uses a link and confirms the account's address, both or neither. `false` when the link was used before or
     /// has expired, when another link confirmed the address first, when the account is contested, or when it is gone.
@@ -146,6 +178,7 @@ impl Store {
     pub async fn confirm_address(
         &self,
         id: UserId,
+        epoch: u32,
         address: &NormalizedEmail,
         link: &LinkHash,
         event: &DomainEvent,
@@ -155,17 +188,19 @@ impl Store {
             .remove(LAPSE)
             .remove("email_delivery")
             .only_if("email_confirmed = :no")
-            .only_if("attribute_not_exists(contested_at)")
+            .only_if("attribute_not_exists(contested_at) AND session_epoch = :epoch")
+            .value(":epoch", n(epoch))
             .value(":yes", value(&true)?)
             .value(":no", value(&false)?)
             .value(":now", n(now.millis()));
         let profile = change.into_update(self.update(user_key(id), PROFILE));
-        let mut items = vec![self.use_link(id, link, now)?, update(profile)?, self.emails_arrive(address)?];
+        let listed = self.list_under(Status::Unconfirmed, id, false)?;
+        let mut items = vec![self.use_link(id, link, now)?, update(profile)?, listed, self.emails_arrive(address)?];
         items.extend(self.record(event)?);
         self.transact(items).await
     }
 
-    pub const CONTEST: Grants = &[Grant::table(&[UPDATE, PUT, GET], &[USERS])];
+    pub const CONTEST: Grants = &[Grant::table(&[UPDATE, PUT, GET], &[USERS]), Grant::table(&[PUT], &[FOUND_BY])];
 
     /// Notes that somebody else claimed the account's address before it was proved: by registering with it or by asking to
     /// move to it. From then on only a password chosen through a mailed link makes the account usable. If a plain link
@@ -183,7 +218,7 @@ impl Store {
         events: &[DomainEvent],
         now: Timestamp,
     ) -> Result<Option<User>> {
-        let change = revoke_all(now)?
+        let change = revoke_all(Change::default(), now)?
             .and_set("contested_at = :now, email_confirmed = :no, mail_turn_at = :now, mail_turn_of = :mail")
             .and_set("pending_shard = :shard, pending_at = :lapses_at, updated_at = :now")
             .only_if("email = :email")
@@ -196,7 +231,8 @@ impl Store {
             .value(":lapses_at", n(lapses_at.millis()))
             .value(":claimed_at", n(mail.created_at.millis()))
             .value(":now", n(now.millis()));
-        if self.change_and_record(user.id, change, events).await? { self.user(user.id).await } else { Ok(None) }
+        let listed = vec![self.list_under(Status::Unconfirmed, user.id, true)?];
+        if self.change_and_record(user.id, change, listed, events).await? { self.user(user.id).await } else { Ok(None) }
     }
 
     pub const PASS_EMAIL_THROTTLE: Grants = &[Grant::table(&[UPDATE], &[USERS])];
@@ -321,23 +357,27 @@ impl Store {
             .value(":settled", value(settled)?)
             .value(":upload", value(&settled.upload)?)
             .value(":now", n(event.at.millis()));
-        self.change_and_record(id, change, std::slice::from_ref(event)).await
+        self.change_and_record(id, change, Vec::new(), std::slice::from_ref(event)).await
     }
 
-    pub const DELETE_USER: Grants =
-        &[Grant::table(&[PUT, DELETE], &[USERS, ADDRESSES]), Grant::table(&[PUT], &[STAFF])];
+    pub const DELETE_USER: Grants = &[
+        Grant::table(&[PUT, DELETE], &[USERS, ADDRESSES]),
+        Grant::table(&[PUT], &[STAFF]),
+        Grant::table(&[DELETE], &[FOUND_BY]),
+        Grant::table(&[CHECK], &[USERS]),
+    ];
 
-    /// Deletes the account and frees its address; enqueues the farewell email and notes what is left to erase. With `own`
+    /// Deletes the account and frees its address; enqueues the farewell email and notes what is left to erase. Without `staff`
     /// it is the wish of a session of the account, which has to be of its epoch: an owner who takes the account back must
-    /// not lose it to a request that was under way. `None` when it is not, or the account was gone already or has another
-    /// address than was read.
+    /// not lose it to a request that was under way. `None` when it is not, when who does it may not any more, or when the account
+    /// was gone already, or has another address, name or roles than was read.
     ///
     /// # Errors
     /// Only when the table cannot be written.
     pub async fn delete_user(
         &self,
         user: &User,
-        own: bool,
+        staff: Option<&StaffMember>,
         farewell: &OutboxEmail,
         event: &DomainEvent,
     ) -> Result<Option<Erasure>> {
@@ -356,27 +396,24 @@ impl Store {
             farewell: farewell.id,
             sweeps: 0,
         };
-        // An account that moved to another address since it was read would leave that one owned by nobody.
-        let profile =
-            self.delete_of(&user_key(user.id), PROFILE).expression_attribute_values(":email", s(user.email.as_str()));
-        let profile = if own {
-            profile
-                .condition_expression("attribute_exists(pk) AND email = :email AND session_epoch = :epoch")
-                .expression_attribute_values(":epoch", n(user.session_epoch))
-        } else {
-            profile.condition_expression("attribute_exists(pk) AND email = :email")
-        };
+        // An account that moved to another address since it was read would leave that one owned by nobody, and its entries in the
+        // index would stay.
+        let change = Change::default().while_found_as(user)?;
+        let change = if staff.is_none() { change.in_epoch_of(user) } else { change };
         let mut items = vec![
-            delete(profile)?,
+            delete(change.into_delete(self.delete_of(&user_key(user.id), PROFILE)))?,
             self.leave_address(&farewell.address, user.id)?,
             self.put_new(Self::email_item(farewell)?)?,
             self.put_new(Self::erasure_item(&erasure, now)?)?,
         ];
+        items.extend(self.unindex(user)?);
+        items.extend(self.still_staff(staff, user.id)?);
         items.extend(self.record(event)?);
         Ok(self.transact(items).await?.then_some(erasure))
     }
 
-    pub const LAPSE_USER: Grants = &[Grant::table(&[PUT], &[USERS]), Grant::table(&[DELETE], &[USERS, ADDRESSES])];
+    pub const LAPSE_USER: Grants =
+        &[Grant::table(&[PUT], &[USERS]), Grant::table(&[DELETE], &[USERS, ADDRESSES, FOUND_BY])];
 
     /// Deletes an account that was never confirmed and whose time is up, frees its address, and notes what is left to erase.
     /// Its address is told nothing: it never was anybody's here. `None` when it was confirmed, contested or deleted meanwhile.
@@ -395,16 +432,17 @@ impl Store {
             farewell: EmailId::new(now),
             sweeps: 0,
         };
-        let profile = self
-            .delete_of(&user_key(user.id), PROFILE)
-            .condition_expression("attribute_exists(pk) AND email_confirmed = :no AND pending_at <= :now")
-            .expression_attribute_values(":no", value(&false)?)
-            .expression_attribute_values(":now", n(now.millis()));
+        let change = Change::default()
+            .while_found_as(user)?
+            .only_if("email_confirmed = :no AND pending_at <= :now")
+            .value(":no", value(&false)?)
+            .value(":now", n(now.millis()));
         let mut items = vec![
-            delete(profile)?,
+            delete(change.into_delete(self.delete_of(&user_key(user.id), PROFILE)))?,
             self.leave_address(&address, user.id)?,
             self.put_new(Self::erasure_item(&erasure, now)?)?,
         ];
+        items.extend(self.unindex(user)?);
         items.extend(self.record(event)?);
         Ok(self.transact(items).await?.then_some(erasure))
     }
@@ -456,10 +494,17 @@ impl Store {
         Ok((users, rest))
     }
 
-    /// One update of an account that exists, with its events; `false` when the account does not exist, or when the change's own
+    /// One update of an account that exists, with other items and its events; `false` when the account does not exist, or when the change's own
     /// condition did not hold.
-    pub(super) async fn change_and_record(&self, id: UserId, change: Change, events: &[DomainEvent]) -> Result<bool> {
+    pub(super) async fn change_and_record(
+        &self,
+        id: UserId,
+        change: Change,
+        others: Vec<TransactWriteItem>,
+        events: &[DomainEvent],
+    ) -> Result<bool> {
         let mut items = vec![update(change.into_update(self.update(user_key(id), PROFILE)))?];
+        items.extend(others);
         items.extend(self.record_all(events)?);
         self.transact(items).await
     }
@@ -499,7 +544,7 @@ fn share_of(limit: usize) -> i32 {
     share.clamp(1, limit.max(1))
 }
 
-fn profile_item(user: &User) -> Result<Item> {
+pub(super) fn profile_item(user: &User) -> Result<Item> {
     let mut profile = to_item(user_key(user.id), PROFILE, user)?;
     profile.insert("list_shard".into(), s(shard(LISTED, user.id.as_bytes())));
     if user.lapses_at.is_some() {

@@ -63,6 +63,17 @@ events! {
         UserLapsed { user: UserId } "user_lapsed" IAM SUCCESS;
         UserUpdated { user: UserId } "user_updated" IAM SUCCESS;
         UserDeleted { user: UserId, by: UserId } "user_deleted" IAM SUCCESS;
+        /// By staff, as those that follow.
+        UserCreatedByStaff { user: UserId, by: UserId } "user_created" IAM SUCCESS;
+        UserPatched { user: UserId, by: UserId } "user_patched" IAM SUCCESS;
+        UserDisabled { user: UserId, by: UserId } "user_disabled" IAM SUCCESS;
+        UserEnabled { user: UserId, by: UserId } "user_enabled" IAM SUCCESS;
+        /// Every session of the account ended.
+        SessionsEndedByStaff { user: UserId, by: UserId } "sessions_ended" AUTHENTICATION SUCCESS;
+        SessionEndedByStaff { user: UserId, session: SessionId, by: UserId } "session_ended_by_staff" AUTHENTICATION SUCCESS;
+        FactorsRemovedByStaff { user: UserId, by: UserId } "factors_removed" IAM SUCCESS;
+        PasswordResetSent { user: UserId, by: UserId } "password_reset_sent" IAM SUCCESS;
+        ConfirmationSent { user: UserId, by: UserId } "confirmation_sent" IAM SUCCESS;
 
         /// Somebody tried to register with an address that an account has.
         AddressTaken "address_taken" IAM FAILURE;

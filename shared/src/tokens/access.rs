@@ -9,8 +9,9 @@ use uuid::Uuid;
 use crate::App;
 use crate::clock::Timestamp;
 use crate::domain::id::{SessionId, UserId};
+use crate::domain::role::Role;
 use crate::domain::session::{ACCESS_TOKEN_LIFE, Session};
-use crate::domain::user::{Role, User};
+use crate::domain::user::User;
 use crate::error::{Error, Result};
 
 /// The media type of access tokens (RFC 9068, 2.1); no other token of this service has it.

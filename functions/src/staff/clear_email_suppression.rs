@@ -8,7 +8,6 @@ use aws_sdk_sesv2::operation::delete_suppressed_destination::DeleteSuppressedDes
 use axum::extract::State;
 use axum::http::StatusCode;
 use macros::operation;
-use serde::Deserialize;
 use shared::domain::event::{Changes, DomainEvent, EventKind, Subject};
 use shared::domain::id::UserId;
 use shared::error::Code;
@@ -19,7 +18,8 @@ use shared::http::caller::Support;
 use shared::http::path::PathId;
 use shared::store::Store;
 use shared::{App, Error, Result};
-use utoipa::IntoParams;
+
+use super::UserPath;
 
 pub const ROUTE: Route = Route::new(module_path!(), &[HANDLER]).fails_with(&[Code::UserNotFound]).may(grants![
     Store::USER,
@@ -33,18 +33,10 @@ const CLEAR: Grants = &[Grant::on(Resource::SuppressionList, &["ses:DeleteSuppre
 /// When the account moved to another address since it was read, it is read again.
 const TRIES: usize = 5;
 
-#[derive(Deserialize, IntoParams)]
-#[into_params(parameter_in = Path)]
-pub struct SuppressedUserPath {
-    /// The user's id.
-    #[allow(dead_code, reason = "for the documentation; the handler reads it by `PathId`")]
-    id: uuid::Uuid,
-}
-
 #[operation(
     DELETE, "/users/{id}/email-suppression", summary = "Have emails go to a user's address again",
     description = "For staff. Forgets that emails came back or were marked as spam, here and on the suppression list of the AWS account. SES's global list cannot be cleared; it holds an address for up to 14 days.",
-    params(SuppressedUserPath),
+    params(UserPath),
     responses((status = 204, description = "Emails go there again"))
 )]
 pub async fn handler(

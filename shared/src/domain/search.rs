@@ -1,0 +1,194 @@
+//! What accounts are found by: the beginning of their address, and of each word of their name. Case, accents and the form of
+//! Unicode do not matter.
+
+use serde::{Deserialize, Serialize};
+use unicode_normalization::UnicodeNormalization;
+use unicode_normalization::char::is_combining_mark;
+
+use super::Invalid;
+use super::name::UserName;
+use crate::clock::Timestamp;
+
+/// Words of a name that are indexed: each is an item of the table, and a rename writes the old and the new ones in one
+/// transaction.
+pub const MAX_WORDS: usize = 16;
+/// Characters of a text that is searched for.
+pub const MAX_QUERY: usize = 254;
+/// Octets of an indexed word; what comes after is not searched.
+const MAX_WORD: usize = 96;
+
+/// What an account is indexed by.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Indexed {
+    /// Sorted, each once.
+    pub words: Vec<String>,
+    /// Since when: a walk through pages passes over accounts that were indexed anew since it began, or it could meet them twice.
+    pub at: Timestamp,
+}
+
+impl Indexed {
+    #[must_use]
+    pub fn new(name: &UserName, at: Timestamp) -> Self {
+        let mut words: Vec<String> = words(name.as_str()).take(MAX_WORDS).collect();
+        words.sort_unstable();
+        words.dedup();
+        Self { words, at }
+    }
+}
+
+/// A text that is searched for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Query {
+    /// The longest word first. None of a text without a letter or a digit.
+    words: Vec<String>,
+    /// The beginning of an address; none of a text with a space in it.
+    address: Option<String>,
+}
+
+impl Query {
+    /// # Errors
+    /// `required` when there is nothing to search for, `too_long` beyond [`MAX_QUERY`].
+    pub fn parse(text: &str) -> Result<Self, Invalid> {
+        let text = text.trim();
+        if text.chars().count() > MAX_QUERY {
+            return Err(Invalid::new("too_long", format!("A search has at most {MAX_QUERY} characters.")));
+        }
+        let mut words: Vec<String> = words(text).collect();
+        words.sort_unstable_by(|one, other| other.len().cmp(&one.len()).then_with(|| one.cmp(other)));
+        words.dedup();
+        words.truncate(MAX_WORDS);
+        // As addresses are compared: the domain of a whole address would be turned into A-labels, which a part of one cannot be.
+        let address = Some(text.to_lowercase()).filter(|text| !text.is_empty() && !text.contains(char::is_whitespace));
+        if words.is_empty() && address.is_none() {
+            return Err(Invalid::new("required", "Search for at least one letter or digit."));
+        }
+        Ok(Self { words, address })
+    }
+
+    /// The word that words of names are looked up by.
+    #[must_use]
+    pub fn word(&self) -> Option<&str> {
+        self.words.first().map(String::as_str)
+    }
+
+    #[must_use]
+    pub fn address(&self) -> Option<&str> {
+        self.address.as_deref()
+    }
+
+    /// The word of a name by which it is found: each word of the query begins one. Of several that the longest begins it is the first.
+    #[must_use]
+    pub fn found_by<'a>(&self, name: &'a [String]) -> Option<&'a str> {
+        let begun_by = |prefix: &str| name.iter().find(|word| word.starts_with(prefix));
+        let found = begun_by(self.word()?)?;
+        self.words.iter().all(|word| begun_by(word).is_some()).then_some(found)
+    }
+
+    #[must_use]
+    pub fn finds_address(&self, address: &str) -> bool {
+        self.address().is_some_and(|prefix| address.starts_with(prefix))
+    }
+}
+
+/// The words of a text, in a form in which accents, case and the form of Unicode make no difference.
+fn words(text: &str) -> impl Iterator<Item = String> {
+    let folded = fold(text);
+    let words: Vec<String> = folded
+        .split(|c: char| !c.is_alphanumeric())
+        .filter(|word| !word.is_empty())
+        .map(|word| word[..word.floor_char_boundary(MAX_WORD)].to_owned())
+        .collect();
+    words.into_iter()
+}
+
+/// Without marks, in lower case, and with apostrophes left out: O'Brien is one word.
+fn fold(text: &str) -> String {
+    let marked = |c: &char| is_combining_mark(*c) || matches!(c, '\'' | '\u{2019}' | '\u{2bc}' | '\u{2018}');
+    let lower: String = text.nfkd().filter(|c| !marked(c)).flat_map(char::to_lowercase).collect();
+    // Lower case may bring marks of its own, as that of a dotted capital I does.
+    lower.nfkd().filter(|c| !marked(c)).flat_map(plain).collect()
+}
+
+/// Letters that Unicode does not take apart, as keyboards without them write them.
+fn plain(c: char) -> impl Iterator<Item = char> {
+    let written = match c {
+        'ß' => "ss",
+        'æ' => "ae",
+        'œ' => "oe",
+        'þ' => "th",
+        'ł' => "l",
+        'ø' => "o",
+        'đ' | 'ð' => "d",
+        'ħ' => "h",
+        'ŧ' => "t",
+        'ı' => "i",
+        'ŋ' => "n",
+        'ς' => "σ",
+        _ => "",
+    };
+    let same = written.is_empty().then_some(c);
+    written.chars().chain(same)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(text: &str) -> Vec<String> {
+        Indexed::new(&UserName::parse(text).unwrap(), Timestamp::from_seconds(0)).words
+    }
+
+    #[test]
+    fn a_name_is_found_whatever_its_accents_and_case() {
+        for (text, query, found) in [
+            ("Ångström", "angs", true),
+            ("A\u{30a}ngstro\u{308}m", "ÅNGS", true),
+            ("Łukasz Żółć", "lukasz zolc", true),
+            ("Łukasz Żółć", "zo", true),
+            ("Straße", "STRASSE", true),
+            ("Søren Kierkegaard", "soren", true),
+            ("İpek", "ipek", true),
+            ("Σίσυφος", "σισυφοσ", true),
+            ("O'Brien-Smith", "o'br", true),
+            ("O\u{2019}Brien-Smith", "OBRIEN", true),
+            ("O'Brien-Smith", "smi", true),
+            ("O'Brien-Smith", "rien", false),
+            ("王小明", "王小", true),
+            ("ﬁona", "fio", true),
+            ("Ada Lovelace", "love ad", true),
+            ("Ada Lovelace", "ada byron", false),
+            ("Ada Lovelace", "lovelacex", false),
+        ] {
+            let query = Query::parse(query).unwrap();
+            assert_eq!(query.found_by(&name(text)).is_some(), found, "{text} by {query:?}");
+        }
+    }
+
+    #[test]
+    fn an_account_is_found_by_one_of_its_words_alone() {
+        let words = name("Anna Andersson Berg Anna");
+        assert_eq!(words, ["andersson", "anna", "berg"]);
+        assert_eq!(Query::parse("an").unwrap().found_by(&words), Some("andersson"));
+        assert_eq!(Query::parse("ber an").unwrap().found_by(&words), Some("berg"));
+    }
+
+    #[test]
+    fn an_address_is_found_by_its_beginning() {
+        let query = |text| Query::parse(text).unwrap();
+        assert!(query("Ada.K").finds_address("ada.king@example.com"));
+        assert!(query("ada.king@example.com").finds_address("ada.king@example.com"));
+        assert!(!query("king").finds_address("ada.king@example.com"));
+        assert!(!query("ada king").finds_address("ada king"));
+        assert_eq!(query("+").word(), None);
+    }
+
+    #[test]
+    fn there_is_something_to_search_for_and_not_too_much() {
+        for (text, code) in [("", "required"), (" \t", "required"), ("! ?", "required"), (&"a".repeat(255), "too_long")]
+        {
+            assert_eq!(Query::parse(text).unwrap_err().code, code, "{text}");
+        }
+        assert_eq!(name(&"a b c d e f g h i j k l m n o p q r s t".to_uppercase()).len(), MAX_WORDS);
+        assert_eq!(name(&"ä".repeat(100)), ["a".repeat(96)]);
+    }
+}

@@ -1,0 +1,113 @@
+//! Whether an account can be used: it is disabled by staff, waits for its confirmation, or neither.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::Invalid;
+use super::id::UserId;
+use super::visible;
+use crate::clock::Timestamp;
+
+/// How long a reason is at most.
+pub const MAX_REASON: usize = 500;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    Active,
+    /// Its address is still to be confirmed.
+    Unconfirmed,
+    /// By staff; whether or not the address is confirmed.
+    Disabled,
+}
+
+impl Status {
+    /// # Errors
+    /// `invalid_status` for anything else.
+    pub fn parse(text: &str) -> Result<Self, Invalid> {
+        match text {
+            "active" => Ok(Self::Active),
+            "unconfirmed" => Ok(Self::Unconfirmed),
+            "disabled" => Ok(Self::Disabled),
+            _ => Err(Invalid::new("invalid_status", "The status is `active`, `unconfirmed` or `disabled`.")),
+        }
+    }
+
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Unconfirmed => "unconfirmed",
+            Self::Disabled => "disabled",
+        }
+    }
+}
+
+/// That staff disabled an account: why, since when, and until when.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Disabled {
+    pub at: Timestamp,
+    /// The member of staff; none when it was the command line of an operator.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<UserId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Reason>,
+    /// When it ends by itself; it does not where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
+}
+
+impl Disabled {
+    #[must_use]
+    pub fn lasts(&self, now: Timestamp) -> bool {
+        self.until.is_none_or(|until| now < until)
+    }
+}
+
+/// Why staff did something, in their words: 1 to [`MAX_REASON`] characters of which something is seen.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Reason(String);
+
+impl Reason {
+    /// # Errors
+    /// `required` when nothing is seen of it, `too_long` beyond [`MAX_REASON`].
+    pub fn parse(text: &str) -> Result<Self, Invalid> {
+        let text = text.trim();
+        if !visible::is_visible(text) {
+            return Err(Invalid::new("required", "A reason has at least one character that can be seen."));
+        }
+        if text.chars().count() > MAX_REASON {
+            return Err(Invalid::new("too_long", format!("A reason has at most {MAX_REASON} characters.")));
+        }
+        Ok(Self(text.to_owned()))
+    }
+
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn disabling_lasts_until_its_end() {
+        let at = Timestamp::from_seconds(1_800_000_000);
+        let until = at.plus(Duration::from_hours(1));
+        let disabled = Disabled { at, by: None, reason: None, until: Some(until) };
+        assert!(disabled.lasts(until.minus(Duration::from_millis(1))) && !disabled.lasts(until));
+        assert!(Disabled { until: None, ..disabled }.lasts(until));
+    }
+
+    #[test]
+    fn a_reason_says_something() {
+        assert_eq!(Reason::parse(" spam \n").unwrap().as_str(), "spam");
+        assert_eq!(Reason::parse("\u{200b} ").unwrap_err().code, "required");
+        assert_eq!(Reason::parse(&"ä".repeat(501)).unwrap_err().code, "too_long");
+    }
+}

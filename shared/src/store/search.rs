@@ -1,0 +1,350 @@
+//! Finding accounts. Every page is read from entries that sort as it does and is filled until it is full, so a filter costs what it
+//! finds and what it passes over, however many accounts there are.
+
+use serde::{Deserialize, Serialize};
+
+use super::index::Entry;
+use super::schema::{PROFILE, addresses_with, having_role, having_status, names_with, user_key};
+use super::{Item, Store, from_item, s};
+use crate::clock::Timestamp;
+use crate::domain::id::UserId;
+use crate::domain::role::Role;
+use crate::domain::search::Query;
+use crate::domain::status::Status;
+use crate::domain::user::User;
+use crate::error::Result;
+use crate::grant::{FOUND_BY, GET, GET_EACH, Grant, Grants, QUERY, USERS};
+
+/// Keys that `DynamoDB` takes in one batch of reads.
+const READS: usize = 100;
+/// A list of so few accounts is read whole and searched, where a text is searched for as well: less than most texts find.
+const FEW: usize = 500;
+
+/// What accounts have to be to be listed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Filter {
+    pub query: Option<Query>,
+    pub role: Option<Role>,
+    pub status: Option<Status>,
+}
+
+/// How far a walk through pages has come.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Position {
+    /// Newest first.
+    Newest(UserId),
+    /// By a word of the name; and when the walk began.
+    Name(String, UserId, Timestamp),
+    /// By the address, after all that the name finds.
+    Address(String, UserId, Timestamp),
+}
+
+impl Filter {
+    /// Whether an account is what it has to be, but for the text that is searched for.
+    fn admits(&self, user: &User, now: Timestamp) -> bool {
+        self.role.as_ref().is_none_or(|role| user.roles.contains(role))
+            && self.status.is_none_or(|status| user.status(now) == status)
+    }
+
+    /// Whether an account is what it has to be.
+    #[must_use]
+    pub fn finds(&self, user: &User, now: Timestamp) -> bool {
+        let words = user.indexed.as_ref().map_or(&[][..], |indexed| &indexed.words);
+        let found =
+            |query: &Query| query.found_by(words).is_some() || query.finds_address(user.email.normalized().as_str());
+        self.query.as_ref().is_none_or(found) && self.admits(user, now)
+    }
+
+    /// A list that has all that it finds and not nearly all accounts.
+    fn list(&self) -> Option<String> {
+        let role = self.role.as_ref().filter(|role| **role != Role::USER);
+        let status = self.status.filter(|status| *status != Status::Active);
+        role.map(having_role).or_else(|| status.map(having_status))
+    }
+}
+
+impl Store {
+    pub const FIND_USERS: Grants = &[Grant::table(&[QUERY], &[FOUND_BY]), Grant::table(&[GET_EACH], &[USERS])];
+    /// [`Self::owner_of_external`].
+    pub const OWNER_OF_EXTERNAL: Grants = &[Grant::table(&[GET], &[FOUND_BY])];
+
+    /// Accounts that a filter finds, after a position: at most `limit`, and fewer only when there are no more. With a text those first
+    /// whose name it finds, by name, and then those whose address; otherwise the newest first. An account that is renamed or moves to
+    /// another address during a walk through pages is met once at most.
+    ///
+    /// # Errors
+    /// Only when the table cannot be read.
+    pub async fn find_users(
+        &self,
+        filter: &Filter,
+        after: Option<Position>,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<Vec<(User, Position)>> {
+        match (&filter.query, filter.list()) {
+            (Some(query), list) => {
+                if let Some(list) = list
+                    && let Some(few) = self.all_of_few(&list).await?
+                {
+                    return Ok(search_few(filter, query, few, after.as_ref(), limit, now));
+                }
+                self.search(filter, query, after, limit, now).await
+            }
+            (None, Some(list)) => self.list(filter, &list, after, limit, now).await,
+            (None, None) => self.list_all(filter, after, limit, now).await,
+        }
+    }
+
+    /// By a text alone, or with a filter that passes most accounts.
+    async fn search(
+        &self,
+        filter: &Filter,
+        query: &Query,
+        after: Option<Position>,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<Vec<(User, Position)>> {
+        let mut found = Vec::new();
+        let began = began(after.as_ref(), now);
+        let (name_after, address_after) = match after {
+            Some(Position::Address(address, id, _)) => (None, Some((address, id))),
+            Some(Position::Name(word, id, _)) => (Some((word, id)), None),
+            Some(Position::Newest(_)) | None => (None, None),
+        };
+        if let (Some(word), None) = (query.word(), &address_after) {
+            let names = Entries { pk: names_with(word), prefix: word, began };
+            let listed = |key: &str, entry: &Entry| query.found_by(&entry.words) == Some(key);
+            let position = |word, id| Position::Name(word, id, began);
+            self.fill(&mut found, limit, filter, &names, name_after, &listed, &position, now).await?;
+        }
+        if let Some(prefix) = query.address().filter(|_| found.len() < limit) {
+            let addresses = Entries { pk: addresses_with(prefix), prefix, began };
+            let listed = |_: &str, entry: &Entry| query.found_by(&entry.words).is_none();
+            let position = |address, id| Position::Address(address, id, began);
+            self.fill(&mut found, limit, filter, &addresses, address_after, &listed, &position, now).await?;
+        }
+        Ok(found)
+    }
+
+    /// Fills a page from entries that begin with a text.
+    #[expect(clippy::too_many_arguments, reason = "the parts of one search")]
+    async fn fill(
+        &self,
+        found: &mut Vec<(User, Position)>,
+        limit: usize,
+        filter: &Filter,
+        entries: &Entries<'_>,
+        after: Option<(String, UserId)>,
+        listed: &(dyn Fn(&str, &Entry) -> bool + Sync),
+        position: &(dyn Fn(String, UserId) -> Position + Sync),
+        now: Timestamp,
+    ) -> Result<()> {
+        let mut from = after.map(|(key, id)| format!("{key} {id}"));
+        while found.len() < limit {
+            let read = self.entries(entries, from.as_deref(), limit - found.len()).await?;
+            from = read.last;
+            let wanted: Vec<_> = read
+                .items
+                .into_iter()
+                .filter(|(key, entry)| entry.at <= entries.began && listed(key, entry))
+                .map(|(key, entry)| (key, entry.id))
+                .collect();
+            let ids: Vec<_> = wanted.iter().map(|(_, id)| *id).collect();
+            for (user, (key, id)) in self.users(&ids).await?.into_iter().zip(wanted) {
+                found.extend(user.filter(|user| filter.admits(user, now)).map(|user| (user, position(key, id))));
+            }
+            if from.is_none() {
+                break;
+            }
+        }
+        found.truncate(limit);
+        Ok(())
+    }
+
+    /// The next entries, and the sort key of the last of them if there may be more.
+    async fn entries(&self, entries: &Entries<'_>, after: Option<&str>, limit: usize) -> Result<Read> {
+        // Of what is read some is passed over.
+        let limit = i32::try_from(limit.saturating_mul(5) / 4 + 1).unwrap_or(i32::MAX);
+        let query = self
+            .db
+            .query()
+            .table_name(&self.table)
+            .key_condition_expression("pk = :pk AND sk BETWEEN :from AND :to")
+            .expression_attribute_values(":pk", s(&entries.pk))
+            .expression_attribute_values(":from", s(after.unwrap_or(entries.prefix)))
+            .expression_attribute_values(":to", s(format!("{}{}", entries.prefix, char::MAX)))
+            .consistent_read(true)
+            .limit(limit);
+        let page = query.send().await?;
+        let last = page.last_evaluated_key.and_then(|key| super::text(&key, "sk").cloned());
+        let items = page.items.unwrap_or_default().into_iter().map(|item| {
+            let sk = super::text(&item, "sk").cloned().unwrap_or_default();
+            Ok((sk, from_item::<Entry>(item)?))
+        });
+        let items: Vec<(String, Entry)> = items.collect::<Result<_>>()?;
+        // The lower end is one that was read before.
+        let items = items.into_iter().filter(|(sk, _)| Some(sk.as_str()) != after);
+        let items = items.map(|(sk, entry)| (sk.rsplit_once(' ').map_or(sk.clone(), |(key, _)| key.to_owned()), entry));
+        Ok(Read { items: items.collect(), last })
+    }
+
+    /// The accounts with these ids, in their order, strongly consistent; none for one that is gone.
+    ///
+    /// # Errors
+    /// Only when the table cannot be read.
+    pub async fn users(&self, ids: &[UserId]) -> Result<Vec<Option<User>>> {
+        let mut users = Vec::with_capacity(ids.len());
+        for ids in ids.chunks(READS) {
+            let keys: Vec<_> = ids.iter().map(|id| (user_key(*id), PROFILE.to_owned())).collect();
+            for item in self.get_each(&keys).await? {
+                users.push(item.map(from_item).transpose()?);
+            }
+        }
+        Ok(users)
+    }
+
+    /// The newest of a list, but for what the rest of the filter passes over.
+    async fn list(
+        &self,
+        filter: &Filter,
+        list: &str,
+        after: Option<Position>,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<Vec<(User, Position)>> {
+        let mut before = newest(after.as_ref());
+        let mut found = Vec::new();
+        while found.len() < limit {
+            let (ids, more) = self.ids_of(list, before, limit - found.len()).await?;
+            before = ids.last().copied();
+            for user in self.users(&ids).await?.into_iter().flatten().filter(|user| filter.admits(user, now)) {
+                let position = Position::Newest(user.id);
+                found.push((user, position));
+            }
+            if !more {
+                break;
+            }
+        }
+        Ok(found)
+    }
+
+    /// Ids in a list, newest first, older than `before`; and whether there may be more.
+    async fn ids_of(&self, list: &str, before: Option<UserId>, limit: usize) -> Result<(Vec<UserId>, bool)> {
+        let query = self
+            .db
+            .query()
+            .table_name(&self.table)
+            .expression_attribute_values(":pk", s(list))
+            .consistent_read(true)
+            .scan_index_forward(false)
+            .limit(i32::try_from(limit).unwrap_or(i32::MAX));
+        let query = match before {
+            Some(before) => query
+                .key_condition_expression("pk = :pk AND sk < :before")
+                .expression_attribute_values(":before", s(before.to_string())),
+            None => query.key_condition_expression("pk = :pk"),
+        };
+        let page = query.send().await?;
+        let id = |item: &Item| super::text(item, "sk").and_then(|sk| sk.parse().ok());
+        let ids = page.items.unwrap_or_default().iter().filter_map(id).collect();
+        Ok((ids, page.last_evaluated_key.is_some()))
+    }
+
+    /// All accounts of a list, if it is a short one.
+    async fn all_of_few(&self, list: &str) -> Result<Option<Vec<User>>> {
+        let (ids, more) = self.ids_of(list, None, FEW).await?;
+        if more {
+            return Ok(None);
+        }
+        Ok(Some(self.users(&ids).await?.into_iter().flatten().collect()))
+    }
+
+    /// Of all accounts the newest, but for what the filter passes over.
+    async fn list_all(
+        &self,
+        filter: &Filter,
+        after: Option<Position>,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<Vec<(User, Position)>> {
+        let mut before = newest(after.as_ref());
+        let mut found = Vec::new();
+        while found.len() < limit {
+            let wanted = limit - found.len();
+            let listed = self.list_users(wanted, before).await?;
+            let (more, ids) = (listed.len() == wanted, listed.iter().map(|user| user.id).collect::<Vec<_>>());
+            before = ids.last().copied();
+            for user in self.users(&ids).await?.into_iter().flatten().filter(|user| filter.admits(user, now)) {
+                let position = Position::Newest(user.id);
+                found.push((user, position));
+            }
+            if !more {
+                break;
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// As [`Store::search`], among accounts that were read.
+fn search_few(
+    filter: &Filter,
+    query: &Query,
+    few: Vec<User>,
+    after: Option<&Position>,
+    limit: usize,
+    now: Timestamp,
+) -> Vec<(User, Position)> {
+    let began = began(after, now);
+    let position = |user: &User| {
+        let indexed = user.indexed.as_ref().filter(|indexed| indexed.at <= began)?;
+        let address = user.email.normalized();
+        let by_name = query.found_by(&indexed.words).map(|word| Position::Name(word.to_owned(), user.id, began));
+        let by_address = query.finds_address(address.as_str());
+        by_name.or_else(|| by_address.then(|| Position::Address(address.as_str().to_owned(), user.id, began)))
+    };
+    let admitted = few.into_iter().filter(|user| filter.admits(user, now));
+    let mut found: Vec<_> = admitted.filter_map(|user| position(&user).map(|position| (user, position))).collect();
+    found.retain(|(_, position)| after.is_none_or(|after| after.sort_key() < position.sort_key()));
+    found.sort_by_cached_key(|(_, position)| position.sort_key());
+    found.truncate(limit);
+    found
+}
+
+/// Entries of one partition that begin with a text, as far as they were there when a walk began.
+struct Entries<'a> {
+    pk: String,
+    prefix: &'a str,
+    began: Timestamp,
+}
+
+struct Read {
+    /// With the word or the address.
+    items: Vec<(String, Entry)>,
+    last: Option<String>,
+}
+
+impl Position {
+    /// Names before addresses, and each as the table sorts its entries.
+    fn sort_key(&self) -> (u8, String) {
+        match self {
+            Self::Newest(id) => (0, id.to_string()),
+            Self::Name(word, id, _) => (1, format!("{word} {id}")),
+            Self::Address(address, id, _) => (2, format!("{address} {id}")),
+        }
+    }
+}
+
+fn began(after: Option<&Position>, now: Timestamp) -> Timestamp {
+    match after {
+        Some(Position::Name(_, _, began) | Position::Address(_, _, began)) => *began,
+        Some(Position::Newest(_)) | None => now,
+    }
+}
+
+fn newest(after: Option<&Position>) -> Option<UserId> {
+    match after {
+        Some(Position::Newest(id)) => Some(*id),
+        _ => None,
+    }
+}

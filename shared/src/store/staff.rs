@@ -1,0 +1,316 @@
+//! What staff do to accounts. Each act is one transaction: with what it ends, what the account is found by, its events, the emails
+//! about it, and the check that who does it still may.
+
+use aws_sdk_dynamodb::types::{AttributeValue, ConditionCheck, TransactWriteItem};
+
+use super::change::Change;
+use super::factors::same_factors;
+use super::revocation::revoke_all;
+use super::schema::{
+    LAPSE, PROFILE, RECOVERY, TOTP, UNCONFIRMED, factor_attempts_of, passkey_key, session_key, shard, user_key,
+};
+use super::users::profile_item;
+use super::{Store, delete, n, s, update, value};
+use crate::clock::Timestamp;
+use crate::domain::event::DomainEvent;
+use crate::domain::factor::FactorsToDrop;
+use crate::domain::id::{SessionId, UserId};
+use crate::domain::mail::OutboxEmail;
+use crate::domain::role::Role;
+use crate::domain::staff::StaffMember;
+use crate::domain::status::{Disabled, Status};
+use crate::domain::user::User;
+use crate::error::{Error, Result};
+use crate::grant::{ADDRESSES, CHECK, DELETE, FOUND_BY, Grant, Grants, PUT, STAFF, UPDATE, USERS};
+
+/// An act of staff on an account as it was read.
+#[derive(Debug, Clone, Copy)]
+pub struct StaffAct<'a> {
+    pub user: &'a User,
+    /// None of an operator, whom AWS vouches for.
+    pub staff: Option<&'a StaffMember>,
+    /// To the owner.
+    pub mail: Option<&'a OutboxEmail>,
+    pub events: &'a [DomainEvent],
+    pub now: Timestamp,
+}
+
+impl Store {
+    /// For the transaction of an act: who does it still has the role, and was not signed out everywhere. Not of an act on oneself,
+    /// of which an item cannot be in a transaction twice; such acts end sessions and no more.
+    pub(super) fn still_staff(&self, staff: Option<&StaffMember>, target: UserId) -> Result<Option<TransactWriteItem>> {
+        let Some(staff) = staff.filter(|staff| staff.id != target) else { return Ok(None) };
+        let check = ConditionCheck::builder()
+            .table_name(&self.table)
+            .key("pk", s(user_key(staff.id)))
+            .key("sk", s(PROFILE))
+            .expression_attribute_names("#roles", "roles")
+            .expression_attribute_values(":epoch", n(staff.epoch))
+            .expression_attribute_values(":admin", s(Role::ADMIN.as_str()));
+        let check = if staff.role == Role::ADMIN {
+            check.condition_expression("session_epoch = :epoch AND contains(#roles, :admin)")
+        } else {
+            check
+                .condition_expression(
+                    "session_epoch = :epoch AND (contains(#roles, :admin) OR contains(#roles, :role))",
+                )
+                .expression_attribute_values(":role", s(staff.role.as_str()))
+        };
+        Ok(Some(TransactWriteItem::builder().condition_check(check.build().map_err(Error::internal)?).build()))
+    }
+
+    /// One transaction: a change of the account, other items, and what every act has.
+    pub(super) async fn act(&self, act: &StaffAct<'_>, change: Change, others: Vec<TransactWriteItem>) -> Result<bool> {
+        let profile = change.into_update(self.update(user_key(act.user.id), PROFILE));
+        let mut items = vec![update(profile)?];
+        items.extend(others);
+        items.extend(act.mail.map(|mail| self.put_new(Self::email_item(mail)?)).transpose()?);
+        items.extend(self.still_staff(act.staff, act.user.id)?);
+        items.extend(self.record_all(act.events)?);
+        self.transact(items).await
+    }
+
+    pub const DISABLE_USER: Grants = ACT;
+
+    /// Disables an account, or changes why and until when. Everything that it holds ends (`store/revocation.rs`), and it does not
+    /// lapse while it is disabled. `false` when the account was disabled, enabled, signed out everywhere or deleted since it was
+    /// read, or who does it may not any more.
+    ///
+    /// # Errors
+    /// Only when the table cannot be written.
+    pub async fn disable_user(&self, act: &StaffAct<'_>, disabled: &Disabled) -> Result<bool> {
+        let change = as_disabled(revoke_all(Change::default(), act.now)?, act.user)?
+            .and_set("disabled = :disabled, updated_at = :now")
+            .remove(LAPSE)
+            .value(":disabled", value(disabled)?)
+            .value(":now", n(act.now.millis()));
+        self.act(act, change, vec![self.list_under(Status::Disabled, act.user.id, true)?]).await
+    }
+
+    pub const ENABLE_USER: Grants = ACT;
+
+    /// Enables an account; one that waits for its confirmation lapses `lapses_at`. `false` likewise.
+    ///
+    /// # Errors
+    /// Only when the table cannot be written.
+    pub async fn enable_user(&self, act: &StaffAct<'_>, lapses_at: Timestamp) -> Result<bool> {
+        let change = as_disabled(Change::set("updated_at = :now"), act.user)?
+            .remove("disabled")
+            .value(":now", n(act.now.millis()));
+        let change = if act.user.email_confirmed {
+            change.only_if("email_confirmed = :yes").value(":yes", value(&true)?)
+        } else {
+            change
+                .and_set("pending_shard = :shard, pending_at = :lapses_at")
+                .only_if("email_confirmed = :no")
+                .value(":no", value(&false)?)
+                .value(":shard", s(shard(UNCONFIRMED, act.user.id.as_bytes())))
+                .value(":lapses_at", n(lapses_at.millis()))
+        };
+        self.act(act, change, vec![self.list_under(Status::Disabled, act.user.id, false)?]).await
+    }
+
+    pub const END_SESSIONS_OF: Grants = ACT;
+
+    /// Signs an account out everywhere (`store/revocation.rs`). `false` when that was done since it was read, or who does it may not
+    /// any more.
+    ///
+    /// # Errors
+    /// Only when the table cannot be written.
+    pub async fn end_sessions_of(&self, act: &StaffAct<'_>) -> Result<bool> {
+        let change = revoke_all(Change::default(), act.now)?.in_epoch_of(act.user);
+        self.act(act, change, Vec::new()).await
+    }
+
+    pub const END_SESSION_OF: Grants = ACT;
+
+    /// Ends one session of an account. `false` when it is not there, or who does it may not any more.
+    ///
+    /// # Errors
+    /// Only when the table cannot be written.
+    pub async fn end_session_of(&self, act: &StaffAct<'_>, session: SessionId) -> Result<bool> {
+        let pk = user_key(act.user.id);
+        let mut items =
+            vec![delete(self.delete_of(&pk, &session_key(session)).condition_expression("attribute_exists(pk)"))?];
+        items.extend(self.still_staff(act.staff, act.user.id)?);
+        items.extend(self.record_all(act.events)?);
+        self.transact(items).await
+    }
+
+    pub const ENQUEUE_FOR: Grants = ACT;
+
+    /// Enqueues an email to an account's owner. `false` when the account is gone or has another address than was read, or who does it
+    /// may not any more.
+    ///
+    /// # Errors
+    /// Only when the table cannot be written.
+    pub async fn enqueue_for(&self, act: &StaffAct<'_>) -> Result<bool> {
+        let change =
+            Change::set("email = :email").only_if("email = :email").value(":email", s(act.user.email.as_str()));
+        self.act(act, change, Vec::new()).await
+    }
+
+    pub const CREATE_USER_AS_STAFF: Grants =
+        &[Grant::table(&[PUT], &[USERS, ADDRESSES, FOUND_BY, STAFF]), Grant::table(&[CHECK], &[USERS])];
+
+    /// Creates an account. `false` when its address or its external id is another's, or who does it may not any more.
+    ///
+    /// # Errors
+    /// Only when the table cannot be written.
+    pub async fn create_user_as_staff(&self, act: &StaffAct<'_>) -> Result<bool> {
+        let user = act.user;
+        let mut items =
+            vec![self.put_new(profile_item(user)?)?, self.take_address(&user.email.normalized(), user, act.now)?];
+        items.extend(self.index(user)?);
+        items.extend(act.mail.map(|mail| self.put_new(Self::email_item(mail)?)).transpose()?);
+        items.extend(self.still_staff(act.staff, user.id)?);
+        items.extend(self.record_all(act.events)?);
+        self.transact(items).await
+    }
+
+    pub const PATCH_USER: Grants = &[
+        Grant::table(&[UPDATE, PUT, CHECK], &[USERS]),
+        Grant::table(&[PUT, DELETE], &[ADDRESSES, FOUND_BY]),
+        Grant::table(&[PUT], &[STAFF]),
+    ];
+
+    /// Makes an account what it is to be, as far as administrators change it. Another address takes the place of the old one at once,
+    /// with those that were reserved for the account; with `ends_sessions` everything that the account holds ends. `false` when any of
+    /// that was changed since it was read, when the address or the external id is another's, or who does it may not any more.
+    ///
+    /// # Errors
+    /// Only when the table cannot be written.
+    pub async fn patch_user(
+        &self,
+        act: &StaffAct<'_>,
+        after: &User,
+        mails: &[OutboxEmail],
+        ends_sessions: bool,
+    ) -> Result<bool> {
+        let (before, now) = (act.user, act.now);
+        let change = Change::set("updated_at = :now").value(":now", n(now.millis())).while_found_as(before)?;
+        let change =
+            change.same(&[("profile", &before.profile), ("app", &before.app), ("internal", &before.internal)])?;
+        let change = change
+            .name("#name", "name")
+            .only_if("#name = :name_before AND email_confirmed = :confirmed_before")
+            .value(":name_before", value(&before.name)?)
+            .value(":confirmed_before", value(&before.email_confirmed)?);
+        let mut change = if ends_sessions { revoke_all(change, now)? } else { change };
+        let set: [(&str, bool, AttributeValue); 5] = [
+            ("#name", before.name != after.name, value(&after.name)?),
+            ("email", before.email != after.email, s(after.email.as_str())),
+            ("#roles", before.roles != after.roles, value(&after.roles)?),
+            ("app", before.app != after.app, value(&after.app)?),
+            ("internal", before.internal != after.internal, value(&after.internal)?),
+        ];
+        for (name, changes, new) in set {
+            if changes {
+                let placeholder = format!(":{}", name.trim_start_matches('#'));
+                change = change.and_set(format!("{name} = {placeholder}")).value(&placeholder, new);
+            }
+        }
+        if let Some(indexed) = after.indexed.as_ref().filter(|_| after.indexed != before.indexed) {
+            change = change.and_set("found_by = :indexed").value(":indexed", value(indexed)?);
+        }
+        if before.external_id != after.external_id {
+            change = match &after.external_id {
+                Some(id) => change.and_set("external_id = :external_id").value(":external_id", value(id)?),
+                None => change.remove("external_id"),
+            };
+        }
+        let moves = before.email.normalized() != after.email.normalized();
+        if moves {
+            change = change.remove("former_emails, email_delivery");
+        }
+        change = confirmed_as(change, before, after, now)?;
+        let mut others = self.reindex(before, after)?;
+        if moves {
+            others.push(self.take_address(&after.email.normalized(), after, now)?);
+            others.push(self.leave_address(&before.email.normalized(), before.id)?);
+        }
+        for mail in mails {
+            others.push(self.put_new(Self::email_item(mail)?)?);
+        }
+        if !self.act(act, change, others).await? {
+            return Ok(false);
+        }
+        if moves {
+            self.free_all_but(before, &after.email.normalized(), &[]).await;
+        }
+        Ok(true)
+    }
+
+    pub const DROP_FACTORS: Grants = ACT;
+
+    /// Takes factors of an account away, and everything that may have begun with them (`store/revocation.rs`). `false` when the
+    /// account's factors or sessions are not those of `user` any more, or who does it may not any more.
+    ///
+    /// # Errors
+    /// Only when the table cannot be written.
+    pub async fn drop_factors(&self, act: &StaffAct<'_>, dropped: &FactorsToDrop<'_>) -> Result<bool> {
+        let (user, pk) = (act.user, user_key(act.user.id));
+        let mut change = revoke_all(Change::default(), act.now)?;
+        let mut going = Vec::new();
+        if dropped.totp {
+            change = change.remove("totp_since");
+            going.push(TOTP.to_owned());
+        }
+        let kept = user.passkeys.saturating_sub(u32::try_from(dropped.passkeys.len()).map_err(Error::internal)?);
+        if !dropped.passkeys.is_empty() {
+            change = match kept {
+                0 => change.remove("passkeys, passkeys_since"),
+                kept => change.and_set("passkeys = :kept").value(":kept", n(kept)),
+            };
+            going.extend(dropped.passkeys.iter().map(|id| passkey_key(id)));
+        }
+        let left = (user.totp_since.is_some() && !dropped.totp) || kept > 0;
+        if dropped.recovery || !left {
+            going.push(RECOVERY.to_owned());
+        }
+        let profile = change.into_update(self.update(pk.clone(), PROFILE));
+        let mut items =
+            vec![update(same_factors(profile, user))?, delete(self.delete_of(&pk, &factor_attempts_of(None)))?];
+        for sk in going {
+            items.push(delete(self.delete_of(&pk, &sk))?);
+        }
+        items.extend(act.mail.map(|mail| self.put_new(Self::email_item(mail)?)).transpose()?);
+        items.extend(self.still_staff(act.staff, user.id)?);
+        items.extend(self.record_all(act.events)?);
+        self.transact(items).await
+    }
+}
+
+/// What an act may need.
+const ACT: Grants = &[
+    Grant::table(&[UPDATE, PUT, CHECK, DELETE], &[USERS]),
+    Grant::table(&[PUT], &[ADDRESSES, STAFF]),
+    Grant::table(&[PUT, DELETE], &[FOUND_BY]),
+];
+
+/// What goes with an address that is confirmed or unconfirmed by staff. One that is disabled does not lapse.
+fn confirmed_as(change: Change, before: &User, after: &User, now: Timestamp) -> Result<Change> {
+    let lapses = after.lapses_at.filter(|_| !after.email_confirmed && !after.is_disabled(now));
+    let change = match (before.email_confirmed, after.email_confirmed) {
+        (true, true) => return Ok(change),
+        (false, true) => change.remove("contested_at, confirmed_by_link_alone_at"),
+        _ => change,
+    };
+    let change = change.and_set("email_confirmed = :confirmed").value(":confirmed", value(&after.email_confirmed)?);
+    Ok(match lapses {
+        Some(lapses_at) => change
+            .and_set("pending_shard = :shard, pending_at = :lapses_at")
+            .value(":shard", s(shard(UNCONFIRMED, after.id.as_bytes())))
+            .value(":lapses_at", n(lapses_at.millis())),
+        None => change.remove(LAPSE),
+    })
+}
+
+/// On condition that the account is disabled, or is not, as it was read, and that nothing ended its sessions since.
+fn as_disabled(change: Change, user: &User) -> Result<Change> {
+    let change = change.in_epoch_of(user);
+    Ok(match &user.disabled {
+        Some(before) => change.only_if("disabled = :disabled_before").value(":disabled_before", value(before)?),
+        None => change.only_if("attribute_not_exists(disabled)"),
+    })
+}
