@@ -37,6 +37,7 @@ mod sessions {
 }
 mod staff {
     mod accounts;
+    mod impersonation;
     mod search;
     mod users;
 }

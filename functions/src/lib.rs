@@ -100,6 +100,8 @@ pub struct Documented {
     pub uses_table: bool,
     pub limited: bool,
     pub takes_idempotency_key: bool,
+    /// Whether it changes something for a signed-in caller, who may be staff acting as somebody else.
+    pub refuses_impersonation: bool,
     /// The OpenAPI document of this operation alone.
     pub document: fn() -> OpenApi,
 }
@@ -114,6 +116,7 @@ pub const DOCUMENTS: [Documented; operations(true)] = {
         uses_table: false,
         limited: false,
         takes_idempotency_key: false,
+        refuses_impersonation: false,
         document: unreachable_document,
     };
     let mut documents = [NONE; operations(true)];
@@ -129,6 +132,7 @@ pub const DOCUMENTS: [Documented; operations(true)] = {
             uses_table: route.uses_table(),
             limited: route.limit.is_some(),
             takes_idempotency_key: route.idempotent(documented).is_some(),
+            refuses_impersonation: documented.changes() && documented.is_signed_in(),
             document: document.expect("documented ones are asked for"),
         };
         at += 1;

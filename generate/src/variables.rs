@@ -6,7 +6,7 @@ use shared::http::Area;
 use crate::output::camel_case;
 
 /// A variable of the functions' environment, and the root template's value as YAML in one line.
-const VARIABLES: [(&str, &str); 32] = [
+const VARIABLES: [(&str, &str); 33] = [
     ("TABLE_NAME", "!If [MakesTables, !Ref Table, !Ref TableName]"),
     ("KEYS_TABLE_NAME", "!If [MakesTables, !Ref KeysTable, !Ref KeysTableName]"),
     ("UPLOADS_BUCKET", "!Ref UploadsBucket"),
@@ -44,6 +44,7 @@ const VARIABLES: [(&str, &str); 32] = [
     ("TOKEN_AUDIENCE", "!Ref TokenAudience"),
     ("CLIENT_ID", "!Ref ClientId"),
     ("INTROSPECTION_CLIENTS", "!Ref IntrospectionClients"),
+    ("CLAIMS", "!Ref Claims"),
     ("PASSWORD_MIN_LENGTH", "!Ref PasswordMinLength"),
     ("RELYING_PARTY_ID", "!Ref RelyingPartyId"),
     ("RELYING_PARTY_ORIGINS", "!Ref RelyingPartyOrigins"),

@@ -133,6 +133,9 @@ errors! {
         Forbidden
             => "forbidden" FORBIDDEN "Not allowed"
             "Your account may not do this.";
+        Impersonating
+            => "impersonating" FORBIDDEN "Not as somebody else"
+            "This cannot be done while you act as another user.";
         NotFound
             => "not_found" NOT_FOUND "Not found"
             "There is nothing at this path.";
@@ -163,6 +166,9 @@ errors! {
         ExternalIdTaken
             => "external_id_taken" CONFLICT "The external id is taken"
             "Another account has this external id.";
+        StaffAccount
+            => "staff_account" CONFLICT "This is an account of staff"
+            "Members of staff cannot be impersonated.";
         OwnAccount
             => "own_account" CONFLICT "This is your own account"
             "You cannot do this to your own account. Ask another administrator.";

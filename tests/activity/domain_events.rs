@@ -228,6 +228,8 @@ async fn every_type_of_event_about_an_account_happens() {
     let admin = app.admin().await;
     let account = json!({ "name": "Heidi", "email": "heidi@example.com", "invite": true });
     let id = text(&admin.post("/users", &account).await.json()["id"]);
+    let reason = json!({ "reason": "A ticket" });
+    assert_eq!(admin.post(&format!("/users/{id}/impersonation"), &reason).await.status, 200);
     for act in ["confirmation", "password-reset", "disable", "enable"] {
         assert!(admin.post(&format!("/users/{id}/{act}"), &json!({})).await.status.is_success(), "{act}");
     }

@@ -33,6 +33,7 @@ const OWED: &[(&str, Owed)] = &[
     ("remove_user", Owed::Events(&["user.deleted"])),
     ("disable_user", Owed::Events(&["user.disabled", "user.sessions_ended"])),
     ("enable_user", Owed::Events(&["user.enabled"])),
+    ("impersonate_user", Owed::Events(&["user.impersonated"])),
     ("end_user_sessions", Owed::Events(&["user.sessions_ended"])),
     ("remove_user_factors", Owed::Events(&["user.factor_removed", "user.sessions_ended"])),
     ("send_password_reset", Owed::Events(&["user.password_reset_sent"])),
@@ -281,6 +282,8 @@ async fn staff(walk: &mut Walk<'_>, admin: &SignedIn<'_>) {
     walk.request("enable_user", async || admin.post(&format!("{path}/enable"), &json!({})).await).await;
     walk.request("end_user_sessions", async || admin.delete(&format!("{path}/sessions")).await).await;
     let ivan = app.signed_in("ivan@example.com").await;
+    let impersonation = (format!("/users/{}/impersonation", ivan.id), json!({ "reason": "A ticket" }));
+    walk.request("impersonate_user", async || admin.post(&impersonation.0, &impersonation.1).await).await;
     let secret = factor::start(&ivan).await;
     assert_eq!(factor::confirm(app, &ivan, &secret).await.status, 200);
     let factors = format!("/users/{}/factors", ivan.id);

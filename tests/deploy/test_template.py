@@ -310,6 +310,7 @@ OTHER_VALUES = {
     "SupportAddress": "other@example.com",
     "SigningAlgorithm": "RS256",
     "TokenAudience": "other",
+    "Claims": "plan:app.plan",
     "ClientId": "other",
     "PasswordMinLength": "15",
     "RelyingPartyId": "other.example.com",

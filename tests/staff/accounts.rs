@@ -46,6 +46,7 @@ async fn each_route_for_staff_takes_the_role_that_it_says() {
         (Method::GET, format!("{user}/activity"), "support"),
         (Method::POST, "/users".to_owned(), "admin"),
         (Method::PATCH, user.clone(), "admin"),
+        (Method::POST, format!("{user}/impersonation"), "admin"),
         (Method::POST, format!("{user}/disable"), "admin"),
         (Method::POST, format!("{user}/enable"), "admin"),
         (Method::DELETE, format!("{user}/factors"), "admin"),
@@ -86,6 +87,7 @@ async fn what_changes_accounts_takes_a_recent_sign_in() {
         (Method::PATCH, user.clone()),
         (Method::DELETE, user.clone()),
         (Method::POST, format!("{user}/disable")),
+        (Method::POST, format!("{user}/impersonation")),
         (Method::POST, format!("{user}/enable")),
         (Method::DELETE, format!("{user}/factors")),
     ] {

@@ -9,6 +9,7 @@ use macros::operation;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use shared::clock::Timestamp;
+use shared::config::ExtraClaims;
 use shared::domain::Invalid;
 use shared::domain::email::EmailAddress;
 use shared::domain::event::{Changes, DomainEvent, EventKind, Subject};
@@ -30,6 +31,7 @@ use shared::{App, Error, Result};
 use utoipa::ToSchema;
 
 pub const ROUTE: Route = Route::new(module_path!(), &[HANDLER])
+    .opening_to_impersonation()
     .fails_with(&[Code::ReauthenticationRequired, Code::TooManyAttempts])
     .may(grants![Store::USER, Store::UPDATE_USER, Store::REQUEST_ADDRESS, App::NOTIFY_EMAILER]);
 
@@ -57,7 +59,7 @@ pub async fn handler(
     Json(change): Json<UpdateUser>,
 ) -> Result<JsonResponse<UserView>> {
     let now = app.clock.now();
-    let Change { name, email, profile } = change.parse(&caller.user)?;
+    let Change { name, email, profile } = change.parse(&caller.user, &app.config.claims)?;
     let moves = email.as_ref().filter(|email| email.normalized() != caller.user.email.normalized());
     if email.is_some() {
         caller.must_have_signed_in_recently(now)?;
@@ -128,7 +130,7 @@ struct Change {
 }
 
 impl UpdateUser {
-    fn parse(self, user: &User) -> Result<Change> {
+    fn parse(self, user: &User, claims: &ExtraClaims) -> Result<Change> {
         let mut fields = Fields::default();
         let parse_name = |name: String| UserName::parse(&name);
         let name = if self.email.is_none() && self.profile.is_none() {
@@ -147,7 +149,13 @@ impl UpdateUser {
                 ));
             }
             let profile = Metadata::parse(profile)?;
-            check_size([&profile, &user.app, &user.internal]).map(|()| profile)
+            check_size([&profile, &user.app, &user.internal])?;
+            let after = User { profile, ..user.clone() };
+            if !claims.fit(&after) {
+                let detail = "What of this stands in access tokens is more than 2 KiB.";
+                return Err(Invalid::new("claims_too_large", detail));
+            }
+            Ok(after.profile)
         });
         fields.finish(Some(Change { name, email, profile }))
     }

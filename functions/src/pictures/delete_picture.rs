@@ -15,8 +15,11 @@ use shared::{App, Error, Result};
 
 use crate::erasure;
 
-pub const ROUTE: Route =
-    Route::new(module_path!(), &[HANDLER]).may(grants![Store::USER, Store::REMOVE_PICTURE, erasure::DELETE_PICTURES]);
+pub const ROUTE: Route = Route::new(module_path!(), &[HANDLER]).opening_to_impersonation().may(grants![
+    Store::USER,
+    Store::REMOVE_PICTURE,
+    erasure::DELETE_PICTURES
+]);
 
 /// When a picture was shown or removed since the account was read, it is read again.
 const TRIES: usize = 5;

@@ -23,8 +23,10 @@ use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
 
 use super::presign::{self, Put};
 
-pub const ROUTE: Route =
-    Route::new(module_path!(), &[HANDLER]).answering_secrets().may(grants![Store::REQUEST_UPLOAD, presign::PUT_UPLOAD]);
+pub const ROUTE: Route = Route::new(module_path!(), &[HANDLER])
+    .opening_to_impersonation()
+    .answering_secrets()
+    .may(grants![Store::REQUEST_UPLOAD, presign::PUT_UPLOAD]);
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

@@ -8,6 +8,7 @@ use axum::extract::State;
 use macros::operation;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use shared::domain::role::Role;
 use shared::domain::user::User;
 use shared::grants;
@@ -72,8 +73,21 @@ pub struct Active {
     sid: Uuid,
     /// The roles that the user has now, which may differ from those in the token.
     roles: Vec<Role>,
-    /// When the user proved who they are.
+    /// When the user proved who they are; 0 where another acts for them.
     auth_time: i64,
+    /// Who acts for the user, where it is not the user (RFC 8693, 4.1).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    act: Option<ActView>,
+    /// Claims of the team's own, as in the token.
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    #[schema(value_type = Option<Object>)]
+    ext: Map<String, Value>,
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = Act)]
+pub struct ActView {
+    sub: Uuid,
 }
 
 fn always_true() -> Object {
@@ -118,14 +132,13 @@ async fn standing(app: &App, token: &str) -> Result<Option<(Claims, User)>> {
         // Nobody can tell: that is no "inactive".
         Err(error) => return Err(error),
     };
-    let (user, session) = app.store().user_and_session(claims.sub, claims.sid).await?;
-    let live = user.zip(session).filter(|(user, session)| session.is_live(user, now));
+    let live = claims.live(app, now).await?;
     Ok(live.map(|(user, session)| (Claims { auth_time: session.authenticated_at().seconds(), ..claims }, user)))
 }
 
 impl Active {
     fn of(claims: Claims, user: User) -> Self {
-        let Claims { iss, sub, aud, exp, iat, nbf, jti, client_id, sid, auth_time, .. } = claims;
+        let Claims { iss, sub, aud, exp, iat, nbf, jti, client_id, sid, auth_time, act, ext, .. } = claims;
         let (sub, sid) = (sub.into(), sid.into());
         Self {
             active: true,
@@ -141,6 +154,8 @@ impl Active {
             sid,
             roles: user.roles,
             auth_time,
+            act: act.map(|act| ActView { sub: act.sub.into() }),
+            ext,
         }
     }
 }

@@ -28,7 +28,7 @@ use shared::telemetry::audit::Event;
 use shared::{App, Error, Result};
 use utoipa::ToSchema;
 
-use super::{StaffUserView, member};
+use super::{StaffUserView, claims_too_large, member};
 
 pub const ROUTE: Route = Route::new(module_path!(), &[HANDLER])
     .fails_with(&[Code::AddressTaken, Code::ExternalIdTaken])
@@ -70,6 +70,9 @@ pub async fn handler(
 ) -> Result<JsonResponse<StaffUserView>> {
     let invites = body.invite;
     let user = body.parse(&app)?;
+    if !app.config.claims.fit(&user) {
+        return Err(claims_too_large("app"));
+    }
     let (now, staff) = (user.created_at, member(&caller, Role::ADMIN));
     let address = user.email.normalized();
     let mail = invites.then(|| OutboxEmail::new(address.clone(), EmailKind::AccountCreated { user: user.id }, now));

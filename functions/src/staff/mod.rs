@@ -5,6 +5,7 @@ pub mod create_user;
 pub mod disable_user;
 pub mod enable_user;
 pub mod end_user_sessions;
+pub mod impersonate_user;
 pub mod list_user_sessions;
 pub mod list_users;
 pub mod patch_user;
@@ -24,6 +25,7 @@ use shared::domain::role::Role;
 use shared::domain::staff::StaffMember;
 use shared::domain::status::{Disabled, Status};
 use shared::domain::user::{ListedUser, User};
+use shared::error::FieldError;
 use shared::grant::Grants;
 use shared::http::Area;
 use shared::http::caller::CurrentUser;
@@ -49,6 +51,7 @@ pub const AREA: Area = Area {
         remove_user_factors::ROUTE,
         send_password_reset::ROUTE,
         send_confirmation::ROUTE,
+        impersonate_user::ROUTE,
         clear_email_suppression::ROUTE,
     ],
     workers: &[],
@@ -178,6 +181,12 @@ const FIND: Grants = Store::USER;
 /// The account of an id.
 async fn found(app: &App, id: Option<UserId>) -> Result<User> {
     app.store().user(id.ok_or(Error::UserNotFound)?).await?.ok_or(Error::UserNotFound)
+}
+
+/// What is to stand in access tokens does not fit.
+fn claims_too_large(field: &str) -> Error {
+    let detail = "What of this stands in access tokens is more than 2 KiB.".to_owned();
+    Error::fields(vec![FieldError { field: field.to_owned(), code: "claims_too_large", detail }])
 }
 
 /// Nobody takes from themselves what they do this with.

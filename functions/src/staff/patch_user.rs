@@ -35,7 +35,7 @@ use shared::telemetry::audit::Event;
 use shared::{App, Error, Result};
 use utoipa::ToSchema;
 
-use super::{Act, FIND, StaffUserView, UserPath, found};
+use super::{Act, FIND, StaffUserView, UserPath, claims_too_large, found};
 
 pub const ROUTE: Route = Route::new(module_path!(), &[HANDLER])
     .fails_with(&[
@@ -121,6 +121,9 @@ async fn apply(app: &App, act: &Act<'_>, user: &User, patch: &Patch) -> Result<O
     let after = patch.applied(user, now)?;
     if user.id == act.staff.id && !after.is_admin() {
         return Err(Error::OwnAccount);
+    }
+    if !app.config.claims.fit(&after) {
+        return Err(claims_too_large("app"));
     }
     if after.etag() == user.etag() {
         return Ok(Some(Vec::new()));

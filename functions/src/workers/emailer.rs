@@ -166,6 +166,10 @@ async fn prepare(app: &App, mail: &OutboxEmail) -> Result<Prepared> {
         EmailKind::AddressChangedByStaff { to, name } => {
             return ready(app, to.clone(), &Message::AddressChangedByStaff { name: name.as_str() });
         }
+        EmailKind::Impersonated { to, name, at, write } => {
+            let at = at.rfc3339();
+            return ready(app, to.clone(), &Message::Impersonated { name: name.as_str(), at: &at, write: *write });
+        }
         EmailKind::ChangeAddress { user, to } => return change_of_address(app, mail, *user, to).await,
         EmailKind::SecondFactorChanged { to, name, change } => {
             return ready(app, to.clone(), &Message::SecondFactorChanged { name: name.as_str(), change: *change });

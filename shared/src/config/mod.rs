@@ -2,6 +2,7 @@
 //! whatever is missing or malformed is reported by that name, all of it at once.
 
 mod aws;
+mod claims;
 mod events;
 mod front;
 mod limits;
@@ -15,6 +16,7 @@ use std::fmt;
 use std::time::Duration;
 
 pub use aws::{Aws, Endpoints, Tables};
+pub use claims::ExtraClaims;
 pub use events::Events;
 pub use front::Front;
 pub use limits::{HashCost, Limits};
@@ -42,6 +44,8 @@ pub struct Config {
     pub mail: Mail,
     pub tokens: Tokens,
     pub introspection_clients: IntrospectionClients,
+    /// `CLAIMS`: what of an account stands in its access tokens under `ext`.
+    pub claims: ExtraClaims,
     /// What every request comes through; without it they come from API Gateway as clients send them.
     pub front: Option<Front>,
     pub relying_party: RelyingParty,
@@ -95,6 +99,7 @@ impl Config {
             events: Events::read(&mut reader),
             tokens: Tokens::read(&mut reader, format!("{public_url}{BASE_PATH}")),
             front: reader.parsed("FRONT_SECRET_SHA256"),
+            claims: reader.parsed("CLAIMS").unwrap_or_default(),
             introspection_clients: reader.parsed("INTROSPECTION_CLIENTS").unwrap_or_default(),
             relying_party: RelyingParty::read(&mut reader, &public_url),
             password_min_length: reader.parsed("PASSWORD_MIN_LENGTH").unwrap_or_default(),
@@ -170,6 +175,7 @@ mod tests {
         variables.insert("CLIENT_ID", "the web");
         variables.insert("PASSWORD_MIN_LENGTH", "7");
         variables.insert("LOG_LEVEL", "loud");
+        variables.insert("CLAIMS", "sub:app.sub");
         variables.insert("LIMITS", "no");
         let problem = read(&variables).unwrap_err().to_string();
         for name in [
@@ -182,6 +188,7 @@ mod tests {
             "CLIENT_ID",
             "PASSWORD_MIN_LENGTH",
             "LOG_LEVEL",
+            "CLAIMS",
             "LIMITS:",
         ] {
             assert_eq!(problem.matches(name).count(), 1, "{problem} does not name {name} once");

@@ -137,6 +137,8 @@ events! {
             until: Option<String>,
         } "user.disabled" "Staff disabled the account, or changed why or until when. Whatever it held ended.";
         Enabled {} "user.enabled" "Staff enabled the account again.";
+        Impersonated { reason: Reason, write: bool, until: String } "user.impersonated"
+            "A member of staff acts as the user until then; without `write` they see what the user sees and change nothing.";
         Invited { email: String } "user.invited" "Staff had a link emailed by which the person chooses a password.";
         PasswordResetSent {} "user.password_reset_sent" "Staff had a link emailed to choose a new password.";
         ConfirmationSent {} "user.confirmation_sent" "Staff had the link emailed that confirms the address.";

@@ -75,6 +75,8 @@ named! {
         AddressChanged { user: UserId, to: EmailAddress, name: UserName, undo_until: Option<Timestamp> } "address_changed";
         /// To the address that an account had before staff gave it another.
         AddressChangedByStaff { to: EmailAddress, name: UserName } "address_changed_by_staff";
+        /// A member of staff acts as the user.
+        Impersonated { to: EmailAddress, name: UserName, at: Timestamp, write: bool } "impersonated";
         /// To whom staff created an account for: a link to choose a password.
         AccountCreated { user: UserId } "account_created";
         /// To the address that an account has again.
@@ -127,6 +129,7 @@ impl EmailKind {
             | Self::PasswordChanged { .. }
             | Self::AddressChanged { .. }
             | Self::AddressChangedByStaff { .. }
+            | Self::Impersonated { .. }
             | Self::WebhookDisabled { .. }
             | Self::SecondFactorChanged { .. } => false,
         }

@@ -46,6 +46,19 @@ pub struct Session {
     /// The last proof after the sign-in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reauthenticated: Option<Reauthentication>,
+    /// Whether it is not the user's own, but that of a member of staff who sees what they see.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub impersonation: Option<Impersonation>,
+}
+
+/// A member of staff who acts as somebody else, for as long as one access token lives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Impersonation {
+    pub by: UserId,
+    /// The `session_epoch` of their account when it began.
+    pub by_epoch: u32,
+    /// Whether they may change what is open to it: nothing about passwords, factors, the address or deletion.
+    pub write: bool,
 }
 
 /// A proof that the user of a session gave after signing in: by a step-up, or by adding a second factor.
@@ -90,7 +103,14 @@ impl Session {
             second_factor: None,
             without_password: false,
             reauthenticated: None,
+            impersonation: None,
         }
+    }
+
+    /// What a member of staff has of somebody else's account, from now on.
+    #[must_use]
+    pub fn impersonate(user: &User, impersonation: Impersonation, now: Timestamp) -> Self {
+        Self { impersonation: Some(impersonation), ..Self::begin(user, None, None, now) }
     }
 
     /// The fingerprint of the sign-in that the session began with.
@@ -102,6 +122,9 @@ impl Session {
     /// When the session ends unless it is refreshed before: 30 days idle, 90 days in all.
     #[must_use]
     pub fn ends_at(&self) -> Timestamp {
+        if self.impersonation.is_some() {
+            return self.signed_in_at.plus(ACCESS_TOKEN_LIFE);
+        }
         self.rotated_at.plus(REFRESH_IDLE_LIFE).min(self.signed_in_at.plus(SESSION_LIFE))
     }
 
@@ -147,9 +170,12 @@ impl Session {
         }
     }
 
-    /// When the user last proved who they are: the `auth_time` of access tokens (RFC 9470, 5 and 6).
+    /// When the user last proved who they are: the `auth_time` of access tokens (RFC 9470, 5 and 6). 1970 where another acts for them.
     #[must_use]
     pub fn authenticated_at(&self) -> Timestamp {
+        if self.impersonation.is_some() {
+            return Timestamp::from_seconds(0);
+        }
         self.reauthenticated.map_or(self.signed_in_at, |proof| proof.at.max(self.signed_in_at))
     }
 
@@ -158,6 +184,10 @@ impl Session {
     /// of a key by a user who was there; whether hardware holds that key is not known, so it is neither `hwk` nor `swk`.
     #[must_use]
     pub fn amr(&self) -> Vec<&'static str> {
+        // The user proved nothing.
+        if self.impersonation.is_some() {
+            return Vec::new();
+        }
         let again = self.reauthenticated;
         let second = [self.second_factor, again.and_then(|proof| proof.second_factor)];
         let password = !self.without_password || again.is_some_and(|proof| proof.second_factor.is_none());
@@ -222,6 +252,7 @@ mod tests {
             second_factor: None,
             without_password: false,
             reauthenticated: None,
+            impersonation: None,
         }
     }
 

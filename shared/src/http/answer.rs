@@ -160,6 +160,7 @@ async fn conclude(
         "source.ip" = info.source_ip.map(field::display),
         "user_agent.original" = info.user_agent,
         "user.id" = field::Empty,
+        "user.effective.id" = field::Empty,
     );
     let request_id = info.request_id.clone();
     request.extensions_mut().insert(info);

@@ -3,9 +3,9 @@
 use std::net::IpAddr;
 
 use axum::extract::{FromRequestParts, OptionalFromRequestParts};
-use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
+use axum::http::{HeaderMap, Method};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use secrecy::{ExposeSecret, SecretString};
@@ -15,7 +15,6 @@ use super::{HandlerArgument, Needs};
 use crate::App;
 use crate::clock::Timestamp;
 use crate::domain::event::{Actor, ActorKind};
-use crate::domain::id::{SessionId, UserId};
 use crate::domain::session::{RECENT_SIGN_IN, Session};
 use crate::domain::user::User;
 use crate::error::{Code, Error, Result};
@@ -52,6 +51,10 @@ pub struct CurrentUser {
     pub request: RequestInfo,
 }
 
+/// On requests to a route that a member of staff may use who acts as somebody else and may change something.
+#[derive(Debug, Clone, Copy)]
+pub struct OpenToImpersonation;
+
 /// A [`CurrentUser`] who is an administrator now, whatever the token says.
 #[derive(Debug)]
 pub struct Admin(pub CurrentUser);
@@ -87,15 +90,20 @@ const SIGNED_IN: Needs = Needs {
     credentials: Some("access_token"),
     signed_in: true,
 };
-const RECENTLY_SIGNED_IN: Needs =
-    Needs { errors: &[Code::Unauthenticated, Code::InvalidToken, Code::ReauthenticationRequired], ..SIGNED_IN };
+const RECENTLY_SIGNED_IN: Needs = Needs {
+    errors: &[Code::Unauthenticated, Code::InvalidToken, Code::Impersonating, Code::ReauthenticationRequired],
+    ..SIGNED_IN
+};
 
 impl HandlerArgument for CurrentUser {
     const NEEDS: Needs = SIGNED_IN;
 }
 
 impl HandlerArgument for Admin {
-    const NEEDS: Needs = Needs { errors: &[Code::Unauthenticated, Code::InvalidToken, Code::Forbidden], ..SIGNED_IN };
+    const NEEDS: Needs = Needs {
+        errors: &[Code::Unauthenticated, Code::InvalidToken, Code::Forbidden, Code::Impersonating],
+        ..SIGNED_IN
+    };
 }
 
 impl HandlerArgument for Support {
@@ -104,7 +112,13 @@ impl HandlerArgument for Support {
 
 impl HandlerArgument for RecentAdmin {
     const NEEDS: Needs = Needs {
-        errors: &[Code::Unauthenticated, Code::InvalidToken, Code::Forbidden, Code::ReauthenticationRequired],
+        errors: &[
+            Code::Unauthenticated,
+            Code::InvalidToken,
+            Code::Forbidden,
+            Code::Impersonating,
+            Code::ReauthenticationRequired,
+        ],
         ..SIGNED_IN
     };
 }
@@ -137,9 +151,17 @@ impl FromRequestParts<App> for CurrentUser {
         let now = app.clock.now();
         let claims = access::verify(app, bearer(&parts.headers)?.ok_or(Error::Unauthenticated)?, now).await?;
         let request = parts.extensions.get::<RequestInfo>().cloned().unwrap_or_default();
-        let caller = Self::read(app, claims.sub, claims.sid, request, now).await?;
-        record_caller(caller.user.id);
-        Ok(caller)
+        let (user, session) = claims.live(app, now).await?.ok_or(Error::InvalidToken)?;
+        record_caller(user.id);
+        if let Some(impersonation) = session.impersonation {
+            Span::current().record("user.effective.id", field::display(impersonation.by));
+            let reads = parts.method == Method::GET || parts.method == Method::HEAD;
+            let open = parts.extensions.get::<OpenToImpersonation>().is_some();
+            if !reads && !(impersonation.write && open) {
+                return Err(Error::Impersonating);
+            }
+        }
+        Ok(Self { signed_in_at: session.signed_in_at, user, session, request })
     }
 }
 
@@ -148,6 +170,7 @@ impl FromRequestParts<App> for Admin {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
         let caller = <CurrentUser as FromRequestParts<App>>::from_request_parts(parts, app).await?;
+        caller.must_act_for_oneself()?;
         if caller.user.is_admin() { Ok(Self(caller)) } else { Err(Error::Forbidden) }
     }
 }
@@ -157,6 +180,7 @@ impl FromRequestParts<App> for Support {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
         let caller = <CurrentUser as FromRequestParts<App>>::from_request_parts(parts, app).await?;
+        caller.must_act_for_oneself()?;
         if caller.user.is_support() { Ok(Self(caller)) } else { Err(Error::Forbidden) }
     }
 }
@@ -186,6 +210,7 @@ impl FromRequestParts<App> for ProvesSecondFactor {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
         let caller = <CurrentUser as FromRequestParts<App>>::from_request_parts(parts, app).await?;
+        caller.must_act_for_oneself()?;
         if caller.session.is_fresh(app.clock.now()) { Ok(Self(caller)) } else { Err(REAUTHENTICATE) }
     }
 }
@@ -193,26 +218,30 @@ impl FromRequestParts<App> for ProvesSecondFactor {
 const REAUTHENTICATE: Error = Error::ReauthenticationRequired { max_age: RECENT_SIGN_IN };
 
 impl CurrentUser {
-    /// What the table says, and not the token's `auth_time`: a step-up counts at once.
-    async fn read(app: &App, user: UserId, session: SessionId, request: RequestInfo, now: Timestamp) -> Result<Self> {
-        let (user, session) = app.store().user_and_session(user, session).await?;
-        let live = user.zip(session).filter(|(user, session)| session.is_live(user, now));
-        let (user, session) = live.ok_or(Error::InvalidToken)?;
-        Ok(Self { signed_in_at: session.signed_in_at, user, session, request })
-    }
-
     /// The account and the session as they are now, after a write whose condition did not hold.
     ///
     /// # Errors
     /// [`Error::InvalidToken`] when the session has ended; otherwise only when the table cannot be read.
     pub async fn reread(&self, app: &App) -> Result<Self> {
-        Self::read(app, self.user.id, self.session.id, self.request.clone(), app.clock.now()).await
+        // What the table says, and not the token's `auth_time`: a step-up counts at once.
+        let (now, actor) = (app.clock.now(), self.session.impersonation.map(|impersonation| impersonation.by));
+        let live = access::live(app, self.user.id, self.session.id, actor, now).await?;
+        let (user, session) = live.ok_or(Error::InvalidToken)?;
+        Ok(Self { signed_in_at: session.signed_in_at, user, session, request: self.request.clone() })
     }
 
     /// Who does it, for the events of what is done to their own account.
     #[must_use]
     pub fn actor(&self) -> Actor {
-        self.acting_as(ActorKind::User)
+        match self.session.impersonation {
+            None => self.acting_as(ActorKind::User),
+            Some(impersonation) => Actor { id: Some(impersonation.by), ..self.acting_as(ActorKind::Staff) },
+        }
+    }
+
+    /// For what nobody does for somebody else.
+    fn must_act_for_oneself(&self) -> Result<()> {
+        if self.session.impersonation.is_some() { Err(Error::Impersonating) } else { Ok(()) }
     }
 
     /// Who does it, for the events of what staff do.
@@ -231,6 +260,7 @@ impl CurrentUser {
     /// [`Error::ReauthenticationRequired`] when who they are, or the second factor of an account that has one, was proved longer
     /// ago than [`RECENT_SIGN_IN`].
     pub fn must_have_signed_in_recently(&self, now: Timestamp) -> Result<()> {
+        self.must_act_for_oneself()?;
         if self.session.is_recent(&self.user, now) { Ok(()) } else { Err(REAUTHENTICATE) }
     }
 }

@@ -91,7 +91,11 @@ async fn caller(app: &App, operation: Idempotent, parts: &Parts) -> Result<Optio
     }
     let Ok(Some(token)) = access_token(&parts.headers) else { return Ok(None) };
     match access::verify(app, token, app.clock.now()).await {
-        Ok(claims) => Ok(Some(Caller { owner: KeyOwner::User(claims.sub), claims: Some(claims) })),
+        Ok(claims) => {
+            // Of a member of staff who acts as somebody else they are their own.
+            let owner = KeyOwner::User(claims.act.map_or(claims.sub, |act| act.sub));
+            Ok(Some(Caller { owner, claims: Some(claims) }))
+        }
         Err(Error::InvalidToken) => Ok(None),
         Err(error) => Err(error),
     }
@@ -138,9 +142,7 @@ async fn replay(app: &App, caller: &Caller, outcome: Outcome) -> Result<Response
     let Outcome { status, answer: Some(answer) } = outcome else { return Err(Error::AnswerNotKept) };
     let body = STANDARD.decode(&answer.body).map_err(Error::internal)?;
     if let Some(claims) = caller.claims.as_ref().filter(|_| !body.is_empty()) {
-        let (user, session) = app.store().user_and_session(claims.sub, claims.sid).await?;
-        let live = user.zip(session).is_some_and(|(user, session)| session.is_live(&user, app.clock.now()));
-        if !live {
+        if claims.live(app, app.clock.now()).await?.is_none() {
             return Err(Error::InvalidToken);
         }
     }

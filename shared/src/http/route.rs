@@ -4,10 +4,11 @@
 use std::collections::BTreeSet;
 
 use axum::routing::MethodRouter;
-use axum::{Router, middleware};
+use axum::{Extension, Router, middleware};
 use utoipa::openapi::OpenApi;
 
 use super::argument::Needs;
+use super::caller::OpenToImpersonation;
 use super::idempotency::{self, Idempotent};
 use super::{BASE_PATH, answer};
 use crate::App;
@@ -47,6 +48,8 @@ pub struct Route {
     pub takes_idempotency_key: bool,
     /// Whether answers hold tokens or secrets, so that none is kept for an `Idempotency-Key`.
     pub answers_secrets: bool,
+    /// Whether staff may use it who act as somebody else and may change something. One that only reads is open to them anyway.
+    pub open_to_impersonation: bool,
     /// Seconds.
     pub timeout: u32,
     /// Whether it has so much traffic that an alarm would notice a bad version: in production it gets new versions gradually.
@@ -85,6 +88,7 @@ struct ServedOperation {
     root_paths: &'static [&'static str],
     handler: fn() -> MethodRouter<App>,
     idempotent: Option<Idempotent>,
+    open_to_impersonation: bool,
 }
 
 impl std::fmt::Debug for ServedOperation {
@@ -108,6 +112,11 @@ impl Served {
         let router = self.operations.iter().flatten().fold(Router::new(), |router, operation| {
             let handler = || {
                 let handler = (operation.handler)();
+                let handler = if operation.open_to_impersonation {
+                    handler.layer(Extension(OpenToImpersonation))
+                } else {
+                    handler
+                };
                 match operation.idempotent {
                     Some(idempotent) => {
                         let state = (app.clone(), idempotent);
@@ -154,6 +163,7 @@ impl Route {
             limit: None,
             takes_idempotency_key: false,
             answers_secrets: false,
+            open_to_impersonation: false,
             timeout: TIMEOUT,
             shifts_gradually: false,
         }
@@ -187,6 +197,11 @@ impl Route {
     #[must_use]
     pub const fn answering_secrets(self) -> Self {
         Self { answers_secrets: true, ..self }
+    }
+
+    #[must_use]
+    pub const fn opening_to_impersonation(self) -> Self {
+        Self { open_to_impersonation: true, ..self }
     }
 
     /// What one of its operations is to idempotency keys; `None` where it takes none.
@@ -248,7 +263,9 @@ impl Route {
     pub fn all_errors(&self, operation: &Operation) -> BTreeSet<Code> {
         let needed = operation.arguments.iter().flat_map(|argument| argument.errors);
         let keys: &[Code] = if self.idempotent(operation).is_some() { &IDEMPOTENCY_CODES } else { &[] };
-        self.errors.iter().chain(needed).chain(keys).copied().collect()
+        let signed_in: &[Code] =
+            if operation.changes() && operation.is_signed_in() { &[Code::Impersonating] } else { &[] };
+        self.errors.iter().chain(needed).chain(keys).chain(signed_in).copied().collect()
     }
 
     /// Every method with every full path that the route is served at.
@@ -268,7 +285,9 @@ impl Route {
         while at < self.operations.len() {
             let Operation { method, path, root_paths, handler, .. } = self.operations[at];
             let idempotent = self.idempotent(&self.operations[at]);
-            operations[at] = Some(ServedOperation { method, path, root_paths, handler, idempotent });
+            let open_to_impersonation = self.open_to_impersonation;
+            operations[at] =
+                Some(ServedOperation { method, path, root_paths, handler, idempotent, open_to_impersonation });
             at += 1;
         }
         Served { name: self.name, uses_table: self.uses_table(), hashes: self.hashes, limit: self.limit, operations }

@@ -36,6 +36,8 @@ pub(super) struct Words<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub webhook: Option<WebhookWords<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub staff: Option<StaffWords<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub left: Option<usize>,
     /// Whether a factor is the first, or was the last, that the account has beside the password.
     pub alone: bool,
@@ -52,6 +54,12 @@ pub(super) struct SignInWords<'a> {
     at: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     from: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+pub(super) struct StaffWords<'a> {
+    at: &'a str,
+    write: bool,
 }
 
 #[derive(Serialize)]
@@ -120,6 +128,9 @@ messages! {
         /// To the address that an account had before staff gave it another.
         AddressChangedByStaff { name: &'a str }
             "address_changed_by_staff" => Words::to(name);
+        /// `at` is RFC 3339 in UTC.
+        Impersonated { name: &'a str, at: &'a str, write: bool }
+            "impersonated" => Words { staff: Some(StaffWords { at, write }), ..Words::to(name) };
         /// To whom staff created an account for.
         AccountCreated { name: &'a str, link: &'a str, valid_days: u32 }
             "account_created" => Words::to(name).with(Button::ChoosePassword, link).days(valid_days);

@@ -18,11 +18,11 @@ fn brand() -> Brand {
     }
 }
 
-fn every_message(name: &str) -> [Message<'_>; 31] {
+fn every_message(name: &str) -> [Message<'_>; 33] {
     every_message_with(name, LINK, SIGN_IN)
 }
 
-fn every_message_with<'a>(name: &'a str, link: &'a str, sign_in: &'a str) -> [Message<'a>; 31] {
+fn every_message_with<'a>(name: &'a str, link: &'a str, sign_in: &'a str) -> [Message<'a>; 33] {
     let changed = |change| Message::SecondFactorChanged { name, change };
     [
         Message::ConfirmAddress { name, link, valid_hours: 24 },
@@ -46,6 +46,8 @@ fn every_message_with<'a>(name: &'a str, link: &'a str, sign_in: &'a str) -> [Me
         Message::AddressChanged { name, link, valid_days: 7 },
         Message::AddressChangedBack { name },
         Message::AddressChangedByStaff { name },
+        Message::Impersonated { name, at: "2026-11-23T09:00:00Z", write: false },
+        Message::Impersonated { name, at: "2026-11-23T09:00:00Z", write: true },
         Message::AccountCreated { name, link, valid_days: 7 },
         Message::AddressRestored { name, link, valid_minutes: 30 },
         changed(FactorChange::Added),
@@ -73,6 +75,7 @@ fn link_of(message: &Message<'_>) -> Option<&'static str> {
         | Message::PasswordChanged { .. }
         | Message::AddressChangedBack { .. }
         | Message::AddressChangedByStaff { .. }
+        | Message::Impersonated { .. }
         | Message::SecondFactorChanged { .. } => None,
         _ => Some(LINK),
     }

@@ -6,6 +6,7 @@
 //! |---|---|---|
 //! | account | `USER#id` | `PROFILE` |
 //! | session | `USER#id` | `SESSION#sid` |
+//! | what a member of staff has who acts as the user | `USER#id` | `IMPERSONATION#sid` |
 //! | link that was mailed | `USER#id` | `LINK#sha256(secret)` |
 //! | authenticator app | `USER#id` | `FACTOR#TOTP` |
 //! | recovery codes that are left | `USER#id` | `FACTOR#RECOVERY` |
@@ -85,6 +86,11 @@ pub(super) const SESSION: &str = "SESSION#";
 
 pub(super) fn session_key(id: SessionId) -> String {
     format!("{SESSION}{id}")
+}
+
+/// What a member of staff has of the account while they act as its owner. No session: nothing is told of a sign-in.
+pub(super) fn impersonation_key(id: SessionId) -> String {
+    format!("IMPERSONATION#{id}")
 }
 
 pub(super) fn link_key(hash: &LinkHash) -> String {

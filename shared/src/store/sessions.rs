@@ -2,7 +2,7 @@
 
 use aws_sdk_dynamodb::types::TransactWriteItem;
 
-use super::schema::{PROFILE, SESSION, address_key, session_key, sign_in_attempts_of, user_key};
+use super::schema::{PROFILE, SESSION, address_key, impersonation_key, session_key, sign_in_attempts_of, user_key};
 use super::{Item, Store, delete, from_item, if_condition_held, n, put, s, to_item, update, value};
 use crate::clock::Timestamp;
 use crate::domain::event::DomainEvent;
@@ -128,6 +128,24 @@ impl Store {
         let pk = user_key(user);
         let (user, session) = self.get_two((pk.clone(), PROFILE.into()), (pk, session_key(session))).await?;
         Ok((user.map(from_item).transpose()?, session.map(from_item).transpose()?))
+    }
+
+    /// An account, what a member of staff has of it, and the account of that member, in one round trip.
+    ///
+    /// # Errors
+    /// Only when the table cannot be read.
+    pub async fn user_and_impersonation(
+        &self,
+        user: UserId,
+        session: SessionId,
+        staff: UserId,
+    ) -> Result<(Option<User>, Option<Session>, Option<User>)> {
+        let pk = user_key(user);
+        let keys = [(pk.clone(), PROFILE.into()), (pk, impersonation_key(session)), (user_key(staff), PROFILE.into())];
+        let mut found = self.get_each(&keys).await?.into_iter();
+        let mut next = || found.next().flatten();
+        let (user, session, staff) = (next(), next(), next());
+        Ok((user.map(from_item).transpose()?, session.map(from_item).transpose()?, staff.map(from_item).transpose()?))
     }
 
     pub const ROTATE_SESSION: Grants = &[Grant::table(&[UPDATE], &[USERS])];

@@ -7,16 +7,18 @@ use super::change::Change;
 use super::factors::same_factors;
 use super::revocation::revoke_all;
 use super::schema::{
-    LAPSE, PROFILE, RECOVERY, TOTP, UNCONFIRMED, factor_attempts_of, passkey_key, session_key, shard, user_key,
+    LAPSE, PROFILE, RECOVERY, TOTP, UNCONFIRMED, factor_attempts_of, impersonation_key, passkey_key, session_key,
+    shard, user_key,
 };
 use super::users::profile_item;
-use super::{Store, delete, n, s, update, value};
+use super::{Store, delete, n, s, to_item, update, value};
 use crate::clock::Timestamp;
 use crate::domain::event::DomainEvent;
 use crate::domain::factor::FactorsToDrop;
 use crate::domain::id::{SessionId, UserId};
 use crate::domain::mail::OutboxEmail;
 use crate::domain::role::Role;
+use crate::domain::session::Session;
 use crate::domain::staff::StaffMember;
 use crate::domain::status::{Disabled, Status};
 use crate::domain::user::User;
@@ -239,6 +241,23 @@ impl Store {
             self.free_all_but(before, &after.email.normalized(), &[]).await;
         }
         Ok(true)
+    }
+
+    pub const IMPERSONATE: Grants =
+        &[Grant::table(&[UPDATE, PUT, CHECK], &[USERS]), Grant::table(&[PUT], &[ADDRESSES, STAFF])];
+
+    /// Lets a member of staff act as the owner of an account. `false` when the account has another role or was signed out everywhere
+    /// since it was read, or who does it may not any more.
+    ///
+    /// # Errors
+    /// Only when the table cannot be written.
+    pub async fn impersonate(&self, act: &StaffAct<'_>, session: &Session) -> Result<bool> {
+        let user = act.user;
+        let change = Change::set("session_epoch = :epoch").in_epoch_of(user).only_if("#roles = :roles");
+        let change = change.name("#roles", "roles").value(":roles", value(&user.roles)?);
+        let mut item = to_item(user_key(user.id), impersonation_key(session.id), session)?;
+        item.insert("ttl".into(), n(session.ends_at().seconds()));
+        self.act(act, change, vec![self.put_new(item)?]).await
     }
 
     pub const DROP_FACTORS: Grants = ACT;

@@ -72,6 +72,8 @@ events! {
         SessionsEndedByStaff { user: UserId, by: UserId } "sessions_ended" AUTHENTICATION SUCCESS;
         SessionEndedByStaff { user: UserId, session: SessionId, by: UserId } "session_ended_by_staff" AUTHENTICATION SUCCESS;
         FactorsRemovedByStaff { user: UserId, by: UserId } "factors_removed" IAM SUCCESS;
+        /// A member of staff acts as somebody else for ten minutes.
+        UserImpersonated { user: UserId, session: SessionId, by: UserId } "user_impersonated" AUTHENTICATION SUCCESS;
         PasswordResetSent { user: UserId, by: UserId } "password_reset_sent" IAM SUCCESS;
         ConfirmationSent { user: UserId, by: UserId } "confirmation_sent" IAM SUCCESS;
 

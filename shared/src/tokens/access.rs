@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use jsonwebtoken::{Header, Validation};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use crate::App;
@@ -19,7 +20,7 @@ const TYP: &str = "at+jwt";
 /// Instances' clocks may differ by this much: a token is not refused for having been made "in the future".
 const SKEW: Duration = Duration::from_secs(5);
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Claims {
     pub iss: String,
     pub sub: UserId,
@@ -38,6 +39,52 @@ pub struct Claims {
     /// How the user proved who they are (RFC 8176).
     #[serde(default)]
     pub amr: Vec<String>,
+    /// Who acts for the user, where it is not the user (RFC 8693, 4.1).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub act: Option<Act>,
+    /// Claims of the team's own: `CLAIMS`.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub ext: Map<String, Value>,
+}
+
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub struct Act {
+    pub sub: UserId,
+}
+
+impl Claims {
+    /// The account and the session of a token, if that is not over: where another acts for the user, also by their own account.
+    ///
+    /// # Errors
+    /// Only when the table cannot be read.
+    pub async fn live(&self, app: &App, now: Timestamp) -> Result<Option<(User, Session)>> {
+        live(app, self.sub, self.sid, self.act.map(|act| act.sub), now).await
+    }
+}
+
+/// An account and one of its sessions, if that is not over; or what a member of staff has of the account who acts for its user.
+///
+/// # Errors
+/// Only when the table cannot be read.
+pub async fn live(
+    app: &App,
+    user: UserId,
+    session: SessionId,
+    actor: Option<UserId>,
+    now: Timestamp,
+) -> Result<Option<(User, Session)>> {
+    let (user, session) = match actor {
+        None => app.store().user_and_session(user, session).await?,
+        Some(actor) => {
+            let (user, session, staff) = app.store().user_and_impersonation(user, session, actor).await?;
+            let by = session.as_ref().and_then(|session| session.impersonation);
+            let may = staff.zip(by).is_some_and(|(staff, by)| {
+                by.by == staff.id && by.by_epoch == staff.session_epoch && staff.is_admin() && !staff.is_disabled(now)
+            });
+            (user, session.filter(|_| may))
+        }
+    };
+    Ok(user.zip(session).filter(|(user, session)| session.is_live(user, now)))
 }
 
 /// # Errors
@@ -47,7 +94,7 @@ pub async fn sign(app: &App, user: &User, session: &Session, now: Timestamp) -> 
         iss: app.config.tokens.issuer.clone(),
         sub: user.id,
         aud: app.config.tokens.audience.clone(),
-        exp: now.plus(ACCESS_TOKEN_LIFE).seconds(),
+        exp: now.plus(ACCESS_TOKEN_LIFE).min(session.ends_at()).seconds(),
         iat: now.seconds(),
         nbf: now.seconds(),
         jti: crate::random::uuid(now),
@@ -56,6 +103,8 @@ pub async fn sign(app: &App, user: &User, session: &Session, now: Timestamp) -> 
         roles: user.roles.clone(),
         auth_time: session.authenticated_at().seconds(),
         amr: session.amr().into_iter().map(ToOwned::to_owned).collect(),
+        act: session.impersonation.map(|impersonation| Act { sub: impersonation.by }),
+        ext: app.config.claims.that_fit(user),
     };
     let key = app.keys().signing(now).await?;
     let mut header = Header::new(key.algorithm);

@@ -204,6 +204,9 @@ impl Documented {
             codes.push(Code::InvalidRequest);
         }
         codes.extend(self.arguments.iter().flat_map(|argument| argument.errors).chain(self.errors));
+        if self.refuses_impersonation {
+            codes.push(Code::Impersonating);
+        }
         if self.takes_idempotency_key {
             codes.extend(IDEMPOTENCY_CODES);
             operation.parameters.get_or_insert_default().push(RefOr::T(idempotency_key()));
