@@ -66,6 +66,7 @@ async fn every_route_answers_its_event() {
         ("reset_password", 400, "link_invalid"),
         ("confirm_email_change", 400, "link_invalid"),
         ("undo_email_change", 400, "link_invalid"),
+        ("accept_invitation", 400, "link_invalid"),
         ("start_passkey_login", 200, "\"challenge\""),
         ("passkey_login", 401, "invalid_challenge"),
         ("health", 200, "ok"),

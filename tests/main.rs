@@ -18,6 +18,9 @@ mod factors {
     mod passkeys;
     mod totp;
 }
+mod invitations {
+    mod accept;
+}
 mod passwords {
     mod password;
 }

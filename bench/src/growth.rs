@@ -1,12 +1,16 @@
-//! Whether requests cost more the more accounts there are: calls to DynamoDB, items, capacity units and time of four routes,
-//! in the same table as it grows. And what deleting somebody with a thousand sessions costs.
+//! Whether requests cost more the more accounts there are: calls to DynamoDB, items, capacity units and time of five routes,
+//! in the same table as it grows, and of every filter of the list. And what deleting somebody with a thousand sessions costs.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+use shared::clock::Timestamp;
+use shared::domain::metadata::ExternalId;
 use shared::domain::role::Role;
+use shared::domain::status::Disabled;
+use shared::domain::user::User;
 use shared::store::Store;
 
 use crate::events::{Events, by};
@@ -19,7 +23,19 @@ use crate::table::Table;
 
 const SIZES: [usize; 3] = [1_000, 100_000, 1_000_000];
 const COMMAND: &str = "bench/with-functions growth";
-const FUNCTIONS: [&str; 4] = ["list_users", "login", "refresh", "delete_user"];
+const FUNCTIONS: [&str; 5] = ["get_user", "list_users", "login", "refresh", "delete_user"];
+/// Filters of `list_users`. Of fifty accounts one has each role and each status that is not everybody's, whatever their number.
+const FILTERS: [&str; 9] = [
+    "q=lovel",
+    "q=user0000000",
+    "role=beta",
+    "role=user",
+    "status=disabled",
+    "status=unconfirmed",
+    "status=active",
+    "email=user00000007%40example.com",
+    "external_id=crm-00000003",
+];
 const ROUNDS: usize = 20;
 const SESSIONS: usize = 1_000;
 /// Accounts that go into the table in one transaction.
@@ -40,10 +56,13 @@ pub async fn run(arguments: impl Iterator<Item = String>) {
     let began = Instant::now();
     for size in sizes {
         bench.grow_to(size).await;
-        for function in FUNCTIONS {
-            let (usage, time) = bench.measure(function).await;
-            table += &row(function, &thousands(size), usage, time);
-            costs.entry(function).or_default().push(usage);
+        for (function, query) in
+            FUNCTIONS.map(|name| (name, "")).into_iter().chain(FILTERS.map(|query| ("list_users", query)))
+        {
+            let (usage, time) = bench.measure(function, query).await;
+            let label = if query.is_empty() { function } else { query };
+            table += &row(label, &thousands(size), usage, time);
+            costs.entry(label).or_default().push(usage);
         }
     }
     let (usage, time) = bench.delete_with_sessions().await;
@@ -95,7 +114,7 @@ impl Bench {
             let mut items = Vec::with_capacity(2 * BATCH);
             for number in self.accounts..next {
                 let user = self.events.people().account(&format!("user{number:08}@example.com"), app.clock.now());
-                items.extend(Store::items_of(&user).expect("items"));
+                items.extend(Store::items_of(&one_of_fifty(user, number, app.clock.now())).expect("items"));
             }
             self.table.fill(&app.config.tables.main, items).await;
             self.accounts = next;
@@ -103,10 +122,13 @@ impl Bench {
     }
 
     /// One request in the middle of several, by its calls, and the median of their times.
-    async fn measure(&mut self, name: &'static str) -> (Usage, Duration) {
+    async fn measure(&mut self, name: &'static str, query: &str) -> (Usage, Duration) {
         let (mut usages, mut times) = (Vec::new(), Samples::default());
         for round in 0..=ROUNDS {
-            let event = self.events.next(name).await;
+            let mut event = self.events.next(name).await;
+            if name == "list_users" {
+                event["rawQueryString"] = format!("limit=50&{query}").trim_end_matches('&').into();
+            }
             let (usage, time) = self.invoke(name, &event).await;
             // The first opens connections and reads keys.
             if round > 0 {
@@ -134,6 +156,20 @@ impl Bench {
         assert!(answer["statusCode"].as_u64().is_some_and(|status| status < 300), "{name}: {answer}");
         // Whether its calls overlap is chance without latency.
         (Usage { round_trips: 0, ..self.meter.usage() - before }, time)
+    }
+}
+
+/// With what filters look for.
+fn one_of_fifty(user: User, number: usize, now: Timestamp) -> User {
+    match number % 50 {
+        0 => User { roles: vec![Role::parse("beta").expect("a role"), Role::USER], ..user },
+        1 => User { disabled: Some(Disabled { at: now, by: None, reason: None, until: None }), ..user },
+        2 => User { email_confirmed: false, ..user },
+        3 => {
+            let id = ExternalId::parse(&format!("crm-{number:08}")).expect("an id");
+            User { external_id: Some(id), ..user }
+        }
+        _ => user,
     }
 }
 

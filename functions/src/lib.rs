@@ -9,6 +9,7 @@ pub mod activity;
 pub mod attempts;
 pub mod erasure;
 pub mod factors;
+pub mod invitations;
 pub mod links;
 pub mod passwords;
 pub mod pictures;
@@ -24,13 +25,14 @@ use shared::http::{Area, Needs, Operation, Route, Worker};
 use utoipa::openapi::OpenApi;
 
 /// Every area.
-pub const AREAS: [Area; 10] = [
+pub const AREAS: [Area; 11] = [
     accounts::AREA,
     passwords::AREA,
     sessions::AREA,
     factors::AREA,
     pictures::AREA,
     staff::AREA,
+    invitations::AREA,
     activity::AREA,
     webhooks::AREA,
     service::AREA,
@@ -92,6 +94,7 @@ pub const ENDPOINTS: [Endpoint; operations(false)] = {
 
 /// A documented operation, without its handler.
 #[derive(Debug, Clone, Copy)]
+#[expect(clippy::struct_excessive_bools, reason = "each says a thing of its own")]
 pub struct Documented {
     pub area: &'static str,
     pub route: &'static str,

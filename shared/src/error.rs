@@ -154,6 +154,9 @@ errors! {
         WebhookNotFound
             => "webhook_not_found" NOT_FOUND "No such webhook"
             "There is no such webhook.";
+        InvitationNotFound
+            => "invitation_not_found" NOT_FOUND "No such invitation"
+            "There is no such invitation, or it was accepted or has expired.";
         DeliveryNotFound
             => "delivery_not_found" NOT_FOUND "No such delivery"
             "There is no such delivery of this webhook, or it is about an account that is gone. They are kept for 30 days.";
@@ -169,6 +172,9 @@ errors! {
         StaffAccount
             => "staff_account" CONFLICT "This is an account of staff"
             "Members of staff cannot be impersonated.";
+        AlreadyInvited
+            => "already_invited" CONFLICT "The address is invited already"
+            "This address has an invitation that is pending. Send it again, or revoke it first.";
         OwnAccount
             => "own_account" CONFLICT "This is your own account"
             "You cannot do this to your own account. Ask another administrator.";

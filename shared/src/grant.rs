@@ -91,6 +91,7 @@ pub const DELIVERIES: &str = "WEBHOOK#*";
 pub const CALLERS: &str = "CALLER#*";
 /// What staff did, by month.
 pub const STAFF: &str = "STAFF#*";
+pub const INVITATIONS: &str = "INVITATIONS";
 /// What accounts are found by.
 pub const FOUND_BY: &str = "FIND#*";
 

@@ -234,6 +234,9 @@ async fn every_type_of_event_about_an_account_happens() {
         assert!(admin.post(&format!("/users/{id}/{act}"), &json!({})).await.status.is_success(), "{act}");
     }
     collect(&id).await;
+    let invitation = text(&admin.post("/invitations", &json!({ "email": "kim@example.com" })).await.json()["id"]);
+    assert_eq!(admin.delete(&format!("/invitations/{invitation}")).await.status, 204);
+    collect(&invitation).await;
     let known = shared::domain::event::EventKind::ALL.iter().map(|(name, ..)| (*name).to_owned());
     let known: BTreeSet<_> = known.filter(|name| name.starts_with("user.")).collect();
     let missing: Vec<_> = known.difference(&seen).collect();

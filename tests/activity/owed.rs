@@ -34,6 +34,10 @@ const OWED: &[(&str, Owed)] = &[
     ("disable_user", Owed::Events(&["user.disabled", "user.sessions_ended"])),
     ("enable_user", Owed::Events(&["user.enabled"])),
     ("impersonate_user", Owed::Events(&["user.impersonated"])),
+    ("create_invitation", Owed::Events(&["user.invited"])),
+    ("send_invitation", Owed::Events(&["user.invited"])),
+    ("revoke_invitation", Owed::Events(&["user.invitation_revoked"])),
+    ("accept_invitation", Owed::Events(&["user.created", "user.confirmed"])),
     ("end_user_sessions", Owed::Events(&["user.sessions_ended"])),
     ("remove_user_factors", Owed::Events(&["user.factor_removed", "user.sessions_ended"])),
     ("send_password_reset", Owed::Events(&["user.password_reset_sent"])),
@@ -281,6 +285,16 @@ async fn staff(walk: &mut Walk<'_>, admin: &SignedIn<'_>) {
     walk.request("disable_user", async || admin.post(&format!("{path}/disable"), &json!({})).await).await;
     walk.request("enable_user", async || admin.post(&format!("{path}/enable"), &json!({})).await).await;
     walk.request("end_user_sessions", async || admin.delete(&format!("{path}/sessions")).await).await;
+    let judy = json!({ "email": "judy@example.com", "roles": ["user", "beta"] });
+    let answer = walk.request("create_invitation", async || admin.post("/invitations", &judy).await).await;
+    let invitation = format!("/invitations/{}", text(&answer.json()["id"]));
+    walk.request("send_invitation", async || admin.post(&format!("{invitation}/send"), &json!({})).await).await;
+    let token = app.mailed_token("judy@example.com", "/auth/invitation").await;
+    let accept = json!({ "token": token, "name": "Judy", "password": PASSWORD });
+    walk.request("accept_invitation", async || app.post("/auth/invitation", &accept).await).await;
+    let other = json!({ "email": "kim@example.com" });
+    let other = format!("/invitations/{}", text(&admin.post("/invitations", &other).await.json()["id"]));
+    walk.request("revoke_invitation", async || admin.delete(&other).await).await;
     let ivan = app.signed_in("ivan@example.com").await;
     let impersonation = (format!("/users/{}/impersonation", ivan.id), json!({ "reason": "A ticket" }));
     walk.request("impersonate_user", async || admin.post(&impersonation.0, &impersonation.1).await).await;

@@ -53,6 +53,11 @@ async fn each_route_for_staff_takes_the_role_that_it_says() {
         (Method::DELETE, format!("{user}/factors/totp"), "admin"),
         (Method::DELETE, format!("{user}/factors/recovery-codes"), "admin"),
         (Method::DELETE, format!("{user}/factors/passkeys/x"), "admin"),
+        (Method::GET, "/invitations".to_owned(), "admin"),
+        (Method::POST, "/invitations".to_owned(), "admin"),
+        (Method::DELETE, format!("/invitations/{}", ada.id), "admin"),
+        (Method::POST, format!("/invitations/{}/send", ada.id), "admin"),
+        (Method::GET, "/activity".to_owned(), "admin"),
         (Method::DELETE, user, "admin"),
     ] {
         let send = async |caller: &SignedIn<'_>| {

@@ -122,8 +122,8 @@ async fn access_tokens_have_the_claims_that_are_configured() {
     let (admin, mut ada) = (app.admin().await, app.signed_in(ADA).await);
     assert_eq!(claims(&ada.access_token).get("ext"), None, "nothing is there");
     let path = format!("/users/{}", ada.id);
-    let patch = json!({ "app": { "plan": { "name": "pro" } }, "external_id": "crm-7", "internal": { "plan": "x" } });
-    assert_eq!(admin.patch(&path, &patch).await.status, 200);
+    let plan = json!({ "app": { "plan": { "name": "pro" } }, "external_id": "crm-7", "internal": { "plan": "x" } });
+    assert_eq!(admin.patch(&path, &plan).await.status, 200);
     assert_eq!(ada.put("/user", &json!({ "profile": { "theme": "dark" } })).await.status, 200);
     ada.refresh().await;
     assert_eq!(claims(&ada.access_token)["ext"], json!({ "plan": "pro", "crm": "crm-7", "theme": "dark" }));

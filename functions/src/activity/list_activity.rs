@@ -4,7 +4,6 @@
 
 use axum::extract::State;
 use macros::operation;
-use shared::domain::event::{Actor, ActorKind};
 use shared::grants;
 use shared::http::Route;
 use shared::http::answer::JsonResponse;
@@ -14,7 +13,7 @@ use shared::store::Store;
 use shared::tokens::keys::Keys;
 use shared::{App, Result};
 
-use super::{Activity, Page, page};
+use super::{Activity, Page, for_owner, page};
 
 pub const ROUTE: Route = Route::new(module_path!(), &[HANDLER]).may(grants![Store::ACTIVITY, Keys::CURSOR_MAC]);
 
@@ -31,17 +30,8 @@ pub async fn handler(
 ) -> Result<JsonResponse<Activity>> {
     let user = caller.user.id;
     let read = async |before, limit, now| {
-        let mut events = app.store().activity(user, before, limit, now).await?;
-        // From where staff work is no business of whom they look after, nor is why they did what they did.
-        for event in events.iter_mut().filter(|event| event.actor.kind == ActorKind::Staff) {
-            event.actor = Actor { kind: ActorKind::Staff, id: event.actor.id, ..Actor::SYSTEM };
-            if ["user.disabled", "user.impersonated"].contains(&event.name.as_str())
-                && let Some(data) = &mut event.data
-            {
-                data.remove("reason");
-            }
-        }
-        Ok(events)
+        let events = app.store().activity(user, before, limit, now).await?;
+        Ok(events.into_iter().map(for_owner).collect())
     };
     page(&app, &format!("activity of {user}"), query, read).await.map(JsonResponse::ok)
 }

@@ -1,5 +1,6 @@
 //! Activity: what happened to accounts, and what staff did.
 
+pub mod export_user;
 pub mod list_activity;
 pub mod list_staff_activity;
 pub mod list_user_activity;
@@ -8,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use shared::clock::Timestamp;
 use shared::domain::Invalid;
-use shared::domain::event::{Actor, RecordedEvent, Subject};
+use shared::domain::event::{Actor, ActorKind, RecordedEvent, Subject};
 use shared::domain::id::EventId;
 use shared::http::Area;
 use shared::http::fields::Fields;
@@ -21,7 +22,7 @@ use uuid::Uuid;
 pub const AREA: Area = Area {
     name: "activity",
     description: "What happened to accounts, and what staff did",
-    routes: &[list_activity::ROUTE, list_user_activity::ROUTE, list_staff_activity::ROUTE],
+    routes: &[list_activity::ROUTE, list_user_activity::ROUTE, list_staff_activity::ROUTE, export_user::ROUTE],
     workers: &[],
 };
 
@@ -54,7 +55,7 @@ pub struct ActivityEvent {
     name: String,
     #[schema(example = "2026-11-23T09:00:00.000Z", format = "date-time")]
     time: String,
-    /// The account that it is about, or the webhook.
+    /// The account that it is about, the webhook or the invitation.
     subject: Uuid,
     actor: ActorView,
     /// By type, as the table of events says. Not of what staff did to an account: that is in the account's own activity.
@@ -99,10 +100,27 @@ impl From<RecordedEvent> for ActivityEvent {
         let subject = match event.subject {
             Subject::User(user) => user.into(),
             Subject::Webhook(webhook) => webhook.into(),
+            Subject::Invitation(invitation) => invitation.into(),
         };
         let (name, data) = (event.name, event.data);
         Self { id: event.id.into(), name, time: event.at.rfc3339(), subject, actor: event.actor.into(), data }
     }
+}
+
+/// Types whose reason is in the words of staff, for staff.
+const IN_WORDS: [&str; 2] = ["user.disabled", "user.impersonated"];
+
+/// As its owner sees it: from where staff work is no business of whom they look after, nor is why they did what they did.
+fn for_owner(mut event: RecordedEvent) -> RecordedEvent {
+    if event.actor.kind == ActorKind::Staff {
+        event.actor = Actor { kind: ActorKind::Staff, id: event.actor.id, ..Actor::SYSTEM };
+    }
+    if IN_WORDS.contains(&event.name.as_str())
+        && let Some(data) = &mut event.data
+    {
+        data.remove("reason");
+    }
+    event
 }
 
 /// A page of a list that `read` reads: events older than one, at most so many, at a time.

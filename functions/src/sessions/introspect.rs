@@ -42,7 +42,7 @@ pub struct Introspect {
 #[derive(Serialize, ToSchema)]
 #[serde(untagged)]
 pub enum Introspection {
-    Active(Active),
+    Active(Box<Active>),
     /// And nothing else (RFC 7662, 2.2).
     Inactive {
         #[schema(schema_with = always_false)]
@@ -118,7 +118,7 @@ pub async fn handler(
     let user = standing.as_ref().map(|(_, user)| user.id);
     Event::TokenIntrospected { client: &client.id, user }.record();
     Ok(JsonResponse::ok(match standing {
-        Some((claims, user)) => Introspection::Active(Active::of(claims, user)),
+        Some((claims, user)) => Introspection::Active(Box::new(Active::of(claims, user))),
         None => Introspection::Inactive { active: false },
     }))
 }

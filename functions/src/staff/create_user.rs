@@ -77,7 +77,8 @@ pub async fn handler(
     let address = user.email.normalized();
     let mail = invites.then(|| OutboxEmail::new(address.clone(), EmailKind::AccountCreated { user: user.id }, now));
     let kinds = [EventKind::Created { user: Snapshot::from(&user) }].into_iter();
-    let kinds = kinds.chain(invites.then(|| EventKind::Invited { email: user.email.to_string() }));
+    let kinds = kinds
+        .chain(invites.then(|| EventKind::Invited { email: Some(user.email.to_string()), roles: user.roles.clone() }));
     let events = DomainEvent::of_user(user.id, &caller.staff(), kinds, now);
     let act = StaffAct { user: &user, staff: Some(&staff), mail: mail.as_ref(), events: &events, now };
     if !app.store().create_user_as_staff(&act).await? {

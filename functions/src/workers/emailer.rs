@@ -15,7 +15,7 @@ use shared::clock::Timestamp;
 use shared::domain::email::{EmailAddress, NormalizedEmail};
 use shared::domain::event::{Actor, Changes, DomainEvent, EventKind, SessionsEnd};
 use shared::domain::fingerprint::UserAgentFingerprint;
-use shared::domain::id::UserId;
+use shared::domain::id::{InvitationId, UserId};
 use shared::domain::link::{CONFIRMATION_LIFE, INVITATION_LIFE, Link, LinkPurpose, LinkToken, RESET_LIFE, UNDO_LIFE};
 use shared::domain::mail::{EmailKind, OutboxEmail};
 use shared::domain::name::UserName;
@@ -48,6 +48,8 @@ pub const WORKER: Worker =
         Store::USER,
         Store::CONTEST,
         Store::PUT_LINK,
+        Store::INVITATION,
+        Store::PUT_INVITATION_LINK,
         Store::EMAIL_DELIVERY,
         SEND,
     ]);
@@ -166,6 +168,7 @@ async fn prepare(app: &App, mail: &OutboxEmail) -> Result<Prepared> {
         EmailKind::AddressChangedByStaff { to, name } => {
             return ready(app, to.clone(), &Message::AddressChangedByStaff { name: name.as_str() });
         }
+        EmailKind::Invitation { id } => return invitation(app, *id).await,
         EmailKind::Impersonated { to, name, at, write } => {
             let at = at.rfc3339();
             return ready(app, to.clone(), &Message::Impersonated { name: name.as_str(), at: &at, write: *write });
@@ -238,6 +241,22 @@ async fn confirmation(app: &App, user: &User) -> Result<Prepared> {
     let message =
         Message::ConfirmAddress { name: user.name.as_str(), link: &link, valid_hours: hours(CONFIRMATION_LIFE) };
     ready(app, user.email.clone(), &message)
+}
+
+/// The newest link is the one that works.
+async fn invitation(app: &App, id: InvitationId) -> Result<Prepared> {
+    let now = app.clock.now();
+    let Some(invitation) = app.store().invitation(id).await?.filter(|invitation| invitation.is_pending(now)) else {
+        return Ok(Prepared::Dropped("no_longer_wanted"));
+    };
+    let token = LinkToken::new(UserId::from_bytes(*id.as_bytes()));
+    if !app.store().put_invitation_link(id, &token.hash(), now).await? {
+        return Ok(Prepared::Dropped("no_longer_wanted"));
+    }
+    let base = &app.config.mail.link_base_url;
+    let link = format!("{base}{BASE_PATH}/auth/invitation?token={}", token.encode().expose_secret());
+    let valid_days = hours(invitation.expires_at.since(now).saturating_add(ALMOST_AN_HOUR)) / 24;
+    ready(app, invitation.email, &Message::Invitation { link: &link, valid_days: valid_days.max(1) })
 }
 
 /// A longer life than that of other links to choose a password: the account has none, and nobody waits for it.

@@ -8,7 +8,7 @@ use crate::domain::user::User;
 
 /// Octets of the claims in one token, as compact JSON: API Gateway takes 10,240 bytes of a request's line and headers together.
 pub const MAX_CLAIMS: usize = 2048;
-/// Claims with a meaning of their own (RFC 7519, 4.1; RFC 9068, 2.2; RFC 8693, 4; OpenID Connect Core, 2 and 5.1). Those of the team
+/// Claims with a meaning of their own (RFC 7519, 4.1; RFC 9068, 2.2; RFC 8693, 4; `OpenID` Connect Core, 2 and 5.1). Those of the team
 /// stand apart from them, under `ext`, and yet have other names: a checker that flattens them is not to be fooled.
 const RESERVED: [&str; 30] = [
     "acr",
@@ -155,7 +155,7 @@ mod tests {
         let (name, email) = (UserName::parse("Ada").unwrap(), EmailAddress::parse("ada@example.com").unwrap());
         let app = Metadata::parse(app.as_object().unwrap().clone()).unwrap();
         let external_id = Some(ExternalId::parse("crm-7").unwrap());
-        User { app, external_id, ..User::new(name, email, hash, Timestamp::from_seconds(1_800_000_000)) }
+        User { external_id, app, ..User::new(name, email, hash, Timestamp::from_seconds(1_800_000_000)) }
     }
 
     #[test]

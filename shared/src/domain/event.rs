@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
 use super::factor::{Factor, Method};
-use super::id::{EventId, SessionId, UserId, WebhookId};
+use super::id::{EventId, InvitationId, SessionId, UserId, WebhookId};
 use super::passkey::{Passkey, PasskeyId};
 use super::role::Role;
 use super::session::Session;
@@ -36,6 +36,7 @@ pub struct DomainEvent {
 pub enum Subject {
     User(UserId),
     Webhook(WebhookId),
+    Invitation(InvitationId),
 }
 
 /// Who did it, and from where.
@@ -139,7 +140,14 @@ events! {
         Enabled {} "user.enabled" "Staff enabled the account again.";
         Impersonated { reason: Reason, write: bool, until: String } "user.impersonated"
             "A member of staff acts as the user until then; without `write` they see what the user sees and change nothing.";
-        Invited { email: String } "user.invited" "Staff had a link emailed by which the person chooses a password.";
+        Invited {
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            email: Option<String>,
+            roles: Vec<Role>,
+        } "user.invited"
+            "Staff had a link emailed, by which somebody chooses a password or gets roles. The subject is the account, or the invitation \
+             where it is of no account.";
+        InvitationRevoked {} "user.invitation_revoked" "Staff took an invitation back. The subject is the invitation.";
         PasswordResetSent {} "user.password_reset_sent" "Staff had a link emailed to choose a new password.";
         ConfirmationSent {} "user.confirmation_sent" "Staff had the link emailed that confirms the address.";
         Deleted { user: Snapshot, reason: DeletionReason } "user.deleted"
@@ -322,7 +330,7 @@ impl DomainEvent {
     pub const fn user(&self) -> Option<UserId> {
         match self.subject {
             Subject::User(user) => Some(user),
-            Subject::Webhook(_) => None,
+            Subject::Webhook(_) | Subject::Invitation(_) => None,
         }
     }
 

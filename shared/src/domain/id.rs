@@ -95,6 +95,8 @@ ids! {
     AttemptId
     /// A domain event.
     EventId
+    /// An invitation.
+    InvitationId
     /// An endpoint that events are delivered to.
     WebhookId
 }

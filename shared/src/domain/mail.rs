@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::email::{EmailAddress, NormalizedEmail};
 use super::fingerprint::UserAgentFingerprint;
-use super::id::{EmailId, UserId};
+use super::id::{EmailId, InvitationId, UserId};
 use super::name::UserName;
 use super::user::{FactorSummary, User};
 use crate::clock::Timestamp;
@@ -77,6 +77,8 @@ named! {
         AddressChangedByStaff { to: EmailAddress, name: UserName } "address_changed_by_staff";
         /// A member of staff acts as the user.
         Impersonated { to: EmailAddress, name: UserName, at: Timestamp, write: bool } "impersonated";
+        /// To somebody whom staff invited, whether or not an account has the address.
+        Invitation { id: InvitationId } "invitation";
         /// To whom staff created an account for: a link to choose a password.
         AccountCreated { user: UserId } "account_created";
         /// To the address that an account has again.
@@ -122,6 +124,7 @@ impl EmailKind {
             | Self::ChangeAddress { .. }
             | Self::AddressRestored { .. }
             | Self::AccountCreated { .. }
+            | Self::Invitation { .. }
             // The one way back from a thief, whom nobody asked.
             | Self::AddressChanged { undo_until: Some(_), .. } => true,
             Self::NewSignIn { .. }

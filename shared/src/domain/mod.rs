@@ -9,6 +9,7 @@ pub mod factor;
 pub mod fingerprint;
 pub mod id;
 pub mod idempotency;
+pub mod invitation;
 pub mod keys;
 pub mod limit;
 pub mod link;

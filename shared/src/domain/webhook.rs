@@ -101,7 +101,7 @@ impl Webhook {
     #[must_use]
     pub fn wants(&self, event: &RecordedEvent) -> bool {
         // What becomes of other webhooks concerns who asks for it by name alone.
-        let any = self.types.is_empty() && matches!(event.subject, Subject::User(_));
+        let any = self.types.is_empty() && !matches!(event.subject, Subject::Webhook(_));
         any || self.types.contains(&event.name)
     }
 
@@ -223,7 +223,7 @@ impl Delivery {
         let status = if webhook.off.is_some() { DeliveryStatus::Skipped } else { DeliveryStatus::Pending };
         let user = match event.subject {
             Subject::User(user) => Some(user),
-            Subject::Webhook(_) => None,
+            Subject::Webhook(_) | Subject::Invitation(_) => None,
         };
         let delivery = Self {
             id: event.id,

@@ -141,10 +141,10 @@ async fn keep(
 async fn replay(app: &App, caller: &Caller, outcome: Outcome) -> Result<Response> {
     let Outcome { status, answer: Some(answer) } = outcome else { return Err(Error::AnswerNotKept) };
     let body = STANDARD.decode(&answer.body).map_err(Error::internal)?;
-    if let Some(claims) = caller.claims.as_ref().filter(|_| !body.is_empty()) {
-        if claims.live(app, app.clock.now()).await?.is_none() {
-            return Err(Error::InvalidToken);
-        }
+    if let Some(claims) = caller.claims.as_ref().filter(|_| !body.is_empty())
+        && claims.live(app, app.clock.now()).await?.is_none()
+    {
+        return Err(Error::InvalidToken);
     }
     let status = StatusCode::from_u16(status).map_err(Error::internal)?;
     let mut response = (status, Body::from(Bytes::from(body))).into_response();

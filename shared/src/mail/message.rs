@@ -14,6 +14,7 @@ pub(super) enum Button {
     SignIn,
     ChoosePassword,
     Undo,
+    Accept,
 }
 
 /// What the texts of an email may mention. What is absent stays undefined, so that a text that prints it fails.
@@ -131,6 +132,9 @@ messages! {
         /// `at` is RFC 3339 in UTC.
         Impersonated { name: &'a str, at: &'a str, write: bool }
             "impersonated" => Words { staff: Some(StaffWords { at, write }), ..Words::to(name) };
+        /// Without a name: it is right whether or not an account has the address.
+        Invitation { link: &'a str, valid_days: u32 }
+            "invitation" => Words::default().with(Button::Accept, link).days(valid_days);
         /// To whom staff created an account for.
         AccountCreated { name: &'a str, link: &'a str, valid_days: u32 }
             "account_created" => Words::to(name).with(Button::ChoosePassword, link).days(valid_days);

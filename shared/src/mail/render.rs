@@ -63,6 +63,7 @@ struct Buttons {
     sign_in: String,
     choose_password: String,
     undo: String,
+    accept: String,
 }
 
 #[derive(Deserialize)]
@@ -82,6 +83,7 @@ impl Buttons {
             Button::SignIn => &self.sign_in,
             Button::ChoosePassword => &self.choose_password,
             Button::Undo => &self.undo,
+            Button::Accept => &self.accept,
         }
     }
 }

@@ -18,11 +18,11 @@ fn brand() -> Brand {
     }
 }
 
-fn every_message(name: &str) -> [Message<'_>; 33] {
+fn every_message(name: &str) -> [Message<'_>; 34] {
     every_message_with(name, LINK, SIGN_IN)
 }
 
-fn every_message_with<'a>(name: &'a str, link: &'a str, sign_in: &'a str) -> [Message<'a>; 33] {
+fn every_message_with<'a>(name: &'a str, link: &'a str, sign_in: &'a str) -> [Message<'a>; 34] {
     let changed = |change| Message::SecondFactorChanged { name, change };
     [
         Message::ConfirmAddress { name, link, valid_hours: 24 },
@@ -46,6 +46,7 @@ fn every_message_with<'a>(name: &'a str, link: &'a str, sign_in: &'a str) -> [Me
         Message::AddressChanged { name, link, valid_days: 7 },
         Message::AddressChangedBack { name },
         Message::AddressChangedByStaff { name },
+        Message::Invitation { link, valid_days: 7 },
         Message::Impersonated { name, at: "2026-11-23T09:00:00Z", write: false },
         Message::Impersonated { name, at: "2026-11-23T09:00:00Z", write: true },
         Message::AccountCreated { name, link, valid_days: 7 },
@@ -94,7 +95,10 @@ fn every_kind_says_the_same_in_text_and_html() {
         assert!(mail.text.starts_with(heading.as_str()), "{}", mail.text);
         assert!(mail.html.contains(&format!(">{heading}</h1>")), "{}", mail.html);
         for part in [&mail.text, &mail.html] {
-            let named = !matches!(message, Message::ChoosePassword { .. } | Message::WebhookDisabled { .. });
+            let named = !matches!(
+                message,
+                Message::ChoosePassword { .. } | Message::WebhookDisabled { .. } | Message::Invitation { .. }
+            );
             assert!(part.contains(if named { "Hello Ada Lovelace," } else { "Hello," }), "{part}");
             assert!(part.contains("help@example.com"), "{part}");
             assert!(part.contains("https://app.example.com"), "{part}");

@@ -23,7 +23,7 @@ impl Store {
     pub(super) fn record(&self, event: &DomainEvent) -> Result<Vec<TransactWriteItem>> {
         let pk = match event.subject {
             Subject::User(user) => user_key(user),
-            Subject::Webhook(_) => staff_key(event.at),
+            Subject::Webhook(_) | Subject::Invitation(_) => staff_key(event.at),
         };
         let mut items = vec![self.put_new(self.event_item(pk, event)?)?];
         if event.actor.kind == ActorKind::Staff && matches!(event.subject, Subject::User(_)) {

@@ -18,6 +18,8 @@
 //! | sign-in that waits for its second factor | `USER#id` | `FACTOR#CHALLENGE#id` |
 //! | what is left of a deleted account to erase | `USER#id` | `ERASURE` |
 //! | domain event, the activity of the account | `USER#id` | `EVENT#id` |
+//! | invitation | `INVITATIONS` | id |
+//! | which invitation an address has | `EMAIL#normalized` | `INVITATION` |
 //! | webhook | `WEBHOOKS` | id |
 //! | delivery of an event to a webhook | `WEBHOOK#id` | `DELIVERY#event id` |
 //! | request with an idempotency key | `CALLER#id` or `CALLER#network` | `KEY#sha256(key)` |
@@ -177,6 +179,10 @@ pub(super) const EMAILS: &str = "MAIL#";
 pub(super) fn email_key(id: EmailId) -> String {
     format!("{EMAILS}{id}")
 }
+
+pub(super) const INVITATIONS: &str = "INVITATIONS";
+/// Which invitation an address has.
+pub(super) const INVITATION: &str = "INVITATION";
 
 pub(super) const WEBHOOKS: &str = "WEBHOOKS";
 

@@ -1,7 +1,7 @@
 //! Security events: what a person who looks into an incident searches for. Names are stable; no event holds a
 //! password, a token, a link or a whole address.
 
-use crate::domain::id::{SessionId, UserId};
+use crate::domain::id::{InvitationId, SessionId, UserId};
 use crate::domain::passkey::PasskeyId;
 
 /// The categories of the Elastic Common Schema that events are of.
@@ -72,6 +72,10 @@ events! {
         SessionsEndedByStaff { user: UserId, by: UserId } "sessions_ended" AUTHENTICATION SUCCESS;
         SessionEndedByStaff { user: UserId, session: SessionId, by: UserId } "session_ended_by_staff" AUTHENTICATION SUCCESS;
         FactorsRemovedByStaff { user: UserId, by: UserId } "factors_removed" IAM SUCCESS;
+        InvitationCreated { invitation: InvitationId, by: UserId } "invitation_created" IAM SUCCESS;
+        InvitationSent { invitation: InvitationId, by: UserId } "invitation_sent" IAM SUCCESS;
+        InvitationRevoked { invitation: InvitationId, by: UserId } "invitation_revoked" IAM SUCCESS;
+        InvitationAccepted { invitation: InvitationId, user: UserId } "invitation_accepted" IAM SUCCESS;
         /// A member of staff acts as somebody else for ten minutes.
         UserImpersonated { user: UserId, session: SessionId, by: UserId } "user_impersonated" AUTHENTICATION SUCCESS;
         PasswordResetSent { user: UserId, by: UserId } "password_reset_sent" IAM SUCCESS;
@@ -213,6 +217,7 @@ struct Line<'a> {
     by: Option<UserId>,
     by_session: Option<SessionId>,
     passkey: Option<&'a PasskeyId>,
+    invitation: Option<InvitationId>,
     service: Option<&'a str>,
     reason: Option<&'a str>,
     kind: Option<&'a str>,
@@ -238,6 +243,7 @@ impl Event<'_> {
             "session.id" = line.session.map(tracing::field::display),
             "user.changes.by" = line.by.map(tracing::field::display),
             "session.by" = line.by_session.map(tracing::field::display),
+            "invitation.id" = line.invitation.map(tracing::field::display),
             "passkey.id" = line.passkey.map(tracing::field::display),
             "service.origin.name" = line.service,
             "user.admin" = line.admin,

@@ -72,6 +72,7 @@ mod tests {
             second_factor: None,
             without_password: false,
             reauthenticated: None,
+            impersonation: None,
         }
     }
 

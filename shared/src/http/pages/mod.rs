@@ -25,6 +25,7 @@ pub enum Button {
     ConfirmAddress,
     ConfirmNewAddress,
     UndoChange,
+    AcceptInvitation,
 }
 
 impl Button {
@@ -47,6 +48,11 @@ impl Button {
                 "Press the button, and your account has the address again that this link was sent to. Everybody is \
                  signed out, and we send you a link to choose a new password.",
                 "Take the change back",
+            ),
+            Self::AcceptInvitation => (
+                "You are invited",
+                "Press the button to accept the invitation with the account that this link was sent to.",
+                "Accept the invitation",
             ),
         }
     }
@@ -75,6 +81,9 @@ pub enum Outcome {
     AddressRestored,
     UndoUsed,
     UndoExpired,
+    InvitationAccepted,
+    InvitationUsed,
+    InvitationExpired,
     /// Not a link of ours, or not all of it.
     Invalid,
     /// It could not be tried, so the link is as good as before.
@@ -86,11 +95,14 @@ impl Outcome {
         match self {
             Self::Confirmed => "Your address is confirmed",
             Self::AlreadyConfirmed => "Your address was already confirmed",
-            Self::Expired | Self::ResetExpired | Self::ChangeExpired | Self::UndoExpired => "This link has expired",
+            Self::Expired | Self::ResetExpired | Self::ChangeExpired | Self::UndoExpired | Self::InvitationExpired => {
+                "This link has expired"
+            }
             Self::PasswordReset { confirmed: true, .. } => "Your address is confirmed and your password is set",
             Self::PasswordReset { .. } => "Your password is set",
             Self::NeedsChosenPassword => "Choose a password instead",
-            Self::ResetUsed | Self::ChangeUsed | Self::UndoUsed => "This link was used before",
+            Self::ResetUsed | Self::ChangeUsed | Self::UndoUsed | Self::InvitationUsed => "This link was used before",
+            Self::InvitationAccepted => "You have accepted the invitation",
             Self::AddressChanged => "Your new address is confirmed",
             Self::AddressTaken => "This address is taken",
             Self::AddressRestored => "Your account has this address again",
@@ -171,6 +183,9 @@ impl Outcome {
                 "A change of address can be taken back for a week only.",
                 "If you did not make it, please ask for help where you sign in.",
             ],
+            Self::InvitationAccepted => &["Thank you. Your account has what you were invited to, and you can sign in."],
+            Self::InvitationUsed => &["The invitation was accepted already. You can sign in."],
+            Self::InvitationExpired => &["An invitation works for seven days. Ask whoever invited you for another."],
             Self::Invalid => &[
                 "Perhaps only a part of it was opened. Open it again from the email, or copy the whole link from there into \
                  your browser.",
@@ -226,6 +241,36 @@ pub fn password_form(form: &PasswordForm<'_>) -> String {
     )
 }
 
+/// What the form shows and sends by which somebody accepts an invitation who chooses a password for it.
+#[derive(Clone, Copy, Debug)]
+pub struct InvitationForm<'a> {
+    pub product: &'a str,
+    /// The path of this service that it posts `token`, `name` and `password` to.
+    pub action: &'a str,
+    pub token: &'a str,
+    /// The address that was invited.
+    pub email: &'a str,
+    /// What was typed before; none where the account has a name.
+    pub name: Option<&'a str>,
+    pub shortest: MinLength,
+    /// Why what was typed before was not taken.
+    pub problem: Option<&'a str>,
+}
+
+/// The page with the form to accept an invitation.
+///
+/// # Panics
+/// Never with the templates built in, as the tests show.
+#[must_use]
+pub fn invitation_form(form: &InvitationForm<'_>) -> String {
+    let InvitationForm { product, action, token, email, name, shortest, problem } = *form;
+    let (heading, shortest) = ("You are invited", shortest.characters());
+    page(
+        "invitation.html",
+        context! { product, heading, action, token, email, name, problem, shortest, style => STYLE },
+    )
+}
+
 /// The page that says what came of it, with a way on to `home_url`.
 ///
 /// # Panics
@@ -252,6 +297,7 @@ static TEMPLATES: LazyLock<Environment<'static>> = LazyLock::new(|| {
         ("page.html", include_str!("page.html")),
         ("confirm.html", include_str!("confirm.html")),
         ("password.html", include_str!("password.html")),
+        ("invitation.html", include_str!("invitation.html")),
         ("outcome.html", include_str!("outcome.html")),
     ] {
         templates.add_template(name, source).expect("the templates built in parse");
@@ -267,7 +313,7 @@ fn page(name: &str, values: Value) -> String {
 mod tests {
     use super::*;
 
-    const EVERY_OUTCOME: [Outcome; 18] = [
+    const EVERY_OUTCOME: [Outcome; 21] = [
         Outcome::Confirmed,
         Outcome::AlreadyConfirmed,
         Outcome::Expired,
@@ -284,20 +330,29 @@ mod tests {
         Outcome::AddressRestored,
         Outcome::UndoUsed,
         Outcome::UndoExpired,
+        Outcome::InvitationAccepted,
+        Outcome::InvitationUsed,
+        Outcome::InvitationExpired,
         Outcome::Invalid,
         Outcome::Unavailable,
     ];
-    const EVERY_BUTTON: [Button; 3] = [Button::ConfirmAddress, Button::ConfirmNewAddress, Button::UndoChange];
+    const EVERY_BUTTON: [Button; 4] =
+        [Button::ConfirmAddress, Button::ConfirmNewAddress, Button::UndoChange, Button::AcceptInvitation];
     const HOSTILE: &str = "\"><script>alert('&')</script>{{ style }}";
 
     fn every_page(value: &str) -> Vec<String> {
         let outcomes = EVERY_OUTCOME.map(|each| outcome(value, each, value));
         let buttons = EVERY_BUTTON.map(|each| button(value, each, value, value));
+        let invitations = [false, true].map(|asks_name| {
+            let (product, action, token, email, problem) = (value, value, value, value, Some(value));
+            let (name, shortest) = (asks_name.then_some(value), MinLength::default());
+            invitation_form(&InvitationForm { product, action, token, email, name, shortest, problem })
+        });
         let forms = [(false, None), (true, Some(value))].map(|(confirms, problem)| {
             let (product, action, token, email, shortest) = (value, value, value, value, MinLength::default());
             password_form(&PasswordForm { product, action, token, email, confirms, shortest, problem })
         });
-        outcomes.into_iter().chain(buttons).chain(forms).collect()
+        outcomes.into_iter().chain(buttons).chain(forms).chain(invitations).collect()
     }
 
     fn between<'a>(page: &'a str, start: &str, end: &str) -> &'a str {

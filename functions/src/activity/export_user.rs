@@ -1,0 +1,143 @@
+//! Everything that is stored about oneself, as JSON (GDPR, articles 15 and 20).
+//!
+//! `GET /user/export`, after a recent sign-in: the account, its sessions, its factors without their secrets, and its activity. What
+//! staff note for each other is not among it.
+
+use axum::extract::State;
+use macros::operation;
+use serde::Serialize;
+use shared::clock::Timestamp;
+use shared::domain::event::RecordedEvent;
+use shared::domain::id::EventId;
+use shared::domain::passkey::Passkey;
+use shared::domain::user::User;
+use shared::grants;
+use shared::http::Route;
+use shared::http::answer::JsonResponse;
+use shared::http::caller::RecentlySignedIn;
+use shared::http::view::{SessionView, UserView};
+use shared::store::{Factors, Store};
+use shared::{App, Result};
+use utoipa::ToSchema;
+
+use super::{ActivityEvent, for_owner};
+
+pub const ROUTE: Route = Route::new(module_path!(), &[HANDLER])
+    .may(grants![Store::SESSIONS, Store::FACTORS, Store::PASSKEYS, Store::ACTIVITY])
+    .within(29);
+
+/// Events that are read at a time, and that are exported at most: Lambda's answers have 6 MB.
+const PAGE: usize = 1000;
+const MAX_EVENTS: usize = 5000;
+
+#[derive(Serialize, ToSchema)]
+pub struct Export {
+    #[schema(example = "2026-11-23T09:00:00.000Z", format = "date-time")]
+    exported_at: String,
+    user: UserView,
+    /// Addresses that the account left, and that are reserved for it.
+    former_emails: Vec<FormerEmailView>,
+    sessions: Vec<SessionView>,
+    factors: ExportedFactors,
+    /// Newest first, at most 5,000.
+    activity: Vec<ActivityEvent>,
+    /// Whether there is more activity than that: `GET /user/activity` lists all of it.
+    activity_goes_on: bool,
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = FormerEmail)]
+pub struct FormerEmailView {
+    #[schema(example = "ada@example.com")]
+    email: String,
+    #[schema(example = "2026-11-30T09:00:00.000Z", format = "date-time")]
+    until: String,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct ExportedFactors {
+    /// Since when there is an authenticator app.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "2026-11-23T09:00:00.000Z", format = "date-time")]
+    totp_since: Option<String>,
+    recovery_codes_left: usize,
+    passkeys: Vec<ExportedPasskey>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct ExportedPasskey {
+    #[schema(example = "Phone")]
+    name: String,
+    backed_up: bool,
+    #[schema(example = "2026-11-23T09:00:00.000Z", format = "date-time")]
+    created_at: String,
+    #[schema(example = "2026-11-24T09:00:00.000Z", format = "date-time")]
+    last_used_at: Option<String>,
+}
+
+#[operation(
+    GET, "/user/export", summary = "Export what is stored about oneself",
+    description = "Needs a recent sign-in. The account, its sessions, its factors without their secrets, and its activity.",
+    responses((status = 200, description = "All of it", body = Export))
+)]
+pub async fn handler(
+    RecentlySignedIn(caller): RecentlySignedIn,
+    State(app): State<App>,
+) -> Result<JsonResponse<Export>> {
+    let (user, now) = (&caller.user, app.clock.now());
+    let (sessions, factors, passkeys, mut events) = tokio::try_join!(
+        app.store().sessions(user.id),
+        app.store().factors(user.id, None),
+        app.store().passkeys(user.id),
+        activity(&app, user, now),
+    )?;
+    let activity_goes_on = events.len() > MAX_EVENTS;
+    events.truncate(MAX_EVENTS);
+    let live = sessions.into_iter().filter(|session| session.is_live(user, now));
+    Ok(JsonResponse::ok(Export {
+        exported_at: now.rfc3339(),
+        former_emails: user.former_emails.iter().filter(|former| now < former.until).map(FormerEmailView::of).collect(),
+        sessions: live.map(|session| SessionView::of(session, caller.session.id)).collect(),
+        factors: ExportedFactors::of(user, &factors, passkeys),
+        activity: events.into_iter().map(|event| ActivityEvent::from(for_owner(event))).collect(),
+        activity_goes_on,
+        user: UserView::of(caller.user, &app),
+    }))
+}
+
+/// One more than are exported tells whether there are others.
+async fn activity(app: &App, user: &User, now: Timestamp) -> Result<Vec<RecordedEvent>> {
+    let mut events: Vec<RecordedEvent> = Vec::new();
+    while events.len() <= MAX_EVENTS {
+        let before: Option<EventId> = events.last().map(|event| event.id);
+        let page = app.store().activity(user.id, before, PAGE, now).await?;
+        let last = page.len() < PAGE;
+        events.extend(page);
+        if last {
+            break;
+        }
+    }
+    Ok(events)
+}
+
+impl FormerEmailView {
+    fn of(former: &shared::domain::user::FormerEmail) -> Self {
+        Self { email: former.address.as_str().to_owned(), until: former.until.rfc3339() }
+    }
+}
+
+impl ExportedFactors {
+    fn of(user: &User, factors: &Factors, passkeys: Vec<Passkey>) -> Self {
+        let passkeys = passkeys.into_iter().map(|passkey| ExportedPasskey {
+            name: passkey.name.to_string(),
+            backed_up: passkey.backed_up,
+            created_at: passkey.created_at.rfc3339(),
+            last_used_at: passkey.last_used_at.map(Timestamp::rfc3339),
+        });
+        Self {
+            totp_since: user.totp_since.map(Timestamp::rfc3339),
+            recovery_codes_left: factors.recovery_codes_left(),
+            passkeys: passkeys.collect(),
+        }
+    }
+}

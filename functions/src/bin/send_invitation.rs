@@ -1,0 +1,5 @@
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    shared::lambda::serve(const { &functions::invitations::send_invitation::ROUTE.served() })
+}

@@ -1,0 +1,88 @@
+//! Invites somebody by their address.
+//!
+//! `POST /invitations`, for administrators: an email with a link that is good for seven days, for this address alone, and right whether
+//! or not an account has it. With a role of staff it takes a recent sign-in, as giving one to an account does.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use macros::operation;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use shared::domain::email::EmailAddress;
+use shared::domain::event::{DomainEvent, EventKind, Subject};
+use shared::domain::invitation::Invitation;
+use shared::domain::mail::{EmailKind, OutboxEmail};
+use shared::domain::metadata::Metadata;
+use shared::domain::role::Role;
+use shared::domain::staff::StaffMember;
+use shared::error::Code;
+use shared::grants;
+use shared::http::Route;
+use shared::http::answer::JsonResponse;
+use shared::http::body::Json;
+use shared::http::caller::Admin;
+use shared::http::fields::Fields;
+use shared::store::Store;
+use shared::telemetry::audit::Event;
+use shared::{App, Error, Result};
+use utoipa::ToSchema;
+
+use super::InvitationView;
+
+pub const ROUTE: Route = Route::new(module_path!(), &[HANDLER])
+    .fails_with(&[Code::AlreadyInvited, Code::ReauthenticationRequired])
+    .may(grants![Store::USER_AND_SESSION, Store::CREATE_INVITATION, App::NOTIFY_EMAILER]);
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CreateInvitation {
+    #[schema(required, value_type = String, max_length = 254, format = "email", example = "grace@example.com")]
+    email: Option<String>,
+    /// What the account has besides its own roles; `user` alone unless given.
+    #[schema(max_items = 20, value_type = Option<Vec<Role>>)]
+    roles: Option<Vec<String>>,
+    /// Merged into the account's `app` (RFC 7396).
+    #[schema(value_type = Option<Object>)]
+    app: Option<Map<String, Value>>,
+}
+
+#[operation(
+    POST, "/invitations", summary = "Invite somebody",
+    description = "For administrators; with the roles `support` or `admin` after a recent sign-in. Emails a link that is good for seven days and for this address alone. Whoever uses it gets the roles: with the account of the address, or with one that they create by it.",
+    responses((status = 201, description = "Invited; the email is on its way", body = InvitationView))
+)]
+pub async fn handler(
+    Admin(caller): Admin,
+    State(app): State<App>,
+    Json(body): Json<CreateInvitation>,
+) -> Result<JsonResponse<InvitationView>> {
+    let (email, roles, metadata) = body.parse()?;
+    let now = app.clock.now();
+    if roles.contains(&Role::ADMIN) || roles.contains(&Role::SUPPORT) {
+        caller.must_have_signed_in_recently(now)?;
+    }
+    let invitation = Invitation::new(email, roles.clone(), metadata, caller.user.id, now);
+    let kind = EmailKind::Invitation { id: invitation.id };
+    let mail = OutboxEmail::new(invitation.email.normalized(), kind, now);
+    let kind = EventKind::Invited { email: None, roles };
+    let event = DomainEvent::new(Subject::Invitation(invitation.id), &caller.staff(), kind, now);
+    let staff = StaffMember { id: caller.user.id, epoch: caller.user.session_epoch, role: Role::ADMIN };
+    if !app.store().create_invitation(&invitation, &staff, &mail, &event).await? {
+        caller.reread(&app).await?;
+        return Err(Error::AlreadyInvited);
+    }
+    Event::InvitationCreated { invitation: invitation.id, by: caller.user.id }.record();
+    app.notify_emailer(&mail).await;
+    Ok(JsonResponse(StatusCode::CREATED, InvitationView::of(invitation, now)))
+}
+
+impl CreateInvitation {
+    fn parse(self) -> Result<(EmailAddress, Vec<Role>, Metadata)> {
+        let mut fields = Fields::default();
+        let email = fields.required("email", self.email, |email| EmailAddress::parse(&email));
+        let roles = fields.optional("roles", self.roles, |roles| Role::parse_all(&roles));
+        let metadata = fields.optional("app", self.app, Metadata::parse);
+        let email = fields.finish(email)?;
+        Ok((email, roles.unwrap_or_else(|| vec![Role::USER]), metadata.unwrap_or_default()))
+    }
+}
