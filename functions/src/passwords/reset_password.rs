@@ -150,7 +150,8 @@ type ResetLink = UsableLink<(EmailAddress, u32)>;
 async fn check(app: &App, token: &str) -> Result<ResetLink> {
     let found = links::find(app, token, wanted).await?;
     let (email, epoch) = &found.purpose;
-    if found.user.email == *email && found.user.session_epoch == *epoch { Ok(found) } else { Err(Error::LinkUsed) }
+    let stands = found.user.email == *email && found.user.session_epoch == *epoch;
+    if stands && !found.user.is_disabled(app.clock.now()) { Ok(found) } else { Err(Error::LinkUsed) }
 }
 
 async fn reset(app: &App, request: &RequestInfo, found: ResetLink, password: &NewPassword) -> Result<PasswordReset> {

@@ -128,7 +128,8 @@ async fn apply(app: &App, act: &Act<'_>, user: &User, patch: &Patch) -> Result<O
     if after.etag() == user.etag() {
         return Ok(Some(Vec::new()));
     }
-    let moves = after.email != user.email;
+    // The address may be spelt in another way, and is the same.
+    let moves = after.email.normalized() != user.email.normalized();
     let unconfirmed = user.email_confirmed && !after.email_confirmed;
     let lapses_at = Some(now.plus(app.config.unconfirmed_life));
     let after = User { lapses_at: if after.email_confirmed { None } else { user.lapses_at.or(lapses_at) }, ..after };

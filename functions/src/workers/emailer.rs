@@ -204,6 +204,8 @@ async fn prepare(app: &App, mail: &OutboxEmail) -> Result<Prepared> {
         {
             Ok(Prepared::Dropped("account_disabled"))
         }
+        // Its owner has chosen a password since.
+        EmailKind::AccountCreated { .. } if user.session_epoch > 0 => Ok(Prepared::Dropped("no_longer_wanted")),
         EmailKind::AccountCreated { .. } => account_created(app, &user).await,
         EmailKind::NewSignIn { client, ref source_ip, at, .. } => {
             new_sign_in(app, &user, client, source_ip.as_deref(), at)
@@ -335,6 +337,9 @@ async fn address_restored(app: &App, user: &User) -> Result<Prepared> {
 /// now on, and its owner gets the link to choose a password however often others have asked for emails.
 async fn already_registered(app: &App, user: &User, mail: &OutboxEmail) -> Result<Prepared> {
     let now = app.clock.now();
+    if user.is_disabled(now) {
+        return Ok(Prepared::Dropped("account_disabled"));
+    }
     let lapses_at = now.plus(app.config.unconfirmed_life);
     let contested = app.store().contest(user, mail, lapses_at, &contested(user, now), now).await?;
     if contested.is_some() {

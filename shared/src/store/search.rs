@@ -1,6 +1,7 @@
 //! Finding accounts. Every page is read from entries that sort as it does and is filled until it is full, so a filter costs what it
 //! finds and what it passes over, however many accounts there are.
 
+use futures_util::future::try_join_all;
 use serde::{Deserialize, Serialize};
 
 use super::index::Entry;
@@ -17,6 +18,8 @@ use crate::grant::{FOUND_BY, GET, GET_EACH, Grant, Grants, QUERY, USERS};
 
 /// Keys that `DynamoDB` takes in one batch of reads.
 const READS: usize = 100;
+/// Accounts that are read at once, at most, of those that a filter may pass over.
+const MOST_AT_ONCE: usize = 1000;
 /// A list of so few accounts is read whole and searched, where a text is searched for as well: less than most texts find.
 const FEW: usize = 500;
 
@@ -140,8 +143,10 @@ impl Store {
         now: Timestamp,
     ) -> Result<()> {
         let mut from = after.map(|(key, id)| format!("{key} {id}"));
+        // Of what is read some is passed over.
+        let mut size = PageSize((limit - found.len()) * 5 / 4 + 1);
         while found.len() < limit {
-            let read = self.entries(entries, from.as_deref(), limit - found.len()).await?;
+            let read = self.entries(entries, from.as_deref(), size.next()).await?;
             from = read.last;
             let wanted: Vec<_> = read
                 .items
@@ -163,8 +168,6 @@ impl Store {
 
     /// The next entries, and the sort key of the last of them if there may be more.
     async fn entries(&self, entries: &Entries<'_>, after: Option<&str>, limit: usize) -> Result<Read> {
-        // Of what is read some is passed over.
-        let limit = i32::try_from(limit.saturating_mul(5) / 4 + 1).unwrap_or(i32::MAX);
         let query = self
             .db
             .query()
@@ -174,7 +177,7 @@ impl Store {
             .expression_attribute_values(":from", s(after.unwrap_or(entries.prefix)))
             .expression_attribute_values(":to", s(format!("{}{}", entries.prefix, char::MAX)))
             .consistent_read(true)
-            .limit(limit);
+            .limit(i32::try_from(limit).unwrap_or(i32::MAX));
         let page = query.send().await?;
         let last = page.last_evaluated_key.and_then(|key| super::text(&key, "sk").cloned());
         let items = page.items.unwrap_or_default().into_iter().map(|item| {
@@ -193,14 +196,11 @@ impl Store {
     /// # Errors
     /// Only when the table cannot be read.
     pub async fn users(&self, ids: &[UserId]) -> Result<Vec<Option<User>>> {
-        let mut users = Vec::with_capacity(ids.len());
-        for ids in ids.chunks(READS) {
+        let batches = try_join_all(ids.chunks(READS).map(async |ids| {
             let keys: Vec<_> = ids.iter().map(|id| (user_key(*id), PROFILE.to_owned())).collect();
-            for item in self.get_each(&keys).await? {
-                users.push(item.map(from_item).transpose()?);
-            }
-        }
-        Ok(users)
+            self.get_each(&keys).await
+        }));
+        batches.await?.into_iter().flatten().map(|item| item.map(from_item).transpose()).collect()
     }
 
     /// The newest of a list, but for what the rest of the filter passes over.
@@ -212,10 +212,10 @@ impl Store {
         limit: usize,
         now: Timestamp,
     ) -> Result<Vec<(User, Position)>> {
-        let mut before = newest(after.as_ref());
+        let (mut before, mut size) = (newest(after.as_ref()), PageSize(limit));
         let mut found = Vec::new();
         while found.len() < limit {
-            let (ids, more) = self.ids_of(list, before, limit - found.len()).await?;
+            let (ids, more) = self.ids_of(list, before, size.next()).await?;
             before = ids.last().copied();
             for user in self.users(&ids).await?.into_iter().flatten().filter(|user| filter.admits(user, now)) {
                 let position = Position::Newest(user.id);
@@ -225,6 +225,7 @@ impl Store {
                 break;
             }
         }
+        found.truncate(limit);
         Ok(found)
     }
 
@@ -267,10 +268,10 @@ impl Store {
         limit: usize,
         now: Timestamp,
     ) -> Result<Vec<(User, Position)>> {
-        let mut before = newest(after.as_ref());
+        let (mut before, mut size) = (newest(after.as_ref()), PageSize(limit));
         let mut found = Vec::new();
         while found.len() < limit {
-            let wanted = limit - found.len();
+            let wanted = size.next();
             let listed = self.list_users(wanted, before).await?;
             let (more, ids) = (listed.len() == wanted, listed.iter().map(|user| user.id).collect::<Vec<_>>());
             before = ids.last().copied();
@@ -282,6 +283,7 @@ impl Store {
                 break;
             }
         }
+        found.truncate(limit);
         Ok(found)
     }
 }
@@ -316,6 +318,17 @@ struct Entries<'a> {
     pk: String,
     prefix: &'a str,
     began: Timestamp,
+}
+
+/// How much to read at once of what a filter passes over: twice as much each time, so that what is rare is found in few calls.
+struct PageSize(usize);
+
+impl PageSize {
+    fn next(&mut self) -> usize {
+        let size = self.0;
+        self.0 = size.saturating_mul(2).min(MOST_AT_ONCE.max(size));
+        size
+    }
 }
 
 struct Read {
