@@ -51,14 +51,14 @@ async fn run() -> ExitCode {
     match std::env::args().nth(1).as_deref() {
         Some("reads") => reads::run().await,
         Some("login") => login::run().await,
-        Some("cold-start") => cold_start::run(std::env::args().skip(2)).await,
-        Some("pictures") => pictures::run(std::env::args().skip(2)).await,
+        Some("cold-start") => Box::pin(cold_start::run(std::env::args().skip(2))).await,
+        Some("pictures") => Box::pin(pictures::run(std::env::args().skip(2))).await,
         Some("peers") => return peers::run(std::env::args().skip(2)).await,
-        Some("requests") => requests::run(std::env::args().skip(2)).await,
-        Some("growth") => growth::run(std::env::args().skip(2)).await,
+        Some("requests") => Box::pin(requests::run(std::env::args().skip(2))).await,
+        Some("growth") => Box::pin(growth::run(std::env::args().skip(2))).await,
         Some("publishing") => publishing::run().await,
-        Some("flood") => flood::run(std::env::args().skip(2)).await,
-        Some("cost") => cost::run(std::env::args().skip(2)).await,
+        Some("flood") => Box::pin(flood::run(std::env::args().skip(2))).await,
+        Some("cost") => Box::pin(cost::run(std::env::args().skip(2))).await,
         Some("enumeration") => enumeration::run().await,
         _ => {
             eprintln!("{USAGE}");

@@ -131,13 +131,15 @@ async fn roles_of_staff_are_offered_after_a_recent_sign_in_and_disabled_accounts
     let app = TestApp::start().await;
     let mut admin = app.admin().await;
     let grace = app.signed_in(GRACE).await;
-    assert_eq!(invite(&admin, GRACE, &["admin"]).await.status, 201);
+    let invited = invite(&admin, GRACE, &["admin"]).await.json();
     let token = link(&app, GRACE).await;
     assert_eq!(admin.post(&format!("/users/{}/disable", grace.id), &json!({})).await.status, 200);
     assert_eq!(accept(&app, &token, json!({})).await.code(), "link_invalid");
     app.clock.advance(Duration::from_mins(16));
     admin.refresh().await;
     assert_eq!(invite(&admin, "eve@example.com", &["admin"]).await.code(), "reauthentication_required");
+    let send = format!("/invitations/{}/send", text(&invited["id"]));
+    assert_eq!(admin.post(&send, &json!({})).await.code(), "reauthentication_required", "as sending it anew is");
     assert_eq!(invite(&admin, "eve@example.com", &["beta"]).await.status, 201);
     assert_eq!(invite(&admin, "nobody", &["Admin"]).await.fields().len(), 2);
 }
@@ -163,4 +165,40 @@ async fn ones_own_data_are_exported_without_secrets() {
     app.clock.advance(Duration::from_mins(16));
     ada.refresh().await;
     assert_eq!(ada.get("/user/export").await.code(), "reauthentication_required");
+}
+
+#[tokio::test]
+async fn what_an_administrator_offered_goes_with_their_role() {
+    let app = TestApp::start().await;
+    let admin = app.admin().await;
+    let other = app.signed_in("other@example.com").await;
+    let path = format!("/users/{}", other.id);
+    assert_eq!(admin.patch(&path, &json!({ "roles": ["user", "admin"] })).await.status, 200);
+    let invited = invite(&other, GRACE, &["user", "admin"]).await;
+    assert_eq!(invited.status, 201, "{}", invited.text);
+    let token = link(&app, GRACE).await;
+    assert_eq!(admin.patch(&path, &json!({ "roles": ["user"] })).await.status, 200);
+    let body = json!({ "name": "Grace", "password": PASSWORD });
+    assert_eq!(accept(&app, &token, body.clone()).await.code(), "link_invalid");
+    // Until another administrator offers it.
+    let send = format!("/invitations/{}/send", text(&invited.json()["id"]));
+    assert_eq!(admin.post(&send, &json!({})).await.json()["invited_by"], json!(admin.id));
+    let token = link(&app, GRACE).await;
+    assert_eq!(accept(&app, &token, body).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_role_of_staff_takes_a_password_that_whoever_reads_the_mailbox_chose() {
+    let app = TestApp::start().await;
+    let admin = app.admin().await;
+    // A stranger registered, and the owner of the mailbox used the link without a thought.
+    app.confirmed(GRACE).await;
+    let stranger = app.sign_in(GRACE).await;
+    assert_eq!(invite(&admin, GRACE, &["user", "support"]).await.status, 201);
+    let token = link(&app, GRACE).await;
+    assert_eq!(accept(&app, &token, json!({})).await.fields(), [("password".to_owned(), "required".to_owned())]);
+    assert_eq!(accept(&app, &token, json!({ "password": NEW })).await.status, 200);
+    assert_eq!(stranger.get("/user").await.code(), "invalid_token");
+    assert_eq!(app.login(GRACE, PASSWORD).await.code(), "invalid_credentials");
+    assert_eq!(app.login(GRACE, NEW).await.json()["user"]["roles"], json!(["support", "user"]));
 }

@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
+use local::{Outage, Service};
 use reqwest::Method;
 use serde_json::{Value, json};
+use shared::domain::metadata::Metadata;
+use shared::domain::user::User;
 use tests::{ADMIN, Answer, PASSWORD, SignedIn, TestApp, text};
 
 use crate::factor::{self, Owner};
@@ -101,6 +104,13 @@ async fn what_changes_accounts_takes_a_recent_sign_in() {
     }
 }
 
+/// `printf first | sha256sum`: real secrets are 256 random bits.
+const CLIENT: &str = "orders:a7937b64b8caa58f03721bb6bacf5c78cb235febe0e70b1b84cd99541461a08e";
+
+async fn bearer(app: &TestApp, token: &str) -> Answer {
+    Answer::of(app.request(Method::GET, "/user").bearer_auth(token)).await
+}
+
 /// Everything that somebody can hold who was not signed out.
 struct Holds<'a> {
     owner: Owner<'a>,
@@ -109,10 +119,12 @@ struct Holds<'a> {
     challenge: String,
     reset_link: String,
     change_link: String,
+    /// The access token of a member of staff who acts as them.
+    impersonation: String,
 }
 
 impl<'a> Holds<'a> {
-    async fn of(app: &'a TestApp) -> Self {
+    async fn of(app: &'a TestApp, admin: &SignedIn<'_>) -> Self {
         let owner = Owner::enrolled(app, ADA).await;
         let proof = json!({ "code": owner.fresh_code() });
         let signed_in = owner.verify(&owner.challenge().await, &proof).await.json();
@@ -123,7 +135,9 @@ impl<'a> Holds<'a> {
         assert_eq!(app.post("/auth/password/forgot", &json!({ "email": ADA })).await.status, 202);
         let reset_link = app.mailed_token(ADA, "/auth/password/reset").await;
         let challenge = owner.challenge().await;
-        Self { owner, session, device_token, challenge, reset_link, change_link }
+        let acting = admin.post(&format!("/users/{}/impersonation", session.id), &json!({ "reason": "Ticket" })).await;
+        let impersonation = text(&acting.json()["access_token"]);
+        Self { owner, session, device_token, challenge, reset_link, change_link, impersonation }
     }
 
     /// What of it is still worth something.
@@ -131,6 +145,10 @@ impl<'a> Holds<'a> {
         let mut left = Vec::new();
         let mut note = |what, works: bool| left.extend(works.then_some(what));
         note("access token", self.session.get("/user").await.status == 200);
+        note("impersonation", bearer(app, &self.impersonation).await.status == 200);
+        let introspected = app.request(Method::POST, "/auth/introspect").basic_auth("orders", Some("first"));
+        let introspected = Answer::of(introspected.form(&[("token", &self.session.access_token)])).await;
+        note("introspection answer", introspected.json()["active"] == json!(true));
         note("refresh token", app.refresh(&self.session.refresh_token).await.status == 200);
         let verified = self.owner.verify(&self.challenge, &json!({ "code": self.owner.fresh_code() })).await;
         note("challenge", verified.status == 200);
@@ -139,7 +157,7 @@ impl<'a> Holds<'a> {
         let link = json!({ "token": self.reset_link, "password": NEW });
         note("reset link", app.post("/auth/password/reset", &link).await.status == 200);
         let store = app.app().store();
-        let user = store.user(self.session.id.parse().unwrap()).await.unwrap().unwrap();
+        let Some(user) = store.user(self.session.id.parse().unwrap()).await.unwrap() else { return left };
         let mac = app.app().keys().device_mac().await.unwrap();
         let device = shared::tokens::device::decode(&self.device_token, mac).unwrap();
         note("device token", device.belongs_to(&user, app.clock.now()));
@@ -150,8 +168,7 @@ impl<'a> Holds<'a> {
 
 #[tokio::test]
 async fn what_an_account_holds_ends_with_the_act_that_says_so() {
-    const ALL: [&str; 7] =
-        ["access token", "refresh token", "challenge", "change link", "reset link", "device token", "pending change"];
+    const ALL: [&str; 5] = ["access token", "introspection answer", "refresh token", "challenge", "change link"];
     for (act, ends_all) in [
         ("nothing", false),
         ("disable", true),
@@ -162,10 +179,12 @@ async fn what_an_account_holds_ends_with_the_act_that_says_so() {
         ("name", false),
         ("roles", false),
         ("confirmation", false),
+        ("enable", false),
+        ("delete", true),
     ] {
-        let app = TestApp::start().await;
+        let app = TestApp::start_with(&[("INTROSPECTION_CLIENTS", CLIENT)]).await;
         let admin = app.admin().await;
-        let holds = Holds::of(&app).await;
+        let holds = Holds::of(&app, &admin).await;
         let admin = app.sign_in(&admin.email).await;
         let path = format!("/users/{}", holds.session.id);
         let answer = match act {
@@ -177,6 +196,8 @@ async fn what_an_account_holds_ends_with_the_act_that_says_so() {
             "name" => admin.patch(&path, &json!({ "name": "Ada King" })).await,
             "roles" => admin.patch(&path, &json!({ "roles": ["user", "beta"] })).await,
             "confirmation" => admin.post(&format!("{path}/confirmation"), &json!({})).await,
+            "enable" => admin.post(&format!("{path}/enable"), &json!({})).await,
+            "delete" => admin.delete(&path).await,
             _ => admin.get(&path).await,
         };
         assert!(answer.status.is_success(), "{act}: {}", answer.text);
@@ -185,8 +206,8 @@ async fn what_an_account_holds_ends_with_the_act_that_says_so() {
             assert_eq!(left, Vec::<&str>::new(), "{act}");
         } else {
             // Using one link ends what is there besides.
-            for held in &ALL[..4] {
-                assert!(left.contains(held), "{act}: {held} of {left:?}");
+            for held in ALL {
+                assert!(left.contains(&held), "{act}: {held} of {left:?}");
             }
         }
     }
@@ -444,7 +465,115 @@ async fn an_act_fails_when_who_does_it_lost_the_role_meanwhile() {
     let events = DomainEvent::of_user(ada.id, &Actor::SYSTEM, [EventKind::Enabled {}], now);
     let act = shared::store::StaffAct { user: &ada, staff: Some(&staff), mail: None, events: &events, now };
     let disabled = Disabled { at: now, by: None, reason: None, until: None };
-    assert!(!store.disable_user(&act, &disabled).await.unwrap());
+    assert!(!store.disable_user(&act, &disabled, None).await.unwrap());
     assert!(!store.end_sessions_of(&act).await.unwrap());
     assert!(!user(&ada.id.to_string()).await.is_disabled(now), "nothing was changed");
+}
+
+#[tokio::test]
+async fn nobody_promotes_themselves_who_was_demoted_meanwhile() {
+    use shared::domain::event::{Actor, DomainEvent, EventKind};
+    use shared::domain::role::Role;
+    use shared::domain::staff::StaffMember;
+    let app = TestApp::start().await;
+    let admin = app.admin().await;
+    let other = with_roles(&app, &admin, "other@example.com", &["user", "admin"]).await;
+    let store = app.app().store();
+    let before = store.user(other.id.parse().unwrap()).await.unwrap().unwrap();
+    let staff = StaffMember { id: before.id, epoch: before.session_epoch, role: Role::ADMIN };
+    let after =
+        User { app: Metadata::parse(json!({ "a": 1 }).as_object().unwrap().clone()).unwrap(), ..before.clone() };
+    let demoted = admin.patch(&format!("/users/{}", other.id), &json!({ "roles": ["user"] })).await;
+    assert_eq!(demoted.status, 200);
+    let now = app.clock.now();
+    let read = store.user(before.id).await.unwrap().unwrap();
+    let events = DomainEvent::of_user(before.id, &Actor::SYSTEM, [EventKind::Enabled {}], now);
+    // Whatever they read, who they were when they asked does not hold any more.
+    for user in [&before, &read] {
+        let act = shared::store::StaffAct { user, staff: Some(&staff), mail: None, events: &events, now };
+        assert!(!store.patch_user(&act, &after, &[], false).await.unwrap());
+    }
+    assert_eq!(shown(&admin, &other.id).await["app"], json!({}));
+}
+
+#[tokio::test]
+async fn an_act_that_is_refused_changes_no_item() {
+    let app = TestApp::start().await;
+    let admin = app.admin().await;
+    let support = with_roles(&app, &admin, "help@example.com", &["user", "support"]).await;
+    let ada = app.signed_in(ADA).await;
+    let (path, own) = (format!("/users/{}", ada.id), format!("/users/{}", admin.id));
+    app.idle().await;
+    let table = async || {
+        let items = app.items_with("").await;
+        // Maps are printed in any order.
+        let words = |item: &String| {
+            let mut words: Vec<_> = item.split(|c: char| !c.is_alphanumeric()).map(ToOwned::to_owned).collect();
+            words.sort_unstable();
+            words
+        };
+        let mut items: Vec<_> = items.iter().map(words).collect();
+        items.sort_unstable();
+        items
+    };
+    let before = table().await;
+    let tagged = admin.request(Method::PATCH, &path).header("if-match", "\"stale\"");
+    let taken = json!({ "email": ADMIN, "name": "Ada King" });
+    for (what, answer, code) in [
+        ("support disables", support.post(&format!("{path}/disable"), &json!({})).await, "forbidden"),
+        ("support demotes", support.patch(&own, &json!({ "roles": ["user"] })).await, "forbidden"),
+        ("oneself", admin.delete(&own).await, "own_account"),
+        ("an address that is taken", admin.patch(&path, &taken).await, "address_taken"),
+        ("a stale state", Answer::of(tagged.json(&json!({ "name": "Ada King" }))).await, "precondition_failed"),
+        ("no role", admin.patch(&path, &json!({ "name": "Ada King", "roles": ["No"] })).await, "invalid_request"),
+        ("no factor", admin.delete(&format!("{path}/factors/totp")).await, "totp_not_found"),
+    ] {
+        assert_eq!(answer.code(), code, "{what}: {}", answer.text);
+    }
+    assert_eq!(table().await, before);
+}
+
+#[tokio::test]
+async fn an_act_is_whole_though_the_queue_is_down_and_its_email_goes_out_later() {
+    let app = TestApp::start().await;
+    let admin = app.admin().await;
+    let ada = app.signed_in(ADA).await;
+    app.idle().await;
+    app.outage(Service::Sqs, Outage::Unavailable).await;
+    let path = format!("/users/{}", ada.id);
+    let sent = admin.post(&format!("{path}/password-reset"), &json!({ "end_sessions": true })).await;
+    assert_eq!(sent.status, 202, "{}", sent.text);
+    assert_eq!(ada.get("/user").await.code(), "invalid_token");
+    app.outage(Service::Sqs, Outage::None).await;
+    app.later(Duration::from_mins(2)).await;
+    assert!(!app.mailed_token(ADA, "/auth/password/reset").await.is_empty());
+}
+
+#[tokio::test]
+async fn a_contested_account_is_confirmed_by_no_word_of_staff() {
+    let app = TestApp::start().await;
+    let admin = app.admin().await;
+    for _ in 0..2 {
+        assert_eq!(app.register(ADA).await.status, 202);
+    }
+    app.idle().await;
+    let id = text(&admin.get(&format!("/users?email={ADA}")).await.json()["users"][0]["id"]);
+    let confirmed = admin.patch(&format!("/users/{id}"), &json!({ "email_confirmed": true })).await;
+    assert_eq!(confirmed.fields(), [("email_confirmed".to_owned(), "contested".to_owned())]);
+}
+
+#[tokio::test]
+async fn an_account_that_waits_for_its_confirmation_lapses_after_it_is_enabled_by_itself() {
+    let app = TestApp::start().await;
+    let admin = app.admin().await;
+    assert_eq!(app.register(ADA).await.status, 202);
+    let id = text(&admin.get(&format!("/users?email={ADA}")).await.json()["users"][0]["id"]);
+    let until = app.clock.now().plus(Duration::from_hours(24 * 20)).rfc3339();
+    let disabled = admin.post(&format!("/users/{id}/disable"), &json!({ "until": until })).await;
+    assert_eq!(disabled.status, 200, "{}", disabled.text);
+    for (days, status) in [(19, 200), (20, 404)] {
+        app.later(Duration::from_hours(24 * days)).await;
+        let admin = app.sign_in(ADMIN).await;
+        assert_eq!(admin.get(&format!("/users/{id}")).await.status, status, "{days} days later");
+    }
 }

@@ -212,7 +212,7 @@ impl World<'_> {
             Change::Disable(_, until) => {
                 let until = until.map(|after| now.plus(Duration::from_millis(after)));
                 let disabled = Disabled { at: now, by: None, reason: None, until };
-                assert!(store.disable_user(&act(&before, &[], now), &disabled).await.unwrap());
+                assert!(store.disable_user(&act(&before, &[], now), &disabled, None).await.unwrap());
                 self.reread(id).await;
                 return Some(id);
             }

@@ -26,9 +26,11 @@ pub const ROUTE: Route = Route::new(module_path!(), &[HANDLER])
     .may(grants![Store::SESSIONS, Store::FACTORS, Store::PASSKEYS, Store::ACTIVITY])
     .within(29);
 
-/// Events that are read at a time, and that are exported at most: Lambda's answers have 6 MB.
+/// Events that are read at a time, and that are exported at most.
 const PAGE: usize = 1000;
 const MAX_EVENTS: usize = 5000;
+/// Octets of them: Lambda's answers have 6 MB.
+const MAX_OCTETS: usize = 4 * 1024 * 1024;
 
 #[derive(Serialize, ToSchema)]
 pub struct Export {
@@ -39,7 +41,7 @@ pub struct Export {
     former_emails: Vec<FormerEmailView>,
     sessions: Vec<SessionView>,
     factors: ExportedFactors,
-    /// Newest first, at most 5,000.
+    /// Newest first, at most 5,000 and 4 MiB.
     activity: Vec<ActivityEvent>,
     /// Whether there is more activity than that: `GET /user/activity` lists all of it.
     activity_goes_on: bool,
@@ -91,15 +93,24 @@ pub async fn handler(
         app.store().passkeys(user.id),
         activity(&app, user, now),
     )?;
-    let activity_goes_on = events.len() > MAX_EVENTS;
+    let read = events.len();
     events.truncate(MAX_EVENTS);
+    let mut activity: Vec<_> = events.into_iter().map(|event| ActivityEvent::from(for_owner(event))).collect();
+    let mut octets = 0;
+    let mut fits = |event: &ActivityEvent| {
+        octets += serde_json::to_vec(event).map_or(0, |json| json.len());
+        octets <= MAX_OCTETS
+    };
+    let fitting = activity.iter().position(|event| !fits(event)).unwrap_or(activity.len());
+    activity.truncate(fitting);
+    let activity_goes_on = activity.len() < read;
     let live = sessions.into_iter().filter(|session| session.is_live(user, now));
     Ok(JsonResponse::ok(Export {
         exported_at: now.rfc3339(),
         former_emails: user.former_emails.iter().filter(|former| now < former.until).map(FormerEmailView::of).collect(),
         sessions: live.map(|session| SessionView::of(session, caller.session.id)).collect(),
         factors: ExportedFactors::of(user, &factors, passkeys),
-        activity: events.into_iter().map(|event| ActivityEvent::from(for_owner(event))).collect(),
+        activity,
         activity_goes_on,
         user: UserView::of(caller.user, &app),
     }))

@@ -15,6 +15,7 @@ use shared::domain::id::InvitationId;
 use shared::domain::invitation::Invitation;
 use shared::domain::link::{LinkHash, LinkToken};
 use shared::domain::mail::{EmailKind, OutboxEmail};
+use shared::domain::metadata::check_size;
 use shared::domain::name::UserName;
 use shared::domain::password::{Known, NewPassword};
 use shared::domain::role::{MAX_ROLES, Role};
@@ -36,9 +37,10 @@ use utoipa::ToSchema;
 use crate::links::{self, Confirm, Outcomes, page};
 
 pub const ROUTE: Route = Route::new(module_path!(), &[OPEN, HANDLER])
-    .fails_with(&[Code::LinkInvalid, Code::LinkExpired, Code::LinkUsed])
+    .fails_with(&[Code::LinkInvalid, Code::LinkExpired, Code::LinkUsed, Code::AddressTaken])
     .may(grants![
         Store::INVITATION,
+        Store::IS_TAKEN,
         Store::OWNER_OF,
         Store::USER,
         Store::FACTORS,
@@ -153,11 +155,15 @@ enum Asks {
 }
 
 impl Offer {
-    const fn asks(&self) -> Asks {
+    /// A password is chosen where nobody has shown that whoever knows the one that is there reads the mailbox: of an address that was
+    /// never confirmed, and for a role of staff also of one that a plain link confirmed.
+    fn asks(&self) -> Asks {
+        let of_staff = self.invitation.roles.iter().any(Role::is_of_staff);
         match &self.user {
             None => Asks::NameAndPassword,
-            Some(user) if user.email_confirmed => Asks::Nothing,
-            Some(_) => Asks::Password,
+            Some(user) if !user.email_confirmed => Asks::Password,
+            Some(user) if of_staff && user.confirmed_by_link_alone_at.is_some() => Asks::Password,
+            Some(_) => Asks::Nothing,
         }
     }
 }
@@ -205,7 +211,7 @@ async fn accept(
     let accepted = match (user, name, &hash) {
         (None, Some(name), Some(hash)) => {
             let user = User::new(name, invitation.email.clone(), hash.clone(), now);
-            let user = User { email_confirmed: true, ..granted(invitation, &user)? };
+            let user = User { email_confirmed: true, ..granted(app, invitation, &user)? };
             let kinds = [EventKind::Created { user: Snapshot::from(&user) }, EventKind::Confirmed {}];
             let events = DomainEvent::of_user(user.id, &actor, kinds, now);
             let accepted =
@@ -213,7 +219,7 @@ async fn accept(
             accepted.then_some(user)
         }
         (Some(before), _, Some(hash)) => {
-            let after = granted(invitation, before)?;
+            let after = granted(app, invitation, before)?;
             // After the account: a factor that is added between the two fails the write.
             let (factors, passkeys) =
                 tokio::try_join!(app.store().factors(before.id, None), app.store().passkeys(before.id))?;
@@ -224,12 +230,12 @@ async fn accept(
             let kinds = [
                 EventKind::PasswordChanged { method: PasswordMethod::Link },
                 EventKind::SessionsEnded { except: None, reason: SessionsEnd::PasswordChanged },
-                EventKind::Confirmed {},
             ];
+            let confirmed = (!before.email_confirmed).then_some(EventKind::Confirmed {});
             let removed = EventKind::distrusted(before, false, &passkeys, &[]);
-            let kinds = kinds.into_iter().chain(updated(before, &after)).chain(removed);
+            let kinds = kinds.into_iter().chain(confirmed).chain(updated(before, &after)).chain(removed);
             let events = DomainEvent::of_user(before.id, &actor, kinds, now);
-            let acceptance = Acceptance::Unconfirmed { before, after: &after, stored, hash, mail: &mail };
+            let acceptance = Acceptance::Doubted { before, after: &after, stored, hash, mail: &mail };
             let accepted = app.store().accept_invitation(invitation, link, acceptance, &events, now).await?;
             if accepted {
                 app.notify_emailer(&mail).await;
@@ -237,7 +243,7 @@ async fn accept(
             accepted.then_some(after)
         }
         (Some(before), ..) => {
-            let after = granted(invitation, before)?;
+            let after = granted(app, invitation, before)?;
             let events = DomainEvent::of_user(before.id, &actor, updated(before, &after), now);
             let acceptance = Acceptance::Known { before, after: &after };
             let accepted = app.store().accept_invitation(invitation, link, acceptance, &events, now).await?;
@@ -247,6 +253,14 @@ async fn accept(
     };
     // Something came first: the same link, a newer one, or a change of the account.
     let Some(user) = accepted else {
+        let address = invitation.email.normalized();
+        if offer.user.is_none() && app.store().is_taken(&address, now).await? {
+            return Err(Error::AddressTaken);
+        }
+        let inviter = app.store().user(invitation.invited_by).await?;
+        if !inviter.is_some_and(|inviter| inviter.is_admin() && !inviter.is_disabled(now)) {
+            return Err(Error::LinkInvalid);
+        }
         let now_it_is = app.store().invitation(invitation.id).await?.ok_or(Error::LinkInvalid)?;
         return Err(match now_it_is.accepted_at {
             Some(_) => Error::LinkUsed,
@@ -258,7 +272,7 @@ async fn accept(
 }
 
 /// An account with what an invitation offers.
-fn granted(invitation: &Invitation, user: &User) -> Result<User> {
+fn granted(app: &App, invitation: &Invitation, user: &User) -> Result<User> {
     let refused = |code, detail: &str| {
         Error::fields(vec![FieldError { field: "token".to_owned(), code, detail: detail.to_owned() }])
     };
@@ -268,9 +282,14 @@ fn granted(invitation: &Invitation, user: &User) -> Result<User> {
     if roles.len() > MAX_ROLES {
         return Err(refused("too_many", "The account has as many roles as it can have."));
     }
-    let app = user.app.patched(invitation.app.as_object());
-    let app = app.map_err(|_| refused("too_large", "What is stored about the account would be too large."))?;
-    Ok(User { roles, app, ..user.clone() })
+    let too_large = || refused("too_large", "What is stored about the account would be too large.");
+    let metadata = user.app.patched(invitation.app.as_object()).map_err(|_| too_large())?;
+    let granted = User { roles, app: metadata, ..user.clone() };
+    let fits = check_size([&granted.profile, &granted.app, &granted.internal]).is_ok();
+    if granted.app != user.app && !(fits && app.config.claims.fit(&granted)) {
+        return Err(too_large());
+    }
+    Ok(granted)
 }
 
 fn updated(before: &User, after: &User) -> Option<EventKind> {

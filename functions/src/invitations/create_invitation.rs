@@ -14,7 +14,6 @@ use shared::domain::invitation::Invitation;
 use shared::domain::mail::{EmailKind, OutboxEmail};
 use shared::domain::metadata::Metadata;
 use shared::domain::role::Role;
-use shared::domain::staff::StaffMember;
 use shared::error::Code;
 use shared::grants;
 use shared::http::Route;
@@ -27,7 +26,7 @@ use shared::telemetry::audit::Event;
 use shared::{App, Error, Result};
 use utoipa::ToSchema;
 
-use super::InvitationView;
+use super::{InvitationView, administrator, may_offer};
 
 pub const ROUTE: Route = Route::new(module_path!(), &[HANDLER])
     .fails_with(&[Code::AlreadyInvited, Code::ReauthenticationRequired])
@@ -58,16 +57,13 @@ pub async fn handler(
 ) -> Result<JsonResponse<InvitationView>> {
     let (email, roles, metadata) = body.parse()?;
     let now = app.clock.now();
-    if roles.contains(&Role::ADMIN) || roles.contains(&Role::SUPPORT) {
-        caller.must_have_signed_in_recently(now)?;
-    }
+    may_offer(&caller, &roles, now)?;
     let invitation = Invitation::new(email, roles.clone(), metadata, caller.user.id, now);
     let kind = EmailKind::Invitation { id: invitation.id };
     let mail = OutboxEmail::new(invitation.email.normalized(), kind, now);
     let kind = EventKind::Invited { email: None, roles };
     let event = DomainEvent::new(Subject::Invitation(invitation.id), &caller.staff(), kind, now);
-    let staff = StaffMember { id: caller.user.id, epoch: caller.user.session_epoch, role: Role::ADMIN };
-    if !app.store().create_invitation(&invitation, &staff, &mail, &event).await? {
+    if !app.store().create_invitation(&invitation, &administrator(&caller), &mail, &event).await? {
         caller.reread(&app).await?;
         return Err(Error::AlreadyInvited);
     }

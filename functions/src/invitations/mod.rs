@@ -12,8 +12,10 @@ use shared::clock::Timestamp;
 use shared::domain::id::InvitationId;
 use shared::domain::invitation::Invitation;
 use shared::domain::role::Role;
+use shared::domain::staff::StaffMember;
 use shared::grant::Grants;
 use shared::http::Area;
+use shared::http::caller::CurrentUser;
 use shared::store::Store;
 use shared::{App, Error, Result};
 use utoipa::{IntoParams, ToSchema};
@@ -90,4 +92,14 @@ const FIND: Grants = Store::INVITATION;
 async fn pending(app: &App, id: Option<InvitationId>) -> Result<Invitation> {
     let invitation = app.store().invitation(id.ok_or(Error::InvitationNotFound)?).await?;
     invitation.filter(|invitation| invitation.is_pending(app.clock.now())).ok_or(Error::InvitationNotFound)
+}
+
+/// Offering a role of staff takes a recent sign-in, as giving it to an account does.
+fn may_offer(caller: &CurrentUser, roles: &[Role], now: Timestamp) -> Result<()> {
+    if roles.iter().any(Role::is_of_staff) { caller.must_have_signed_in_recently(now) } else { Ok(()) }
+}
+
+/// Who acts, as an administrator.
+const fn administrator(caller: &CurrentUser) -> StaffMember {
+    StaffMember { id: caller.user.id, epoch: caller.user.session_epoch, role: Role::ADMIN }
 }

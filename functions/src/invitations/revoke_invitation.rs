@@ -16,11 +16,13 @@ use shared::store::Store;
 use shared::telemetry::audit::Event;
 use shared::{App, Error, Result};
 
-use super::{FIND, InvitationPath, pending};
+use super::{FIND, InvitationPath, administrator, pending};
 
-pub const ROUTE: Route = Route::new(module_path!(), &[HANDLER])
-    .fails_with(&[Code::InvitationNotFound])
-    .may(grants![FIND, Store::REVOKE_INVITATION]);
+pub const ROUTE: Route = Route::new(module_path!(), &[HANDLER]).fails_with(&[Code::InvitationNotFound]).may(grants![
+    FIND,
+    Store::USER_AND_SESSION,
+    Store::REVOKE_INVITATION
+]);
 
 #[operation(
     DELETE, "/invitations/{id}", summary = "Revoke an invitation",
@@ -36,7 +38,8 @@ pub async fn handler(
     let invitation = pending(&app, id).await?;
     let kind = EventKind::InvitationRevoked {};
     let event = DomainEvent::new(Subject::Invitation(invitation.id), &caller.staff(), kind, app.clock.now());
-    if !app.store().revoke_invitation(&invitation, &event).await? {
+    if !app.store().revoke_invitation(&invitation, &administrator(&caller), &event).await? {
+        caller.reread(&app).await?;
         return Err(Error::InvitationNotFound);
     }
     Event::InvitationRevoked { invitation: invitation.id, by: caller.user.id }.record();

@@ -66,12 +66,13 @@ pub async fn handler(
             break;
         }
         let disabled = Disabled { at: now, by: Some(caller.user.id), reason: reason.clone(), until };
+        let lapses_at = until.map(|until| until.plus(app.config.unconfirmed_life));
         let kinds = [
             EventKind::Disabled { reason: reason.clone(), until: until.map(Timestamp::rfc3339) },
             EventKind::SessionsEnded { except: None, reason: SessionsEnd::Disabled },
         ];
         let events = DomainEvent::of_user(user.id, &caller.staff(), kinds, now);
-        if app.store().disable_user(&act.of(&user, None, &events, now), &disabled).await? {
+        if app.store().disable_user(&act.of(&user, None, &events, now), &disabled, lapses_at).await? {
             Event::UserDisabled { user: user.id, by: caller.user.id }.record();
             break;
         }

@@ -21,7 +21,7 @@ use shared::domain::name::UserName;
 use shared::domain::role::Role;
 use shared::domain::search::Indexed;
 use shared::domain::user::User;
-use shared::error::Code;
+use shared::error::{Code, FieldError};
 use shared::grants;
 use shared::http::Route;
 use shared::http::answer::JsonResponse;
@@ -122,7 +122,8 @@ async fn apply(app: &App, act: &Act<'_>, user: &User, patch: &Patch) -> Result<O
     if user.id == act.staff.id && !after.is_admin() {
         return Err(Error::OwnAccount);
     }
-    if !app.config.claims.fit(&after) {
+    let changes_claims = after.app != user.app || after.external_id != user.external_id;
+    if changes_claims && !app.config.claims.fit(&after) {
         return Err(claims_too_large("app"));
     }
     if after.etag() == user.etag() {
@@ -130,6 +131,9 @@ async fn apply(app: &App, act: &Act<'_>, user: &User, patch: &Patch) -> Result<O
     }
     // The address may be spelt in another way, and is the same.
     let moves = after.email.normalized() != user.email.normalized();
+    if !moves && user.contested_at.is_some() && !user.email_confirmed && after.email_confirmed {
+        return Err(contested());
+    }
     let unconfirmed = user.email_confirmed && !after.email_confirmed;
     let lapses_at = Some(now.plus(app.config.unconfirmed_life));
     let after = User { lapses_at: if after.email_confirmed { None } else { user.lapses_at.or(lapses_at) }, ..after };
@@ -152,6 +156,13 @@ async fn apply(app: &App, act: &Act<'_>, user: &User, patch: &Patch) -> Result<O
         return Err(Error::ExternalIdTaken);
     }
     Ok(None)
+}
+
+/// Whoever registered first knows the password, and nobody knows whether they read the mailbox.
+fn contested() -> Error {
+    let detail =
+        "More than one person registered with this address: send a link to choose a password instead.".to_owned();
+    Error::fields(vec![FieldError { field: "email_confirmed".to_owned(), code: "contested", detail }])
 }
 
 /// To the address that the account had, and a link to one that is still to be confirmed.
@@ -207,7 +218,9 @@ impl Patch {
         let app = place("app", &user.app, &self.app);
         let internal = place("internal", &user.internal, &self.internal);
         let places = app.zip(internal).and_then(|(app, internal)| {
-            let sized = metadata::check_size([&user.profile, &app, &internal]);
+            // Another patch is not refused for what is there.
+            let changed = app != user.app || internal != user.internal;
+            let sized = if changed { metadata::check_size([&user.profile, &app, &internal]) } else { Ok(()) };
             let name = if self.app == Member::LeftOut { "internal" } else { "app" };
             fields.optional(name, Some(()), |()| sized).map(|()| (app, internal))
         });

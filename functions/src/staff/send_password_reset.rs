@@ -45,7 +45,7 @@ pub struct ResetSent {
 
 #[operation(
     POST, "/users/{id}/password-reset", summary = "Email a user the link to choose a new password",
-    description = "For staff. The link goes to the user's address, at most once a minute. The password stays as it is until the link is used.",
+    description = "For staff. The link goes to the user's address. The password stays as it is until the link is used.",
     params(UserPath),
     responses((status = 202, description = "The email is on its way", body = ResetSent))
 )]
@@ -62,7 +62,7 @@ pub async fn handler(
         if user.is_disabled(now) {
             return Err(Error::AccountDisabled);
         }
-        let mail = OutboxEmail::new(user.email.normalized(), EmailKind::ResetRequested, now);
+        let mail = OutboxEmail::new(user.email.normalized(), EmailKind::ResetByStaff { user: user.id }, now);
         let ended = EventKind::SessionsEnded { except: None, reason: SessionsEnd::EndedByStaff };
         let kinds = end_sessions.then_some(ended).into_iter().chain([EventKind::PasswordResetSent {}]);
         let events = DomainEvent::of_user(user.id, &caller.staff(), kinds, now);

@@ -190,6 +190,7 @@ async fn prepare(app: &App, mail: &OutboxEmail) -> Result<Prepared> {
     match mail.kind {
         EmailKind::ConfirmAddress { user: id }
         | EmailKind::AccountCreated { user: id }
+        | EmailKind::ResetByStaff { user: id }
         | EmailKind::NewSignIn { user: id, .. }
             if id != user.id =>
         {
@@ -200,12 +201,15 @@ async fn prepare(app: &App, mail: &OutboxEmail) -> Result<Prepared> {
         | EmailKind::ConfirmationRequested
         | EmailKind::AccountCreated { .. }
         | EmailKind::ResetRequested
+        | EmailKind::ResetByStaff { .. }
             if user.is_disabled(app.clock.now()) =>
         {
             Ok(Prepared::Dropped("account_disabled"))
         }
         // Its owner has chosen a password since.
-        EmailKind::AccountCreated { .. } if user.session_epoch > 0 => Ok(Prepared::Dropped("no_longer_wanted")),
+        EmailKind::AccountCreated { .. } if user.email_confirmed && user.session_epoch > 0 => {
+            Ok(Prepared::Dropped("no_longer_wanted"))
+        }
         EmailKind::AccountCreated { .. } => account_created(app, &user).await,
         EmailKind::NewSignIn { client, ref source_ip, at, .. } => {
             new_sign_in(app, &user, client, source_ip.as_deref(), at)
@@ -220,7 +224,7 @@ async fn prepare(app: &App, mail: &OutboxEmail) -> Result<Prepared> {
         EmailKind::ResetRequested if !may_go_out(app, &user, EmailThrottle::Reset, mail).await? => {
             Ok(Prepared::Dropped("asked_too_often"))
         }
-        EmailKind::ResetRequested => reset(app, &user).await,
+        EmailKind::ResetRequested | EmailKind::ResetByStaff { .. } => reset(app, &user).await,
         _ if !may_go_out(app, &user, EmailThrottle::Registration, mail).await? => {
             Ok(Prepared::Dropped("asked_too_often"))
         }

@@ -65,6 +65,8 @@ named! {
         AccountDeleted { to: EmailAddress, name: UserName } "account_deleted";
         /// Somebody forgot the password of this address, whether or not an account has it.
         ResetRequested "reset_requested";
+        /// Staff send it to an account, and ask for it in their own name: it is not put off as what anybody may ask for is.
+        ResetByStaff { user: UserId } "reset_by_staff";
         /// The password is another now. The email goes to the address of that moment, whichever account has it when it leaves.
         /// `factors` are for the owner to see whether somebody else added one.
         PasswordChanged { to: EmailAddress, name: UserName, #[serde(default)] factors: FactorSummary } "password_changed";
@@ -121,6 +123,7 @@ impl EmailKind {
             | Self::ConfirmationRequested
             | Self::AlreadyRegistered
             | Self::ResetRequested
+            | Self::ResetByStaff { .. }
             | Self::ChangeAddress { .. }
             | Self::AddressRestored { .. }
             | Self::AccountCreated { .. }

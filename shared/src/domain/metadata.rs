@@ -16,20 +16,43 @@ pub const MAX_METADATA: usize = 16 * 1024;
 /// Objects and arrays within each other.
 const MAX_DEPTH: usize = 16;
 
-/// A JSON object. The table stores it as text, so that nothing of it has a meaning there.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+/// A JSON object. The table stores it as text, so that nothing of it has a meaning there. The text is kept as it was read: printed anew
+/// a number may have other digits, and a condition that it is as it was read would never hold.
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
-pub struct Metadata(Map<String, Value>);
+pub struct Metadata {
+    object: Map<String, Value>,
+    text: String,
+}
+
+impl Default for Metadata {
+    fn default() -> Self {
+        Self::new(Map::new())
+    }
+}
+
+impl PartialEq for Metadata {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
 
 impl Metadata {
+    fn new(object: Map<String, Value>) -> Self {
+        let text = Value::Object(object).to_string();
+        // What the text says is what is stored.
+        let object = serde_json::from_str(&text).unwrap_or_default();
+        Self { object, text }
+    }
+
     /// # Errors
     /// `too_large` beyond [`MAX_METADATA`], `too_deep` beyond 16 levels.
     pub fn parse(object: Map<String, Value>) -> Result<Self, Invalid> {
-        let metadata = Self(object);
+        let metadata = Self::new(object);
         if metadata.size() > MAX_METADATA {
             return Err(too_large());
         }
-        if metadata.0.values().any(|value| depth(value) >= MAX_DEPTH) {
+        if metadata.object.values().any(|value| depth(value) >= MAX_DEPTH) {
             return Err(Invalid::new("too_deep", format!("Metadata has at most {MAX_DEPTH} levels.")));
         }
         Ok(metadata)
@@ -40,33 +63,33 @@ impl Metadata {
     /// # Errors
     /// As [`Self::parse`], of what comes of it.
     pub fn patched(&self, patch: &Map<String, Value>) -> Result<Self, Invalid> {
-        let mut object = self.0.clone();
+        let mut object = self.object.clone();
         merge(&mut object, patch);
         Self::parse(object)
     }
 
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.object.is_empty()
     }
 
     /// Octets, as compact JSON; none of an object without members.
     #[must_use]
     pub fn size(&self) -> usize {
-        if self.is_empty() { 0 } else { String::from(self.clone()).len() }
+        if self.is_empty() { 0 } else { self.text.len() }
     }
 
     /// The value at a path, as `["plan", "name"]`.
     #[must_use]
     pub fn get(&self, path: &[String]) -> Option<&Value> {
         let (last, objects) = path.split_last()?;
-        let object = objects.iter().try_fold(&self.0, |object, name| object.get(name)?.as_object())?;
+        let object = objects.iter().try_fold(&self.object, |object, name| object.get(name)?.as_object())?;
         object.get(last)
     }
 
     #[must_use]
     pub const fn as_object(&self) -> &Map<String, Value> {
-        &self.0
+        &self.object
     }
 }
 
@@ -115,7 +138,7 @@ fn depth(value: &Value) -> usize {
 
 impl From<Metadata> for String {
     fn from(metadata: Metadata) -> Self {
-        Value::Object(metadata.0).to_string()
+        metadata.text
     }
 }
 
@@ -123,7 +146,7 @@ impl TryFrom<String> for Metadata {
     type Error = serde_json::Error;
 
     fn try_from(text: String) -> Result<Self, serde_json::Error> {
-        serde_json::from_str(&text).map(Self)
+        Ok(Self { object: serde_json::from_str(&text)?, text })
     }
 }
 
@@ -174,7 +197,7 @@ mod tests {
             (json!({}), json!({"a": {"bb": {"ccc": null}}}), json!({"a": {"bb": {}}})),
         ] {
             let patched = metadata(&target).patched(patch.as_object().unwrap()).unwrap();
-            assert_eq!(Value::Object(patched.0), result, "{patch}");
+            assert_eq!(Value::Object(patched.object), result, "{patch}");
         }
     }
 
@@ -211,6 +234,17 @@ mod tests {
         let metadata = metadata(&json!({ "": 1, "a": [null, 1.5, "ä"], "n": -9_007_199_254_740_993_i64 }));
         let item: serde_dynamo::AttributeValue = serde_dynamo::to_attribute_value(&metadata).unwrap();
         assert_eq!(serde_dynamo::from_attribute_value::<_, Metadata>(item).unwrap(), metadata);
+    }
+
+    /// 4.7e27 is printed as 4.7000000000000003e27, and that is read as 4.7e27.
+    #[test]
+    fn what_was_read_is_written_as_it_was_read_whatever_its_numbers() {
+        for number in ["4.7e27", "0.1", "1e-7", "123456789012345678.9", "2.2250738585072014e-308"] {
+            let object: Map<String, Value> = serde_json::from_str(&format!("{{\"a\":{number}}}")).unwrap();
+            let stored = String::from(Metadata::parse(object).unwrap());
+            let again = Metadata::try_from(stored.clone()).unwrap();
+            assert_eq!(String::from(again), stored, "{number}");
+        }
     }
 
     #[test]

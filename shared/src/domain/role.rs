@@ -55,6 +55,12 @@ impl Role {
         Ok(roles)
     }
 
+    /// Whether it lets an account look after others.
+    #[must_use]
+    pub fn is_of_staff(&self) -> bool {
+        *self == Self::SUPPORT || *self == Self::ADMIN
+    }
+
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0

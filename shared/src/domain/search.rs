@@ -6,6 +6,7 @@ use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
 use super::Invalid;
+use super::email::EmailAddress;
 use super::name::UserName;
 use crate::clock::Timestamp;
 
@@ -53,12 +54,15 @@ impl Query {
         if text.chars().count() > MAX_QUERY {
             return Err(Invalid::new("too_long", format!("A search has at most {MAX_QUERY} characters.")));
         }
-        let mut words: Vec<String> = words(text).collect();
+        // No name has an `@` in it.
+        let mut words: Vec<String> = if text.contains('@') { Vec::new() } else { words(text).collect() };
         words.sort_unstable_by(|one, other| other.len().cmp(&one.len()).then_with(|| one.cmp(other)));
         words.dedup();
         words.truncate(MAX_WORDS);
-        // As addresses are compared: the domain of a whole address would be turned into A-labels, which a part of one cannot be.
-        let address = Some(text.to_lowercase()).filter(|text| !text.is_empty() && !text.contains(char::is_whitespace));
+        // As addresses are compared. The domain is turned into A-labels where there is enough of it.
+        let address = EmailAddress::parse(text)
+            .map_or_else(|_| text.to_lowercase(), |address| address.normalized().as_str().to_owned());
+        let address = Some(address).filter(|text| !text.is_empty() && !text.contains(char::is_whitespace));
         if words.is_empty() && address.is_none() {
             return Err(Invalid::new("required", "Search for at least one letter or digit."));
         }
@@ -177,6 +181,8 @@ mod tests {
         let query = |text| Query::parse(text).unwrap();
         assert!(query("Ada.K").finds_address("ada.king@example.com"));
         assert!(query("ada.king@example.com").finds_address("ada.king@example.com"));
+        assert!(query("Ada@Bücher.example").finds_address("ada@xn--bcher-kva.example"));
+        assert_eq!(query("ada@").found_by(&name("Ada Lovelace")), None, "no name");
         assert!(!query("king").finds_address("ada.king@example.com"));
         assert!(!query("ada king").finds_address("ada king"));
         assert_eq!(query("+").word(), None);

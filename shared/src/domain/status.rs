@@ -1,6 +1,6 @@
 //! Whether an account can be used: it is disabled by staff, waits for its confirmation, or neither.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
 use super::Invalid;
@@ -55,6 +55,26 @@ pub struct Disabled {
     /// When it ends by itself; it does not where there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Timestamp>,
+}
+
+/// Reads also what earlier versions wrote, who noted neither when nor by whom: `true` or `false`.
+///
+/// # Errors
+/// When it is neither that nor a [`Disabled`].
+pub fn since_when<'de, D: Deserializer<'de>>(stored: D) -> Result<Option<Disabled>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Stored {
+        Whether(bool),
+        Since(Disabled),
+    }
+    Ok(match Option::<Stored>::deserialize(stored)? {
+        None | Some(Stored::Whether(false)) => None,
+        Some(Stored::Whether(true)) => {
+            Some(Disabled { at: Timestamp::from_seconds(0), by: None, reason: None, until: None })
+        }
+        Some(Stored::Since(disabled)) => Some(disabled),
+    })
 }
 
 impl Disabled {

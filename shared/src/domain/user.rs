@@ -19,7 +19,7 @@ use super::password::PasswordHash;
 use super::picture::PictureState;
 use super::role::Role;
 use super::search::Indexed;
-use super::status::{Disabled, Status};
+use super::status::{self, Disabled, Status};
 use crate::clock::Timestamp;
 
 /// How long an account waits for its confirmation unless `UNCONFIRMED_DAYS` says otherwise.
@@ -49,7 +49,7 @@ pub struct User {
     pub made_admin_at: Option<Timestamp>,
     pub password_hash: PasswordHash,
     /// Set by staff. While it lasts the account does not sign in; what it held ended with the write that set it.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "status::since_when")]
     pub disabled: Option<Disabled>,
     /// A session made under an older epoch is over: adding one here signs out everywhere.
     #[serde(default)]
@@ -188,7 +188,7 @@ impl User {
 
     #[must_use]
     pub fn status(&self, now: Timestamp) -> Status {
-        status(self.disabled.as_ref(), self.email_confirmed, now)
+        status_of(self.disabled.as_ref(), self.email_confirmed, now)
     }
 
     /// Whether the password alone does not sign in.
@@ -306,7 +306,7 @@ pub struct ListedUser {
     pub email: EmailAddress,
     pub email_confirmed: bool,
     pub roles: Vec<Role>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "status::since_when")]
     pub disabled: Option<Disabled>,
     #[serde(default)]
     pub external_id: Option<ExternalId>,
@@ -319,11 +319,11 @@ pub struct ListedUser {
 impl ListedUser {
     #[must_use]
     pub fn status(&self, now: Timestamp) -> Status {
-        status(self.disabled.as_ref(), self.email_confirmed, now)
+        status_of(self.disabled.as_ref(), self.email_confirmed, now)
     }
 }
 
-fn status(disabled: Option<&Disabled>, email_confirmed: bool, now: Timestamp) -> Status {
+fn status_of(disabled: Option<&Disabled>, email_confirmed: bool, now: Timestamp) -> Status {
     match disabled.is_some_and(|disabled| disabled.lasts(now)) {
         true => Status::Disabled,
         false if email_confirmed => Status::Active,

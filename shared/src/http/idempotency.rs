@@ -52,7 +52,10 @@ async fn run_once(app: &App, operation: Idempotent, request: Request, next: Next
     };
     let body = to_bytes(body, MAX_BODY).await.map_err(|_| Error::PayloadTooLarge)?;
     let target = parts.uri.path_and_query().map_or("/", |target| target.as_str());
-    let fingerprint = key.fingerprint(parts.method.as_str(), target, &body);
+    // A member of staff may ask the same as themselves and as somebody else, which is not the same.
+    let acts_as = caller.claims.as_ref().filter(|claims| claims.act.is_some()).map(|claims| claims.sub);
+    let target = acts_as.map_or_else(|| target.to_owned(), |user| format!("{target} as {user}"));
+    let fingerprint = key.fingerprint(parts.method.as_str(), &target, &body);
     let now = app.clock.now();
     let first = IdempotentRequest::begin(fingerprint, now);
     match app.store().begin_request(caller.owner, &key, &first, now).await? {

@@ -132,26 +132,34 @@ impl Store {
         now: Timestamp,
     ) -> Result<Vec<RecordedEvent>> {
         let from = event_key(EventId::first_at(now.minus(self.activity_life)));
-        let to = before.map_or_else(|| format!("{EVENT}~"), event_key);
-        // A page that ended at the oldest event that was kept then.
-        if to < from {
-            return Ok(Vec::new());
+        let mut to = before.map_or_else(|| format!("{EVENT}~"), event_key);
+        let mut events = Vec::new();
+        // A page may have ended at the oldest event that was kept then; and a read ends after 1 MB, however many were to come.
+        while events.len() < limit && from <= to {
+            let wanted = limit - events.len();
+            let query = self
+                .db
+                .query()
+                .table_name(&self.table)
+                .key_condition_expression("pk = :pk AND sk BETWEEN :from AND :to")
+                .expression_attribute_values(":pk", s(&pk))
+                .expression_attribute_values(":from", s(&from))
+                .expression_attribute_values(":to", s(&to))
+                .scan_index_forward(false)
+                // The upper end is one that is not wanted.
+                .limit(i32::try_from(wanted).unwrap_or(i32::MAX).saturating_add(1))
+                .consistent_read(true);
+            let page = query.send().await?;
+            let items = page.items.unwrap_or_default();
+            for item in items.into_iter().filter(|item| super::text(item, "sk") != Some(&to)).take(wanted) {
+                events.push(from_item(item)?);
+            }
+            match page.last_evaluated_key.and_then(|key| super::text(&key, "sk").cloned()) {
+                Some(last) => to = last,
+                None => break,
+            }
         }
-        let query = self
-            .db
-            .query()
-            .table_name(&self.table)
-            .key_condition_expression("pk = :pk AND sk BETWEEN :from AND :to")
-            .expression_attribute_values(":pk", s(pk))
-            .expression_attribute_values(":from", s(from))
-            .expression_attribute_values(":to", s(&to))
-            .scan_index_forward(false)
-            // The upper end is one that is not wanted.
-            .limit(i32::try_from(limit).unwrap_or(i32::MAX).saturating_add(1))
-            .consistent_read(true);
-        let items = query.send().await?.items.unwrap_or_default();
-        let items = items.into_iter().filter(|item| super::text(item, "sk") != Some(&to));
-        items.take(limit).map(from_item).collect()
+        Ok(events)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Invitations: a list of them, and for each address which one it has.
 
-use aws_sdk_dynamodb::types::TransactWriteItem;
+use aws_sdk_dynamodb::types::{ConditionCheck, TransactWriteItem};
 use serde::{Deserialize, Serialize};
 
 use super::change::Change;
@@ -12,11 +12,12 @@ use super::{Store, delete, from_item, if_condition_held, n, put, s, to_item, upd
 use crate::clock::Timestamp;
 use crate::domain::event::DomainEvent;
 use crate::domain::factor::{StoredFactors, TrustedFactors};
-use crate::domain::id::InvitationId;
+use crate::domain::id::{InvitationId, UserId};
 use crate::domain::invitation::Invitation;
 use crate::domain::link::LinkHash;
 use crate::domain::mail::OutboxEmail;
 use crate::domain::password::PasswordHash;
+use crate::domain::role::Role;
 use crate::domain::staff::StaffMember;
 use crate::domain::status::Status;
 use crate::domain::user::User;
@@ -39,8 +40,8 @@ pub enum Acceptance<'a> {
     New(&'a User),
     /// It has the roles as well.
     Known { before: &'a User, after: &'a User },
-    /// Its address was not confirmed, so it is anybody's: whoever reads the mailbox chooses its password, and whatever it held ends.
-    Unconfirmed {
+    /// Whose it is is in doubt: whoever reads the mailbox chooses its password, and whatever it held ends.
+    Doubted {
         before: &'a User,
         after: &'a User,
         stored: StoredFactors<'a>,
@@ -75,7 +76,7 @@ impl Store {
             .condition_expression("attribute_not_exists(pk) OR expires_at <= :now")
             .expression_attribute_values(":now", n(event.at.millis()));
         let mut items = vec![self.put_new(item)?, put(pointer)?, self.put_new(Self::email_item(mail)?)?];
-        items.extend(self.still_staff(Some(staff), staff.id)?);
+        items.extend(self.still_staff(Some(staff), None)?);
         items.extend(self.record(event)?);
         self.transact(items).await
     }
@@ -95,64 +96,117 @@ impl Store {
     /// # Errors
     /// Only when the table cannot be read.
     pub async fn invitations(&self, before: Option<InvitationId>, limit: usize) -> Result<Vec<Invitation>> {
-        let query = self
-            .db
-            .query()
-            .table_name(&self.table)
-            .key_condition_expression("pk = :pk AND sk < :before")
-            .expression_attribute_values(":pk", s(INVITATIONS))
-            .expression_attribute_values(":before", s(before.map_or_else(|| "~".to_owned(), |id| id.to_string())))
-            .scan_index_forward(false)
-            .consistent_read(true)
-            .limit(i32::try_from(limit).unwrap_or(i32::MAX));
-        query.send().await?.items.unwrap_or_default().into_iter().map(from_item).collect()
+        let mut before = before.map_or_else(|| "~".to_owned(), |id| id.to_string());
+        let mut invitations = Vec::new();
+        // A read ends after 1 MB, however many items were to come.
+        while invitations.len() < limit {
+            let query = self
+                .db
+                .query()
+                .table_name(&self.table)
+                .key_condition_expression("pk = :pk AND sk < :before")
+                .expression_attribute_values(":pk", s(INVITATIONS))
+                .expression_attribute_values(":before", s(before))
+                .scan_index_forward(false)
+                .consistent_read(true)
+                .limit(i32::try_from(limit - invitations.len()).unwrap_or(i32::MAX));
+            let page = query.send().await?;
+            for item in page.items.unwrap_or_default() {
+                invitations.push(from_item::<Invitation>(item)?);
+            }
+            match page.last_evaluated_key.and_then(|key| super::text(&key, "sk").cloned()) {
+                Some(last) => before = last,
+                None => break,
+            }
+        }
+        Ok(invitations)
     }
 
-    pub const RESEND_INVITATION: Grants =
-        &[Grant::table(&[UPDATE], &[PARTITION]), Grant::table(&[PUT], &[ADDRESSES, STAFF])];
+    pub const RESEND_INVITATION: Grants = &[
+        Grant::table(&[UPDATE], &[PARTITION]),
+        Grant::table(&[PUT], &[ADDRESSES, STAFF]),
+        Grant::table(&[CHECK], &[USERS]),
+    ];
 
-    /// Enqueues the email about an invitation once more, which then lives for another seven days. `false` when it is not pending any
-    /// more.
+    /// Enqueues the email about an invitation once more, which then lives for another seven days and is offered by who sent it.
+    /// `false` when it is not pending any more.
     ///
     /// # Errors
     /// Only when the table cannot be written.
     pub async fn resend_invitation(
         &self,
         invitation: &Invitation,
+        staff: &StaffMember,
         expires_at: Timestamp,
         mail: &OutboxEmail,
         event: &DomainEvent,
     ) -> Result<bool> {
         let extended = self
             .update(INVITATIONS.to_owned(), &invitation.id.to_string())
-            .update_expression("SET expires_at = :expires_at, #ttl = :ttl")
+            .update_expression("SET expires_at = :expires_at, invited_by = :staff, #ttl = :ttl")
             .condition_expression("attribute_exists(pk) AND attribute_not_exists(accepted_at) AND expires_at > :now")
             .expression_attribute_names("#ttl", "ttl")
             .expression_attribute_values(":expires_at", n(expires_at.millis()))
+            .expression_attribute_values(":staff", value(&staff.id)?)
             .expression_attribute_values(":ttl", n(expires_at.seconds()))
             .expression_attribute_values(":now", n(event.at.millis()));
         let pointer = Pointer { id: invitation.id, expires_at };
         let mut pointer = to_item(address_key(&invitation.email.normalized()), INVITATION, &pointer)?;
         pointer.insert("ttl".into(), n(expires_at.seconds()));
         let mut items = vec![update(extended)?, put(self.put_of(pointer))?, self.put_new(Self::email_item(mail)?)?];
+        items.extend(self.still_staff(Some(staff), None)?);
         items.extend(self.record(event)?);
         self.transact(items).await
     }
 
-    pub const REVOKE_INVITATION: Grants =
-        &[Grant::table(&[DELETE], &[PARTITION, ADDRESSES]), Grant::table(&[PUT], &[STAFF])];
+    pub const REVOKE_INVITATION: Grants = &[
+        Grant::table(&[DELETE], &[PARTITION, ADDRESSES]),
+        Grant::table(&[PUT], &[STAFF]),
+        Grant::table(&[CHECK], &[USERS]),
+    ];
 
     /// Takes an invitation back. `false` when it was accepted, or is gone.
     ///
     /// # Errors
     /// Only when the table cannot be written.
-    pub async fn revoke_invitation(&self, invitation: &Invitation, event: &DomainEvent) -> Result<bool> {
+    pub async fn revoke_invitation(
+        &self,
+        invitation: &Invitation,
+        staff: &StaffMember,
+        event: &DomainEvent,
+    ) -> Result<bool> {
         let gone = self
             .delete_of(INVITATIONS, &invitation.id.to_string())
             .condition_expression("attribute_exists(pk) AND attribute_not_exists(accepted_at)");
         let mut items = vec![delete(gone)?, self.forget_pointer(invitation)?];
+        items.extend(self.still_staff(Some(staff), None)?);
         items.extend(self.record(event)?);
         self.transact(items).await
+    }
+
+    /// That who offered it may still: an administrator invites themselves to nothing that they have not.
+    fn still_offered(
+        &self,
+        invitation: &Invitation,
+        acceptance: &Acceptance<'_>,
+        now: Timestamp,
+    ) -> Result<Option<TransactWriteItem>> {
+        if acceptance.account() == invitation.invited_by {
+            return Ok(None);
+        }
+        let check = ConditionCheck::builder()
+            .table_name(&self.table)
+            .key("pk", s(user_key(invitation.invited_by)))
+            .key("sk", s(PROFILE))
+            .condition_expression(
+                "contains(#roles, :admin) AND (attribute_not_exists(disabled) OR disabled = :no OR disabled.#until <= :now)",
+            )
+            .expression_attribute_names("#roles", "roles")
+            .expression_attribute_names("#until", "until")
+            .expression_attribute_values(":now", n(now.millis()))
+            .expression_attribute_values(":no", value(&false)?)
+            .expression_attribute_values(":admin", s(Role::ADMIN.as_str()));
+        Ok(Some(TransactWriteItem::builder().condition_check(check.build().map_err(Error::internal)?).build()))
     }
 
     /// That the address has this invitation; of another nothing is forgotten, which fails the transaction.
@@ -187,12 +241,12 @@ impl Store {
 
     pub const ACCEPT_INVITATION: Grants = &[
         Grant::table(&[UPDATE], &[PARTITION]),
-        Grant::table(&[UPDATE, PUT, DELETE], &[USERS]),
+        Grant::table(&[UPDATE, PUT, DELETE, CHECK], &[USERS]),
         Grant::table(&[PUT, DELETE], &[ADDRESSES, FOUND_BY]),
     ];
 
-    /// Accepts an invitation by its link, once. `false` when it was accepted, revoked or has expired, another link took its place, or
-    /// the account that takes it was changed since it was read.
+    /// Accepts an invitation by its link, once. `false` when it was accepted, revoked or has expired, another link took its place, the
+    /// account that takes it was changed since it was read, or whoever offered it is no administrator any more.
     ///
     /// # Errors
     /// Only when the table cannot be written.
@@ -211,6 +265,7 @@ impl Store {
             .expression_attribute_values(":link", s(link.as_str()))
             .expression_attribute_values(":now", n(now.millis()));
         let mut items = vec![update(accepted)?, self.forget_pointer(invitation)?];
+        items.extend(self.still_offered(invitation, &acceptance, now)?);
         items.extend(match acceptance {
             Acceptance::New(user) => {
                 let owner = self.take_address(&user.email.normalized(), user, now)?;
@@ -224,7 +279,7 @@ impl Store {
                 items.extend(self.reindex(before, after)?);
                 items
             }
-            Acceptance::Unconfirmed { before, after, stored, hash, mail } => {
+            Acceptance::Doubted { before, after, stored, hash, mail } => {
                 let change = revoke_all(granted(before, after, now)?, now)?
                     .and_set("password_hash = :hash, email_confirmed = :yes")
                     .remove("contested_at, confirmed_by_link_alone_at, email_delivery, totp_since, passkeys, passkeys_since")
@@ -251,6 +306,15 @@ impl Store {
             return Err(Error::internal("an account has more factors than one transaction drops"));
         }
         self.transact(items).await
+    }
+}
+
+impl Acceptance<'_> {
+    const fn account(&self) -> UserId {
+        match self {
+            Self::New(user) => user.id,
+            Self::Known { before, .. } | Self::Doubted { before, .. } => before.id,
+        }
     }
 }
 

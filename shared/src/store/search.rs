@@ -1,6 +1,8 @@
 //! Finding accounts. Every page is read from entries that sort as it does and is filled until it is full, so a filter costs what it
 //! finds and what it passes over, however many accounts there are.
 
+use std::cmp::Reverse;
+
 use futures_util::future::try_join_all;
 use serde::{Deserialize, Serialize};
 
@@ -20,7 +22,7 @@ use crate::grant::{FOUND_BY, GET, GET_EACH, Grant, Grants, QUERY, USERS};
 const READS: usize = 100;
 /// Accounts that are read at once, at most, of those that a filter may pass over.
 const MOST_AT_ONCE: usize = 1000;
-/// A list of so few accounts is read whole and searched, where a text is searched for as well: less than most texts find.
+/// A list of so few accounts is read whole, where there is more to the filter: less than most texts find.
 const FEW: usize = 500;
 
 /// What accounts have to be to be listed.
@@ -58,11 +60,11 @@ impl Filter {
         self.query.as_ref().is_none_or(found) && self.admits(user, now)
     }
 
-    /// A list that has all that it finds and not nearly all accounts.
-    fn list(&self) -> Option<String> {
+    /// Lists each of which has all that it finds and not nearly all accounts.
+    fn lists(&self) -> Vec<String> {
         let role = self.role.as_ref().filter(|role| **role != Role::USER);
         let status = self.status.filter(|status| *status != Status::Active);
-        role.map(having_role).or_else(|| status.map(having_status))
+        role.map(having_role).into_iter().chain(status.map(having_status)).collect()
     }
 }
 
@@ -84,16 +86,18 @@ impl Store {
         limit: usize,
         now: Timestamp,
     ) -> Result<Vec<(User, Position)>> {
-        match (&filter.query, filter.list()) {
-            (Some(query), list) => {
-                if let Some(list) = list
-                    && let Some(few) = self.all_of_few(&list).await?
-                {
-                    return Ok(search_few(filter, query, few, after.as_ref(), limit, now));
+        let lists = filter.lists();
+        // A list alone is read as far as it is shown.
+        if filter.query.is_some() || lists.len() > 1 {
+            for list in &lists {
+                if let Some(few) = self.all_of_few(list).await? {
+                    return Ok(among_few(filter, few, after.as_ref(), limit, now));
                 }
-                self.search(filter, query, after, limit, now).await
             }
-            (None, Some(list)) => self.list(filter, &list, after, limit, now).await,
+        }
+        match (&filter.query, lists.first()) {
+            (Some(query), _) => self.search(filter, query, after, limit, now).await,
+            (None, Some(list)) => self.list(filter, list, after, limit, now).await,
             (None, None) => self.list_all(filter, after, limit, now).await,
         }
     }
@@ -156,7 +160,11 @@ impl Store {
                 .collect();
             let ids: Vec<_> = wanted.iter().map(|(_, id)| *id).collect();
             for (user, (key, id)) in self.users(&ids).await?.into_iter().zip(wanted) {
-                found.extend(user.filter(|user| filter.admits(user, now)).map(|user| (user, position(key, id))));
+                // It may have been renamed since the entry was read.
+                let new = |user: &User| found.iter().all(|(known, _)| known.id != user.id);
+                if let Some(user) = user.filter(|user| filter.finds(user, now) && new(user)) {
+                    found.push((user, position(key, id)));
+                }
             }
             if from.is_none() {
                 break;
@@ -288,10 +296,9 @@ impl Store {
     }
 }
 
-/// As [`Store::search`], among accounts that were read.
-fn search_few(
+/// As [`Store::find_users`], among accounts that were read.
+fn among_few(
     filter: &Filter,
-    query: &Query,
     few: Vec<User>,
     after: Option<&Position>,
     limit: usize,
@@ -299,6 +306,7 @@ fn search_few(
 ) -> Vec<(User, Position)> {
     let began = began(after, now);
     let position = |user: &User| {
+        let Some(query) = &filter.query else { return Some(Position::Newest(user.id)) };
         let indexed = user.indexed.as_ref().filter(|indexed| indexed.at <= began)?;
         let address = user.email.normalized();
         let by_name = query.found_by(&indexed.words).map(|word| Position::Name(word.to_owned(), user.id, began));
@@ -307,8 +315,8 @@ fn search_few(
     };
     let admitted = few.into_iter().filter(|user| filter.admits(user, now));
     let mut found: Vec<_> = admitted.filter_map(|user| position(&user).map(|position| (user, position))).collect();
-    found.retain(|(_, position)| after.is_none_or(|after| after.sort_key() < position.sort_key()));
     found.sort_by_cached_key(|(_, position)| position.sort_key());
+    found.retain(|(_, position)| after.is_none_or(|after| after.sort_key() < position.sort_key()));
     found.truncate(limit);
     found
 }
@@ -338,12 +346,12 @@ struct Read {
 }
 
 impl Position {
-    /// Names before addresses, and each as the table sorts its entries.
-    fn sort_key(&self) -> (u8, String) {
+    /// The newest first; names before addresses, and each as the table sorts its entries.
+    fn sort_key(&self) -> (u8, Reverse<Option<UserId>>, String) {
         match self {
-            Self::Newest(id) => (0, id.to_string()),
-            Self::Name(word, id, _) => (1, format!("{word} {id}")),
-            Self::Address(address, id, _) => (2, format!("{address} {id}")),
+            Self::Newest(id) => (0, Reverse(Some(*id)), String::new()),
+            Self::Name(word, id, _) => (1, Reverse(None), format!("{word} {id}")),
+            Self::Address(address, id, _) => (2, Reverse(None), format!("{address} {id}")),
         }
     }
 }

@@ -38,54 +38,59 @@ pub struct StaffAct<'a> {
 }
 
 impl Store {
-    /// For the transaction of an act: who does it still has the role, and was not signed out everywhere. Not of an act on oneself,
-    /// of which an item cannot be in a transaction twice; such acts end sessions and no more.
-    pub(super) fn still_staff(&self, staff: Option<&StaffMember>, target: UserId) -> Result<Option<TransactWriteItem>> {
-        let Some(staff) = staff.filter(|staff| staff.id != target) else { return Ok(None) };
+    /// For the transaction of an act: who does it still has the role, and was not signed out everywhere. Not where the transaction
+    /// writes that account itself, which is to hold them to it then: [`held_to`].
+    pub(super) fn still_staff(
+        &self,
+        staff: Option<&StaffMember>,
+        written: Option<UserId>,
+    ) -> Result<Option<TransactWriteItem>> {
+        let Some(staff) = staff.filter(|staff| Some(staff.id) != written) else { return Ok(None) };
+        let held = held_to(Change::default(), Some(staff));
         let check = ConditionCheck::builder()
             .table_name(&self.table)
             .key("pk", s(user_key(staff.id)))
             .key("sk", s(PROFILE))
-            .expression_attribute_names("#roles", "roles")
-            .expression_attribute_values(":epoch", n(staff.epoch))
-            .expression_attribute_values(":admin", s(Role::ADMIN.as_str()));
-        let check = if staff.role == Role::ADMIN {
-            check.condition_expression("session_epoch = :epoch AND contains(#roles, :admin)")
-        } else {
-            check
-                .condition_expression(
-                    "session_epoch = :epoch AND (contains(#roles, :admin) OR contains(#roles, :role))",
-                )
-                .expression_attribute_values(":role", s(staff.role.as_str()))
-        };
+            .condition_expression(held.condition())
+            .set_expression_attribute_names(held.names)
+            .set_expression_attribute_values(Some(held.values));
         Ok(Some(TransactWriteItem::builder().condition_check(check.build().map_err(Error::internal)?).build()))
     }
 
     /// One transaction: a change of the account, other items, and what every act has.
     pub(super) async fn act(&self, act: &StaffAct<'_>, change: Change, others: Vec<TransactWriteItem>) -> Result<bool> {
+        let change = held_to(change, act.staff.filter(|staff| staff.id == act.user.id));
         let profile = change.into_update(self.update(user_key(act.user.id), PROFILE));
         let mut items = vec![update(profile)?];
         items.extend(others);
         items.extend(act.mail.map(|mail| self.put_new(Self::email_item(mail)?)).transpose()?);
-        items.extend(self.still_staff(act.staff, act.user.id)?);
+        items.extend(self.still_staff(act.staff, Some(act.user.id))?);
         items.extend(self.record_all(act.events)?);
         self.transact(items).await
     }
 
     pub const DISABLE_USER: Grants = ACT;
 
-    /// Disables an account, or changes why and until when. Everything that it holds ends (`store/revocation.rs`), and it does not
-    /// lapse while it is disabled. `false` when the account was disabled, enabled, signed out everywhere or deleted since it was
-    /// read, or who does it may not any more.
+    /// Disables an account, or changes why and until when. Everything that it holds ends (`store/revocation.rs`). One that waits for
+    /// its confirmation lapses `lapses_at`, which is after it is enabled, or not at all. `false` when the account was disabled,
+    /// enabled, signed out everywhere or deleted since it was read, or who does it may not any more.
     ///
     /// # Errors
     /// Only when the table cannot be written.
-    pub async fn disable_user(&self, act: &StaffAct<'_>, disabled: &Disabled) -> Result<bool> {
+    pub async fn disable_user(
+        &self,
+        act: &StaffAct<'_>,
+        disabled: &Disabled,
+        lapses_at: Option<Timestamp>,
+    ) -> Result<bool> {
         let change = as_disabled(revoke_all(Change::default(), act.now)?, act.user)?
             .and_set("disabled = :disabled, updated_at = :now")
-            .remove(LAPSE)
             .value(":disabled", value(disabled)?)
             .value(":now", n(act.now.millis()));
+        let change = match lapses_at.filter(|_| !act.user.email_confirmed) {
+            Some(lapses_at) => lapsing(change.only_if("email_confirmed = :no"), act.user, lapses_at)?,
+            None => change.remove(LAPSE),
+        };
         self.act(act, change, vec![self.list_under(Status::Disabled, act.user.id, true)?]).await
     }
 
@@ -102,12 +107,7 @@ impl Store {
         let change = if act.user.email_confirmed {
             change.only_if("email_confirmed = :yes").value(":yes", value(&true)?)
         } else {
-            change
-                .and_set("pending_shard = :shard, pending_at = :lapses_at")
-                .only_if("email_confirmed = :no")
-                .value(":no", value(&false)?)
-                .value(":shard", s(shard(UNCONFIRMED, act.user.id.as_bytes())))
-                .value(":lapses_at", n(lapses_at.millis()))
+            lapsing(change.only_if("email_confirmed = :no"), act.user, lapses_at)?
         };
         self.act(act, change, vec![self.list_under(Status::Disabled, act.user.id, false)?]).await
     }
@@ -134,7 +134,7 @@ impl Store {
         let pk = user_key(act.user.id);
         let mut items =
             vec![delete(self.delete_of(&pk, &session_key(session)).condition_expression("attribute_exists(pk)"))?];
-        items.extend(self.still_staff(act.staff, act.user.id)?);
+        items.extend(self.still_staff(act.staff, None)?);
         items.extend(self.record_all(act.events)?);
         self.transact(items).await
     }
@@ -165,7 +165,7 @@ impl Store {
             vec![self.put_new(profile_item(user)?)?, self.take_address(&user.email.normalized(), user, act.now)?];
         items.extend(self.index(user)?);
         items.extend(act.mail.map(|mail| self.put_new(Self::email_item(mail)?)).transpose()?);
-        items.extend(self.still_staff(act.staff, user.id)?);
+        items.extend(self.still_staff(act.staff, Some(user.id))?);
         items.extend(self.record_all(act.events)?);
         self.transact(items).await
     }
@@ -294,7 +294,7 @@ impl Store {
             items.push(delete(self.delete_of(&pk, &sk))?);
         }
         items.extend(act.mail.map(|mail| self.put_new(Self::email_item(mail)?)).transpose()?);
-        items.extend(self.still_staff(act.staff, user.id)?);
+        items.extend(self.still_staff(act.staff, Some(user.id))?);
         items.extend(self.record_all(act.events)?);
         self.transact(items).await
     }
@@ -306,6 +306,19 @@ const ACT: Grants = &[
     Grant::table(&[PUT], &[ADDRESSES, STAFF]),
     Grant::table(&[PUT, DELETE], &[FOUND_BY]),
 ];
+
+/// A change of the account of who acts, or a check of it, on condition that they still have the role and were not signed out everywhere.
+fn held_to(change: Change, staff: Option<&StaffMember>) -> Change {
+    let Some(staff) = staff else { return change };
+    let change = change.name("#roles", "roles").value(":acts_as", s(Role::ADMIN.as_str()));
+    let change = change.only_if("session_epoch = :acts_in").value(":acts_in", n(staff.epoch));
+    if staff.role == Role::ADMIN {
+        change.only_if("contains(#roles, :acts_as)")
+    } else {
+        let change = change.value(":acts_also_as", s(staff.role.as_str()));
+        change.only_if("(contains(#roles, :acts_as) OR contains(#roles, :acts_also_as))")
+    }
+}
 
 /// What goes with an address that is confirmed or unconfirmed by staff. One that is disabled does not lapse.
 fn confirmed_as(change: Change, before: &User, after: &User, now: Timestamp) -> Result<Change> {
@@ -325,11 +338,26 @@ fn confirmed_as(change: Change, before: &User, after: &User, now: Timestamp) -> 
     })
 }
 
+/// A change of an account that waits for its confirmation, on condition that it does.
+fn lapsing(change: Change, user: &User, lapses_at: Timestamp) -> Result<Change> {
+    Ok(change
+        .and_set("pending_shard = :shard, pending_at = :lapses_at")
+        .value(":no", value(&false)?)
+        .value(":shard", s(shard(UNCONFIRMED, user.id.as_bytes())))
+        .value(":lapses_at", n(lapses_at.millis())))
+}
+
 /// On condition that the account is disabled, or is not, as it was read, and that nothing ended its sessions since.
 fn as_disabled(change: Change, user: &User) -> Result<Change> {
     let change = change.in_epoch_of(user);
     Ok(match &user.disabled {
+        // As earlier versions wrote it.
+        Some(before) if before.at == Timestamp::from_seconds(0) => {
+            change.only_if("disabled = :disabled_before").value(":disabled_before", value(&true)?)
+        }
         Some(before) => change.only_if("disabled = :disabled_before").value(":disabled_before", value(before)?),
-        None => change.only_if("attribute_not_exists(disabled)"),
+        None => change
+            .only_if("(attribute_not_exists(disabled) OR disabled = :not_disabled)")
+            .value(":not_disabled", value(&false)?),
     })
 }

@@ -104,8 +104,11 @@ impl Store {
         self.get(user_key(id), PROFILE).await
     }
 
-    pub const UPDATE_USER: Grants =
-        &[Grant::table(&[UPDATE, PUT, GET], &[USERS]), Grant::table(&[PUT, DELETE], &[FOUND_BY])];
+    pub const UPDATE_USER: Grants = &[
+        Grant::table(&[UPDATE, PUT, GET], &[USERS]),
+        Grant::table(&[PUT, DELETE], &[FOUND_BY]),
+        Grant::table(&[PUT], &[STAFF]),
+    ];
 
     /// Changes what an owner changes without a link, of an account as it was read: the account as it is then. `None` when its
     /// sessions were ended or it is gone.
@@ -333,7 +336,7 @@ impl Store {
         self.settle(id, change, settled, event).await
     }
 
-    pub const REMOVE_PICTURE: Grants = &[Grant::table(&[UPDATE, PUT], &[USERS])];
+    pub const REMOVE_PICTURE: Grants = &[Grant::table(&[UPDATE, PUT], &[USERS]), Grant::table(&[PUT], &[STAFF])];
 
     /// Takes the picture away that is shown, and with it every upload that was asked for before. `false` when another is shown than
     /// was read, a newer upload is settled, or the account is gone.
@@ -407,7 +410,7 @@ impl Store {
             self.put_new(Self::erasure_item(&erasure, now)?)?,
         ];
         items.extend(self.unindex(user)?);
-        items.extend(self.still_staff(staff, user.id)?);
+        items.extend(self.still_staff(staff, Some(user.id))?);
         items.extend(self.record(event)?);
         Ok(self.transact(items).await?.then_some(erasure))
     }
@@ -435,6 +438,8 @@ impl Store {
         let change = Change::default()
             .while_found_as(user)?
             .only_if("email_confirmed = :no AND pending_at <= :now")
+            .only_if("(attribute_not_exists(disabled) OR disabled = :no OR disabled.#until <= :now)")
+            .name("#until", "until")
             .value(":no", value(&false)?)
             .value(":now", n(now.millis()));
         let mut items = vec![

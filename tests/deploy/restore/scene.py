@@ -116,7 +116,14 @@ class Scene:
         assert stack["StackStatus"] == "CREATE_COMPLETE", stack
         outputs = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
         self.sources = {"main": outputs["TableName"], "keys": outputs["KeysTableName"]}
-        for function in ("delete_user", "change_password", "reset_password", "undo_email_change"):
+        for function in (
+            "delete_user",
+            "remove_user",
+            "change_password",
+            "reset_password",
+            "undo_email_change",
+            "accept_invitation",
+        ):
             self.logs.create_log_group(logGroupName=self.group(function))
             self.logs.create_log_stream(logGroupName=self.group(function), logStreamName="one")
 

@@ -37,6 +37,7 @@ class Restored:
         scene.put({"pk": "LIMIT#login#192.0.2.1", "sk": "1", "count": 4})
         scene.put({"pk": "WEBHOOKS", "sk": "one", "url": "https://hooks.example.com/", "leased_until": 1})
         self.off = {"since": 1, "reason": "failing"}
+        scene.put({"pk": "INVITATIONS", "sk": "one", "email": "grace@example.com", "link": "mac"})
         scene.put({"pk": "WEBHOOKS", "sk": "two", "url": "https://hooks.example.com/", "off": self.off})
         for kid in ("one", "two"):
             scene.signing_key(kid)
@@ -167,6 +168,10 @@ def test_webhooks_are_off_until_somebody_enables_them(restored: Restored) -> Non
     assert webhook["off"]["reason"] == "switched_off"
     assert "leased_until" not in webhook
     assert restored.items["WEBHOOKS", "two"]["off"] == restored.off
+
+
+def test_links_of_invitations_are_worth_nothing(restored: Restored) -> None:
+    assert "link" not in restored.items["INVITATIONS", "one"]
 
 
 def test_the_parameters_of_the_next_deployment_are_printed(restored: Restored) -> None:
