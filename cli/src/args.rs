@@ -83,7 +83,7 @@ pub enum Command {
 /// Of a person: their session, and what changes no account.
 #[derive(Debug, Subcommand)]
 pub enum Read {
-    /// Sign in; the session is kept in $XDG_CONFIG_HOME/users
+    /// Sign in, and keep the session for the commands that follow
     Login {
         /// The address; that of the last sign-in, or asked for, unless given
         email: Option<String>,

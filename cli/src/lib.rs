@@ -25,6 +25,9 @@ use crate::input::Input;
 use crate::output::Output;
 
 /// Parses the arguments, does the command, and says by the exit code what came of it.
+///
+/// # Panics
+/// When the operating system has no timer and no sockets for the runtime.
 #[must_use]
 #[tokio::main(flavor = "current_thread")]
 pub async fn main() -> ExitCode {

@@ -53,7 +53,8 @@ fn aligned(row: &[String], widths: &[usize]) -> String {
 pub fn details(rows: &[(&str, String)]) -> String {
     let rows = rows.iter().filter(|(_, value)| !value.is_empty());
     let width = rows.clone().map(|(name, _)| name.len()).max().unwrap_or(0);
-    rows.map(|(name, value)| format!("{name:<width$}  {}\n", printable(value))).collect()
+    let lines: Vec<String> = rows.map(|(name, value)| format!("{name:<width$}  {}\n", printable(value))).collect();
+    lines.concat()
 }
 
 /// What others chose must not move the cursor or colour the terminal.

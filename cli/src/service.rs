@@ -269,7 +269,7 @@ pub fn service_url(text: &str) -> std::result::Result<String, String> {
     let text = text.trim_end_matches('/');
     let text = text.strip_suffix(BASE_PATH).unwrap_or(text);
     let uri: Uri = text.parse().map_err(|_| "this is no URL".to_owned())?;
-    if uri.path().trim_end_matches('/') != "" || uri.query().is_some() {
+    if !uri.path().trim_end_matches('/').is_empty() || uri.query().is_some() {
         return Err(format!("the URL of the service ends before {BASE_PATH}"));
     }
     match (uri.scheme_str(), uri.host()) {
