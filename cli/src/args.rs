@@ -28,6 +28,7 @@ pub struct Arguments {
 }
 
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Options of every command")]
 pub struct Global {
     /// Where the service is, without /api/v1: https, or http on this machine
     #[arg(long, global = true, env = "USERS_URL", default_value = "http://127.0.0.1:9000", value_parser = service_url)]
@@ -314,7 +315,10 @@ pub struct Given {
 }
 
 #[derive(Debug, Args)]
-#[command(group = ArgGroup::new("wanted").args(["roles", "add", "remove"]).required(true).multiple(true))]
+#[command(
+    override_usage = "users set-role <WHO> <ROLE>...\n       users set-role <WHO> [--add <ROLE>]... [--remove <ROLE>]...",
+    group = ArgGroup::new("wanted").args(["roles", "add", "remove"]).required(true).multiple(true)
+)]
 pub struct SetRole {
     #[command(flatten)]
     pub target: Target,

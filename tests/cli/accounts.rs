@@ -1,5 +1,7 @@
 //! Commands of staff, over the API.
 
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -185,6 +187,49 @@ async fn a_reader_that_leaves_ends_it_quietly() {
     });
     let output = output.await.unwrap();
     assert_eq!((output.status.code(), output.stderr), (Some(0), Vec::new()));
+}
+
+/// A service that answers a refresh, loses the first answer to a change and says 503 to the second; what it got of each.
+fn unreliable(listener: &TcpListener) -> Vec<(String, Option<String>)> {
+    let pair = r#"{"access_token":"a","refresh_token":"r2"}"#;
+    let busy = r#"{"status":503,"code":"temporarily_unavailable","detail":"Too much happens at once."}"#;
+    let answers = [
+        Some(("200 OK", pair)),
+        None,
+        Some(("503 Service Unavailable\r\nretry-after: 0", busy)),
+        Some(("201 Created", r#"{"id":"1"}"#)),
+    ];
+    answers.map(|answer| serve_one(listener, answer)).into()
+}
+
+fn serve_one(listener: &TcpListener, answer: Option<(&str, &str)>) -> (String, Option<String>) {
+    let (mut stream, _) = listener.accept().unwrap();
+    let mut lines = BufReader::new(stream.try_clone().unwrap()).lines().map(Result::unwrap);
+    let request = lines.next().unwrap();
+    let headers: Vec<String> = lines.take_while(|line| !line.is_empty()).collect();
+    if let Some((status, body)) = answer {
+        let length = body.len();
+        write!(stream, "HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}").unwrap();
+    }
+    let key = headers.iter().find_map(|header| header.strip_prefix("idempotency-key: "));
+    (request, key.map(ToOwned::to_owned))
+}
+
+#[tokio::test]
+async fn a_lost_answer_is_asked_for_again_with_the_same_key() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let users = Users::at(&url);
+    let folder = users.home.path().join(".config/users");
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("sessions.json"), json!({ url: { "refresh_token": "r1" } }).to_string()).unwrap();
+    let served = tokio::task::spawn_blocking(move || unreliable(&listener));
+    let create = users.run(&["create", "--name", "Ada", "--email", ADA]).await;
+    assert_eq!(create.stdout, format!("created 1 {ADA}\n"), "{create:?}");
+    let [(refresh, none), changes @ ..] = &served.await.unwrap()[..] else { panic!("no requests") };
+    assert_eq!((refresh.as_str(), none), ("POST /api/v1/auth/refresh HTTP/1.1", &None));
+    assert!(changes.iter().all(|change| *change == changes[0] && change.1.is_some()), "{changes:?}");
+    assert!(std::fs::read_to_string(folder.join("sessions.json")).unwrap().contains("r2"));
 }
 
 #[tokio::test]

@@ -141,7 +141,7 @@ async fn keys_table(app: &App) -> Check {
         return Check::warn(name, format!("{} revoked and still there: does the sweeper run?", known.revoked()));
     }
     let newest = trusted.iter().map(|key| key.created_at).max().map_or(0, |created| now.since(created).as_secs());
-    let detail = format!("{} keys; {} signs, the newest is {} days old", trusted.len(), signing.kid, newest / DAY);
+    let detail = format!("{} signs; {} in all, the newest {} days old", signing.kid, trusted.len(), newest / DAY);
     // The sweeper makes the next one within a minute of its time.
     if newest > (ROTATION + PUBLISHED_AHEAD).as_secs() {
         return Check::warn(name, format!("{detail}: does the sweeper run?"));
@@ -249,7 +249,7 @@ async fn key_set(app: &App) -> Check {
         Some(key) if !published.contains(&key.kid.as_str()) => {
             Check::fail(name, format!("{} signs, and is not among them", key.kid))
         }
-        _ => Check::ok(name, format!("{} keys", published.len())),
+        _ => Check::ok(name, format!("{} at {}", published.len(), public_url(app))),
     }
 }
 
