@@ -223,10 +223,11 @@ async fn a_lost_answer_is_asked_for_again_with_the_same_key() {
     let folder = users.home.path().join(".config/users");
     std::fs::create_dir_all(&folder).unwrap();
     std::fs::write(folder.join("sessions.json"), json!({ url: { "refresh_token": "r1" } }).to_string()).unwrap();
-    let served = tokio::task::spawn_blocking(move || unreliable(&listener));
+    // Not of the runtime, which would wait for requests that never come.
+    let served = std::thread::spawn(move || unreliable(&listener));
     let create = users.run(&["create", "--name", "Ada", "--email", ADA]).await;
     assert_eq!(create.stdout, format!("created 1 {ADA}\n"), "{create:?}");
-    let [(refresh, none), changes @ ..] = &served.await.unwrap()[..] else { panic!("no requests") };
+    let [(refresh, none), changes @ ..] = &served.join().unwrap()[..] else { panic!("no requests") };
     assert_eq!((refresh.as_str(), none), ("POST /api/v1/auth/refresh HTTP/1.1", &None));
     assert!(changes.iter().all(|change| *change == changes[0] && change.1.is_some()), "{changes:?}");
     assert!(std::fs::read_to_string(folder.join("sessions.json")).unwrap().contains("r2"));
