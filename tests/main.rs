@@ -14,6 +14,11 @@ mod activity {
     mod faults;
     mod owed;
 }
+mod cli {
+    mod accounts;
+    pub mod command;
+    mod operator;
+}
 mod factors {
     mod passkeys;
     mod totp;

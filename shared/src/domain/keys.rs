@@ -88,6 +88,22 @@ fn succession(keys: &[KeyTimes], algorithm: Algorithm, now: Timestamp) -> Option
     due.then(|| now.plus(PUBLISHED_AHEAD))
 }
 
+/// When a key that an operator has made before its time begins to sign: as late as one whose time has come, since caches of the key set
+/// do not have it sooner. `None` when one waits for its turn already.
+#[must_use]
+pub fn early_active_from(keys: &[KeyTimes], now: Timestamp) -> Option<Timestamp> {
+    match signing(keys, now) {
+        None => Some(now),
+        Some(_) => waiting(keys, now).is_none().then(|| now.plus(PUBLISHED_AHEAD)),
+    }
+}
+
+/// The key that signs next.
+#[must_use]
+pub fn waiting(keys: &[KeyTimes], now: Timestamp) -> Option<&KeyTimes> {
+    keys.iter().filter(|key| now < key.active_from).min_by_key(|key| (key.active_from, key.kid.as_str()))
+}
+
 /// The keys that nothing needs any more: whose successor has signed for longer than any of their tokens lives.
 #[must_use]
 pub fn retired(keys: &[KeyTimes], now: Timestamp) -> Vec<&KeyTimes> {
@@ -149,6 +165,18 @@ mod tests {
         let waiting = [key("b", hours(720), hours(744))];
         assert_eq!(next_active_from(&waiting, Algorithm::Es256, START.plus(hours(721))), Some(START.plus(hours(721))));
         assert_eq!(next_active_from(&waiting, Algorithm::Es256, START.plus(hours(744))), None);
+    }
+
+    #[test]
+    fn a_key_that_is_made_early_is_published_as_long_and_only_one_waits() {
+        let keys = [key("a", hours(0), hours(0)), key("b", hours(720), hours(744))];
+        let at = |after| START.plus(hours(after));
+        assert_eq!(early_active_from(&keys[..1], at(100)), Some(at(124)));
+        assert_eq!(early_active_from(&keys, at(721)), None);
+        assert_eq!(waiting(&keys, at(721)).unwrap().kid, "b");
+        assert_eq!(early_active_from(&keys, at(744)), Some(at(768)));
+        // The one that signed was revoked.
+        assert_eq!(early_active_from(&keys[1..], at(721)), Some(at(721)));
     }
 
     #[test]

@@ -75,6 +75,24 @@ impl Store {
         Ok(())
     }
 
+    /// Says that a key is compromised: within a minute nothing trusts what it signed, and another signs. `false` when there is no such
+    /// key. For operators: no function has a right to it.
+    ///
+    /// # Errors
+    /// Only when the table cannot be written.
+    pub async fn revoke_key(&self, kid: &str, now: Timestamp) -> Result<bool> {
+        let update = self
+            .db
+            .update_item()
+            .table_name(&self.table)
+            .key("pk", s(PUBLIC))
+            .key("sk", s(kid))
+            .update_expression("SET revoked_at = if_not_exists(revoked_at, :now)")
+            .condition_expression("attribute_exists(pk)")
+            .expression_attribute_values(":now", s(now.rfc3339()));
+        Ok(if_condition_held(update.send().await)?.is_some())
+    }
+
     pub const TRUSTED_KEYS: Grants = &[Grant::table(&[QUERY], &[PUBLIC])];
 
     /// The public halves of the keys that are trusted.

@@ -256,6 +256,21 @@ impl Keys {
         Ok(Rotation { made, retired, revoked, newest })
     }
 
+    /// The key that signs next, made now unless one waits for its turn already; and whether it was made. For operators: the sweeper
+    /// makes one when it is due.
+    ///
+    /// # Errors
+    /// When the keys cannot be read or written.
+    pub async fn make_next(&self, now: Timestamp) -> Result<(KeyTimes, bool)> {
+        let times: Vec<KeyTimes> = self.halves().await?.trusted.iter().map(PrivateKey::times).collect();
+        if let Some(active_from) = keys::early_active_from(&times, now) {
+            let kid = self.make(active_from, now).await?;
+            return Ok((KeyTimes { kid, algorithm: self.algorithm, created_at: now, active_from }, true));
+        }
+        let waiting = keys::waiting(&times, now).cloned();
+        waiting.map(|next| (next, false)).ok_or_else(|| Error::internal("no key is made, and none waits"))
+    }
+
     /// Published first, then stored for signing: nothing is ever signed with a key that cannot be checked.
     async fn make(&self, active_from: Timestamp, now: Timestamp) -> Result<String> {
         let pkcs8 = generate(self.algorithm).map_err(|_| Error::internal("a signing key could not be made"))?;

@@ -1,0 +1,506 @@
+//! What is typed.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+use serde_json::Value;
+use shared::clock::{Clock, Timestamp};
+use uuid::Uuid;
+
+use crate::service::service_url;
+
+/// At the end of `--help` and of the manual.
+const EXIT_CODES: &str = "Exit codes: 0 done; 1 failed, or refused by the service; 2 wrong usage; 3 input is needed, or a \
+                          sign-in; 4 not confirmed; 5 not found; 6 the service cannot be reached.";
+
+/// Looks after the accounts of the user-management service: as a member of staff who is signed in, or as an operator with
+/// credentials of its AWS account.
+#[derive(Debug, Parser)]
+#[command(name = "users", version, after_help = EXIT_CODES)]
+pub struct Arguments {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Options of every command")]
+pub struct Global {
+    /// Where the service is, without /api/v1: https, or http on this machine
+    #[arg(long, global = true, env = "USERS_URL", default_value = "http://127.0.0.1:9000", value_parser = service_url)]
+    pub url: String,
+    /// Print JSON, and nothing else, on standard output
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Never ask for anything: fail with exit code 3 instead
+    #[arg(long, global = true)]
+    pub no_input: bool,
+    /// Read the password, and a code after it, from lines of standard input instead of asking
+    #[arg(long, global = true)]
+    pub password_stdin: bool,
+}
+
+/// Of commands that change something.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct Change {
+    /// Print what would be sent, and send nothing
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// Of commands that cannot be undone.
+#[derive(Debug, Args)]
+pub struct Confirmation {
+    /// The address of the account, instead of being asked for it
+    #[arg(long, value_name = "ADDRESS")]
+    pub yes: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Target {
+    /// An id, an address, or an id of another system as external:ID
+    #[arg(value_name = "WHO")]
+    pub who: Who,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    #[command(flatten)]
+    Read(Read),
+    #[command(flatten)]
+    Act(Act),
+    #[command(flatten)]
+    Operate(Operate),
+    /// Print what completes commands in a shell
+    Completions { shell: Shell },
+    /// Write the pages of the manual into a folder
+    Man { folder: PathBuf },
+}
+
+/// Of a person: their session, and what changes no account.
+#[derive(Debug, Subcommand)]
+pub enum Read {
+    /// Sign in, and keep the session for the commands that follow
+    Login {
+        /// The address; that of the last sign-in, or asked for, unless given
+        email: Option<String>,
+    },
+    /// Sign out
+    Logout,
+    /// Show who is signed in
+    Whoami,
+    /// Find accounts by name or address, or list the newest
+    Find(Find),
+    /// Show an account
+    Show {
+        #[command(flatten)]
+        target: Target,
+    },
+    /// List the sessions of an account
+    Sessions {
+        #[command(flatten)]
+        target: Target,
+    },
+    /// List what happened to an account
+    Activity {
+        #[command(flatten)]
+        target: Target,
+        #[command(flatten)]
+        pages: Pages,
+    },
+}
+
+/// Of a person: what changes accounts.
+#[derive(Debug, Subcommand)]
+pub enum Act {
+    /// Create an account; the person chooses the password by an emailed link
+    Create(Create),
+    /// Disable an account, and end everything that it holds
+    Disable {
+        #[command(flatten)]
+        target: Target,
+        /// For other members of staff
+        #[arg(long)]
+        reason: Option<String>,
+        /// When it ends by itself: a time after RFC 3339, or from now on, as 12h, 7d or 2w
+        #[arg(long, value_name = "TIME|DURATION", value_parser = until)]
+        until: Option<String>,
+        #[command(flatten)]
+        change: Change,
+    },
+    /// Enable an account again
+    Enable {
+        #[command(flatten)]
+        target: Target,
+        #[command(flatten)]
+        change: Change,
+    },
+    /// End the sessions of an account, or one of them
+    EndSessions {
+        #[command(flatten)]
+        target: Target,
+        /// That session alone
+        #[arg(long, value_name = "SID")]
+        session: Option<Uuid>,
+        #[command(flatten)]
+        change: Change,
+    },
+    /// Take second factors off an account whose owner has lost them
+    DropFactor {
+        #[command(flatten)]
+        target: Target,
+        /// all, totp, recovery-codes or passkey:ID
+        factor: Factor,
+        #[command(flatten)]
+        confirmation: Confirmation,
+        #[command(flatten)]
+        change: Change,
+    },
+    /// Replace the roles of an account, or add and remove some
+    SetRole(SetRole),
+    /// Give an account another address at once
+    SetEmail {
+        #[command(flatten)]
+        target: Target,
+        email: String,
+        /// It counts as confirmed: no link is emailed
+        #[arg(long)]
+        confirmed: bool,
+        #[command(flatten)]
+        change: Change,
+    },
+    /// Email the owner a link to choose a new password
+    ResetPassword {
+        #[command(flatten)]
+        target: Target,
+        /// End all sessions as well
+        #[arg(long)]
+        end_sessions: bool,
+        #[command(flatten)]
+        change: Change,
+    },
+    /// Email the owner the link that confirms the address
+    Confirm {
+        #[command(flatten)]
+        target: Target,
+        #[command(flatten)]
+        change: Change,
+    },
+    /// Delete an account for good
+    Delete {
+        #[command(flatten)]
+        target: Target,
+        #[command(flatten)]
+        confirmation: Confirmation,
+        #[command(flatten)]
+        change: Change,
+    },
+    /// Have emails go to the address of an account again
+    Unsuppress {
+        #[command(flatten)]
+        target: Target,
+        #[command(flatten)]
+        change: Change,
+    },
+    /// Invite somebody who has no account yet
+    Invite {
+        email: String,
+        #[command(flatten)]
+        given: Given,
+        #[command(flatten)]
+        change: Change,
+    },
+    /// Look after invitations
+    #[command(subcommand)]
+    Invitations(Invitations),
+}
+
+/// Past the API.
+#[derive(Debug, Subcommand)]
+pub enum Operate {
+    /// Operators: make an administrator, and print a link to choose the password
+    CreateAdmin {
+        email: String,
+        /// The name of a new account
+        #[arg(long, default_value = "Administrator")]
+        name: String,
+        #[command(flatten)]
+        environment: Environment,
+        #[command(flatten)]
+        change: Change,
+    },
+    /// Operators: look after the keys that sign access tokens
+    #[command(subcommand)]
+    Keys(Keys),
+    /// Operators: check one by one what the service needs
+    Doctor {
+        #[command(flatten)]
+        environment: Environment,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct Find {
+    /// The beginning of the address, or of words of the name
+    pub text: Option<String>,
+    /// The whole address
+    #[arg(long)]
+    pub email: Option<String>,
+    /// The id in another system
+    #[arg(long)]
+    pub external_id: Option<String>,
+    /// A role that they have
+    #[arg(long)]
+    pub role: Option<String>,
+    #[arg(long)]
+    pub status: Option<Status>,
+    #[command(flatten)]
+    pub pages: Pages,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum Status {
+    Active,
+    Unconfirmed,
+    Disabled,
+}
+
+#[derive(Debug, Args)]
+pub struct Pages {
+    /// How many at most; with --all, in one request
+    #[arg(long)]
+    pub limit: Option<u16>,
+    /// All of them, page after page; with --json one object on each line
+    #[arg(long)]
+    pub all: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Create {
+    #[arg(long)]
+    pub name: String,
+    #[arg(long)]
+    pub email: String,
+    #[command(flatten)]
+    pub given: Given,
+    /// What administrators store, for staff alone
+    #[arg(long, value_name = "JSON", value_parser = object)]
+    pub internal: Option<Value>,
+    /// The id in another system
+    #[arg(long)]
+    pub external_id: Option<String>,
+    /// The address counts as confirmed
+    #[arg(long)]
+    pub email_confirmed: bool,
+    /// Email the person a link to choose a password
+    #[arg(long)]
+    pub invite: bool,
+    #[command(flatten)]
+    pub change: Change,
+}
+
+/// What an account gets that there is not yet.
+#[derive(Debug, Args)]
+pub struct Given {
+    /// A role; may be repeated. `user` alone unless given
+    #[arg(long = "role", value_name = "ROLE")]
+    pub roles: Vec<String>,
+    /// What administrators store, for its owner to read
+    #[arg(long, value_name = "JSON", value_parser = object)]
+    pub app: Option<Value>,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    override_usage = "users set-role <WHO> <ROLE>...\n       users set-role <WHO> [--add <ROLE>]... [--remove <ROLE>]...",
+    group = ArgGroup::new("wanted").args(["roles", "add", "remove"]).required(true).multiple(true)
+)]
+pub struct SetRole {
+    #[command(flatten)]
+    pub target: Target,
+    /// All the roles that the account is to have
+    #[arg(value_name = "ROLE", conflicts_with_all = ["add", "remove"])]
+    pub roles: Vec<String>,
+    /// One more; may be repeated
+    #[arg(long, value_name = "ROLE")]
+    pub add: Vec<String>,
+    /// One less; may be repeated
+    #[arg(long, value_name = "ROLE")]
+    pub remove: Vec<String>,
+    #[command(flatten)]
+    pub change: Change,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Invitations {
+    /// List those that are open
+    List {
+        #[command(flatten)]
+        pages: Pages,
+    },
+    /// Revoke one: its link is worth nothing any more
+    Revoke {
+        id: Uuid,
+        #[command(flatten)]
+        change: Change,
+    },
+    /// Email one again
+    Send {
+        id: Uuid,
+        #[command(flatten)]
+        change: Change,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Keys {
+    /// List them: which one signs, which one is next
+    List {
+        #[command(flatten)]
+        environment: Environment,
+    },
+    /// Make the next key now: it is published at once, and signs a day later
+    Rotate {
+        #[command(flatten)]
+        environment: Environment,
+        #[command(flatten)]
+        change: Change,
+    },
+    /// Say that a key is compromised: within a minute nothing trusts it, and another signs
+    Revoke {
+        /// The id of the key, from the header of a token or from `users keys list`
+        kid: String,
+        #[command(flatten)]
+        environment: Environment,
+        #[command(flatten)]
+        change: Change,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct Environment {
+    /// Read the variables of the functions from a file, before those of the environment
+    #[arg(long, value_name = "FILE")]
+    pub env_file: Option<PathBuf>,
+}
+
+/// Whose account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Who {
+    Id(Uuid),
+    Email(String),
+    External(String),
+}
+
+impl FromStr for Who {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if let Some(id) = text.strip_prefix("external:").filter(|id| !id.is_empty()) {
+            return Ok(Self::External(id.to_owned()));
+        }
+        if text.contains('@') {
+            return Ok(Self::Email(text.to_owned()));
+        }
+        text.parse()
+            .map(Self::Id)
+            .map_err(|_| "this is no id, no address and no external:ID; users find looks for names")
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Factor {
+    All,
+    Totp,
+    RecoveryCodes,
+    Passkey(String),
+}
+
+impl FromStr for Factor {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "all" => Ok(Self::All),
+            "totp" => Ok(Self::Totp),
+            "recovery-codes" => Ok(Self::RecoveryCodes),
+            _ => match text.strip_prefix("passkey:").filter(|id| !id.is_empty()) {
+                Some(id) => Ok(Self::Passkey(id.to_owned())),
+                None => Err("write all, totp, recovery-codes or passkey:ID"),
+            },
+        }
+    }
+}
+
+fn object(text: &str) -> Result<Value, String> {
+    let value: Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    if value.is_object() { Ok(value) } else { Err("write a JSON object".into()) }
+}
+
+/// A time as the API takes it.
+fn until(text: &str) -> Result<String, &'static str> {
+    if let Some(duration) = duration(text) {
+        return Ok(Clock::default().now().plus(duration).rfc3339());
+    }
+    Timestamp::parse(text).map(Timestamp::rfc3339).ok_or("write a time after RFC 3339, or a duration as 12h, 7d or 2w")
+}
+
+/// A number of minutes, hours, days or weeks: `30m`, `12h`, `7d`, `2w`.
+fn duration(text: &str) -> Option<Duration> {
+    let (number, minutes) = match text.split_at_checked(text.len().checked_sub(1)?)? {
+        (number, "m") => (number, 1),
+        (number, "h") => (number, 60),
+        (number, "d") => (number, 24 * 60),
+        (number, "w") => (number, 7 * 24 * 60),
+        _ => return None,
+    };
+    let seconds = number.parse::<u64>().ok().filter(|number| *number > 0)?.checked_mul(minutes * 60)?;
+    Some(Duration::from_secs(seconds))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_arguments_fit_together() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn an_account_is_named_in_three_ways() {
+        let id = "0198c0de-0000-7000-8000-000000000000";
+        assert_eq!(id.parse(), Ok(Who::Id(id.parse().unwrap())));
+        assert_eq!("ada@example.com".parse(), Ok(Who::Email("ada@example.com".into())));
+        assert_eq!("external:a@b".parse(), Ok(Who::External("a@b".into())));
+        assert!(["ada", "external:", ""].iter().all(|text| text.parse::<Who>().is_err()));
+    }
+
+    #[test]
+    fn an_end_is_a_time_or_a_duration() {
+        for (text, seconds) in [("30m", 1800), ("12h", 43_200), ("7d", 604_800), ("2w", 1_209_600)] {
+            assert_eq!(duration(text), Some(Duration::from_secs(seconds)), "{text}");
+        }
+        for text in ["", "d", "0d", "-1d", "7", "7y", "1.5d", "99999999999999999999d", "7ä"] {
+            assert_eq!(duration(text), None, "{text}");
+        }
+        assert_eq!(until("2027-01-02T03:04:05+01:00").as_deref(), Ok("2027-01-02T02:04:05Z"));
+        assert!(until("tomorrow").is_err());
+    }
+
+    #[test]
+    fn roles_are_replaced_or_changed_and_not_both() {
+        let parse = |rest: &[&str]| {
+            let fixed = ["users", "set-role", "ada@example.com"].iter();
+            Arguments::try_parse_from(fixed.chain(rest)).is_ok()
+        };
+        assert!(parse(&["user", "admin"]) && parse(&["--add", "a", "--remove", "b"]));
+        assert!(!parse(&[]) && !parse(&["user", "--add", "admin"]));
+    }
+}

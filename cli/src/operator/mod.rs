@@ -1,0 +1,25 @@
+//! Commands of an operator: with the environment of the functions and credentials of the AWS account, past the API.
+
+mod create_admin;
+mod doctor;
+mod environment;
+mod keys;
+
+pub use create_admin::create_admin;
+pub use doctor::doctor;
+pub use keys::{list as list_keys, revoke as revoke_key, rotate as rotate_keys};
+
+use shared::App;
+use shared::clock::Clock;
+
+use crate::args::Environment;
+use crate::failure::{Failure, Result};
+
+/// The service's tables, queues and settings.
+///
+/// # Errors
+/// Names every variable that is missing or malformed.
+fn open(environment: &Environment) -> Result<App> {
+    let config = environment::config(environment.env_file.as_deref())?;
+    App::new(config, Clock::default()).map_err(|error| Failure::Failed(error.to_string()))
+}

@@ -1,0 +1,137 @@
+//! Commands of operators, on the service's tables and queues.
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tests::{Answer, PASSWORD, TestApp, text};
+
+use super::command::{Ran, Users};
+use local::{Outage, Service};
+
+const ADA: &str = "ada@example.com";
+
+/// A stack that writes the environment of its functions, and its operator.
+struct Operator {
+    app: TestApp,
+    users: Users,
+    data: TempDir,
+}
+
+impl Operator {
+    async fn start() -> Self {
+        let data = TempDir::new().unwrap();
+        let app = TestApp::start_in(Some(data.path()), &[]).await;
+        Self { users: Users::of(&app), app, data }
+    }
+
+    async fn run(&self, arguments: &[&str]) -> Ran {
+        let file = self.data.path().join("functions.env");
+        self.users.run(&[arguments, &["--env-file", file.to_str().unwrap()]].concat()).await
+    }
+
+    async fn keys(&self) -> Vec<(String, String)> {
+        let list = self.run(&["keys", "list", "--json"]).await.json();
+        list["keys"].as_array().unwrap().iter().map(|key| (text(&key["state"]), text(&key["kid"]))).collect()
+    }
+
+    async fn choose_password(&self, link: &str) -> Answer {
+        let (_, token) = link.split_once("/auth/password/reset?token=").unwrap();
+        self.app.post("/auth/password/reset", &json!({ "token": token, "password": PASSWORD })).await
+    }
+}
+
+#[tokio::test]
+async fn the_first_administrator_of_an_empty_stack_chooses_a_password_and_signs_in() {
+    let operator = Operator::start().await;
+    let create = ["create-admin", ADA, "--name", "Ada Lovelace", "--json"];
+    assert_eq!(operator.run(&[&create[..], &["--dry-run"]].concat()).await.json()["status"], "created");
+    let created = operator.run(&create).await.json();
+    assert_eq!(created["status"], "created");
+    let again = operator.run(&create).await.json();
+    assert_eq!((&again["status"], &again["id"]), (&json!("already_admin"), &created["id"]));
+    operator.app.idle().await;
+    assert!(operator.app.mails(ADA).await.is_empty(), "the link is printed alone");
+    assert_eq!(operator.choose_password(&text(&again["link"])).await.status, 200);
+    assert_eq!(operator.choose_password(&text(&created["link"])).await.code(), "link_used");
+    let admin = operator.app.sign_in(ADA).await;
+    let shown = admin.get(&format!("/users/{}", admin.id)).await.json();
+    assert_eq!((&shown["roles"], &shown["email_confirmed"]), (&json!(["admin", "user"]), &json!(true)));
+    let events = admin.get(&format!("/users/{}/activity", admin.id)).await.json();
+    let created = events["events"].as_array().unwrap().iter().find(|event| event["type"] == "user.created").unwrap();
+    assert_eq!(created["actor"], json!({ "type": "system" }));
+}
+
+#[tokio::test]
+async fn an_account_becomes_an_administrator_once_its_address_is_confirmed() {
+    let operator = Operator::start().await;
+    operator.app.register(ADA).await;
+    let early = operator.run(&["create-admin", ADA, "--json"]).await;
+    assert_eq!(early.code, 1);
+    let early: Value = serde_json::from_str(&early.stdout).unwrap();
+    assert_eq!(early["status"], "unconfirmed");
+    assert_eq!(operator.choose_password(&text(&early["link"])).await.status, 200);
+    assert_eq!(operator.run(&["create-admin", ADA, "--json"]).await.json()["status"], "role_added");
+    let ada = operator.app.sign_in(ADA).await;
+    assert_eq!(ada.get("/users").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_key_is_rotated_by_the_rules_and_revoked_at_once() {
+    let operator = Operator::start().await;
+    let [(state, first)] = operator.keys().await.try_into().unwrap();
+    assert_eq!(state, "signing");
+    let made = operator.run(&["keys", "rotate", "--json"]).await.json();
+    let again = operator.run(&["keys", "rotate", "--json"]).await.json();
+    assert_eq!((&made["status"], &again["status"]), (&json!("made"), &json!("waiting")));
+    assert_eq!(made["kid"], again["kid"]);
+    let next = text(&made["kid"]);
+    assert_eq!(operator.keys().await, [("next".to_owned(), next.clone()), (state, first.clone())]);
+
+    assert_eq!(operator.run(&["keys", "revoke", "no-such-key"]).await.refusal().0, 5);
+    assert_eq!(operator.run(&["keys", "revoke", &first]).await.code, 0);
+    operator.app.stack.sweep().await;
+    let keys = operator.keys().await;
+    assert!(!keys.iter().any(|(_, kid)| *kid == first), "{keys:?}");
+    let signing = keys.iter().find(|(state, _)| state == "signing").unwrap();
+    assert_ne!(signing.1, next, "the next one is not published for long enough");
+}
+
+#[tokio::test]
+async fn the_doctor_finds_nothing_and_then_what_is_broken() {
+    let operator = Operator::start().await;
+    let well = operator.run(&["doctor"]).await;
+    assert_eq!((well.code, well.stderr.as_str()), (0, ""), "{well:?}");
+    for line in ["ok configuration: ", "ok main table: ", "ok signing keys: ", "ok mail queue: ", "ok published keys: "]
+    {
+        assert!(well.stdout.contains(line), "{line}: {}", well.stdout);
+    }
+    operator.app.outage(Service::Sqs, Outage::Unavailable).await;
+    let ill = operator.run(&["doctor", "--json"]).await;
+    assert_eq!(ill.code, 1);
+    let report: Value = serde_json::from_str(&ill.stdout).unwrap();
+    let failed = report["checks"].as_array().unwrap().iter().filter(|check| check["state"] == "fail");
+    let failed: Vec<_> = failed.map(|check| text(&check["name"])).collect();
+    assert_eq!(failed, ["mail queue", "webhook queue"]);
+}
+
+#[tokio::test]
+async fn a_missing_variable_is_named() {
+    let users = Users::at("http://127.0.0.1:9");
+    let file = users.home.path().join("empty.env");
+    std::fs::write(&file, "PUBLIC_URL=\nTABLE_NAME=\n").unwrap();
+    let ran = users.run(&["keys", "list", "--env-file", file.to_str().unwrap()]).await;
+    let (code, line) = ran.refusal();
+    assert!(code == 1 && line.contains("PUBLIC_URL is not set") && line.contains("TABLE_NAME is not set"), "{line}");
+}
+
+#[tokio::test]
+async fn shells_and_the_manual_know_every_command() {
+    let users = Users::at("http://127.0.0.1:9");
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        assert!(users.run(&["completions", shell]).await.stdout.contains("create-admin"), "{shell}");
+    }
+    let pages = users.home.path().join("man");
+    assert_eq!(users.run(&["man", pages.to_str().unwrap()]).await.code, 0);
+    for page in ["users.1", "users-create-admin.1", "users-keys-revoke.1"] {
+        assert!(pages.join(page).exists(), "{page}");
+    }
+}
