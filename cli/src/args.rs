@@ -206,7 +206,7 @@ pub enum Act {
         #[command(flatten)]
         change: Change,
     },
-    /// Invite somebody who has no account yet
+    /// Invite somebody by email, whether or not they have an account
     Invite {
         email: String,
         #[command(flatten)]

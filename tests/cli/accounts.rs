@@ -246,3 +246,23 @@ async fn an_account_that_changes_meanwhile_keeps_both_roles() {
     let found = Answer::of(admin.request(Method::GET, "/users?role=a")).await.json();
     assert_eq!(found["users"][0]["roles"], json!(["a", "b", "c", "d", "user"]));
 }
+
+#[tokio::test]
+async fn people_are_invited_sent_another_link_and_refused() {
+    let app = TestApp::start().await;
+    app.admin().await;
+    let users = Users::signed_in(&app, ADMIN).await;
+    let invited = users.run(&["invite", ADA, "--role", "beta", "--app", r#"{"plan":"gold"}"#, "--json"]).await.json();
+    let id = text(&invited["id"]);
+    assert_eq!((&invited["status"], &invited["roles"]), (&json!("pending"), &json!(["beta"])));
+    assert_eq!(users.run(&["invite", ADA]).await.code, 1, "there is one");
+    let listed = users.run(&["invitations", "list"]).await.stdout;
+    assert!(listed.contains(ADA) && listed.contains("pending"), "{listed}");
+    let first = app.mailed_token(ADA, "/auth/invitation").await;
+    assert_eq!(users.run(&["invitations", "send", &id]).await.stdout, format!("emailed the invitation {id} again\n"));
+    let second = app.mailed_token(ADA, "/auth/invitation").await;
+    assert_ne!(first, second);
+    assert_eq!(users.run(&["invitations", "revoke", &id]).await.stdout, format!("revoked the invitation {id}\n"));
+    assert_eq!(users.run(&["invitations", "revoke", &id]).await.code, 5);
+    assert_eq!(app.post("/auth/invitation", &json!({ "token": second })).await.code(), "link_invalid");
+}

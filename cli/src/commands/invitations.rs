@@ -1,4 +1,4 @@
-//! Inviting people who have no account yet.
+//! Inviting people by email.
 
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -11,8 +11,8 @@ use crate::service::Request;
 
 const INVITATIONS: List = List {
     member: "invitations",
-    header: &["ID", "EMAIL", "ROLES", "EXPIRES", "CREATED"],
-    row: |invitation| ["id", "email", "roles", "expires_at", "created_at"].map(|name| text(&invitation[name])).into(),
+    header: &["ID", "EMAIL", "ROLES", "STATUS", "EXPIRES"],
+    row: |invitation| ["id", "email", "roles", "status", "expires_at"].map(|name| text(&invitation[name])).into(),
 };
 
 impl Context {
