@@ -160,6 +160,14 @@ impl TestApp {
         self.sign_in(email).await
     }
 
+    /// Registers, confirms by choosing a password through a mailed link, and signs in: nobody else may know the password.
+    pub async fn signed_in_by_mail(&self, email: &str) -> SignedIn<'_> {
+        self.confirmed(email).await;
+        let answer = self.recover(email, PASSWORD).await;
+        assert_eq!(answer.status, 200, "{}", answer.text);
+        self.sign_in(email).await
+    }
+
     /// The administrator, who chose a password through the mailed link, signed in.
     pub async fn admin(&self) -> SignedIn<'_> {
         assert_eq!(self.register(ADMIN).await.status, 202);

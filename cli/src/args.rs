@@ -117,7 +117,7 @@ pub enum Read {
 /// Of a person: what changes accounts.
 #[derive(Debug, Subcommand)]
 pub enum Act {
-    /// Create an account; the person chooses the password by an emailed link
+    /// Create an account; with --invite the person is emailed a link to choose the password
     Create(Create),
     /// Disable an account, and end everything that it holds
     Disable {
@@ -337,7 +337,7 @@ pub struct SetRole {
 
 #[derive(Debug, Subcommand)]
 pub enum Invitations {
-    /// List those that are open
+    /// List them, newest first; those that expired are forgotten some time
     List {
         #[command(flatten)]
         pages: Pages,

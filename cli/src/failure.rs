@@ -92,21 +92,24 @@ impl fmt::Display for Failure {
     }
 }
 
-/// On one line, with every field that could not be taken.
+/// On one line: every field that could not be taken, or else what is wrong.
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ({})", self.detail, self.code)?;
-        for FieldProblem { field, code, detail } in &self.errors {
-            write!(f, "; {field}: {detail} ({code})")?;
+        if self.errors.is_empty() {
+            return write!(f, "{} ({})", self.detail, self.code);
         }
-        Ok(())
+        let fields =
+            self.errors.iter().map(|FieldProblem { field, code, detail }| format!("{field}: {detail} ({code})"));
+        f.write_str(&fields.collect::<Vec<_>>().join("; "))
     }
 }
 
 /// Of the store, whose causes are for operators.
 impl From<shared::Error> for Failure {
     fn from(error: shared::Error) -> Self {
-        Self::Failed(shared::error::Causes(&error).to_string())
+        // What an answer would say of an error of ours is for whoever called over HTTP.
+        let source = std::error::Error::source(&error);
+        Self::Failed(source.map_or_else(|| error.to_string(), |source| shared::error::Causes(source).to_string()))
     }
 }
 
@@ -121,7 +124,7 @@ mod tests {
                 "errors":[{"field":"email","code":"invalid_email","detail":"Bad."}]}"#,
         )
         .unwrap();
-        assert_eq!(problem.to_string(), "Look. (invalid_request); email: Bad. (invalid_email)");
+        assert_eq!(problem.to_string(), "email: Bad. (invalid_email)");
         for (status, code, exit) in [
             (400, "invalid_request", 1),
             (401, "invalid_credentials", 1),

@@ -14,8 +14,13 @@ pub struct Output {
 impl Output {
     /// A document on one line, or what it says to a person.
     pub fn tell(self, document: &Value, text: impl FnOnce(&Value) -> String) -> Result<()> {
-        if self.json { print(&document.to_string()) } else { print(&text(document)) }
+        if self.json { print_json(document) } else { print(&text(document)) }
     }
+}
+
+/// A document on one line.
+pub fn print_json(document: &Value) -> Result<()> {
+    print(&escaped(&document.to_string()))
 }
 
 /// One or more lines.
@@ -57,9 +62,19 @@ pub fn details(rows: &[(&str, String)]) -> String {
     lines.concat()
 }
 
-/// What others chose must not move the cursor or colour the terminal.
+/// What others chose must not move the cursor, colour the terminal or turn the direction of a line.
 pub fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+    text.chars().map(|c| if steers(c) { '\u{fffd}' } else { c }).collect()
+}
+
+/// JSON that says the same, without characters that steer a terminal: in JSON they stand in strings alone.
+fn escaped(json: &str) -> String {
+    let escape = |c: char| if steers(c) { format!("\\u{:04x}", u32::from(c)) } else { c.to_string() };
+    json.chars().map(escape).collect()
+}
+
+fn steers(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// A member as text: without quotation marks, lists with commas, nothing of what is not there.
@@ -83,6 +98,14 @@ mod tests {
     fn columns_are_aligned_and_control_characters_are_not_passed_on() {
         let rows = vec![vec!["a".into(), "Ångström".into()], vec!["bcd".into(), "x\u{1b}[31m".into()]];
         assert_eq!(table(&["ID", "NAME"], &rows), "ID   NAME\na    Ångström\nbcd  x\u{fffd}[31m\n");
+    }
+
+    #[test]
+    fn json_says_the_same_without_what_steers_a_terminal() {
+        let document = json!({ "name": "a\u{9b}31m\u{202e}b\u{7f}\n" });
+        let escaped = escaped(&document.to_string());
+        assert_eq!(escaped, r#"{"name":"a\u009b31m\u202eb\u007f\n"}"#);
+        assert_eq!(serde_json::from_str::<Value>(&escaped).unwrap(), document);
     }
 
     #[test]

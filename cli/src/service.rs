@@ -28,6 +28,9 @@ const FIRST_WAIT: Duration = Duration::from_millis(200);
 /// The longest wait that the service can ask for.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
+/// How long the key of a request that failed is held, and a little more.
+const HELD: Duration = Duration::from_secs(65);
+
 #[derive(Debug, Clone)]
 pub struct Request {
     pub method: Method,
@@ -133,11 +136,14 @@ impl Answer {
         Err(Failure::Refused(known))
     }
 
+    /// The first attempt is still at work, or failed so that nobody knows what came of it.
+    fn is_in_progress(&self) -> bool {
+        self.code() == Some("request_in_progress")
+    }
+
     /// How long to wait before the request is sent again; none where that would bring nothing else.
     fn wait(&self) -> Option<Duration> {
-        // The first attempt, whose answer was lost, is still at work.
-        let in_progress = self.code() == Some("request_in_progress");
-        self.retry_after.filter(|_| self.status == 503 || in_progress).map(|wait| wait.min(LONGEST_WAIT))
+        self.retry_after.filter(|_| self.status == 503 || self.is_in_progress()).map(|wait| wait.min(LONGEST_WAIT))
     }
 }
 
@@ -171,16 +177,28 @@ impl Service {
     pub async fn send(&self, request: &Request, access: Option<&SecretString>, key: Option<&str>) -> Result<Answer> {
         let url = format!("{}{BASE_PATH}{}", self.url, request.path);
         let (mut retries, mut wait) = (0, FIRST_WAIT);
+        // Why it was sent again. The service may hold the key of that attempt for a minute, and answers only that it does.
+        let mut failed = None;
+        let mut held = Duration::ZERO;
         loop {
             let outcome = self.attempt(&url, request, access, key).await;
+            let in_progress = outcome.as_ref().is_ok_and(Answer::is_in_progress);
             let again = match &outcome {
                 Ok(answer) => answer.wait(),
                 Err(_) => Some(wait),
             };
-            let Some(again) = again.filter(|_| retries < RETRIES && !request.proves) else { return outcome };
+            let more = if in_progress { held < HELD } else { retries < RETRIES };
+            let Some(again) = again.filter(|_| more && !request.proves) else {
+                return if in_progress { failed.unwrap_or(outcome) } else { outcome };
+            };
             tokio::time::sleep(again).await;
-            retries += 1;
-            wait *= 2;
+            if in_progress {
+                held += again;
+            } else {
+                failed = Some(outcome);
+                retries += 1;
+                wait *= 2;
+            }
         }
     }
 

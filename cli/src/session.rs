@@ -109,7 +109,9 @@ impl Held<'_> {
 
     fn all(&self) -> io::Result<BTreeMap<String, Saved>> {
         match std::fs::read(self.sessions.folder.join(FILE)) {
-            Ok(bytes) => Ok(serde_json::from_slice(&bytes)?),
+            Ok(bytes) => serde_json::from_slice(&bytes).map_err(|error| {
+                io::Error::other(format!("{FILE} is damaged ({error}); remove it, and sign in again"))
+            }),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(BTreeMap::new()),
             Err(error) => Err(error),
         }

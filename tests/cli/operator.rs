@@ -75,6 +75,22 @@ async fn an_account_becomes_an_administrator_once_its_address_is_confirmed() {
 }
 
 #[tokio::test]
+async fn an_account_that_a_click_confirmed_becomes_no_administrator_before_its_password_is_chosen() {
+    let operator = Operator::start().await;
+    let stranger = operator.app.signed_in(ADA).await;
+    let early = operator.run(&["create-admin", ADA, "--json"]).await;
+    assert_eq!(early.code, 1);
+    assert_eq!(stranger.get("/users").await.code(), "forbidden");
+    let early: Value = serde_json::from_str(&early.stdout).unwrap();
+    assert_eq!(operator.choose_password(&text(&early["link"])).await.status, 200);
+    assert_eq!(operator.run(&["create-admin", ADA, "--json"]).await.json()["status"], "role_added");
+    assert_eq!(stranger.get("/users").await.code(), "invalid_token");
+    let admin = operator.app.sign_in(ADA).await;
+    let activity = admin.get(&format!("/users/{}/activity", admin.id)).await.text;
+    assert!(activity.contains("user.password_reset_sent"), "a link that is printed is told: {activity}");
+}
+
+#[tokio::test]
 async fn a_key_is_rotated_by_the_rules_and_revoked_at_once() {
     let operator = Operator::start().await;
     let [(state, first)] = operator.keys().await.try_into().unwrap();

@@ -101,7 +101,7 @@ async fn a_link_works_until_it_expires_is_replaced_or_revoked() {
     assert_ne!(sent.json()["expires_at"], invited["expires_at"]);
     let second = link(&app, GRACE).await;
     let body = json!({ "name": "Grace", "password": PASSWORD });
-    assert_eq!(accept(&app, &first, body.clone()).await.code(), "link_invalid");
+    assert_eq!(accept(&app, &first, body.clone()).await.code(), "link_used", "another took its place");
     app.clock.advance(Duration::from_hours(24 * 7));
     assert_eq!(accept(&app, &second, body.clone()).await.code(), "link_expired");
     let admin = app.sign_in(ADMIN).await;
@@ -171,7 +171,7 @@ async fn ones_own_data_are_exported_without_secrets() {
 async fn what_an_administrator_offered_goes_with_their_role() {
     let app = TestApp::start().await;
     let admin = app.admin().await;
-    let other = app.signed_in("other@example.com").await;
+    let other = app.signed_in_by_mail("other@example.com").await;
     let path = format!("/users/{}", other.id);
     assert_eq!(admin.patch(&path, &json!({ "roles": ["user", "admin"] })).await.status, 200);
     let invited = invite(&other, GRACE, &["user", "admin"]).await;
@@ -201,4 +201,18 @@ async fn a_role_of_staff_takes_a_password_that_whoever_reads_the_mailbox_chose()
     assert_eq!(stranger.get("/user").await.code(), "invalid_token");
     assert_eq!(app.login(GRACE, PASSWORD).await.code(), "invalid_credentials");
     assert_eq!(app.login(GRACE, NEW).await.json()["user"]["roles"], json!(["support", "user"]));
+}
+
+#[tokio::test]
+async fn who_was_demoted_takes_nothing_back_by_an_invitation_of_their_own() {
+    let app = TestApp::start().await;
+    let admin = app.admin().await;
+    let other = app.signed_in_by_mail(GRACE).await;
+    let path = format!("/users/{}", other.id);
+    assert_eq!(admin.patch(&path, &json!({ "roles": ["user", "admin"] })).await.status, 200);
+    assert_eq!(invite(&other, GRACE, &["user", "admin"]).await.status, 201);
+    let token = link(&app, GRACE).await;
+    assert_eq!(admin.patch(&path, &json!({ "roles": ["user"] })).await.status, 200);
+    assert_eq!(accept(&app, &token, json!({})).await.code(), "link_invalid");
+    assert_eq!(other.get("/user").await.json()["roles"], json!(["user"]));
 }

@@ -16,7 +16,7 @@ const NEW: &str = "quiet lantern harbour";
 
 /// Gives somebody a role.
 async fn with_roles<'a>(app: &'a TestApp, admin: &SignedIn<'_>, email: &str, roles: &[&str]) -> SignedIn<'a> {
-    let user = app.signed_in(email).await;
+    let user = app.signed_in_by_mail(email).await;
     let answer = admin.patch(&format!("/users/{}", user.id), &json!({ "roles": roles })).await;
     assert_eq!(answer.status, 200, "{}", answer.text);
     user
@@ -571,9 +571,33 @@ async fn an_account_that_waits_for_its_confirmation_lapses_after_it_is_enabled_b
     let until = app.clock.now().plus(Duration::from_hours(24 * 20)).rfc3339();
     let disabled = admin.post(&format!("/users/{id}/disable"), &json!({ "until": until })).await;
     assert_eq!(disabled.status, 200, "{}", disabled.text);
+    assert_eq!(admin.patch(&format!("/users/{id}"), &json!({ "name": "Ada King" })).await.status, 200);
     for (days, status) in [(19, 200), (20, 404)] {
         app.later(Duration::from_hours(24 * days)).await;
         let admin = app.sign_in(ADMIN).await;
         assert_eq!(admin.get(&format!("/users/{id}")).await.status, status, "{days} days later");
     }
+}
+
+#[tokio::test]
+async fn nobody_becomes_staff_whose_password_may_be_a_strangers() {
+    let app = TestApp::start().await;
+    let admin = app.admin().await;
+    let staff = json!({ "roles": ["user", "support"] });
+    // The owner of the mailbox clicked the link of a stranger's registration.
+    let stranger = app.signed_in(ADA).await;
+    let refused = admin.patch(&format!("/users/{}", stranger.id), &staff).await;
+    assert_eq!(refused.fields(), [("roles".to_owned(), "password_in_doubt".to_owned())]);
+    assert_eq!(app.recover(ADA, NEW).await.status, 200);
+    assert_eq!(admin.patch(&format!("/users/{}", stranger.id), &staff).await.status, 200);
+    // Or clicks it afterwards.
+    let grace = "grace@example.com";
+    assert_eq!(app.register(grace).await.status, 202);
+    let plain = app.mailed_token(grace, "/auth/confirm").await;
+    let id = text(&admin.get(&format!("/users?email={grace}")).await.json()["users"][0]["id"]);
+    assert_eq!(admin.patch(&format!("/users/{id}"), &staff).await.status, 200);
+    assert_eq!(app.post("/auth/confirm", &json!({ "token": plain })).await.code(), "link_invalid");
+    assert_eq!(app.login(grace, PASSWORD).await.code(), "email_not_confirmed");
+    assert_eq!(app.recover(grace, NEW).await.status, 200);
+    assert_eq!(app.login(grace, NEW).await.json()["user"]["roles"], json!(["support", "user"]));
 }

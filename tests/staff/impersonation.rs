@@ -96,12 +96,28 @@ async fn impersonation_ends_with_its_time_the_users_sessions_and_the_administrat
     let acting = impersonated(&app, &admin, &ada.id, false).await;
     assert_eq!(admin.post("/auth/logout", &json!({ "everywhere": true })).await.status, 204);
     assert_eq!(acting.get("/user").await.code(), "invalid_token");
+    let (admin, other) = (app.sign_in(ADMIN).await, app.sign_in(ADMIN).await);
+    let acting = impersonated(&app, &admin, &ada.id, true).await;
+    assert_eq!(other.logout().await.status, 204);
+    assert_eq!(acting.put("/user", &json!({ "name": "Ada King" })).await.status, 200, "another session of theirs");
+    assert_eq!(admin.logout().await.status, 204);
+    assert_eq!(acting.put("/user", &json!({ "name": "Ada" })).await.code(), "invalid_token");
+}
+
+#[tokio::test]
+async fn impersonation_ends_when_the_user_becomes_staff() {
+    let app = TestApp::start().await;
+    let (admin, ada) = (app.admin().await, app.signed_in_by_mail(ADA).await);
+    let acting = impersonated(&app, &admin, &ada.id, true).await;
+    let promoted = admin.patch(&format!("/users/{}", ada.id), &json!({ "roles": ["user", "support"] })).await;
+    assert_eq!(promoted.status, 200, "{}", promoted.text);
+    assert_eq!(acting.get("/user").await.code(), "invalid_token");
 }
 
 #[tokio::test]
 async fn neither_staff_nor_disabled_accounts_nor_oneself_are_impersonated() {
     let app = TestApp::start().await;
-    let (admin, ada) = (app.admin().await, app.signed_in(ADA).await);
+    let (admin, ada) = (app.admin().await, app.signed_in_by_mail(ADA).await);
     let impersonate = async |id: &str| {
         let body = json!({ "reason": "A ticket" });
         admin.post(&format!("/users/{id}/impersonation"), &body).await.code()

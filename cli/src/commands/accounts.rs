@@ -74,7 +74,7 @@ impl Context {
         change: Change,
     ) -> Result<()> {
         let account = self.account(who).await?;
-        if *factor == Factor::All && !change.dry_run {
+        if !change.dry_run {
             self.confirm(&account, confirmation)?;
         }
         let path = match factor {

@@ -93,7 +93,7 @@ impl Context {
         loop {
             let items = page[list.member].as_array_mut().map(std::mem::take).unwrap_or_default();
             if self.output.json {
-                items.iter().try_for_each(|item| output::print(&item.to_string()))?;
+                items.iter().try_for_each(output::print_json)?;
             } else {
                 found.extend(items);
             }

@@ -28,7 +28,8 @@ enum Outcome {
     Created,
     RoleAdded,
     AlreadyAdmin,
-    /// Somebody registered with the address, and has not shown that it is theirs: they must not become an administrator.
+    /// Somebody registered with the address, and may not be who reads its mailbox, even if that one confirmed it by a click: they must
+    /// not become an administrator.
     Unconfirmed,
 }
 
@@ -48,7 +49,9 @@ pub async fn create_admin(
     let email = EmailAddress::parse(email).map_err(|invalid| Failure::Failed(invalid.to_string()))?;
     let name = UserName::parse(name).map_err(|invalid| Failure::Failed(invalid.to_string()))?;
     if change.dry_run {
-        let outcome = outcome_of(find(&app, &email).await?.as_ref());
+        let found = find(&app, &email).await?;
+        must_be_enabled(found.as_ref(), &app)?;
+        let outcome = outcome_of(found.as_ref());
         let document = json!({ "dry_run": true, "email": email.as_str(), "status": outcome.status() });
         return output.tell(&document, |_| format!("{email}: {}, and nothing was done", outcome.ahead()));
     }
@@ -66,8 +69,8 @@ pub async fn create_admin(
         format!("{email}: {}\nchoose the password until {until}:\n{}", outcome.done(), link.expose_secret())
     })?;
     if outcome == Outcome::Unconfirmed {
-        let why = "the account is not confirmed, and may be a stranger's: choose its password by the link, and run \
-                   this again";
+        let why = "nobody has shown that whoever knows the account's password reads its mailbox: choose its password by \
+                   the link, and run this again";
         return Err(Failure::Failed(why.into()));
     }
     Ok(())
@@ -97,7 +100,7 @@ impl Outcome {
             Self::Created => "would be created, an administrator",
             Self::RoleAdded => "would become an administrator",
             Self::AlreadyAdmin => "is an administrator already",
-            Self::Unconfirmed => "is not confirmed, and would not become an administrator",
+            Self::Unconfirmed => "may be a stranger's, and would not become an administrator",
         }
     }
 }
@@ -107,8 +110,15 @@ fn outcome_of(user: Option<&User>) -> Outcome {
     match user {
         None => Outcome::Created,
         Some(user) if user.is_admin() => Outcome::AlreadyAdmin,
-        Some(user) if user.email_confirmed => Outcome::RoleAdded,
+        Some(user) if user.email_confirmed && !user.has_doubted_password() => Outcome::RoleAdded,
         Some(_) => Outcome::Unconfirmed,
+    }
+}
+
+fn must_be_enabled(user: Option<&User>, app: &App) -> Result<()> {
+    match user.filter(|user| user.is_disabled(app.clock.now())) {
+        Some(_) => Err(Failure::Failed("the account is disabled: users enable, by another administrator".into())),
+        None => Ok(()),
     }
 }
 
@@ -129,9 +139,7 @@ async fn settle(app: &App, email: &EmailAddress, name: &UserName) -> Result<(Out
             }
             continue;
         };
-        if user.is_disabled(now) {
-            return Err(Failure::Failed("the account is disabled: users enable, by another administrator".into()));
-        }
+        must_be_enabled(Some(&user), app)?;
         if outcome != Outcome::RoleAdded || add_role(app, &user, now).await? {
             return Ok((outcome, user));
         }
@@ -163,7 +171,13 @@ async fn add_role(app: &App, user: &User, now: Timestamp) -> Result<bool> {
 
 /// As the emailer makes one; here it is printed in the place of an email.
 async fn password_link(app: &App, user: &User) -> Result<(SecretString, Timestamp)> {
-    let (token, expires_at) = (LinkToken::new(user.id), app.clock.now().plus(RESET_LIFE));
+    let now = app.clock.now();
+    let (token, expires_at) = (LinkToken::new(user.id), now.plus(RESET_LIFE));
+    // Whatever comes of the link, that there is one is told.
+    let events = DomainEvent::of_user(user.id, &Actor::SYSTEM, [EventKind::PasswordResetSent {}], now);
+    if !app.store().enqueue_for(&StaffAct { user, staff: None, mail: None, events: &events, now }).await? {
+        return Err(Failure::Failed("the account was changed meanwhile: run this again".into()));
+    }
     let purpose = LinkPurpose::ResetPassword { email: user.email.clone(), epoch: user.session_epoch };
     let link = Link { purpose, expires_at, used_at: None, epoch: user.session_epoch };
     app.store().put_link(user.id, &token.hash(), &link).await?;

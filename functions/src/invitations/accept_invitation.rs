@@ -162,7 +162,7 @@ impl Offer {
         match &self.user {
             None => Asks::NameAndPassword,
             Some(user) if !user.email_confirmed => Asks::Password,
-            Some(user) if of_staff && user.confirmed_by_link_alone_at.is_some() => Asks::Password,
+            Some(user) if of_staff && user.has_doubted_password() => Asks::Password,
             Some(_) => Asks::Nothing,
         }
     }
@@ -176,8 +176,9 @@ async fn find(app: &App, token: &str) -> Result<Offer> {
     if invitation.accepted_at.is_some() {
         return Err(Error::LinkUsed);
     }
+    // Another took its place: whoever holds this one was sent both.
     if invitation.link.as_deref() != Some(link.as_str()) {
-        return Err(Error::LinkInvalid);
+        return Err(Error::LinkUsed);
     }
     if !invitation.is_pending(now) {
         return Err(Error::LinkExpired);

@@ -82,7 +82,8 @@ pub async fn handler(
         if user.is_disabled(now) {
             return Err(Error::AccountDisabled);
         }
-        let impersonation = Impersonation { by: caller.user.id, by_epoch: caller.user.session_epoch, write };
+        let (by, by_session, by_epoch) = (caller.user.id, caller.session.id, caller.user.session_epoch);
+        let impersonation = Impersonation { by, by_session, by_epoch, write };
         let session = Session::impersonate(&user, impersonation, now);
         let access_token = access::sign(&app, &user, &session, now).await?;
         let until = session.ends_at();

@@ -134,6 +134,10 @@ async fn apply(app: &App, act: &Act<'_>, user: &User, patch: &Patch) -> Result<O
     if !moves && user.contested_at.is_some() && !user.email_confirmed && after.email_confirmed {
         return Err(contested());
     }
+    let promotes = |role: &Role| role.is_of_staff() && !user.roles.contains(role);
+    if user.has_doubted_password() && !moves && after.roles.iter().any(promotes) {
+        return Err(doubted());
+    }
     let unconfirmed = user.email_confirmed && !after.email_confirmed;
     let lapses_at = Some(now.plus(app.config.unconfirmed_life));
     let after = User { lapses_at: if after.email_confirmed { None } else { user.lapses_at.or(lapses_at) }, ..after };
@@ -163,6 +167,13 @@ fn contested() -> Error {
     let detail =
         "More than one person registered with this address: send a link to choose a password instead.".to_owned();
     Error::fields(vec![FieldError { field: "email_confirmed".to_owned(), code: "contested", detail }])
+}
+
+/// Whoever registered may have confirmed the address by somebody else's click.
+fn doubted() -> Error {
+    let detail = "Nobody has shown yet that whoever knows the account's password reads its mailbox. Invite the address to the role, or \
+                  send a link to choose a password first.";
+    Error::fields(vec![FieldError { field: "roles".to_owned(), code: "password_in_doubt", detail: detail.to_owned() }])
 }
 
 /// To the address that the account had, and a link to one that is still to be confirmed.

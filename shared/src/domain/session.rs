@@ -55,6 +55,8 @@ pub struct Session {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Impersonation {
     pub by: UserId,
+    /// The session in which they asked: it ends with that.
+    pub by_session: SessionId,
     /// The `session_epoch` of their account when it began.
     pub by_epoch: u32,
     /// Whether they may change what is open to it: nothing about passwords, factors, the address or deletion.

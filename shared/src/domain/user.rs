@@ -245,11 +245,17 @@ impl User {
     }
 
     /// How an account is proved that waits for it, other than by the plain link: whether only a password chosen through the
-    /// mailed link will do. That is so where two registered, and for the address that makes an administrator: a link that
-    /// a person or a program opens shows who reads the mailbox, and not that they chose the password.
+    /// mailed link will do. That is so where two registered, for the address that makes an administrator, and for staff: a link
+    /// that a person or a program opens shows who reads the mailbox, and not that they chose the password.
     #[must_use]
     pub fn needs_chosen_password(&self, admin: Option<&EmailAddress>) -> bool {
-        self.contested_at.is_some() || self.has_address_of(admin)
+        self.contested_at.is_some() || self.has_address_of(admin) || self.is_support()
+    }
+
+    /// Whether somebody may know the password who does not read the mailbox, although the address is confirmed.
+    #[must_use]
+    pub fn has_doubted_password(&self) -> bool {
+        self.email_confirmed && self.confirmed_by_link_alone_at.is_some()
     }
 
     /// Whether the account becomes an administrator's when somebody chooses its password through a link that was mailed to its

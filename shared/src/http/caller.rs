@@ -20,7 +20,7 @@ use crate::domain::user::User;
 use crate::error::{Code, Error, Result};
 use crate::store::Store;
 use crate::telemetry::audit::Event;
-use crate::tokens::access;
+use crate::tokens::access::{self, Act};
 
 /// What API Gateway vouches for of a request, and the user agent that it claims.
 #[derive(Debug, Clone, Default)]
@@ -225,7 +225,7 @@ impl CurrentUser {
     /// [`Error::InvalidToken`] when the session has ended; otherwise only when the table cannot be read.
     pub async fn reread(&self, app: &App) -> Result<Self> {
         // What the table says, and not the token's `auth_time`: a step-up counts at once.
-        let (now, actor) = (app.clock.now(), self.session.impersonation.map(|impersonation| impersonation.by));
+        let (now, actor) = (app.clock.now(), self.session.impersonation.map(Act::from));
         let live = access::live(app, self.user.id, self.session.id, actor, now).await?;
         let (user, session) = live.ok_or(Error::InvalidToken)?;
         Ok(Self { signed_in_at: session.signed_in_at, user, session, request: self.request.clone() })

@@ -12,7 +12,7 @@ use super::{Store, delete, from_item, if_condition_held, n, put, s, to_item, upd
 use crate::clock::Timestamp;
 use crate::domain::event::DomainEvent;
 use crate::domain::factor::{StoredFactors, TrustedFactors};
-use crate::domain::id::{InvitationId, UserId};
+use crate::domain::id::InvitationId;
 use crate::domain::invitation::Invitation;
 use crate::domain::link::LinkHash;
 use crate::domain::mail::OutboxEmail;
@@ -184,14 +184,14 @@ impl Store {
         self.transact(items).await
     }
 
-    /// That who offered it may still: an administrator invites themselves to nothing that they have not.
+    /// That who offered it may still. Whether it is their own account is looked at before, as an item is once in a transaction.
     fn still_offered(
         &self,
         invitation: &Invitation,
         acceptance: &Acceptance<'_>,
         now: Timestamp,
     ) -> Result<Option<TransactWriteItem>> {
-        if acceptance.account() == invitation.invited_by {
+        if acceptance.before().is_some_and(|before| before.id == invitation.invited_by) {
             return Ok(None);
         }
         let check = ConditionCheck::builder()
@@ -264,6 +264,10 @@ impl Store {
             .condition_expression("link = :link AND expires_at > :now AND attribute_not_exists(accepted_at)")
             .expression_attribute_values(":link", s(link.as_str()))
             .expression_attribute_values(":now", n(now.millis()));
+        // What they have no more is not theirs to take back. That they still have it is a condition of what comes then.
+        if acceptance.before().is_some_and(|before| before.id == invitation.invited_by && !before.is_admin()) {
+            return Ok(false);
+        }
         let mut items = vec![update(accepted)?, self.forget_pointer(invitation)?];
         items.extend(self.still_offered(invitation, &acceptance, now)?);
         items.extend(match acceptance {
@@ -310,10 +314,10 @@ impl Store {
 }
 
 impl Acceptance<'_> {
-    const fn account(&self) -> UserId {
+    const fn before(&self) -> Option<&User> {
         match self {
-            Self::New(user) => user.id,
-            Self::Known { before, .. } | Self::Doubted { before, .. } => before.id,
+            Self::New(_) => None,
+            Self::Known { before, .. } | Self::Doubted { before, .. } => Some(before),
         }
     }
 }

@@ -31,6 +31,16 @@ pub struct NewFingerprint {
     pub mail: Option<OutboxEmail>,
 }
 
+/// What there is of a member of staff who acts as somebody.
+pub struct Impersonated {
+    pub user: Option<User>,
+    /// What they have of the user.
+    pub session: Option<Session>,
+    pub staff: Option<User>,
+    /// The session in which they asked for it.
+    pub staff_session: Option<Session>,
+}
+
 impl Store {
     pub const BEGIN_SESSION: Grants = &[Grant::table(&[WRITE_EACH], &[USERS, ADDRESSES])];
 
@@ -130,7 +140,7 @@ impl Store {
         Ok((user.map(from_item).transpose()?, session.map(from_item).transpose()?))
     }
 
-    /// An account, what a member of staff has of it, and the account of that member, in one round trip.
+    /// An account, what a member of staff has of it, and the account and the session of that member, in one round trip.
     ///
     /// # Errors
     /// Only when the table cannot be read.
@@ -138,14 +148,24 @@ impl Store {
         &self,
         user: UserId,
         session: SessionId,
-        staff: UserId,
-    ) -> Result<(Option<User>, Option<Session>, Option<User>)> {
-        let pk = user_key(user);
-        let keys = [(pk.clone(), PROFILE.into()), (pk, impersonation_key(session)), (user_key(staff), PROFILE.into())];
+        (staff, staff_session): (UserId, SessionId),
+    ) -> Result<Impersonated> {
+        let (pk, staff) = (user_key(user), user_key(staff));
+        let keys = [
+            (pk.clone(), PROFILE.into()),
+            (pk, impersonation_key(session)),
+            (staff.clone(), PROFILE.into()),
+            (staff, session_key(staff_session)),
+        ];
         let mut found = self.get_each(&keys).await?.into_iter();
         let mut next = || found.next().flatten();
-        let (user, session, staff) = (next(), next(), next());
-        Ok((user.map(from_item).transpose()?, session.map(from_item).transpose()?, staff.map(from_item).transpose()?))
+        let (user, session, staff, staff_session) = (next(), next(), next(), next());
+        Ok(Impersonated {
+            user: user.map(from_item).transpose()?,
+            session: session.map(from_item).transpose()?,
+            staff: staff.map(from_item).transpose()?,
+            staff_session: staff_session.map(from_item).transpose()?,
+        })
     }
 
     pub const ROTATE_SESSION: Grants = &[Grant::table(&[UPDATE], &[USERS])];

@@ -320,9 +320,10 @@ fn held_to(change: Change, staff: Option<&StaffMember>) -> Change {
     }
 }
 
-/// What goes with an address that is confirmed or unconfirmed by staff. One that is disabled does not lapse.
+/// What goes with an address that is confirmed or unconfirmed by staff. Of one that is disabled it stays when it lapses, if it does.
 fn confirmed_as(change: Change, before: &User, after: &User, now: Timestamp) -> Result<Change> {
-    let lapses = after.lapses_at.filter(|_| !after.email_confirmed && !after.is_disabled(now));
+    let lapses = if after.is_disabled(now) { before.lapses_at } else { after.lapses_at };
+    let lapses = lapses.filter(|_| !after.email_confirmed);
     let change = match (before.email_confirmed, after.email_confirmed) {
         (true, true) => return Ok(change),
         (false, true) => change.remove("contested_at, confirmed_by_link_alone_at"),

@@ -19,6 +19,7 @@ use crate::domain::mail::{ASK_INTERVAL, OutboxEmail};
 use crate::domain::metadata::Metadata;
 use crate::domain::name::UserName;
 use crate::domain::picture::{Attempt, Next, Requested, Settled, Shown};
+use crate::domain::role::Role;
 use crate::domain::search::Indexed;
 use crate::domain::staff::StaffMember;
 use crate::domain::status::Status;
@@ -174,7 +175,7 @@ impl Store {
         &[Grant::table(&[UPDATE, PUT], &[USERS]), Grant::table(&[DELETE], &[ADDRESSES, FOUND_BY])];
 
     /// Uses a link and confirms the account's address, both or neither. `false` when the link was used before or
-    /// has expired, when another link confirmed the address first, when the account is contested, or when it is gone.
+    /// has expired, when another link confirmed the address first, when the account is contested or has a role of staff, or when it is gone.
     ///
     /// # Errors
     /// Only when the table cannot be written.
@@ -192,6 +193,10 @@ impl Store {
             .remove("email_delivery")
             .only_if("email_confirmed = :no")
             .only_if("attribute_not_exists(contested_at) AND session_epoch = :epoch")
+            .only_if("NOT (contains(#roles, :admin) OR contains(#roles, :support))")
+            .name("#roles", "roles")
+            .value(":admin", s(Role::ADMIN.as_str()))
+            .value(":support", s(Role::SUPPORT.as_str()))
             .value(":epoch", n(epoch))
             .value(":yes", value(&true)?)
             .value(":no", value(&false)?)

@@ -11,7 +11,7 @@ use crate::App;
 use crate::clock::Timestamp;
 use crate::domain::id::{SessionId, UserId};
 use crate::domain::role::Role;
-use crate::domain::session::{ACCESS_TOKEN_LIFE, Session};
+use crate::domain::session::{ACCESS_TOKEN_LIFE, Impersonation, Session};
 use crate::domain::user::User;
 use crate::error::{Error, Result};
 
@@ -50,15 +50,24 @@ pub struct Claims {
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub struct Act {
     pub sub: UserId,
+    /// Their own session.
+    pub sid: SessionId,
+}
+
+impl From<Impersonation> for Act {
+    fn from(impersonation: Impersonation) -> Self {
+        Self { sub: impersonation.by, sid: impersonation.by_session }
+    }
 }
 
 impl Claims {
-    /// The account and the session of a token, if that is not over: where another acts for the user, also by their own account.
+    /// The account and the session of a token, if that is not over: where another acts for the user, also by their own account
+    /// and session.
     ///
     /// # Errors
     /// Only when the table cannot be read.
     pub async fn live(&self, app: &App, now: Timestamp) -> Result<Option<(User, Session)>> {
-        live(app, self.sub, self.sid, self.act.map(|act| act.sub), now).await
+        live(app, self.sub, self.sid, self.act, now).await
     }
 }
 
@@ -70,18 +79,23 @@ pub async fn live(
     app: &App,
     user: UserId,
     session: SessionId,
-    actor: Option<UserId>,
+    actor: Option<Act>,
     now: Timestamp,
 ) -> Result<Option<(User, Session)>> {
     let (user, session) = match actor {
         None => app.store().user_and_session(user, session).await?,
         Some(actor) => {
-            let (user, session, staff) = app.store().user_and_impersonation(user, session, actor).await?;
-            let by = session.as_ref().and_then(|session| session.impersonation);
-            let may = staff.zip(by).is_some_and(|(staff, by)| {
-                by.by == staff.id && by.by_epoch == staff.session_epoch && staff.is_admin() && !staff.is_disabled(now)
+            let found = app.store().user_and_impersonation(user, session, (actor.sub, actor.sid)).await?;
+            let by = found.session.as_ref().and_then(|session| session.impersonation);
+            let staff = found.staff.zip(found.staff_session);
+            let may = staff.zip(by).is_some_and(|((staff, session), by)| {
+                (by.by, by.by_session) == (staff.id, session.id)
+                    && by.by_epoch == staff.session_epoch
+                    && staff.is_admin()
+                    && session.is_live(&staff, now)
             });
-            (user, session.filter(|_| may))
+            // They may be staff by now.
+            (found.user.filter(|user| !user.is_support()), found.session.filter(|_| may))
         }
     };
     Ok(user.zip(session).filter(|(user, session)| session.is_live(user, now)))
@@ -103,7 +117,7 @@ pub async fn sign(app: &App, user: &User, session: &Session, now: Timestamp) -> 
         roles: user.roles.clone(),
         auth_time: session.authenticated_at().seconds(),
         amr: session.amr().into_iter().map(ToOwned::to_owned).collect(),
-        act: session.impersonation.map(|impersonation| Act { sub: impersonation.by }),
+        act: session.impersonation.map(Act::from),
         ext: app.config.claims.that_fit(user),
     };
     let key = app.keys().signing(now).await?;

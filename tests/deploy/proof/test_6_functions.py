@@ -13,6 +13,7 @@ ANSWERS = {
     "register": (202, "confirmation_required"),
     "resend_confirmation": (202, "confirmation_required"),
     "confirm_registration": (400, "link_invalid"),
+    "accept_invitation": (400, "link_invalid"),
     # The account of the stored registration is there by now, and not confirmed.
     "login": (403, "email_not_confirmed"),
     "verify_login": (401, "invalid_challenge"),
