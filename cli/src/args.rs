@@ -372,7 +372,8 @@ pub enum Keys {
     },
     /// Say that a key is compromised: within a minute nothing trusts it, and another signs
     Revoke {
-        /// The id of the key, from the header of a token or from `users keys list`
+        /// The id of the key, from the header of a token or from `users keys list`. One in 64 begins with a hyphen
+        #[arg(allow_hyphen_values = true)]
         kid: String,
         #[command(flatten)]
         environment: Environment,

@@ -69,8 +69,11 @@ impl Client {
     /// Exchanges the stored refresh token. The new one is on the disk before anything else is done.
     async fn refresh(&mut self) -> Result<SecretString> {
         let held = self.sessions.lock()?;
-        let mut saved = held.read()?;
+        let stored = held.read()?;
+        let mut saved = stored.clone();
         let Some(Token(token)) = saved.refresh_token.take() else { return Err(Failure::not_signed_in()) };
+        // It is worth nothing once it was exchanged: whether there is a place for the new one is seen before.
+        held.write(&stored)?;
         let request = Request::post("/auth/refresh").with(json!({ "refresh_token": token.expose_secret() }));
         let answer = self.service.send(&request, None, None).await?;
         if answer.code() == Some("invalid_refresh_token") {

@@ -122,6 +122,7 @@ impl Answer {
         if self.is_success() {
             return Ok(self.body);
         }
+        let retry_after = self.retry_after;
         let problem: Problem = serde_json::from_value(self.body).unwrap_or_default();
         let known = Problem { status: self.status, ..problem };
         let known = if known.code.is_empty() {
@@ -133,7 +134,12 @@ impl Answer {
         } else {
             known
         };
-        Err(Failure::Refused(known))
+        Err(Failure::Refused(match retry_after.filter(|_| self.status == 429) {
+            Some(wait) => {
+                Problem { detail: format!("{}: {} s.", known.detail.trim_end_matches('.'), wait.as_secs()), ..known }
+            }
+            None => known,
+        }))
     }
 
     /// The first attempt is still at work, or failed so that nobody knows what came of it.

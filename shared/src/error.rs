@@ -150,7 +150,7 @@ errors! {
             "There is no authenticator app here to confirm or to remove.";
         PasskeyNotFound
             => "passkey_not_found" NOT_FOUND "No such passkey"
-            "There is no such passkey of yours.";
+            "There is no such passkey.";
         WebhookNotFound
             => "webhook_not_found" NOT_FOUND "No such webhook"
             "There is no such webhook.";

@@ -34,6 +34,19 @@ async fn a_session_is_kept_for_its_owner_alone_and_ends_by_signing_out() {
 }
 
 #[tokio::test]
+async fn a_session_survives_a_folder_that_cannot_be_written() {
+    let app = TestApp::start().await;
+    app.confirmed(ADA).await;
+    let users = Users::signed_in(&app, ADA).await;
+    let new = users.home.path().join(".config/users/sessions.json.new");
+    // A folder in its place: root is refused no permission.
+    std::fs::create_dir(&new).unwrap();
+    assert_eq!(users.run(&["whoami"]).await.code, 1);
+    std::fs::remove_dir(&new).unwrap();
+    assert_eq!(users.run(&["whoami", "--json"]).await.json()["email"], ADA);
+}
+
+#[tokio::test]
 async fn commands_at_the_same_time_share_one_session() {
     let app = TestApp::start().await;
     app.confirmed(ADA).await;
@@ -124,7 +137,7 @@ async fn an_old_sign_in_is_proved_again_where_a_route_asks_for_it() {
     let wrong = users.run_with("wrong\n", &["disable", ADA, "--password-stdin"]).await;
     assert_eq!(wrong.refusal(), (1, "users: The current password is wrong. (wrong_password)"));
     let right = users.run_with(&format!("{PASSWORD}\n"), &["disable", ADA, "--password-stdin"]).await;
-    assert_eq!(right.stdout, format!("disabled {ADA}\n"));
+    assert_eq!(right.stdout, format!("disabled {ADA}, without an end\n"));
     assert_eq!(users.run(&["enable", ADA]).await.code, 0);
 }
 

@@ -102,7 +102,9 @@ async fn a_key_is_rotated_by_the_rules_and_revoked_at_once() {
     let next = text(&made["kid"]);
     assert_eq!(operator.keys().await, [("next".to_owned(), next.clone()), (state, first.clone())]);
 
-    assert_eq!(operator.run(&["keys", "revoke", "no-such-key"]).await.refusal().0, 5);
+    for unknown in ["no-such-key", "-no-such-key", "--no-such-key"] {
+        assert_eq!(operator.run(&["keys", "revoke", unknown]).await.refusal().0, 5, "{unknown}");
+    }
     assert_eq!(operator.run(&["keys", "revoke", &first]).await.code, 0);
     operator.app.stack.sweep().await;
     let keys = operator.keys().await;

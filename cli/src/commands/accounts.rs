@@ -44,7 +44,7 @@ impl Context {
         change: Change,
     ) -> Result<()> {
         let account = self.account(who).await?;
-        let end = until.as_ref().map(|until| format!(" until {until}")).unwrap_or_default();
+        let end = until.as_ref().map_or_else(|| ", without an end".to_owned(), |until| format!(" until {until}"));
         let body = body([("reason", reason.map(Value::from)), ("until", until.map(Value::from))]);
         let request = Request::post(account.path("/disable")).with(body);
         self.act(change, &account, &request, &format!("disabled {}{end}", account.email), "disabled").await

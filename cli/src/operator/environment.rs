@@ -13,7 +13,8 @@ use crate::failure::{Failure, Result};
 /// When the file cannot be read; names every variable that is missing or malformed.
 pub fn config(file: Option<&Path>) -> Result<Config> {
     let Some(file) = file else {
-        return Config::from_env().map_err(|error| Failure::Failed(error.to_string()));
+        let how = "--env-file FILE reads them from a file";
+        return Config::from_env().map_err(|error| Failure::Failed(format!("{error} ({how})")));
     };
     let text = std::fs::read_to_string(file)
         .map_err(|error| Failure::Failed(format!("{} cannot be read: {error}", file.display())))?;
