@@ -204,7 +204,7 @@ def test_a_second_run_on_tables_that_serve_changes_nothing(emulator: Emulator) -
     serving = {which: scene.items(table) for which, table in scene.sources.items()}
     scene.sources = before
     again = scene.restore(second, "--force-reset", "changed").must()
-    assert again.out.count("Done at") == 4
+    assert again.out.count("Done at") == 5
     assert {which: scene.items(scene.restored(second, which)) for which in serving} == serving
 
 
