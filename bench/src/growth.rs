@@ -21,10 +21,11 @@ use crate::samples::{Samples, millis};
 use crate::service::Running;
 use crate::table::Table;
 
-const SIZES: [usize; 3] = [1_000, 100_000, 1_000_000];
+const SIZES: [usize; 3] = [1_000, 100_000, MOST];
+const MOST: usize = 1_000_000;
 const COMMAND: &str = "bench/with-functions growth";
 const FUNCTIONS: [&str; 5] = ["get_user", "list_users", "login", "refresh", "delete_user"];
-/// Filters of `list_users`. Of fifty accounts one has each role and each status that is not everybody's, whatever their number.
+/// Filters of `list_users`. Of ten accounts one has each role and each status that is not everybody's, whatever their number.
 const FILTERS: [&str; 9] = [
     "q=lovel",
     "q=user0000000",
@@ -36,6 +37,8 @@ const FILTERS: [&str; 9] = [
     "email=user00000007%40example.com",
     "external_id=crm-00000003",
 ];
+/// What these cost is how many of the newest accounts they pass over, and how evenly those lie in the shards of the list.
+const PASSED_BY_NEARLY_ALL: [&str; 2] = ["role=user", "status=active"];
 const ROUNDS: usize = 20;
 const SESSIONS: usize = 1_000;
 /// Accounts that go into the table in one transaction.
@@ -73,7 +76,8 @@ pub async fn run(arguments: impl Iterator<Item = String>) {
     for (function, costs) in costs {
         // Items apart: a deletion meets its farewell mail or not, as the emailer is faster or slower.
         let same = |cost: &Usage| Usage { items: costs[0].items, ..*cost } == costs[0];
-        assert!(costs.iter().all(same), "{function} costs more in a larger table: {costs:?}");
+        let chance = PASSED_BY_NEARLY_ALL.contains(&function);
+        assert!(chance || costs.iter().all(same), "{function} costs more in a larger table: {costs:?}");
     }
     bench.service.stack.stop().await;
 }
@@ -113,8 +117,11 @@ impl Bench {
             let next = size.min(self.accounts + BATCH);
             let mut items = Vec::with_capacity(2 * BATCH);
             for number in self.accounts..next {
-                let user = self.events.people().account(&format!("user{number:08}@example.com"), app.clock.now());
-                items.extend(Store::items_of(&one_of_fifty(user, number, app.clock.now())).expect("items"));
+                // One after another, all before now: which are the newest is no chance.
+                let age = Duration::from_millis(MOST.saturating_sub(number) as u64);
+                let created_at = app.clock.now().minus(age);
+                let user = self.events.people().account(&format!("user{number:08}@example.com"), created_at);
+                items.extend(Store::items_of(&one_of_ten(user, number, created_at)).expect("items"));
             }
             self.table.fill(&app.config.tables.main, items).await;
             self.accounts = next;
@@ -160,8 +167,8 @@ impl Bench {
 }
 
 /// With what filters look for.
-fn one_of_fifty(user: User, number: usize, now: Timestamp) -> User {
-    match number % 50 {
+fn one_of_ten(user: User, number: usize, now: Timestamp) -> User {
+    match number % 10 {
         0 => User { roles: vec![Role::parse("beta").expect("a role"), Role::USER], ..user },
         1 => User { disabled: Some(Disabled { at: now, by: None, reason: None, until: None }), ..user },
         2 => User { email_confirmed: false, ..user },
