@@ -63,7 +63,7 @@ pub async fn handler(
 }
 
 async fn delete_anothers(app: &App, id: UserId, caller: &CurrentUser) -> Result<(OutboxEmail, Erasure)> {
-    let staff = StaffMember { id: caller.user.id, epoch: caller.user.session_epoch, role: Role::ADMIN };
+    let staff = caller.as_staff(Role::ADMIN);
     for _ in 0..TRIES {
         let user = app.store().user(id).await?.ok_or(Error::UserNotFound)?;
         if let Some(deleted) = delete(app, &user, Some(&staff), &caller.staff()).await? {

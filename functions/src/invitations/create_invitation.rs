@@ -26,7 +26,7 @@ use shared::telemetry::audit::Event;
 use shared::{App, Error, Result};
 use utoipa::ToSchema;
 
-use super::{InvitationView, administrator, may_offer};
+use super::{InvitationView, may_offer};
 
 pub const ROUTE: Route = Route::new(module_path!(), &[HANDLER])
     .fails_with(&[Code::AlreadyInvited, Code::ReauthenticationRequired])
@@ -63,7 +63,7 @@ pub async fn handler(
     let mail = OutboxEmail::new(invitation.email.normalized(), kind, now);
     let kind = EventKind::Invited { email: None, roles };
     let event = DomainEvent::new(Subject::Invitation(invitation.id), &caller.staff(), kind, now);
-    if !app.store().create_invitation(&invitation, &administrator(&caller), &mail, &event).await? {
+    if !app.store().create_invitation(&invitation, &caller.as_staff(Role::ADMIN), &mail, &event).await? {
         caller.reread(&app).await?;
         return Err(Error::AlreadyInvited);
     }

@@ -12,7 +12,6 @@ use shared::clock::Timestamp;
 use shared::domain::id::InvitationId;
 use shared::domain::invitation::Invitation;
 use shared::domain::role::Role;
-use shared::domain::staff::StaffMember;
 use shared::grant::Grants;
 use shared::http::Area;
 use shared::http::caller::CurrentUser;
@@ -97,9 +96,4 @@ async fn pending(app: &App, id: Option<InvitationId>) -> Result<Invitation> {
 /// Offering a role of staff takes a recent sign-in, as giving it to an account does.
 fn may_offer(caller: &CurrentUser, roles: &[Role], now: Timestamp) -> Result<()> {
     if roles.iter().any(Role::is_of_staff) { caller.must_have_signed_in_recently(now) } else { Ok(()) }
-}
-
-/// Who acts, as an administrator.
-const fn administrator(caller: &CurrentUser) -> StaffMember {
-    StaffMember { id: caller.user.id, epoch: caller.user.session_epoch, role: Role::ADMIN }
 }

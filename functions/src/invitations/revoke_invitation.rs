@@ -7,6 +7,7 @@ use axum::http::StatusCode;
 use macros::operation;
 use shared::domain::event::{DomainEvent, EventKind, Subject};
 use shared::domain::id::InvitationId;
+use shared::domain::role::Role;
 use shared::error::Code;
 use shared::grants;
 use shared::http::Route;
@@ -16,7 +17,7 @@ use shared::store::Store;
 use shared::telemetry::audit::Event;
 use shared::{App, Error, Result};
 
-use super::{FIND, InvitationPath, administrator, pending};
+use super::{FIND, InvitationPath, pending};
 
 pub const ROUTE: Route = Route::new(module_path!(), &[HANDLER]).fails_with(&[Code::InvitationNotFound]).may(grants![
     FIND,
@@ -38,7 +39,7 @@ pub async fn handler(
     let invitation = pending(&app, id).await?;
     let kind = EventKind::InvitationRevoked {};
     let event = DomainEvent::new(Subject::Invitation(invitation.id), &caller.staff(), kind, app.clock.now());
-    if !app.store().revoke_invitation(&invitation, &administrator(&caller), &event).await? {
+    if !app.store().revoke_invitation(&invitation, &caller.as_staff(Role::ADMIN), &event).await? {
         caller.reread(&app).await?;
         return Err(Error::InvitationNotFound);
     }

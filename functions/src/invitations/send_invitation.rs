@@ -10,6 +10,7 @@ use shared::domain::id::InvitationId;
 use shared::domain::invitation::Invitation;
 use shared::domain::link::INVITATION_LIFE;
 use shared::domain::mail::{EmailKind, OutboxEmail};
+use shared::domain::role::Role;
 use shared::error::Code;
 use shared::grants;
 use shared::http::Route;
@@ -20,7 +21,7 @@ use shared::store::Store;
 use shared::telemetry::audit::Event;
 use shared::{App, Error, Result};
 
-use super::{FIND, InvitationPath, InvitationView, administrator, may_offer, pending};
+use super::{FIND, InvitationPath, InvitationView, may_offer, pending};
 
 pub const ROUTE: Route = Route::new(module_path!(), &[HANDLER])
     .fails_with(&[Code::InvitationNotFound, Code::ReauthenticationRequired])
@@ -43,7 +44,7 @@ pub async fn handler(
     let mail = OutboxEmail::new(invitation.email.normalized(), EmailKind::Invitation { id: invitation.id }, now);
     let kind = EventKind::Invited { email: None, roles: invitation.roles.clone() };
     let event = DomainEvent::new(Subject::Invitation(invitation.id), &caller.staff(), kind, now);
-    let staff = administrator(&caller);
+    let staff = caller.as_staff(Role::ADMIN);
     if !app.store().resend_invitation(&invitation, &staff, expires_at, &mail, &event).await? {
         caller.reread(&app).await?;
         return Err(Error::InvitationNotFound);

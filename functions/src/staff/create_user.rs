@@ -28,7 +28,7 @@ use shared::telemetry::audit::Event;
 use shared::{App, Error, Result};
 use utoipa::ToSchema;
 
-use super::{StaffUserView, claims_too_large, member};
+use super::{StaffUserView, claims_too_large};
 
 pub const ROUTE: Route = Route::new(module_path!(), &[HANDLER])
     .fails_with(&[Code::AddressTaken, Code::ExternalIdTaken])
@@ -73,7 +73,7 @@ pub async fn handler(
     if !app.config.claims.fit(&user) {
         return Err(claims_too_large("app"));
     }
-    let (now, staff) = (user.created_at, member(&caller, Role::ADMIN));
+    let (now, staff) = (user.created_at, caller.as_staff(Role::ADMIN));
     let address = user.email.normalized();
     let mail = invites.then(|| OutboxEmail::new(address.clone(), EmailKind::AccountCreated { user: user.id }, now));
     let kinds = [EventKind::Created { user: Snapshot::from(&user) }].into_iter();

@@ -194,11 +194,6 @@ fn not_oneself(caller: &CurrentUser, id: Option<UserId>) -> Result<()> {
     if id == Some(caller.user.id) { Err(Error::OwnAccount) } else { Ok(()) }
 }
 
-/// Who acts, as the table holds them to it.
-fn member(caller: &CurrentUser, role: Role) -> StaffMember {
-    StaffMember { id: caller.user.id, epoch: caller.user.session_epoch, role }
-}
-
 /// An act on an account, which is read again when it was changed since.
 struct Act<'a> {
     app: &'a App,
@@ -212,7 +207,7 @@ struct Act<'a> {
 impl<'a> Act<'a> {
     /// `role` is what the act takes.
     fn new(app: &'a App, caller: &'a CurrentUser, role: Role, id: Option<UserId>) -> Self {
-        Self { app, caller, id, staff: member(caller, role), reads: 0 }
+        Self { app, caller, id, staff: caller.as_staff(role), reads: 0 }
     }
 
     /// The account as it is now. From the second time on, when a write found it changed, or found that who acts may not any more: then

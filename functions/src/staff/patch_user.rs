@@ -9,7 +9,7 @@ use axum::http::HeaderValue;
 use axum::http::header::ETAG;
 use axum::response::{IntoResponse, Response};
 use macros::operation;
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use serde_json::{Map, Value};
 use shared::clock::Timestamp;
 use shared::domain::email::EmailAddress;
@@ -50,18 +50,18 @@ pub const ROUTE: Route = Route::new(module_path!(), &[HANDLER])
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PatchUser {
-    #[serde(default, deserialize_with = "present")]
+    #[serde(default, deserialize_with = "shared::domain::present")]
     #[schema(min_length = 1, max_length = 100, example = "Ada King")]
     name: Option<String>,
     /// At once, without the owner's confirmation.
-    #[serde(default, deserialize_with = "present")]
+    #[serde(default, deserialize_with = "shared::domain::present")]
     #[schema(max_length = 254, format = "email", example = "ada@example.org")]
     email: Option<String>,
     /// Whether the address counts as confirmed. With another address it does not unless this says so, and a link is emailed there.
-    #[serde(default, deserialize_with = "present")]
+    #[serde(default, deserialize_with = "shared::domain::present")]
     email_confirmed: Option<bool>,
     /// In place of those that there are.
-    #[serde(default, deserialize_with = "present")]
+    #[serde(default, deserialize_with = "shared::domain::present")]
     #[schema(max_items = 20, value_type = Option<Vec<Role>>)]
     roles: Option<Vec<String>>,
     #[serde(default)]
@@ -73,10 +73,6 @@ pub struct PatchUser {
     #[serde(default)]
     #[schema(value_type = Option<String>, min_length = 1, max_length = 128, example = "auth0|5f7c8ec7c33c6c004bbafe82")]
     external_id: Member<String>,
-}
-
-fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(value: D) -> Result<Option<T>, D::Error> {
-    T::deserialize(value).map(Some)
 }
 
 #[operation(

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::factor::{Factor, Method};
@@ -241,7 +241,7 @@ pub struct Changes {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// `null` when a pending change of the address was dropped.
-    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "super::present")]
     pub pending_email: Option<Option<String>>,
     /// Another registration claimed the address before it was confirmed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -258,7 +258,7 @@ pub struct Changes {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub internal: Option<bool>,
     /// `null` when it was removed.
-    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "super::present")]
     pub external_id: Option<Option<String>>,
     /// `false` when staff had the address confirmed once more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -266,13 +266,8 @@ pub struct Changes {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub passkey: Option<NamedPasskey>,
     /// `null` when staff cleared it. What SES reports has types of its own.
-    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "super::present")]
     pub email_delivery: Option<Option<String>>,
-}
-
-/// `null` is something else than nothing.
-fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(value: D) -> Result<Option<T>, D::Error> {
-    T::deserialize(value).map(Some)
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

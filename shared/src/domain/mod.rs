@@ -33,6 +33,8 @@ pub mod user;
 pub mod visible;
 pub mod webhook;
 
+use serde::{Deserialize, Deserializer};
+
 /// Why a value cannot be taken: a stable code for programs and a sentence for people.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{detail}")]
@@ -45,4 +47,12 @@ impl Invalid {
     pub fn new(code: &'static str, detail: impl Into<String>) -> Self {
         Self { code, detail: detail.into() }
     }
+}
+
+/// For a member that may be left out: `null` is something else than nothing, and is refused unless `T` takes it.
+///
+/// # Errors
+/// What `T` says of the value.
+pub fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(value: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(value).map(Some)
 }

@@ -15,7 +15,9 @@ use super::{HandlerArgument, Needs};
 use crate::App;
 use crate::clock::Timestamp;
 use crate::domain::event::{Actor, ActorKind};
+use crate::domain::role::Role;
 use crate::domain::session::{RECENT_SIGN_IN, Session};
+use crate::domain::staff::StaffMember;
 use crate::domain::user::User;
 use crate::error::{Code, Error, Result};
 use crate::store::Store;
@@ -249,6 +251,12 @@ impl CurrentUser {
     #[must_use]
     pub fn staff(&self) -> Actor {
         self.acting_as(ActorKind::Staff)
+    }
+
+    /// Who does it, as the table holds them to the role that it takes.
+    #[must_use]
+    pub const fn as_staff(&self, role: Role) -> StaffMember {
+        StaffMember { id: self.user.id, epoch: self.user.session_epoch, role }
     }
 
     fn acting_as(&self, kind: ActorKind) -> Actor {

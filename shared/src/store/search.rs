@@ -95,10 +95,9 @@ impl Store {
                 }
             }
         }
-        match (&filter.query, lists.first()) {
-            (Some(query), _) => self.search(filter, query, after, limit, now).await,
-            (None, Some(list)) => self.list(filter, list, after, limit, now).await,
-            (None, None) => self.list_all(filter, after, limit, now).await,
+        match &filter.query {
+            Some(query) => self.search(filter, query, after, limit, now).await,
+            None => self.newest(filter, lists.first().map(String::as_str), after, limit, now).await,
         }
     }
 
@@ -211,11 +210,11 @@ impl Store {
         batches.await?.into_iter().flatten().map(|item| item.map(from_item).transpose()).collect()
     }
 
-    /// The newest of a list, but for what the rest of the filter passes over.
-    async fn list(
+    /// The newest of a list, or of all accounts, but for what the filter passes over.
+    async fn newest(
         &self,
         filter: &Filter,
-        list: &str,
+        list: Option<&str>,
         after: Option<Position>,
         limit: usize,
         now: Timestamp,
@@ -223,7 +222,10 @@ impl Store {
         let (mut before, mut size) = (newest(after.as_ref()), PageSize(limit));
         let mut found = Vec::new();
         while found.len() < limit {
-            let (ids, more) = self.ids_of(list, before, size.next()).await?;
+            let (ids, more) = match list {
+                Some(list) => self.ids_of(list, before, size.next()).await?,
+                None => self.ids_of_all(before, size.next()).await?,
+            };
             before = ids.last().copied();
             for user in self.users(&ids).await?.into_iter().flatten().filter(|user| filter.admits(user, now)) {
                 let position = Position::Newest(user.id);
@@ -268,31 +270,10 @@ impl Store {
         Ok(Some(self.users(&ids).await?.into_iter().flatten().collect()))
     }
 
-    /// Of all accounts the newest, but for what the filter passes over.
-    async fn list_all(
-        &self,
-        filter: &Filter,
-        after: Option<Position>,
-        limit: usize,
-        now: Timestamp,
-    ) -> Result<Vec<(User, Position)>> {
-        let (mut before, mut size) = (newest(after.as_ref()), PageSize(limit));
-        let mut found = Vec::new();
-        while found.len() < limit {
-            let wanted = size.next();
-            let listed = self.list_users(wanted, before).await?;
-            let (more, ids) = (listed.len() == wanted, listed.iter().map(|user| user.id).collect::<Vec<_>>());
-            before = ids.last().copied();
-            for user in self.users(&ids).await?.into_iter().flatten().filter(|user| filter.admits(user, now)) {
-                let position = Position::Newest(user.id);
-                found.push((user, position));
-            }
-            if !more {
-                break;
-            }
-        }
-        found.truncate(limit);
-        Ok(found)
+    /// Ids of all accounts, likewise.
+    async fn ids_of_all(&self, before: Option<UserId>, limit: usize) -> Result<(Vec<UserId>, bool)> {
+        let listed = self.list_users(limit, before).await?;
+        Ok((listed.iter().map(|user| user.id).collect(), listed.len() == limit))
     }
 }
 

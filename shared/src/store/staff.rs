@@ -63,8 +63,18 @@ impl Store {
         let profile = change.into_update(self.update(user_key(act.user.id), PROFILE));
         let mut items = vec![update(profile)?];
         items.extend(others);
+        self.conclude(act, items, Some(act.user.id)).await
+    }
+
+    /// The transaction of an act, with what each has besides. `written` is the account that it writes, if any.
+    async fn conclude(
+        &self,
+        act: &StaffAct<'_>,
+        mut items: Vec<TransactWriteItem>,
+        written: Option<UserId>,
+    ) -> Result<bool> {
         items.extend(act.mail.map(|mail| self.put_new(Self::email_item(mail)?)).transpose()?);
-        items.extend(self.still_staff(act.staff, Some(act.user.id))?);
+        items.extend(self.still_staff(act.staff, written)?);
         items.extend(self.record_all(act.events)?);
         self.transact(items).await
     }
@@ -88,7 +98,7 @@ impl Store {
             .value(":disabled", value(disabled)?)
             .value(":now", n(act.now.millis()));
         let change = match lapses_at.filter(|_| !act.user.email_confirmed) {
-            Some(lapses_at) => lapsing(change.only_if("email_confirmed = :no"), act.user, lapses_at)?,
+            Some(lapses_at) => lapsing(as_confirmed(change, act.user)?, act.user, lapses_at),
             None => change.remove(LAPSE),
         };
         self.act(act, change, vec![self.list_under(Status::Disabled, act.user.id, true)?]).await
@@ -104,11 +114,8 @@ impl Store {
         let change = as_disabled(Change::set("updated_at = :now"), act.user)?
             .remove("disabled")
             .value(":now", n(act.now.millis()));
-        let change = if act.user.email_confirmed {
-            change.only_if("email_confirmed = :yes").value(":yes", value(&true)?)
-        } else {
-            lapsing(change.only_if("email_confirmed = :no"), act.user, lapses_at)?
-        };
+        let change = as_confirmed(change, act.user)?;
+        let change = if act.user.email_confirmed { change } else { lapsing(change, act.user, lapses_at) };
         self.act(act, change, vec![self.list_under(Status::Disabled, act.user.id, false)?]).await
     }
 
@@ -132,11 +139,8 @@ impl Store {
     /// Only when the table cannot be written.
     pub async fn end_session_of(&self, act: &StaffAct<'_>, session: SessionId) -> Result<bool> {
         let pk = user_key(act.user.id);
-        let mut items =
-            vec![delete(self.delete_of(&pk, &session_key(session)).condition_expression("attribute_exists(pk)"))?];
-        items.extend(self.still_staff(act.staff, None)?);
-        items.extend(self.record_all(act.events)?);
-        self.transact(items).await
+        let gone = self.delete_of(&pk, &session_key(session)).condition_expression("attribute_exists(pk)");
+        self.conclude(act, vec![delete(gone)?], None).await
     }
 
     pub const ENQUEUE_FOR: Grants = ACT;
@@ -164,10 +168,7 @@ impl Store {
         let mut items =
             vec![self.put_new(profile_item(user)?)?, self.take_address(&user.email.normalized(), user, act.now)?];
         items.extend(self.index(user)?);
-        items.extend(act.mail.map(|mail| self.put_new(Self::email_item(mail)?)).transpose()?);
-        items.extend(self.still_staff(act.staff, Some(user.id))?);
-        items.extend(self.record_all(act.events)?);
-        self.transact(items).await
+        self.conclude(act, items, Some(user.id)).await
     }
 
     pub const PATCH_USER: Grants = &[
@@ -193,11 +194,10 @@ impl Store {
         let change = Change::set("updated_at = :now").value(":now", n(now.millis())).while_found_as(before)?;
         let change =
             change.same(&[("profile", &before.profile), ("app", &before.app), ("internal", &before.internal)])?;
-        let change = change
+        let change = as_confirmed(change, before)?
             .name("#name", "name")
-            .only_if("#name = :name_before AND email_confirmed = :confirmed_before")
-            .value(":name_before", value(&before.name)?)
-            .value(":confirmed_before", value(&before.email_confirmed)?);
+            .only_if("#name = :name_before")
+            .value(":name_before", value(&before.name)?);
         let mut change = if ends_sessions { revoke_all(change, now)? } else { change };
         let set: [(&str, bool, AttributeValue); 5] = [
             ("#name", before.name != after.name, value(&after.name)?),
@@ -293,10 +293,7 @@ impl Store {
         for sk in going {
             items.push(delete(self.delete_of(&pk, &sk))?);
         }
-        items.extend(act.mail.map(|mail| self.put_new(Self::email_item(mail)?)).transpose()?);
-        items.extend(self.still_staff(act.staff, Some(user.id))?);
-        items.extend(self.record_all(act.events)?);
-        self.transact(items).await
+        self.conclude(act, items, Some(user.id)).await
     }
 }
 
@@ -331,21 +328,22 @@ fn confirmed_as(change: Change, before: &User, after: &User, now: Timestamp) -> 
     };
     let change = change.and_set("email_confirmed = :confirmed").value(":confirmed", value(&after.email_confirmed)?);
     Ok(match lapses {
-        Some(lapses_at) => change
-            .and_set("pending_shard = :shard, pending_at = :lapses_at")
-            .value(":shard", s(shard(UNCONFIRMED, after.id.as_bytes())))
-            .value(":lapses_at", n(lapses_at.millis())),
+        Some(lapses_at) => lapsing(change, after, lapses_at),
         None => change.remove(LAPSE),
     })
 }
 
-/// A change of an account that waits for its confirmation, on condition that it does.
-fn lapsing(change: Change, user: &User, lapses_at: Timestamp) -> Result<Change> {
-    Ok(change
+/// A change of an account that waits for its confirmation, and lapses without it.
+fn lapsing(change: Change, user: &User, lapses_at: Timestamp) -> Change {
+    change
         .and_set("pending_shard = :shard, pending_at = :lapses_at")
-        .value(":no", value(&false)?)
         .value(":shard", s(shard(UNCONFIRMED, user.id.as_bytes())))
-        .value(":lapses_at", n(lapses_at.millis())))
+        .value(":lapses_at", n(lapses_at.millis()))
+}
+
+/// On condition that the address is confirmed, or is not, as it was read.
+fn as_confirmed(change: Change, user: &User) -> Result<Change> {
+    Ok(change.only_if("email_confirmed = :confirmed_before").value(":confirmed_before", value(&user.email_confirmed)?))
 }
 
 /// On condition that the account is disabled, or is not, as it was read, and that nothing ended its sessions since.
