@@ -69,6 +69,16 @@ impl Authenticator {
         encode(&self.user_handle)
     }
 
+    /// The public key, as another system stored it: COSE, in URL-safe base64.
+    pub fn public_key(&self) -> String {
+        encode(&self.cose_key())
+    }
+
+    /// Has it made for an account of another system, by what that called it.
+    pub fn set_user_handle(&mut self, handle: &[u8]) {
+        self.user_handle = handle.to_vec();
+    }
+
     /// `navigator.credentials.create()`: what its `toJSON()` gives.
     ///
     /// # Panics

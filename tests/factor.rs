@@ -44,14 +44,19 @@ pub async fn renew(session: &SignedIn<'_>, body: &Value) -> Answer {
 }
 
 fn secret_of(base32: &str) -> TotpSecret {
-    TotpSecret::from_bytes(BASE32_NOPAD.decode(base32.as_bytes()).unwrap().try_into().unwrap())
+    TotpSecret::from_bytes(BASE32_NOPAD.decode(base32.as_bytes()).unwrap())
 }
 
 fn shown(secret: &TotpSecret, step: Step) -> String {
-    String::from_utf8(secret.code(step).to_vec()).unwrap()
+    String::from_utf8(secret.code(step)).unwrap()
 }
 
 impl<'a> Owner<'a> {
+    /// What the app shows at a time.
+    pub fn code_at(&self, now: shared::clock::Timestamp) -> String {
+        shown(&self.secret, Step::at(now))
+    }
+
     /// Registers, confirms, signs in and adds an app.
     pub async fn enrolled(app: &'a TestApp, email: &str) -> Self {
         let session = app.signed_in(email).await;

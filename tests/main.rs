@@ -49,6 +49,11 @@ mod staff {
     mod search;
     mod users;
 }
+mod transfer {
+    mod elsewhere;
+    mod export;
+    pub mod import;
+}
 mod webhooks {
     mod deliveries;
 }

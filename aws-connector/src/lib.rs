@@ -42,16 +42,22 @@ pub enum Trust {
     Machine,
 }
 
-/// All that is made of one client has one pool of connections. Of a client's timeouts those for operations and attempts hold;
-/// those for connecting and reading, which the SDK leaves to its HTTP client, do not.
+/// All that is made of one connector has one pool of connections.
 ///
 /// # Errors
 /// When the authorities cannot be used, or there are none.
-pub fn client(trust: Trust) -> Result<SharedHttpClient, Error> {
+pub fn connector(trust: Trust) -> Result<SharedHttpConnector, Error> {
     trusting(authorities(trust)?)
 }
 
-fn trusting(authorities: RootCertStore) -> Result<SharedHttpClient, Error> {
+/// The client that the SDK asks for. Of a client's timeouts those for operations and attempts hold; those for connecting and reading,
+/// which the SDK leaves to its HTTP client, do not.
+#[must_use]
+pub fn client(connector: SharedHttpConnector) -> SharedHttpClient {
+    http_client_fn(move |_, _| connector.clone())
+}
+
+fn trusting(authorities: RootCertStore) -> Result<SharedHttpConnector, Error> {
     let tls = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()?
         .with_root_certificates(authorities)
@@ -64,8 +70,7 @@ fn trusting(authorities: RootCertStore) -> Result<SharedHttpClient, Error> {
     let connector =
         HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().wrap_connector(tcp);
     let client = Client::builder(TokioExecutor::new()).pool_timer(TokioTimer::new()).build(connector);
-    let connector = SharedHttpConnector::new(Http1(client));
-    Ok(http_client_fn(move |_, _| connector.clone()))
+    Ok(SharedHttpConnector::new(Http1(client)))
 }
 
 fn authorities(trust: Trust) -> Result<RootCertStore, Error> {
@@ -188,7 +193,7 @@ mod tests {
                 serve(listener.accept().await.unwrap().0, status, &counted);
             }
         });
-        let client = dynamodb(client(Trust::Amazon).unwrap(), format!("http://{address}"));
+        let client = dynamodb(client(connector(Trust::Amazon).unwrap()), format!("http://{address}"));
         for _ in 0..3 {
             client.list_tables().send().await.unwrap();
         }
@@ -208,7 +213,7 @@ mod tests {
                 let _ = stream.write_all(answer).await;
             }
         });
-        let error = failure(&dynamodb(client(Trust::Amazon).unwrap(), format!("http://{address}"))).await;
+        let error = failure(&dynamodb(client(connector(Trust::Amazon).unwrap()), format!("http://{address}"))).await;
         (accepted.load(Ordering::Relaxed), error)
     }
 
@@ -266,8 +271,8 @@ mod tests {
         let mut trusted = RootCertStore::empty();
         trusted.add(authority).unwrap();
         let url = format!("https://{address}");
-        dynamodb(trusting(trusted).unwrap(), url.clone()).list_tables().send().await.unwrap();
-        assert_eq!(failure(&dynamodb(client(Trust::Amazon).unwrap(), url)).await, ErrorOf::Io);
+        dynamodb(client(trusting(trusted).unwrap()), url.clone()).list_tables().send().await.unwrap();
+        assert_eq!(failure(&dynamodb(client(connector(Trust::Amazon).unwrap()), url)).await, ErrorOf::Io);
         assert_eq!(requests.load(Ordering::Relaxed), 1);
     }
 

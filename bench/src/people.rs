@@ -18,7 +18,7 @@ use shared::domain::password::{NewPassword, Password};
 use shared::domain::recovery::RecoverySet;
 use shared::domain::role::Role;
 use shared::domain::session::Session;
-use shared::domain::totp::{Step, TotpSecret};
+use shared::domain::totp::{Step, TotpForm, TotpSecret};
 use shared::domain::user::User;
 use shared::store::{AddressRequest, Created};
 use shared::tokens::{TokenPair, challenge};
@@ -140,6 +140,7 @@ impl People {
     async fn start_totp(&self, user: &User) -> (TotpSecret, Totp) {
         let (secret, now) = (TotpSecret::new(), self.app.clock.now());
         let totp = Totp {
+            form: TotpForm::default(),
             secret: self.app.keys().totp().await.expect("a key").seal(&secret, user.id).expect("a seal"),
             created_at: now,
             expires_at: now.plus(Duration::from_mins(15)),
@@ -153,7 +154,7 @@ impl People {
     }
 
     fn code(&self, secret: &TotpSecret) -> String {
-        secret.code(Step::at(self.app.clock.now())).map(char::from).iter().collect()
+        String::from_utf8(secret.code(Step::at(self.app.clock.now()))).expect("digits")
     }
 
     /// The token of a sign-in that waits for its second factor.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+use formats::Source;
 use serde_json::Value;
 use shared::clock::{Clock, Timestamp};
 use uuid::Uuid;
@@ -233,6 +234,13 @@ pub enum Operate {
         #[command(flatten)]
         change: Change,
     },
+    /// Operators: import accounts from a file of this service or of another system
+    Import(Import),
+    /// Operators: export all accounts, encrypted to a key of age
+    Export(Export),
+    /// Operators: check passwords against hashes of other systems, a JSON object a line, from standard input
+    #[command(hide = true)]
+    VerifyHash,
     /// Operators: look after the keys that sign access tokens
     #[command(subcommand)]
     Keys(Keys),
@@ -380,6 +388,63 @@ pub enum Keys {
         #[command(flatten)]
         change: Change,
     },
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = IMPORT_HELP)]
+pub struct Import {
+    /// The file; encrypted to a key of age where --identity is given
+    pub file: PathBuf,
+    /// Where the file comes from: json-lines, cognito, auth0, clerk, firebase, supabase, keycloak, kratos, django, flask-security
+    #[arg(long, value_name = "SOURCE", default_value = "json-lines")]
+    pub from: Source,
+    /// Settings of the old system that its hashes depend on, as a file with a JSON object: a pepper, a signer key
+    #[arg(long, value_name = "FILE")]
+    pub settings: Option<PathBuf>,
+    /// With --from cognito: the id of the user pool that is asked about passwords
+    #[arg(long, value_name = "POOL", requires = "cognito_client")]
+    pub cognito_pool: Option<String>,
+    /// With --from cognito: the app client of the pool
+    #[arg(long, value_name = "CLIENT", requires = "cognito_pool")]
+    pub cognito_client: Option<String>,
+    /// Keep the roles admin and support, and marks of other systems that mean them
+    #[arg(long)]
+    pub keep_staff_roles: bool,
+    /// A file with the private key of age that the file is encrypted to
+    #[arg(long, value_name = "FILE")]
+    pub identity: Option<PathBuf>,
+    /// Where to write what came of each row, as JSON Lines; only what was refused or left out is printed
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
+    /// Go on behind this row: a faster way to repeat an import that was interrupted
+    #[arg(long, value_name = "ROW", default_value_t = 0)]
+    pub after: u64,
+    /// Write to the tables from here, also where a queue for imports is set
+    #[arg(long)]
+    pub direct: bool,
+    #[command(flatten)]
+    pub environment: Environment,
+    #[command(flatten)]
+    pub change: Change,
+}
+
+/// At the end of `users import --help`.
+const IMPORT_HELP: &str = "It may be repeated, and interrupted at any time: accounts that are there stay as they are. No email is \
+                           sent. docs/import-format.md describes the format, docs/moving-in/ each system.\n\n\
+                           Exit codes: 0 every row is an account; 1 some were refused, or it failed.";
+
+#[derive(Debug, Args)]
+pub struct Export {
+    /// The file to write
+    #[arg(long, value_name = "FILE")]
+    pub to: PathBuf,
+    /// The public key of age that the file is encrypted to, as age1...; may be repeated
+    #[arg(long = "recipient", value_name = "KEY", required = true)]
+    pub recipients: Vec<String>,
+    #[command(flatten)]
+    pub environment: Environment,
+    #[command(flatten)]
+    pub change: Change,
 }
 
 #[derive(Debug, Args)]

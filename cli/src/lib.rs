@@ -102,6 +102,9 @@ async fn operate(output: Output, command: Operate) -> Result<()> {
         Operate::CreateAdmin { email, name, environment, change } => {
             operator::create_admin(output, &email, &name, &environment, change).await
         }
+        Operate::Import(import) => Box::pin(operator::import(output, &import)).await,
+        Operate::Export(export) => Box::pin(operator::export(output, &export)).await,
+        Operate::VerifyHash => operator::verify_hashes(),
         Operate::Keys(Keys::List { environment }) => operator::list_keys(output, &environment).await,
         Operate::Keys(Keys::Rotate { environment, change }) => {
             operator::rotate_keys(output, &environment, change).await

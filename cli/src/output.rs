@@ -68,7 +68,7 @@ pub fn printable(text: &str) -> String {
 }
 
 /// JSON that says the same, without characters that steer a terminal: in JSON they stand in strings alone.
-fn escaped(json: &str) -> String {
+pub fn escaped(json: &str) -> String {
     let escape = |c: char| if steers(c) { format!("\\u{:04x}", u32::from(c)) } else { c.to_string() };
     json.chars().map(escape).collect()
 }

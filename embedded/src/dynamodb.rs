@@ -1,6 +1,7 @@
 //! DynamoDB, by `dynoxide` on `SQLite`.
 //!
-//! Its streams are not served as an API, but to consumers in the process ([`changes`]).
+//! Its streams are not served as an API, but to consumers in the process ([`changes`]). Exports to S3 are added in front of it
+//! ([`export`]).
 //!
 //! The engine is `dynoxide`'s, the server is ours: its own answers any web page, and cannot be put behind anything but another
 //! port. Unlike AWS: nothing is throttled, transactions never conflict because there is one writer (but for
@@ -9,6 +10,7 @@
 
 pub(crate) mod changes;
 mod conflict;
+mod export;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -26,9 +28,11 @@ use serde::de::DeserializeOwned;
 use tokio::sync::watch;
 
 use crate::outage::Outage;
+use crate::s3::Store;
 use crate::{StartError, machine, server};
 
 use changes::Tables;
+use export::Exports;
 
 /// `DynamoDB` takes bodies of up to 16 MB.
 const MAX_BODY: usize = 16 * 1024 * 1024;
@@ -51,20 +55,38 @@ pub(crate) fn open(folder: Option<&Path>) -> Result<Tables, StartError> {
     Ok(tables)
 }
 
-pub(crate) fn router(tables: Arc<Tables>, outage: watch::Receiver<Outage>) -> Router {
+/// `store` is where exports go.
+pub(crate) fn router(tables: Arc<Tables>, store: Arc<Store>, outage: watch::Receiver<Outage>) -> Router {
+    let exports = Arc::new(Exports::new(Arc::clone(&tables), store));
     let conflicts = conflict::Conflicts::new(outage);
     Router::new()
         .fallback(handle)
         .layer(middleware::from_fn_with_state(conflicts, conflict::refuse))
         .layer(DefaultBodyLimit::max(MAX_BODY))
-        .with_state(tables)
+        .with_state(DynamoDb { tables, exports })
 }
 
-async fn handle(State(tables): State<Arc<Tables>>, headers: HeaderMap, body: Bytes) -> Response {
+#[derive(Clone)]
+struct DynamoDb {
+    tables: Arc<Tables>,
+    exports: Arc<Exports>,
+}
+
+async fn handle(State(dynamodb): State<DynamoDb>, headers: HeaderMap, body: Bytes) -> Response {
     let operation = server::operation(&headers);
+    let mut response = match dynamodb.exports.answer(operation, &body).await {
+        Some(response) => response,
+        None => answer(&dynamodb.tables, operation, &body),
+    };
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/x-amz-json-1.0"));
+    response
+}
+
+/// The answer to an operation of `dynoxide`'s.
+fn answer(tables: &Tables, operation: &str, body: &[u8]) -> Response {
     let outcome = {
         let (database, _access) = tables.database();
-        run(database, operation, &body)
+        run(database, operation, body)
     };
     if outcome.is_ok() && WRITES.contains(&operation) {
         tables.wrote();
@@ -76,9 +98,7 @@ async fn handle(State(tables): State<Arc<Tables>>, headers: HeaderMap, body: Byt
             (status, error.to_json())
         }
     };
-    let mut response = server::with_request_id(status, json.into());
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/x-amz-json-1.0"));
-    response
+    server::with_request_id(status, json.into())
 }
 
 /// Does an operation, from the JSON of its request to that of its answer.

@@ -219,7 +219,8 @@ impl Embedded {
             let router = router.layer(middleware::from_fn_with_state(entrance, server::refuse_foreign));
             tasks.spawn(server::serve(bound.listener, router, stopped.clone()));
         };
-        serve(Service::DynamoDb, dynamodb, dynamodb::router(Arc::clone(&tables), outages.dynamodb.subscribe()));
+        let database = dynamodb::router(Arc::clone(&tables), Arc::clone(&store), outages.dynamodb.subscribe());
+        serve(Service::DynamoDb, dynamodb, database);
         serve(Service::S3, s3, s3::router(Arc::clone(&store), &credentials));
         serve(Service::Sqs, sqs, sqs::router(queues));
         let mailer =

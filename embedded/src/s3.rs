@@ -22,7 +22,7 @@ use s3s::auth::SimpleAuth;
 use s3s::dto::{
     CreateBucketInput, CreateBucketOutput, DeleteObjectInput, DeleteObjectOutput, GetObjectInput, GetObjectOutput,
     HeadBucketInput, HeadBucketOutput, HeadObjectInput, HeadObjectOutput, ListBucketsInput, ListBucketsOutput,
-    ListObjectsV2Input, ListObjectsV2Output, PutObjectInput, PutObjectOutput,
+    ListObjectsV2Input, ListObjectsV2Output, PutObjectInput, PutObjectOutput, StreamingBlob,
 };
 use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s::{S3, S3Request, S3Response, S3Result, s3_error};
@@ -89,6 +89,31 @@ impl Store {
         Ok(self.files.list_objects_v2(internal(input)).await?.output)
     }
 
+    /// Put an object for another of the servers, and tell the bucket's queue, as a request of a client does. The answer is the
+    /// object's `ETag`.
+    pub(crate) async fn put(&self, bucket: &str, key: &str, content_type: &str, bytes: Vec<u8>) -> S3Result<String> {
+        let input = PutObjectInput {
+            bucket: bucket.to_owned(),
+            key: key.to_owned(),
+            content_type: Some(content_type.to_owned()),
+            body: Some(StreamingBlob::from(s3s::Body::from(bytes))),
+            ..Default::default()
+        };
+        let output = self.put_object(internal(input)).await?.output;
+        Ok(output.e_tag.map_or_else(String::new, |e_tag| e_tag.value().to_owned()))
+    }
+
+    async fn put_object(&self, mut request: S3Request<PutObjectInput>) -> S3Result<S3Response<PutObjectOutput>> {
+        let (bucket, key) = (request.input.bucket.clone(), request.input.key.clone());
+        self.check_bucket(&bucket)?;
+        request.input.content_type.get_or_insert_with(|| "binary/octet-stream".to_owned());
+        let creating = if request.input.if_none_match.is_some() { Some(self.creating.lock().await) } else { None };
+        let answer = self.files.put_object(request).await?;
+        drop(creating);
+        self.notify(&bucket, &key).await;
+        Ok(answer)
+    }
+
     async fn notify(&self, bucket: &str, key: &str) {
         let queues = self.notifications.iter().filter(|notification| notification.bucket == bucket);
         for Notification { queue, .. } in queues {
@@ -145,15 +170,8 @@ impl S3 for Api {
         self.0.files.list_objects_v2(request).await
     }
 
-    async fn put_object(&self, mut request: S3Request<PutObjectInput>) -> S3Result<S3Response<PutObjectOutput>> {
-        let (bucket, key) = (request.input.bucket.clone(), request.input.key.clone());
-        self.0.check_bucket(&bucket)?;
-        request.input.content_type.get_or_insert_with(|| "binary/octet-stream".to_owned());
-        let creating = if request.input.if_none_match.is_some() { Some(self.0.creating.lock().await) } else { None };
-        let answer = self.0.files.put_object(request).await?;
-        drop(creating);
-        self.0.notify(&bucket, &key).await;
-        Ok(answer)
+    async fn put_object(&self, request: S3Request<PutObjectInput>) -> S3Result<S3Response<PutObjectOutput>> {
+        self.0.put_object(request).await
     }
 
     async fn get_object(&self, request: S3Request<GetObjectInput>) -> S3Result<S3Response<GetObjectOutput>> {

@@ -7,6 +7,7 @@
 pub mod accounts;
 pub mod activity;
 pub mod attempts;
+pub mod elsewhere;
 pub mod erasure;
 pub mod factors;
 pub mod invitations;
@@ -17,6 +18,7 @@ pub mod second_factor;
 pub mod service;
 pub mod sessions;
 pub mod staff;
+pub mod transfer;
 pub mod webhooks;
 pub mod workers;
 
@@ -25,7 +27,7 @@ use shared::http::{Area, Needs, Operation, Route, Worker};
 use utoipa::openapi::OpenApi;
 
 /// Every area.
-pub const AREAS: [Area; 11] = [
+pub const AREAS: [Area; 12] = [
     accounts::AREA,
     passwords::AREA,
     sessions::AREA,
@@ -37,6 +39,7 @@ pub const AREAS: [Area; 11] = [
     webhooks::AREA,
     service::AREA,
     workers::AREA,
+    transfer::AREA,
 ];
 
 /// The route for all that no other takes.

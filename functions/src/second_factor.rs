@@ -24,6 +24,7 @@ use shared::relying_party::{Assertion, Expected, Refusal, RelyingParty};
 use shared::store::{Factors, Store};
 use shared::telemetry::audit::Event;
 use shared::tokens::keys::Keys;
+use shared::tokens::seal::CodesKey;
 use shared::{App, Error, Result};
 use utoipa::ToSchema;
 
@@ -300,16 +301,19 @@ pub async fn check(
     let used_proof = match proof {
         Proof::Totp(code) => match factors.enrolled() {
             Some(totp) => {
-                let secret = app.keys().totp().await?.open(&totp.secret, user)?;
+                let secret = app.keys().totp().await?.open(&totp.secret, totp.form, user)?;
                 let step = secret.accept(code, totp.last_step, app.clock.now());
                 step.map(|step| UsedProof::Totp(TotpUse { secret: totp.secret.clone(), step }))
             }
             None => None,
         },
         Proof::RecoveryCode(code) => {
-            let hash = code.hash();
-            let known = factors.recovery.as_ref().is_some_and(|set| set.has(&hash));
-            known.then_some(UsedProof::RecoveryCode(hash))
+            let set = factors.recovery.as_ref();
+            let hash = match set.and_then(|set| set.sealed_key.as_ref()) {
+                Some(sealed) => Some(CodesKey::open(sealed, app.keys().totp().await?, user)?.hash(code)),
+                None => code.hash(),
+            };
+            hash.filter(|hash| set.is_some_and(|set| set.has(hash))).map(UsedProof::RecoveryCode)
         }
         Proof::Passkey(assertion) => match (asked, &factors.passkey) {
             (Some(asked), Some(passkey)) => {

@@ -237,6 +237,15 @@ fn queues() -> Vec<Alarm> {
             .when("HasWatchedPictures")
             .on(messages("!GetAtt ImageDeadLetters.QueueName"))
             .above("0", 1, None),
+        Alarm::new("ImportAge", "A part of an import has waited for five minutes.")
+            .on(age("!GetAtt ImportQueue.QueueName"))
+            .above("300", 3, None),
+        Alarm::new(
+            "ImportDeadLettersAlarm",
+            "A part of an import failed five times. Its accounts are missing until the import is repeated.",
+        )
+        .on(messages("!GetAtt ImportDeadLetters.QueueName"))
+        .above("0", 1, None),
     ]
 }
 

@@ -82,10 +82,12 @@ const fn name(resource: Resource) -> &'static str {
         Resource::UploadedObjects => "UploadedObjects",
         Resource::PicturesBucket => "PicturesBucket",
         Resource::PictureObjects => "PictureObjects",
+        Resource::ImportedParts => "ImportedParts",
         Resource::EmailQueue => "EmailQueue",
         Resource::EventBus => "EventBus",
         Resource::WebhookQueue => "WebhookQueue",
         Resource::SuppressionList => "SuppressionList",
+        Resource::LegacyUserPool => "LegacyUserPool",
         Resource::Sender => "Sender",
     }
 }
@@ -110,12 +112,17 @@ const fn arn(resource: Resource) -> &'static str {
         Resource::UploadedObjects => "!Sub \"arn:${AWS::Partition}:s3:::${UploadsBucket}/*\"",
         Resource::PicturesBucket => "!Sub \"arn:${AWS::Partition}:s3:::${PicturesBucket}\"",
         Resource::PictureObjects => "!Sub \"arn:${AWS::Partition}:s3:::${PicturesBucket}/*\"",
+        Resource::ImportedParts => "!Sub \"arn:${AWS::Partition}:s3:::${TransferBucket}/imports/*\"",
         Resource::EmailQueue => "!Ref MailQueueArn",
         Resource::WebhookQueue => "!Ref WebhookQueueArn",
         // The action knows no resources.
         Resource::SuppressionList => "\"*\"",
         Resource::EventBus => {
             "!Sub \"arn:${AWS::Partition}:events:${AWS::Region}:${AWS::AccountId}:event-bus/${EventBus}\""
+        }
+        // Of a stack without one it is the ARN of nothing.
+        Resource::LegacyUserPool => {
+            "!Sub \"arn:${AWS::Partition}:cognito-idp:${AWS::Region}:${AWS::AccountId}:userpool/${LegacyUserPool}\""
         }
         // In the sandbox SES asks for the recipient's identity, too, so the sender is pinned by a condition.
         Resource::Sender => {

@@ -46,6 +46,7 @@ pub fn parameters(area: &Area) -> Vec<(&'static str, &'static str)> {
         ("ImageQueueArn", "!GetAtt ImageQueue.Arn"),
         ("EmailEventsQueueArn", "!GetAtt EmailEventsQueue.Arn"),
         ("WebhookQueueArn", "!GetAtt WebhookQueue.Arn"),
+        ("ImportQueueArn", "!GetAtt ImportQueue.Arn"),
         ("TableStreamArn", "!If [MakesTables, !GetAtt Table.StreamArn, !Ref TableStreamArn]"),
         ("FailedEventsBucketArn", "!GetAtt FailedEventsBucket.Arn"),
         ("MailAddress", "!Ref MailAddress"),

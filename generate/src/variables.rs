@@ -6,7 +6,7 @@ use shared::http::Area;
 use crate::output::camel_case;
 
 /// A variable of the functions' environment, and the root template's value as YAML in one line.
-const VARIABLES: [(&str, &str); 33] = [
+const VARIABLES: [(&str, &str); 38] = [
     ("TABLE_NAME", "!If [MakesTables, !Ref Table, !Ref TableName]"),
     ("KEYS_TABLE_NAME", "!If [MakesTables, !Ref KeysTable, !Ref KeysTableName]"),
     ("UPLOADS_BUCKET", "!Ref UploadsBucket"),
@@ -38,6 +38,11 @@ const VARIABLES: [(&str, &str); 33] = [
     ("SES_CONFIGURATION_SET", "!Ref MailConfiguration"),
     ("EVENT_BUS", "!Ref EventBus"),
     ("WEBHOOK_QUEUE_URL", "!Ref WebhookQueue"),
+    ("TRANSFER_BUCKET", "!Ref TransferBucket"),
+    ("IMPORT_QUEUE_URL", "!Ref ImportQueue"),
+    ("LEGACY_USER_POOL", "!Ref LegacyUserPool"),
+    ("LEGACY_PASSWORD_URL", "!Ref LegacyPasswordUrl"),
+    ("LEGACY_PASSWORDS_UNTIL", "!Ref LegacyPasswordsUntil"),
     ("EVENT_ADDRESSES", "!Ref EventAddresses"),
     ("ACTIVITY_DAYS", "!Ref ActivityDays"),
     ("SIGNING_ALGORITHM", "!Ref SigningAlgorithm"),

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use embedded::{Credentials, Embedded};
 
-use crate::provision::{EVENT_BUS, KEYS_TABLE, PICTURES, TABLE, UPLOADS};
+use crate::provision::{EVENT_BUS, KEYS_TABLE, PICTURES, TABLE, TRANSFER, UPLOADS};
 use crate::queues::Queue;
 
 /// The file beside the data that holds the environment of this start, for functions and tools that are started by something
@@ -54,6 +54,7 @@ impl Environment {
             ("PICTURES_BUCKET", PICTURES.to_owned()),
             ("MAIL_QUEUE_URL", Queue::Mail.url(&endpoints.sqs)),
             ("WEBHOOK_QUEUE_URL", Queue::Webhooks.url(&endpoints.sqs)),
+            ("TRANSFER_BUCKET", TRANSFER.to_owned()),
             ("EVENT_BUS", EVENT_BUS.to_owned()),
             ("LOG_STREAM", "logs".to_owned()),
         ];

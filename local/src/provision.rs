@@ -18,6 +18,8 @@ pub const TABLE: &str = "users";
 pub const KEYS_TABLE: &str = "keys";
 pub const UPLOADS: &str = "uploads";
 pub const PICTURES: &str = "pictures";
+/// Parts of imports, and exports of the table.
+pub const TRANSFER: &str = "transfer";
 /// The bus of the service's own events. Those of AWS are on `default`.
 pub const EVENT_BUS: &str = "events";
 
@@ -40,7 +42,7 @@ pub async fn provision(app: &App, visibility: Duration) -> Result<(), ProvisionE
     let db = app.dynamodb();
     create_table(db, TABLE, true).await?;
     create_table(db, KEYS_TABLE, false).await?;
-    for bucket in [UPLOADS, PICTURES] {
+    for bucket in [UPLOADS, PICTURES, TRANSFER] {
         create_bucket(app.s3(), bucket).await?;
     }
     for (queue, _, at_once, _) in CONSUMED {
@@ -74,6 +76,7 @@ async fn create_table(db: &aws_sdk_dynamodb::Client, name: &str, main: bool) -> 
         // What lists show, and nothing else: no password hash is ever copied into the index.
         let listed = Projection::builder().projection_type(ProjectionType::Include).set_non_key_attributes(Some(
             [
+                "id",
                 "name",
                 "email",
                 "email_confirmed",
@@ -90,10 +93,10 @@ async fn create_table(db: &aws_sdk_dynamodb::Client, name: &str, main: bool) -> 
         let all = Projection::builder().projection_type(ProjectionType::All);
         table = table
             .attribute_definitions(attribute("list_shard", ScalarAttributeType::S)?)
-            .attribute_definitions(attribute("id", ScalarAttributeType::S)?)
+            .attribute_definitions(attribute("listed_as", ScalarAttributeType::S)?)
             .attribute_definitions(attribute("pending_shard", ScalarAttributeType::S)?)
             .attribute_definitions(attribute("pending_at", ScalarAttributeType::N)?)
-            .global_secondary_indexes(index("list", "list_shard", "id", listed.build())?)
+            .global_secondary_indexes(index("list", "list_shard", "listed_as", listed.build())?)
             .global_secondary_indexes(index("pending", "pending_shard", "pending_at", all.build())?)
             .stream_specification(stream()?);
     }

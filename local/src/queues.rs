@@ -21,22 +21,25 @@ pub enum Queue {
     EmailEvents,
     /// Deliveries to webhooks.
     Webhooks,
+    /// Parts of files of accounts.
+    Imports,
 }
 
 /// A function that SQS invokes.
 pub type Handler = fn(App, SqsEvent) -> BoxFuture<'static, shared::Result<SqsBatchResponse>>;
 
 /// The queues that a function of ours consumes: how many messages one invocation takes, and how many run at once.
-pub const CONSUMED: [(Queue, i32, usize, Handler); 4] = [
+pub const CONSUMED: [(Queue, i32, usize, Handler); 5] = [
     (Queue::Mail, 10, 1, |app, event| Box::pin(functions::workers::emailer::handler(app, event))),
     (Queue::Images, 10, 1, |app, event| Box::pin(functions::pictures::resize_picture::handler(app, event))),
     (Queue::EmailEvents, 10, 1, |app, event| Box::pin(functions::workers::record_email_events::handler(app, event))),
     // An endpoint that is slow holds up one of them.
     (Queue::Webhooks, 1, 4, |app, event| Box::pin(functions::webhooks::deliver_webhooks::handler(app, event))),
+    (Queue::Imports, 1, 1, |app, event| Box::pin(functions::transfer::import_users::handler(app, event))),
 ];
 
 impl Queue {
-    pub const ALL: [Self; 4] = [Self::Mail, Self::Images, Self::EmailEvents, Self::Webhooks];
+    pub const ALL: [Self; 5] = [Self::Mail, Self::Images, Self::EmailEvents, Self::Webhooks, Self::Imports];
 
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -45,6 +48,7 @@ impl Queue {
             Self::Images => "images",
             Self::EmailEvents => "email-events",
             Self::Webhooks => "webhooks",
+            Self::Imports => "imports",
         }
     }
 
@@ -55,6 +59,7 @@ impl Queue {
             Self::Images => "images-dead-letters",
             Self::EmailEvents => "email-events-dead-letters",
             Self::Webhooks => "webhooks-dead-letters",
+            Self::Imports => "imports-dead-letters",
         }
     }
 

@@ -8,12 +8,19 @@ use aws_connector::Trust;
 use aws_sdk_dynamodb::config::retry::{RetryConfig, RetryPartition};
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Region, SharedCredentialsProvider, StalledStreamProtectionConfig};
+use aws_smithy_runtime_api::client::http::{HttpConnector, SharedHttpClient, SharedHttpConnector};
+use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use aws_smithy_types::body::SdkBody;
 use aws_types::SdkConfig;
+use http_body_util::BodyExt;
+use lambda_http::http::{Request, Response};
 
 use crate::clock::Clock;
-use crate::config::{Aws, Config};
-use crate::error::Causes;
+use crate::config::{Aws, Config, Endpoints};
+use crate::domain::population::Population;
+use crate::error::{Causes, Error, Result as Outcome};
 use crate::hashing::Hasher;
+use crate::population::PopulationCache;
 use crate::store::{KeyStore, OPERATION, RetryConflicts, Store};
 use crate::tokens::keys::Keys;
 
@@ -31,6 +38,8 @@ pub struct Inner {
     pub clock: Clock,
     pub hasher: Hasher,
     aws: SdkConfig,
+    connector: SharedHttpConnector,
+    population: PopulationCache,
     store: OnceLock<Store>,
     eventbridge: OnceLock<aws_sdk_eventbridge::Client>,
     keys: OnceLock<Keys>,
@@ -61,9 +70,12 @@ impl App {
     /// # Errors
     /// When argon2 does not take the configured cost, or TLS the certificate authorities.
     pub fn new(config: Config, clock: Clock) -> Result<Self, StartError> {
+        let connector = aws_connector::connector(trust(&config.aws.endpoints))?;
         Ok(Self(Arc::new(Inner {
             hasher: Hasher::new(&config.password_hash).map_err(StartError::PasswordHash)?,
-            aws: sdk_config(&config.aws)?,
+            aws: sdk_config(&config.aws, aws_connector::client(connector.clone())),
+            connector,
+            population: PopulationCache::default(),
             clock,
             config,
             store: OnceLock::new(),
@@ -124,6 +136,31 @@ impl Inner {
         self.ses.get_or_init(|| aws_sdk_sesv2::Client::new(&at(&self.aws, self.config.aws.endpoints.ses.as_ref())))
     }
 
+    /// Sends a request to AWS that is signed already, over the connections that the clients share.
+    ///
+    /// # Errors
+    /// [`Error::TemporarilyUnavailable`] when no answer comes in time.
+    pub async fn send(&self, request: Request<String>, timeout: Duration) -> Outcome<Response<Vec<u8>>> {
+        let request = HttpRequest::try_from(request.map(SdkBody::from)).map_err(Error::internal)?;
+        let exchange = async {
+            let answer =
+                self.connector.call(request).await.map_err(|error| Error::TemporarilyUnavailable(error.into()))?;
+            let status = answer.status().as_u16();
+            let body = answer.into_body().collect().await.map_err(Error::TemporarilyUnavailable)?;
+            Response::builder().status(status).body(body.to_bytes().to_vec()).map_err(Error::internal)
+        };
+        let late = |elapsed| Err(Error::TemporarilyUnavailable(Box::new(elapsed)));
+        tokio::time::timeout(timeout, exchange).await.unwrap_or_else(late)
+    }
+
+    /// What passwords are compared with here, as far as it was counted: read once a minute.
+    ///
+    /// # Errors
+    /// Only when the table cannot be read and never was.
+    pub async fn population(&self) -> Outcome<Arc<Population>> {
+        self.population.get(self.store(), self.clock.now()).await
+    }
+
     pub fn sqs(&self) -> &aws_sdk_sqs::Client {
         self.sqs.get_or_init(|| {
             // A route tells the emailer after its work is done and answers either way: it does not wait long.
@@ -160,18 +197,8 @@ fn at(aws: &SdkConfig, endpoint: Option<&String>) -> SdkConfig {
 }
 
 /// What all clients have in common: one HTTP client, so one pool of connections.
-fn sdk_config(aws: &Aws) -> Result<SdkConfig, StartError> {
-    let endpoints = &aws.endpoints;
-    let all = [
-        &endpoints.dynamodb,
-        &endpoints.eventbridge,
-        &endpoints.firehose,
-        &endpoints.s3,
-        &endpoints.ses,
-        &endpoints.sqs,
-    ];
-    let http_client = aws_connector::client(trust(&all))?;
-    let config = SdkConfig::builder()
+fn sdk_config(aws: &Aws, http_client: SharedHttpClient) -> SdkConfig {
+    SdkConfig::builder()
         .behavior_version(BehaviorVersion::v2026_01_12())
         .region(Region::new(aws.region.clone()))
         .credentials_provider(SharedCredentialsProvider::new(aws.credentials()))
@@ -180,13 +207,21 @@ fn sdk_config(aws: &Aws) -> Result<SdkConfig, StartError> {
         .timeout_config(TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT).build())
         // That timeout holds for the whole answer, but for a picture, which comes as a stream.
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
-        .build();
-    Ok(config)
+        .build()
 }
 
 /// Amazon's authorities, unless another server than AWS is called over TLS.
-fn trust(endpoints: &[&Option<String>]) -> Trust {
-    let elsewhere = endpoints.iter().any(|endpoint| endpoint.as_ref().is_some_and(|url| url.starts_with("https://")));
+fn trust(endpoints: &Endpoints) -> Trust {
+    let all = [
+        &endpoints.cognito,
+        &endpoints.dynamodb,
+        &endpoints.eventbridge,
+        &endpoints.firehose,
+        &endpoints.s3,
+        &endpoints.ses,
+        &endpoints.sqs,
+    ];
+    let elsewhere = all.iter().any(|endpoint| endpoint.as_ref().is_some_and(|url| url.starts_with("https://")));
     if elsewhere { Trust::Machine } else { Trust::Amazon }
 }
 
@@ -207,12 +242,13 @@ mod tests {
     #[test]
     fn amazon_alone_is_trusted_until_another_server_is_called_over_tls() {
         let (aws, plain, tls) = (None, Some("http://127.0.0.1:1".to_owned()), Some("https://127.0.0.1:1".to_owned()));
-        for (endpoints, trusted) in [
-            ([&aws, &aws], Trust::Amazon),
-            ([&aws, &plain], Trust::Amazon),
-            ([&plain, &plain], Trust::Amazon),
-            ([&aws, &tls], Trust::Machine),
+        for (s3, sqs, trusted) in [
+            (&aws, &aws, Trust::Amazon),
+            (&aws, &plain, Trust::Amazon),
+            (&plain, &plain, Trust::Amazon),
+            (&aws, &tls, Trust::Machine),
         ] {
+            let endpoints = Endpoints { s3: s3.clone(), sqs: sqs.clone(), ..Endpoints::default() };
             assert_eq!(trust(&endpoints), trusted, "{endpoints:?}");
         }
     }

@@ -30,6 +30,7 @@ pub fn cloud_event(event: &RecordedEvent, config: &Config) -> Value {
         Subject::User(user) => user.to_string(),
         Subject::Webhook(webhook) => webhook.to_string(),
         Subject::Invitation(invitation) => invitation.to_string(),
+        Subject::Export(export) => export.to_string(),
     };
     let mut data = event.data.clone().unwrap_or_default();
     data.insert("actor".to_owned(), json!(event.actor));

@@ -24,11 +24,15 @@ pub enum Resource {
     UploadedObjects,
     PicturesBucket,
     PictureObjects,
+    /// Parts of files that are imported, and their reports.
+    ImportedParts,
     EmailQueue,
     EventBus,
     WebhookQueue,
     /// The suppression list of SES, which the AWS account shares.
     SuppressionList,
+    /// The user pool of Amazon Cognito that accounts were in before.
+    LegacyUserPool,
     /// Emails of the sender that the stack is configured with.
     Sender,
 }

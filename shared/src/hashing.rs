@@ -5,10 +5,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use argon2::password_hash::phc::{self, Output, ParamsString, Salt};
 use argon2::{ARGON2ID_IDENT, Algorithm, Argon2, Block, Params, Version};
+use foreign_hashes::ForeignHash;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinHandle;
 
 use crate::config::HashCost;
+use crate::domain::imported::{ImportedPassword, PasswordKind};
 use crate::domain::password::{HashParameters, NewPassword, Password, PasswordHash};
 use crate::error::{Error, Result};
 use crate::random;
@@ -22,6 +24,20 @@ pub fn unusable(cost: &HashCost) -> Result<PasswordHash> {
     let params = Params::new(cost.memory_kib, cost.iterations, cost.parallelism, None).map_err(Error::internal)?;
     hash_with_output(&params, &random::bytes(), &random::bytes()).map_err(Error::internal)
 }
+
+/// Whether a text is a hash that this service can compare with, of argon2id and of a cost that a function has the memory for.
+#[must_use]
+pub fn is_own(hash: &PasswordHash) -> bool {
+    let Ok(phc) = parse(hash) else { return false };
+    let fits = |params: Params| params.m_cost() <= MAX_MEMORY_KIB && params.t_cost() <= 16;
+    phc.algorithm == ARGON2ID_IDENT
+        && phc.salt.is_some()
+        && phc.hash.is_some()
+        && Params::try_from(&phc).is_ok_and(fits)
+}
+
+/// Of a hash that comes with an export.
+const MAX_MEMORY_KIB: u32 = 256 * 1024;
 
 /// A password and its output, made before there was a stored hash to compare it with.
 pub struct Computed {
@@ -99,11 +115,12 @@ impl Hasher {
     /// # Errors
     /// When the parameters are not a PHC string, or as [`Self::hash`].
     pub async fn compute(&self, password: &Password, parameters: Option<HashParameters>) -> Result<Computed> {
-        let parameters = parameters.unwrap_or_else(|| self.nobody.parameters());
+        let parameters =
+            parameters.or_else(|| self.nobody.parameters()).ok_or_else(|| Error::internal("no hash has parameters"))?;
         let password = password.clone();
         self.off_thread(move |memory| {
             let phc = phc::PasswordHash::new(parameters.as_str()).map_err(Error::internal)?;
-            let output = output_like(&phc, &password, memory)?;
+            let output = output_like(&phc, password.as_bytes(), memory)?;
             Ok(Computed { password, parameters, output })
         })
         .await?
@@ -118,10 +135,63 @@ impl Hasher {
         let phc = parse(stored)?;
         // The length of the output is no parameter of a PHC string, but of argon2 it is.
         let alike = phc.hash.as_ref().is_some_and(|expected| expected.len() == computed.output.len());
-        if alike && stored.parameters() == computed.parameters {
+        if alike && stored.parameters().as_ref() == Some(&computed.parameters) {
             return verdict(&self.argon2, &phc, &computed.output);
         }
         self.verify(&computed.password, Some(stored)).await
+    }
+
+    /// Compares `password` with one that was imported. Whatever is right is outdated: a hash of this service is to replace it.
+    ///
+    /// # Errors
+    /// When it is one that only another system can check; when what is stored is not what was written; or as [`Self::hash`].
+    pub async fn verify_imported(&self, password: &Password, imported: ImportedPassword) -> Result<Verdict> {
+        let (argon2, password) = (self.argon2.clone(), password.clone());
+        self.off_thread(move |memory| match imported {
+            ImportedPassword::Hash(hash) => Ok(outdated(hash.verify(password.typed()))),
+            ImportedPassword::Wrapped { recipe, phc } => {
+                let phc = parse(&PasswordHash::new(phc))?;
+                // What the other system would have refused takes as long.
+                let derived = recipe.derive(password.typed());
+                let output = output_like(&phc, derived.as_deref().map_or(&[], Vec::as_slice), memory)?;
+                Ok(outdated(verdict(&argon2, &phc, &output)? != Verdict::Wrong && derived.is_some()))
+            }
+            ImportedPassword::Elsewhere(_) => {
+                Err(Error::internal("another system has to be asked about this password"))
+            }
+        })
+        .await?
+    }
+
+    /// Takes as long as [`Self::verify_imported`] for a password of this kind that is imported as a hash, and compares nothing.
+    ///
+    /// # Errors
+    /// As [`Self::hash`].
+    pub async fn spend(&self, password: &Password, kind: PasswordKind) -> Result<()> {
+        let imported = match kind {
+            PasswordKind::Foreign(class) => ImportedPassword::Hash(class.dummy()),
+            PasswordKind::Wrapped(class) => ImportedPassword::Wrapped {
+                recipe: class.dummy().recipe().clone(),
+                phc: self.nobody.expose().to_owned(),
+            },
+            PasswordKind::Own | PasswordKind::Cognito { .. } | PasswordKind::Endpoint => {
+                return self.verify(password, None).await.map(|_| ());
+            }
+        };
+        self.verify_imported(password, imported).await.map(|_| ())
+    }
+
+    /// A weak hash of another system, hashed once more with today's cost.
+    ///
+    /// # Errors
+    /// As [`Self::hash`].
+    pub async fn wrap(&self, weak: ForeignHash) -> Result<ImportedPassword> {
+        let argon2 = self.argon2.clone();
+        self.off_thread(move |memory| {
+            let phc = hash_bytes(&argon2, weak.expected(), memory)?.expose().to_owned();
+            Ok(ImportedPassword::Wrapped { recipe: weak.recipe().clone(), phc })
+        })
+        .await?
     }
 
     /// The cost of one verification alone, for measuring; everything else a login does is compared with it.
@@ -171,7 +241,16 @@ fn with_memory<T>(idle: &Mutex<Vec<Memory>>, work: impl FnOnce(&mut Memory) -> T
     done
 }
 
+/// What was compared with an imported hash.
+const fn outdated(right: bool) -> Verdict {
+    if right { Verdict::RightButOutdated } else { Verdict::Wrong }
+}
+
 fn hash(argon2: &Argon2<'_>, password: &Password, memory: &mut Memory) -> Result<PasswordHash> {
+    hash_bytes(argon2, password.as_bytes(), memory)
+}
+
+fn hash_bytes(argon2: &Argon2<'_>, password: &[u8], memory: &mut Memory) -> Result<PasswordHash> {
     let salt = random::bytes::<16>();
     let hash = phc::PasswordHash {
         algorithm: ARGON2ID_IDENT,
@@ -185,7 +264,7 @@ fn hash(argon2: &Argon2<'_>, password: &Password, memory: &mut Memory) -> Result
 
 fn verify(argon2: &Argon2<'_>, password: &Password, stored: &PasswordHash, memory: &mut Memory) -> Result<Verdict> {
     let stored = parse(stored)?;
-    verdict(argon2, &stored, &output_like(&stored, password, memory)?)
+    verdict(argon2, &stored, &output_like(&stored, password.as_bytes(), memory)?)
 }
 
 fn parse(stored: &PasswordHash) -> Result<phc::PasswordHash> {
@@ -193,7 +272,7 @@ fn parse(stored: &PasswordHash) -> Result<phc::PasswordHash> {
 }
 
 /// The output for a password with the parameters of `phc`.
-fn output_like(phc: &phc::PasswordHash, password: &Password, memory: &mut Memory) -> Result<Output> {
+fn output_like(phc: &phc::PasswordHash, password: &[u8], memory: &mut Memory) -> Result<Output> {
     let salt = phc.salt.as_ref().ok_or_else(|| Error::internal("a stored hash has no salt"))?;
     let algorithm = Algorithm::try_from(phc.algorithm.as_str()).map_err(Error::internal)?;
     let version = phc.version.map_or(Ok(Version::default()), Version::try_from).map_err(Error::internal)?;
@@ -213,12 +292,12 @@ fn verdict(argon2: &Argon2<'_>, stored: &phc::PasswordHash, output: &Output) -> 
     Ok(if stored.params == today && expected.len() == length { Verdict::Right } else { Verdict::RightButOutdated })
 }
 
-fn output(argon2: &Argon2<'_>, password: &Password, salt: &[u8], memory: &mut Memory) -> Result<Output> {
+fn output(argon2: &Argon2<'_>, password: &[u8], salt: &[u8], memory: &mut Memory) -> Result<Output> {
     grow(memory, argon2.params().block_count())?;
     let length = argon2.params().output_len().unwrap_or(Params::DEFAULT_OUTPUT_LEN);
     let mut buffer = [0; Output::MAX_LENGTH];
     let out = buffer.get_mut(..length).ok_or_else(|| Error::internal("a stored hash is too long"))?;
-    argon2.hash_password_into_with_memory(password.as_bytes(), salt, out, memory).map_err(Error::internal)?;
+    argon2.hash_password_into_with_memory(password, salt, out, memory).map_err(Error::internal)?;
     Output::new(out).map_err(Error::internal)
 }
 
@@ -305,7 +384,7 @@ mod tests {
             ("correct horse", None, None, Verdict::Wrong, true),
         ] {
             let password = Password::new(&password.into());
-            let computed = hasher.compute(&password, parameters.map(PasswordHash::parameters)).await.unwrap();
+            let computed = hasher.compute(&password, parameters.and_then(PasswordHash::parameters)).await.unwrap();
             // While no hash can begin, only what needs none has an answer.
             let permits = hasher.permits.acquire_many(hasher.at_once).await.unwrap();
             let said = hasher.verify_computed(&computed, stored).now_or_never();

@@ -15,6 +15,7 @@ pub mod http;
 pub mod lambda;
 pub mod mail;
 pub mod outbox;
+pub mod population;
 pub mod random;
 pub mod relying_party;
 pub mod sessions;

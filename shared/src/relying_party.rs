@@ -12,8 +12,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use url::Url;
 use webauthn_rs::prelude::{
-    Credential as WebauthnCredential, DiscoverableAuthentication, Passkey as WebauthnPasskey, PasskeyRegistration,
-    PublicKeyCredential, RegisterPublicKeyCredential, RequestChallengeResponse, Uuid, WebauthnError,
+    COSEKey, Credential as WebauthnCredential, DiscoverableAuthentication, Passkey as WebauthnPasskey,
+    PasskeyRegistration, PublicKeyCredential, RegisterPublicKeyCredential, RequestChallengeResponse, Uuid,
+    WebauthnError,
 };
 use webauthn_rs::{Webauthn, WebauthnBuilder};
 
@@ -129,10 +130,13 @@ impl Assertion {
         PasskeyId::of(self.0.get_credential_id())
     }
 
-    /// Whose it claims to be: what a discoverable credential says, and others may leave out.
+    /// Whose it claims to be: what a discoverable credential says, and others may leave out. Of a passkey that was imported the
+    /// handle may be the account's id as text.
     #[must_use]
     pub fn owner(&self) -> Option<UserId> {
-        self.0.get_user_unique_id().and_then(|handle| handle.try_into().ok()).map(UserId::from_bytes)
+        let handle = self.0.get_user_unique_id()?;
+        let text = || std::str::from_utf8(handle).ok()?.parse().ok();
+        handle.try_into().ok().map(UserId::from_bytes).or_else(text)
     }
 }
 
@@ -155,6 +159,53 @@ struct ClientData {
     origin: Url,
     #[serde(default)]
     cross_origin: Option<bool>,
+}
+
+/// A credential as another relying party's software stored it, for the same id of the relying party.
+#[derive(Debug, Clone, Copy)]
+pub struct ImportedCredential<'a> {
+    pub id: &'a [u8],
+    /// A `COSE_Key` (RFC 9052, 7).
+    pub public_key: &'a [u8],
+    pub sign_count: u32,
+    pub backup_eligible: bool,
+    pub backed_up: bool,
+}
+
+impl ImportedCredential<'_> {
+    /// # Errors
+    /// `invalid_public_key` when the key is no `COSE_Key` of an algorithm that passkeys have.
+    pub fn credential(&self) -> Result<Credential, Invalid> {
+        let invalid = || Invalid::new("invalid_public_key", "The public key is a COSE key of ES256, EdDSA or RS256.");
+        let key: serde_cbor_2::Value = serde_cbor_2::from_slice(self.public_key).map_err(|_| invalid())?;
+        let key = COSEKey::try_from(&key).map_err(|_| invalid())?;
+        // As `webauthn-rs` writes one without attestation: some of its types have no public name.
+        let credential = json!({ "cred": {
+            "cred_id": URL_SAFE_NO_PAD.encode(self.id),
+            "cred": key,
+            "counter": self.sign_count,
+            "transports": null,
+            "user_verified": true,
+            "backup_eligible": self.backup_eligible,
+            "backup_state": self.backed_up,
+            "registration_policy": "required",
+            "extensions": {},
+            "attestation": { "data": "None", "metadata": "None" },
+            "attestation_format": "none",
+        }});
+        let passkey: WebauthnPasskey = serde_json::from_value(credential).map_err(|_| invalid())?;
+        serde_json::to_string(&passkey).map(Credential).map_err(|_| invalid())
+    }
+
+    /// A credential of this service that was exported.
+    ///
+    /// # Errors
+    /// `invalid_credential` when it is none, or has another id.
+    pub fn exported(id: &[u8], text: &str) -> Result<Credential, Invalid> {
+        let invalid = || Invalid::new("invalid_credential", "This is no credential of an export of this service.");
+        let passkey: WebauthnPasskey = serde_json::from_str(text).map_err(|_| invalid())?;
+        if passkey.cred_id().as_slice() == id { Ok(Credential(text.to_owned())) } else { Err(invalid()) }
+    }
 }
 
 /// The id that the browser knows a passkey's credential by, in URL-safe base64.
@@ -247,7 +298,17 @@ impl RelyingParty {
         let credential = Credential(serde_json::to_string(&made).map_err(Error::internal)?);
         let made = WebauthnCredential::from(made);
         let (sign_count, backed_up, transports) = (made.counter, made.backup_state, transports.clone());
-        Ok(Ok(Passkey { id, name, credential, transports, sign_count, backed_up, created_at: now, last_used_at: None }))
+        Ok(Ok(Passkey {
+            id,
+            name,
+            credential,
+            transports,
+            sign_count,
+            backed_up,
+            created_at: now,
+            last_used_at: None,
+            user_handle: None,
+        }))
     }
 
     /// Begins to ask for a passkey: the options for `navigator.credentials.get()`, and what has to be kept. With `allowed` it
@@ -277,7 +338,7 @@ impl RelyingParty {
         let Assertion(answer) = assertion;
         let mut credential = as_eligible_as(stored(passkey)?, &answer.response.authenticator_data);
         // The account was found otherwise where the owner is not named; where one is, it has to be the same (7.2, step 6).
-        let anothers = answer.get_user_unique_id().is_some_and(|handle| handle != user.as_bytes());
+        let anothers = answer.get_user_unique_id().is_some_and(|handle| !passkey.is_of(handle, user));
         if anothers || !self.asked(&answer.response.client_data_json) {
             return Ok(Err(Refusal::Invalid));
         }

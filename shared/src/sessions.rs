@@ -6,37 +6,68 @@ use crate::App;
 use crate::domain::fingerprint::{Recognition, UserAgentFingerprint, recognize};
 use crate::domain::lockout::Bucket;
 use crate::domain::mail::{EmailKind, OutboxEmail};
+use crate::domain::password::PasswordHash;
 use crate::domain::session::Session;
 use crate::domain::user::User;
-use crate::error::{Error, Result};
+use crate::error::{Causes, Error, Result};
 use crate::grant::Grants;
 use crate::grants;
 use crate::store::{NewFingerprint, SignIn, Store};
 use crate::telemetry::audit::Event;
 
 impl App {
-    pub const BEGIN_SESSION: Grants =
-        grants![Store::BEGIN_SESSION, Store::BEGIN_SESSION_OF_NEW_FINGERPRINT, Store::USER, App::NOTIFY_EMAILER];
+    pub const BEGIN_SESSION: Grants = grants![
+        Store::BEGIN_SESSION,
+        Store::BEGIN_SESSION_OF_NEW_FINGERPRINT,
+        Store::BEGIN_SESSION_WITH_HASH,
+        Store::USER,
+        App::NOTIFY_EMAILER
+    ];
 
     /// Begins a session, and forgets the failed sign-ins of a device that is known, if it began on one. A user agent or
     /// network that the account has not signed in with is remembered in the same write, which also enqueues an email to the
-    /// owner; the very first one goes without, unless sessions were ended before.
+    /// owner; the very first one goes without, unless sessions were ended before. With `hash` the same write puts that in the
+    /// place of the account's, unless another did so meanwhile: returns whether it did.
     ///
     /// # Errors
     /// [`Error::InvalidCredentials`] when the account was deleted meanwhile; otherwise only when the table fails.
-    pub async fn begin_session(&self, user: &User, session: &Session, device: Option<Bucket<'_>>) -> Result<()> {
+    pub async fn begin_session(
+        &self,
+        user: &User,
+        session: &Session,
+        device: Option<Bucket<'_>>,
+        mut hash: Option<&PasswordHash>,
+    ) -> Result<bool> {
         let mut user = Cow::Borrowed(user);
         loop {
-            let Some(fingerprint) = new_fingerprint(&user, session) else {
-                return self.store().begin_session(session, device).await;
+            let fingerprint = new_fingerprint(&user, session);
+            let begun = match (hash, &fingerprint) {
+                (None, None) => self.store().begin_session(session, device).await.map(|()| true)?,
+                (None, Some(new)) => self.store().begin_session_of_new_fingerprint(session, device, new).await?,
+                (Some(fresh), new) => {
+                    match self.store().begin_session_with_hash(&user, session, device, new.as_ref(), fresh).await {
+                        Ok(begun) => begun,
+                        // The next sign-in replaces it.
+                        Err(error) => {
+                            tracing::error!(error.message = %Causes(&error), "a hash could not be replaced");
+                            hash = None;
+                            continue;
+                        }
+                    }
+                }
             };
-            if self.store().begin_session_of_new_fingerprint(session, device, &fingerprint).await? {
-                self.notify_of_new_client(session, &fingerprint).await;
-                return Ok(());
+            if begun {
+                if let Some(fingerprint) = &fingerprint {
+                    self.notify_of_new_client(session, fingerprint).await;
+                }
+                return Ok(hash.is_some());
             }
             // Another sign-in was remembered since the account was read: look again, so that of concurrent sign-ins one is
-            // reported.
-            user = Cow::Owned(self.store().user(user.id).await?.ok_or(Error::InvalidCredentials)?);
+            // reported. If it was not that, the account has another hash or another address by now, and keeps it.
+            let again = self.store().user(user.id).await?.ok_or(Error::InvalidCredentials)?;
+            let as_before = |again: &User| again.password_hash == user.password_hash && again.email == user.email;
+            hash = hash.filter(|_| as_before(&again) && again.known_clients != user.known_clients);
+            user = Cow::Owned(again);
         }
     }
 

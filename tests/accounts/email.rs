@@ -12,6 +12,7 @@ use shared::domain::mail::{EmailKind, FactorChange, OutboxEmail};
 use shared::domain::passkey::{Credential, Passkey, PasskeyId, PasskeyName, Transports};
 use shared::domain::password::{NewPassword, Password};
 use shared::domain::recovery::RecoverySet;
+use shared::domain::session::Session;
 use shared::domain::totp::Step;
 use shared::store::AddressRestoration;
 use tests::{Answer, PASSWORD, SignedIn, TestApp, text};
@@ -447,7 +448,8 @@ async fn a_hash_for_an_account_that_has_moved_meanwhile_is_not_written_and_the_o
     moved(&app, &ada, OLD, NEW).await;
 
     let hash = app.app().hasher.hash(&NewPassword::known(Password::new(&PASSWORD.into()))).await.unwrap();
-    store.replace_password_hash(&before, &hash).await.unwrap();
+    let session = Session::begin(&before, None, None, app.clock.now());
+    assert!(!store.begin_session_with_hash(&before, &session, None, None, &hash).await.unwrap());
     let after = store.user(before.id).await.unwrap().unwrap();
     assert_eq!(after.password_hash.parameters(), before.password_hash.parameters());
     assert_eq!(store.owner_of(&before.email.normalized()).await.unwrap(), None);
@@ -537,6 +539,7 @@ async fn a_passkey_whose_adding_was_under_way_when_a_change_was_taken_back_is_no
         backed_up: false,
         created_at: now,
         last_used_at: None,
+        user_handle: None,
     };
     let mail = OutboxEmail::of_factor(&read, FactorChange::PasskeyAdded { first: true }, now);
     assert!(!store.add_passkey(&read, &passkey, None, &mail, &[]).await.unwrap());

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use tests::{PASSWORD, SignedIn, TestApp, jpeg, text};
 
 use crate::factor::Owner;
+use crate::transfer::import::import;
 
 const ADA: &str = "ada@example.com";
 const NEW: &str = "quiet lantern harbour";
@@ -237,6 +238,8 @@ async fn every_type_of_event_about_an_account_happens() {
     let invitation = text(&admin.post("/invitations", &json!({ "email": "kim@example.com" })).await.json()["id"]);
     assert_eq!(admin.delete(&format!("/invitations/{invitation}")).await.status, 204);
     collect(&invitation).await;
+    let ids = import(&app, &json!({ "email": "ida@example.com" })).await;
+    collect(&ids[0]).await;
     let known = shared::domain::event::EventKind::ALL.iter().map(|(name, ..)| (*name).to_owned());
     let known: BTreeSet<_> = known.filter(|name| name.starts_with("user.")).collect();
     let missing: Vec<_> = known.difference(&seen).collect();

@@ -8,6 +8,7 @@ use serde_json::json;
 use shared::domain::user::UNCONFIRMED_LIFE;
 use tests::{ADMIN, Answer, PASSWORD, SignedIn, TestApp, jpeg, text};
 
+use crate::transfer::import::import_by_queue;
 use crate::{factor, passkey};
 
 const ADA: &str = "ada@example.com";
@@ -76,6 +77,7 @@ const OWED: &[(&str, Owed)] = &[
     ("emailer", Owed::Events(&["user.updated"])),
     ("sweeper", Owed::Events(&["user.deleted"])),
     ("record_email_events", Owed::Events(&["user.email_bounced", "user.email_complained"])),
+    ("import_users", Owed::Events(&["user.imported"])),
     ("publish_events", Owed::Nothing("it publishes them")),
     ("dispatch_webhooks", Owed::Nothing("it passes them on")),
     ("deliver_webhooks", Owed::Events(&["webhook.updated"])),
@@ -269,6 +271,7 @@ async fn emails(walk: &mut Walk<'_>, admin: &SignedIn<'_>) {
         }
     };
     walk.trigger("record_email_events", ask).await;
+    walk.trigger("import_users", async || import_by_queue(app, "imported@example.com").await).await;
     let path = format!("/users/{}/email-suppression", bounced.id);
     walk.request("clear_email_suppression", async || admin.delete(&path).await).await;
 }

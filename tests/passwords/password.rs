@@ -11,6 +11,7 @@ use local::{Outage, Service};
 use reqwest::Method;
 use serde_json::json;
 use shared::domain::password::{NewPassword, Password};
+use shared::domain::session::Session;
 use shared::http::body::Json;
 use shared::http::caller::{CurrentUser, RequestInfo};
 use shared::http::pages::CONTENT_SECURITY_POLICY;
@@ -150,7 +151,8 @@ async fn a_password_that_is_changed_while_a_sign_in_replaces_its_hash_is_not_cal
     let changing = let_in(&app, &ada).await;
     let user = app.app().store().user(ada.id.parse().unwrap()).await.unwrap().unwrap();
     let fresh = app.app().hasher.hash(&NewPassword::known(Password::new(&PASSWORD.into()))).await.unwrap();
-    app.app().store().replace_password_hash(&user, &fresh).await.unwrap();
+    let session = Session::begin(&user, None, None, app.clock.now());
+    assert!(app.app().store().begin_session_with_hash(&user, &session, None, None, &fresh).await.unwrap());
 
     assert_eq!(changing.await, Ok(StatusCode::NO_CONTENT));
     assert_eq!(app.login(ADA, NEW).await.status, 200);

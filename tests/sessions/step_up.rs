@@ -243,7 +243,8 @@ async fn a_session_that_ends_concurrently_uses_up_no_code() {
     let session = owner.sign_in().await;
     let store = app.app().store();
     let (user, mine) = stored(&app, &session).await;
-    let hash = shared::domain::recovery::RecoveryCode::parse(&owner.recovery[0].clone().into()).unwrap().hash();
+    let hash =
+        shared::domain::recovery::RecoveryCode::parse(&owner.recovery[0].clone().into()).unwrap().hash().unwrap();
     let used_proof = UsedProof::RecoveryCode(hash);
     assert_eq!(session.logout().await.status, 204);
     let (now, event) = (app.clock.now(), tests::any_event(&user));

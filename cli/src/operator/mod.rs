@@ -3,11 +3,17 @@
 mod create_admin;
 mod doctor;
 mod environment;
+mod export;
+mod import;
 mod keys;
+mod verify_hash;
 
 pub use create_admin::create_admin;
 pub use doctor::doctor;
+pub use export::export;
+pub use import::import;
 pub use keys::{list as list_keys, revoke as revoke_key, rotate as rotate_keys};
+pub use verify_hash::verify_hashes;
 
 use shared::App;
 use shared::clock::Clock;

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
 use dynoxide::Database;
@@ -71,7 +71,7 @@ struct Position {
 pub(crate) struct Tables {
     database: Database,
     /// Held by requests together, and alone by what uses the second connection: two connections to one database in memory
-    /// refuse each other where those to a file wait.
+    /// refuse each other where those to a file wait. Also held alone by what reads a whole table at one instant.
     access: RwLock<()>,
     trimmer: Mutex<Storage>,
     /// How many requests have written.
@@ -125,6 +125,11 @@ impl Tables {
     /// The database, for a request.
     pub(super) fn database(&self) -> (&Database, RwLockReadGuard<'_, ()>) {
         (&self.database, self.access.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The database, for a reader between whose reads no request may write.
+    pub(super) fn database_alone(&self) -> (&Database, RwLockWriteGuard<'_, ()>) {
+        (&self.database, self.access.write().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Tell the consumers that a request has written.

@@ -11,6 +11,7 @@ mod callers;
 mod changes;
 mod dynamodb;
 mod events;
+mod export;
 mod feedback;
 mod firehose;
 mod run;
@@ -47,7 +48,7 @@ impl Aws {
         let at = embedded.endpoints();
         let credentials = embedded.credentials();
         let credentials = Credentials::from_keys(&credentials.access_key_id, &credentials.secret_access_key, None);
-        let http = aws_connector::client(aws_connector::Trust::Amazon).unwrap();
+        let http = aws_connector::client(aws_connector::connector(aws_connector::Trust::Amazon).unwrap());
         // The clients are of different types with the same builder.
         macro_rules! client {
             ($sdk:ident, $endpoint:expr $(, $set:ident($value:expr))*) => {{

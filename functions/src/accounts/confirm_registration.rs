@@ -151,7 +151,7 @@ async fn confirm(app: &App, request: &RequestInfo, token: &str) -> Result<Confir
     };
     let (subject, actor) = (Subject::User(user.id), request.actor(ActorKind::Link));
     let event = DomainEvent::new(subject, &actor, EventKind::Confirmed {}, app.clock.now());
-    if app.store().confirm_address(user.id, user.session_epoch, &user.email.normalized(), &hash, &event).await? {
+    if app.store().confirm_address(&user, user.session_epoch, &hash, &event).await? {
         Event::AddressConfirmed { user: user.id, admin: user.is_admin() }.record();
         return Ok(Confirmed::Done(Confirmation::Confirmed));
     }

@@ -101,6 +101,7 @@ impl From<RecordedEvent> for ActivityEvent {
             Subject::User(user) => user.into(),
             Subject::Webhook(webhook) => webhook.into(),
             Subject::Invitation(invitation) => invitation.into(),
+            Subject::Export(export) => export.into(),
         };
         let (name, data) = (event.name, event.data);
         Self { id: event.id.into(), name, time: event.at.rfc3339(), subject, actor: event.actor.into(), data }

@@ -84,7 +84,7 @@ pub async fn handler(
     let totp = factors.totp.filter(|totp| totp.is_pending(now) && totp.may_be_added_to(&user));
     let totp = totp.ok_or(Error::TotpNotFound)?;
     second_factor::count(&app, user.id, None, factors.attempts).await?;
-    let secret = app.keys().totp().await?.open(&totp.secret, user.id)?;
+    let secret = app.keys().totp().await?.open(&totp.secret, totp.form, user.id)?;
     let step = secret.accept(&code, None, now).ok_or_else(|| second_factor::refuse(user.id, Method::Totp))?;
 
     let change = if user.has_second_factor() { FactorChange::AddedBeside } else { FactorChange::Added };

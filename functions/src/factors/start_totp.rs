@@ -9,7 +9,7 @@ use macros::operation;
 use secrecy::ExposeSecret;
 use serde::Serialize;
 use shared::domain::factor::{ENROLMENT_LIFE, Totp};
-use shared::domain::totp::TotpSecret;
+use shared::domain::totp::{TotpForm, TotpSecret};
 use shared::error::Code;
 use shared::grants;
 use shared::http::Route;
@@ -76,6 +76,7 @@ pub async fn handler(
     let sealed = app.keys().totp().await?.seal(&secret, user.id)?;
     let expires_at = now.plus(ENROLMENT_LIFE);
     let totp = Totp {
+        form: TotpForm::default(),
         secret: sealed,
         created_at: now,
         expires_at,

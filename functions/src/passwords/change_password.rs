@@ -26,12 +26,13 @@ use shared::telemetry::audit::Event;
 use shared::{App, Error, Result};
 use utoipa::ToSchema;
 
-use crate::attempts;
+use crate::{attempts, elsewhere};
 
 pub const ROUTE: Route = Route::new(module_path!(), &[HANDLER])
     .fails_with(&[Code::WrongPassword, Code::TooManyAttempts])
     .may(grants![
         attempts::COUNT,
+        elsewhere::VERIFY,
         Store::ATTEMPTS,
         Store::FORGET_ATTEMPTS,
         Store::CHANGE_PASSWORD,
@@ -66,7 +67,7 @@ pub async fn handler(
     let address = user.email.normalized();
     let bucket = Bucket::of_account(&address, user.id);
     attempts::count(&app, Some(user.id), bucket, app.store().attempts(bucket).await?).await?;
-    if app.hasher.verify(&current, Some(&user.password_hash)).await? == Verdict::Wrong {
+    if elsewhere::verify(&app, &current, &user.password_hash).await? == Verdict::Wrong {
         Event::PasswordChangeFailed { user: user.id, session }.record();
         return Err(Error::WrongPassword);
     }

@@ -5,6 +5,8 @@
 //! `device_token` is locked out by its own failures only. Where the account has a second factor, the right password is
 //! answered with a challenge instead of tokens, for `verify_login` to complete.
 
+use std::collections::BTreeMap;
+
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -18,9 +20,10 @@ use shared::domain::device::Device;
 use shared::domain::email::{EmailAddress, NormalizedEmail};
 use shared::domain::factor::{CHALLENGE_LIFE, Challenge, Method};
 use shared::domain::id::UserId;
+use shared::domain::imported::{ImportedPassword, PasswordKind};
 use shared::domain::limit::Limit;
 use shared::domain::lockout::{Attempts, Bucket, Counted};
-use shared::domain::password::{HashParameters, NewPassword, Password};
+use shared::domain::password::{HashParameters, NewPassword, Password, PasswordHash};
 use shared::domain::session::Session;
 use shared::domain::user::User;
 use shared::error::{Causes, Code};
@@ -42,6 +45,7 @@ use shared::{App, Error, Result};
 use utoipa::ToSchema;
 
 use crate::attempts;
+use crate::elsewhere;
 
 use super::SignedIn;
 
@@ -55,8 +59,11 @@ pub const ROUTE: Route = Route::new(module_path!(), &[HANDLER])
         Store::TAKE_ATTEMPT_BACK,
         Store::USER,
         Store::PASSKEYS,
-        Store::REPLACE_PASSWORD_HASH,
+        Store::POPULATION,
+        Store::ADD_TO_POPULATION,
+        elsewhere::VERIFY,
         Store::BEGIN_CHALLENGE,
+        Store::BEGIN_CHALLENGE_WITH_HASH,
         App::BEGIN_SESSION,
         Keys::REFRESH_MAC,
         Keys::SIGN,
@@ -114,21 +121,18 @@ pub async fn handler(
 ) -> Result<Outcome> {
     let Attempt { email, password, device } = body.parse(&app).await?;
     let address = email.normalized();
-    let LookUp { owner, parameters, user, bucket, device, earlier } = look_up(&app, &limit, &address, device).await?;
+    let LookUp { owner, parameters, user, bucket, device, earlier, kind } =
+        look_up(&app, &limit, &address, device).await?;
     // Of a locked bucket no account is read, and no password compared.
     attempts::unless_locked(&app, owner, bucket, earlier)?;
     let counted = attempts::count(&app, owner, bucket, earlier);
-    let compared = compare(&app, owner, parameters.clone(), user, &password);
+    let compared = compare(&app, owner, parameters.clone(), user, &password, kind);
     // The password is compared while the count is on its way; of an attempt that is not counted nobody hears what came. Both
     // are awaited, as a hash that has started cannot be called off, and nothing outlives the answer.
     let (counted, compared) = meanwhile_read_keys(&app, Box::pin(async { tokio::join!(counted, compared) })).await;
     let counted = counted?;
     let (user, verdict) = compared?;
     let user = recognise(user, verdict)?;
-    // Another hash also where the next sign-in would not know what to compute with.
-    if verdict == Verdict::RightButOutdated || parameters != Some(user.password_hash.parameters()) {
-        rehash(&app, &user, password).await;
-    }
     // Whoever knows the password does not guess.
     let taken_back = Box::pin(take_attempt_back(&app, bucket, counted));
     if let Err(error) = admissible(&user, app.clock.now()) {
@@ -136,17 +140,23 @@ pub async fn handler(
         return Err(error);
     }
 
+    // Another hash also where the next sign-in would not know what to compute with.
+    let outdated = verdict == Verdict::RightButOutdated || parameters != user.password_hash.parameters();
+    let hash = if outdated { Box::pin(fresh(&app, password)).await } else { None };
     let now = app.clock.now();
     let known_device = bucket.device.and(counted).map(|_| bucket);
     if user.has_second_factor() {
-        let challenge = Box::pin(challenge(&app, &user, known_device, device));
+        let challenge = Box::pin(challenge(&app, &user, known_device, device, hash.as_ref()));
         let ((), challenge) = tokio::join!(taken_back, challenge);
-        return challenge.map(Outcome::SecondFactorRequired);
+        let (answer, replaced) = challenge?;
+        note_replaced(&app, &user, replaced).await;
+        return Ok(Outcome::SecondFactorRequired(answer));
     }
     let session = Session::begin(&user, info.source_ip.map(|ip| ip.to_string()), info.user_agent, now);
-    let begin = app.begin_session(&user, &session, known_device);
+    let begin = app.begin_session(&user, &session, known_device, hash.as_ref());
     let ((), started) = tokio::join!(taken_back, TokenPair::issue_during(&app, &user, &session, begin));
-    let ((), tokens) = started?;
+    let (replaced, tokens) = started?;
+    note_replaced(&app, &user, replaced).await;
     SignedIn::tell(&app, user, &session, tokens, bucket.device).await.map(|answer| Outcome::SignedIn(Box::new(answer)))
 }
 
@@ -165,13 +175,14 @@ impl IntoResponse for Outcome {
     }
 }
 
-/// Begins a sign-in that waits for its second factor. There are no tokens and no session yet.
+/// Begins a sign-in that waits for its second factor, and returns whether the hash was replaced. There are no tokens and no session yet.
 async fn challenge(
     app: &App,
     user: &User,
     known_device: Option<Bucket<'_>>,
     device: Option<Device>,
-) -> Result<SecondFactorRequired> {
+    hash: Option<&PasswordHash>,
+) -> Result<(SecondFactorRequired, bool)> {
     let device = device.filter(|device| device.proved_second_factor(user)).map(|device| device.id);
     let challenge = Challenge::new(user, device, app.clock.now());
     let token = challenge::encode(&challenge, app.keys().challenge_mac().await?);
@@ -183,15 +194,27 @@ async fn challenge(
             (Some(options), Some(state))
         }
     };
-    app.store().begin_challenge(&challenge, ceremony, known_device).await?;
+    let replaced = match hash {
+        Some(hash) => {
+            let begun = app.store().begin_challenge_with_hash(user, &challenge, ceremony.clone(), known_device, hash);
+            // The next sign-in replaces it.
+            let told = |error: &Error| tracing::error!(error.message = %Causes(error), "a hash could not be replaced");
+            begun.await.inspect_err(told).unwrap_or(false)
+        }
+        None => false,
+    };
+    if !replaced {
+        app.store().begin_challenge(&challenge, ceremony, known_device).await?;
+    }
     Event::SecondFactorRequired { user: user.id }.record();
-    Ok(SecondFactorRequired {
+    let answer = SecondFactorRequired {
         status: "second_factor_required",
         challenge_token: token.expose_secret().to_owned(),
         expires_in: CHALLENGE_LIFE.as_secs(),
         methods: methods_of(user).map(Method::as_str).collect(),
         passkey_options,
-    })
+    };
+    Ok((answer, replaced))
 }
 
 /// What may answer a challenge of this account.
@@ -213,6 +236,8 @@ struct LookUp<'a> {
     device: Option<Device>,
     /// What the bucket held.
     earlier: Option<Attempts>,
+    /// What the address passes for if no account has it.
+    kind: PasswordKind,
 }
 
 /// Looks the address up, unless the origin has called too often.
@@ -222,7 +247,9 @@ async fn look_up<'a>(
     address: &'a NormalizedEmail,
     device: Option<Device>,
 ) -> Result<LookUp<'a>> {
-    let before = limit.admit_during(app.store().before_sign_in(address, device.as_ref())).await?;
+    let before = app.store().before_sign_in(address, device.as_ref());
+    let passes_for = Box::pin(passes_for(app, address));
+    let (before, kind) = limit.admit_during(async { tokio::try_join!(before, passes_for) }).await?;
     let BeforeSignIn { owner, parameters, by_anyone, by_device, user_of_device } = before;
 
     // A device counts apart only with the address of its own account; any other is a stranger.
@@ -231,7 +258,19 @@ async fn look_up<'a>(
     let device = device.filter(|_| user.is_some());
     let bucket = Bucket { address, device: device.map(|device| device.id) };
     let earlier = if device.is_some() { by_device } else { by_anyone };
-    Ok(LookUp { owner, parameters, user, bucket, device, earlier })
+    Ok(LookUp { owner, parameters, user, bucket, device, earlier, kind })
+}
+
+/// The kind of password that an address passes for if no account has it; found out for every address, or its time would tell.
+async fn passes_for(app: &App, address: &NormalizedEmail) -> Result<PasswordKind> {
+    let population = app.population().await?;
+    if !population.has_imported() {
+        return Ok(PasswordKind::Own);
+    }
+    let mac = app.keys().population_mac().await?.sign(address.as_str().as_bytes());
+    let mut drawn = [0; 8];
+    drawn.copy_from_slice(&mac[..8]);
+    Ok(population.kind_for(drawn))
 }
 
 /// Compares the password with that of the owner's account, which is read meanwhile if it was not yet.
@@ -241,15 +280,22 @@ async fn compare(
     parameters: Option<HashParameters>,
     user: Option<User>,
     password: &Password,
+    kind: PasswordKind,
 ) -> Result<(Option<User>, Verdict)> {
     let user = match (user, owner, &parameters) {
-        // An account from before parameters were kept: rather a read beforehand than a second hash afterwards.
+        // An imported password, or an account from before parameters were kept: what to compute stands in the account.
         (None, Some(owner), None) => app.store().user(owner).await?,
         (user, ..) => user,
     };
     if let Some(user) = user {
-        let verdict = app.hasher.verify(password, Some(&user.password_hash)).await?;
+        let verdict = elsewhere::verify(app, password, &user.password_hash).await?;
         return Ok((Some(user), verdict));
+    }
+    if owner.is_none() && kind != PasswordKind::Own {
+        // As for an account with a password of that kind: read, then compute.
+        let user = app.store().user(UserId::new(app.clock.now())).await?;
+        elsewhere::spend(app, password, kind).await?;
+        return Ok((user, Verdict::Wrong));
     }
     // For an unknown address as much is read and computed as for a known one: an id that nobody has, nobody's hash.
     let read = app.store().user(owner.unwrap_or_else(|| UserId::new(app.clock.now())));
@@ -257,9 +303,14 @@ async fn compare(
     let user = user?;
     let stored = user.as_ref().map(|user| &user.password_hash);
     let verdict = match computed {
-        Ok(computed) => app.hasher.verify_computed(&computed, stored).await?,
+        Ok(computed) if stored.is_none_or(|stored| !stored.is_imported()) => {
+            app.hasher.verify_computed(&computed, stored).await?
+        }
         // What lies beside an address decides nothing, also where nothing can be computed with it.
-        Err(_) => app.hasher.verify(password, stored).await?,
+        _ => match stored {
+            Some(stored) => elsewhere::verify(app, password, stored).await?,
+            None => app.hasher.verify(password, None).await?,
+        },
     };
     Ok((user, verdict))
 }
@@ -309,14 +360,20 @@ fn admissible(user: &User, now: Timestamp) -> Result<()> {
     Err(error)
 }
 
-/// Replaces the hash while the password is at hand. The sign-in does not fail with it: the next one tries again.
-async fn rehash(app: &App, user: &User, password: Password) {
-    let replaced = async {
-        let hash = app.hasher.hash(&NewPassword::known(password)).await?;
-        app.store().replace_password_hash(user, &hash).await
-    };
-    if let Err(error) = replaced.await {
-        tracing::error!(error.message = %Causes(&error), "a hash could not be replaced");
+/// A hash of today's cost, while the password is at hand. The sign-in does not fail with it: the next one tries again.
+async fn fresh(app: &App, password: Password) -> Option<PasswordHash> {
+    let hash = app.hasher.hash(&NewPassword::known(password)).await;
+    hash.inspect_err(|error| tracing::error!(error.message = %Causes(error), "a hash could not be replaced")).ok()
+}
+
+/// An account whose imported password was replaced counts among those with a hash of this service. Where that fails, unknown addresses
+/// pass for a kind slightly too often until the accounts are counted again.
+async fn note_replaced(app: &App, user: &User, replaced: bool) {
+    let imported = ImportedPassword::of(&user.password_hash).ok().flatten();
+    let Some(imported) = imported.filter(|_| replaced) else { return };
+    let moved = BTreeMap::from([(imported.kind(), -1), (PasswordKind::Own, 1)]);
+    if let Err(error) = app.store().add_to_population(&moved).await {
+        tracing::warn!(error.message = %Causes(&error), "a replaced password could not be counted");
     }
 }
 

@@ -27,8 +27,8 @@ use shared::telemetry::audit::Event;
 use shared::{App, Error, Result};
 use utoipa::ToSchema;
 
-use crate::attempts;
 use crate::second_factor::{self, PasskeyProof, StepUp, SteppedUp};
+use crate::{attempts, elsewhere};
 
 pub const ROUTE: Route = Route::new(module_path!(), &[HANDLER])
     .fails_with(&[
@@ -41,6 +41,7 @@ pub const ROUTE: Route = Route::new(module_path!(), &[HANDLER])
     ])
     .may(grants![
         attempts::COUNT,
+        elsewhere::VERIFY,
         second_factor::STEP_UP,
         Store::ATTEMPTS,
         Store::REAUTHENTICATE,
@@ -103,7 +104,7 @@ async fn compare(app: &App, user: &User, session: SessionId, password: &Password
     let address = user.email.normalized();
     let bucket = Bucket::of_account(&address, user.id);
     attempts::count(app, Some(user.id), bucket, app.store().attempts(bucket).await?).await?;
-    if app.hasher.verify(password, Some(&user.password_hash)).await? == Verdict::Wrong {
+    if elsewhere::verify(app, password, &user.password_hash).await? == Verdict::Wrong {
         Event::StepUpFailed { user: user.id, session }.record();
         return Err(Error::WrongPassword);
     }

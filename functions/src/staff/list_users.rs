@@ -100,7 +100,7 @@ pub async fn handler(_: Support, State(app): State<App>, Query(page): Query<User
             _ => None,
         };
         let users = app.store().list_users(limit + 1, before).await?;
-        users.into_iter().map(|user| (Position::Newest(user.id), user)).collect::<Vec<_>>()
+        users.into_iter().map(|user| (Position::Newest(user.list_key()), user)).collect::<Vec<_>>()
     } else {
         let users = app.store().find_users(&filter, after, limit + 1, now).await?;
         users.into_iter().map(|(user, position)| (position, ListedUser::from(user))).collect()

@@ -31,6 +31,8 @@ impl Aws {
 /// Endpoints other than AWS's own, by the variables that every AWS SDK reads; `AWS_ENDPOINT_URL` sets all at once.
 #[derive(Debug, Clone, Default)]
 pub struct Endpoints {
+    /// `AWS_ENDPOINT_URL_COGNITO_IDENTITY_PROVIDER`
+    pub cognito: Option<String>,
     /// `AWS_ENDPOINT_URL_DYNAMODB`
     pub dynamodb: Option<String>,
     /// `AWS_ENDPOINT_URL_EVENTBRIDGE`
@@ -67,6 +69,7 @@ impl Aws {
         let all = reader.optional("AWS_ENDPOINT_URL");
         let endpoint = |name| reader.optional(name).or_else(|| all.clone());
         let endpoints = Endpoints {
+            cognito: endpoint("AWS_ENDPOINT_URL_COGNITO_IDENTITY_PROVIDER"),
             dynamodb: endpoint("AWS_ENDPOINT_URL_DYNAMODB"),
             eventbridge: endpoint("AWS_ENDPOINT_URL_EVENTBRIDGE"),
             firehose: endpoint("AWS_ENDPOINT_URL_FIREHOSE"),

@@ -5,12 +5,14 @@ mod aws;
 mod claims;
 mod events;
 mod front;
+mod legacy;
 mod limits;
 mod mail;
 mod pictures;
 mod reader;
 mod relying_party;
 mod tokens;
+mod transfer;
 
 use std::fmt;
 use std::time::Duration;
@@ -19,11 +21,13 @@ pub use aws::{Aws, Endpoints, Tables};
 pub use claims::ExtraClaims;
 pub use events::Events;
 pub use front::Front;
+pub use legacy::Legacy;
 pub use limits::{HashCost, Limits};
 pub use mail::Mail;
 pub use pictures::Pictures;
 pub use relying_party::RelyingParty;
 pub use tokens::{IntrospectionClients, Tokens};
+pub use transfer::Transfer;
 
 use self::reader::Reader;
 use crate::domain::email::EmailAddress;
@@ -58,6 +62,9 @@ pub struct Config {
     /// `UNCONFIRMED_DAYS`: how long an account waits for its address to be confirmed; then it is erased.
     pub unconfirmed_life: Duration,
     pub limits: Limits,
+    pub transfer: Transfer,
+    /// Where accounts were before.
+    pub legacy: Legacy,
     /// `LOG_STREAM`: the Firehose stream that log records go to; without it they go to standard output only.
     pub log_stream: Option<String>,
     /// `LOG_LEVEL`: what is logged. Security events always are.
@@ -107,6 +114,8 @@ impl Config {
             admin_email: reader.parsed("ADMIN_EMAIL"),
             unconfirmed_life: reader.days("UNCONFIRMED_DAYS", 1..=365).unwrap_or(UNCONFIRMED_LIFE),
             limits: Limits::read(&mut reader),
+            transfer: Transfer::read(&reader),
+            legacy: Legacy::read(&mut reader),
             log_stream: reader.optional("LOG_STREAM"),
             log_levels: reader.parsed("LOG_LEVEL").unwrap_or_default(),
             // The last: without a sender there is nothing to return, and all else has been looked at by then.

@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use url::Url;
 
+use crate::clock::Timestamp;
+
 /// Octets of a configured URL, as it stands in HTML: with what is added to it, it fits into one line of an email, of which
 /// RFC 5322, 2.1.1, allows 998.
 const LONGEST_URL: usize = 800;
@@ -77,6 +79,15 @@ impl<'a> Reader<'a> {
             self.problems.push(format!("{name} must be a number from {} to {}", range.start(), range.end()));
         }
         number
+    }
+
+    /// A time after RFC 3339.
+    pub(super) fn time(&mut self, name: &str) -> Option<Timestamp> {
+        let time = Timestamp::parse(self.optional(name)?.trim());
+        if time.is_none() {
+            self.problems.push(format!("{name} must be a time after RFC 3339, as 2027-06-30T00:00:00Z"));
+        }
+        time
     }
 
     pub(super) fn days(&mut self, name: &str, range: RangeInclusive<u64>) -> Option<Duration> {

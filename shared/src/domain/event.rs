@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::factor::{Factor, Method};
-use super::id::{EventId, InvitationId, SessionId, UserId, WebhookId};
+use super::id::{EventId, ExportId, InvitationId, SessionId, UserId, WebhookId};
 use super::passkey::{Passkey, PasskeyId};
 use super::role::Role;
 use super::session::Session;
@@ -37,6 +37,7 @@ pub enum Subject {
     User(UserId),
     Webhook(WebhookId),
     Invitation(InvitationId),
+    Export(ExportId),
 }
 
 /// Who did it, and from where.
@@ -122,6 +123,7 @@ events! {
     pub enum EventKind {
         Created { user: Snapshot } "user.created"
             "Somebody registered, and the address is still to be confirmed; or staff created the account.";
+        Imported { user: Snapshot } "user.imported" "The account came from another system, or from an export of this one.";
         Confirmed {} "user.confirmed" "The address of the account was confirmed, by its owner or by staff.";
         Updated { changed: Changes } "user.updated"
             "Something of the account changed that has no type of its own. `changed` has the new values alone.";
@@ -197,6 +199,8 @@ events! {
             #[serde(default, skip_serializing_if = "Option::is_none")]
             feedback: Option<String>,
         } "user.email_complained" "The recipient marked an email as spam. The address gets only what its owner asks for.";
+        ExportStarted { recipients: Vec<String> } "export.started"
+            "An operator has all accounts exported, with their hashes and secrets, encrypted to these public keys.";
         WebhookCreated { host: String, types: Vec<String> } "webhook.created" "An administrator added a webhook.";
         WebhookUpdated {
             #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -325,7 +329,7 @@ impl DomainEvent {
     pub const fn user(&self) -> Option<UserId> {
         match self.subject {
             Subject::User(user) => Some(user),
-            Subject::Webhook(_) | Subject::Invitation(_) => None,
+            Subject::Webhook(_) | Subject::Invitation(_) | Subject::Export(_) => None,
         }
     }
 
@@ -447,7 +451,7 @@ mod tests {
     #[test]
     fn every_type_stands_once_and_names_its_subject() {
         for (at, (name, _, when)) in EventKind::ALL.iter().enumerate() {
-            assert!(name.starts_with("user.") || name.starts_with("webhook."), "{name}");
+            assert!(["user.", "webhook.", "export."].iter().any(|subject| name.starts_with(subject)), "{name}");
             assert!(when.ends_with('.'), "{name}");
             assert!(EventKind::ALL[..at].iter().all(|(other, ..)| other != name), "{name} stands twice");
         }

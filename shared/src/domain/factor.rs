@@ -9,7 +9,7 @@ use super::id::{ChallengeId, DeviceId, UserId};
 use super::mail::FactorChange;
 use super::passkey::{CEREMONY_LIFE, Passkey, PasskeyId, PasskeyUse};
 use super::recovery::{RecoveryHash, RecoverySet};
-use super::totp::Step;
+use super::totp::{Step, TotpForm};
 use super::user::User;
 use crate::clock::Timestamp;
 
@@ -42,6 +42,8 @@ pub const ENROLMENT_LIFE: Duration = Duration::from_mins(15);
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Totp {
     pub secret: SealedSecret,
+    #[serde(default, skip_serializing_if = "TotpForm::is_default")]
+    pub form: TotpForm,
     pub created_at: Timestamp,
     /// Until then a first code may confirm it.
     pub expires_at: Timestamp,

@@ -1,5 +1,5 @@
-//! Identifiers: version 7 UUIDs (RFC 9562), so they sort by the time they were made. A type each, so that none
-//! can stand where another belongs.
+//! Identifiers: version 7 UUIDs (RFC 9562), so they sort by the time they were made; only accounts that were imported may have
+//! others. A type each, so that none can stand where another belongs.
 
 use std::fmt;
 use std::str::FromStr;
@@ -56,6 +56,42 @@ macro_rules! ids {
     )*};
 }
 
+/// Where an account has its place in lists that are sorted by age: its id, which begins with the time, if it is of version 7. An id
+/// that an account brought along from another system may be of any version: then the time of its creation comes first.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ListKey(String);
+
+impl ListKey {
+    #[must_use]
+    pub fn new(id: UserId, created_at: Timestamp) -> Self {
+        if id.0.get_version_num() == 7 {
+            return Self(id.to_string());
+        }
+        // As the first 48 bits of version 7 (RFC 9562, 5.7): the two kinds sort among each other.
+        let time = format!("{:012x}", created_at.millis().max(0));
+        let (high, low) = time.split_at(8);
+        Self(format!("{high}-{low}-{id}"))
+    }
+
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// As it is stored.
+    #[must_use]
+    pub fn stored(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+
+    /// Whose place it is.
+    #[must_use]
+    pub fn id(&self) -> Option<UserId> {
+        self.0.get(self.0.len().checked_sub(uuid::fmt::Hyphenated::LENGTH)?..)?.parse().ok()
+    }
+}
+
 impl EventId {
     /// When it was made, by its first 48 bits (RFC 9562, 5.7).
     #[must_use]
@@ -95,8 +131,31 @@ ids! {
     AttemptId
     /// A domain event.
     EventId
+    /// An export of all accounts.
+    ExportId
     /// An invitation.
     InvitationId
     /// An endpoint that events are delivered to.
     WebhookId
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn accounts_sort_by_age_whatever_version_their_ids_have() {
+        let id = |text: &str| text.parse::<UserId>().unwrap();
+        let at = Timestamp::from_millis(1_700_000_000_000);
+        let older = ListKey::new(id("0f3ad8bc-7a1e-4c0e-9d5c-5c8a1f0e2b11"), at);
+        let newer = ListKey::new(UserId::new(at.plus(std::time::Duration::from_millis(1))), at);
+        let newest =
+            ListKey::new(id("00000000-0000-4000-8000-000000000000"), at.plus(std::time::Duration::from_mins(1)));
+        assert_eq!(older.as_str(), "018bcfe5-6800-0f3ad8bc-7a1e-4c0e-9d5c-5c8a1f0e2b11");
+        assert!(older < newer && newer < newest, "{older:?} {newer:?} {newest:?}");
+        for key in [&older, &newer, &newest] {
+            assert!(key.id().is_some_and(|id| key.as_str().ends_with(&id.to_string())));
+        }
+        assert_eq!(ListKey::stored("short").id(), None);
+    }
 }

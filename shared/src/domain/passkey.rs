@@ -12,6 +12,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 
 use super::Invalid;
+use super::id::UserId;
 use super::name::UserName;
 use super::user::User;
 use crate::clock::Timestamp;
@@ -81,6 +82,11 @@ impl Transports {
     }
 
     #[must_use]
+    pub fn names(&self) -> &[String] {
+        &self.0
+    }
+
+    #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -102,6 +108,20 @@ pub struct Passkey {
     pub created_at: Timestamp,
     #[serde(default)]
     pub last_used_at: Option<Timestamp>,
+    /// What its authenticator calls its owner, where that is not the account's id: of a passkey that was imported. URL-safe base64.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_handle: Option<String>,
+}
+
+impl Passkey {
+    /// Whether a user handle is that of this passkey of this account.
+    #[must_use]
+    pub fn is_of(&self, handle: &[u8], user: UserId) -> bool {
+        match &self.user_handle {
+            Some(imported) => URL_SAFE_NO_PAD.encode(handle) == *imported,
+            None => handle == user.as_bytes(),
+        }
+    }
 }
 
 /// A credential's public half: JSON that only `relying_party` reads.

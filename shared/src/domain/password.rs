@@ -1,6 +1,7 @@
 //! Passwords: what is stored of them, and the rules for new ones. These follow NIST SP 800-63B-4 section 3.1.1 and OWASP ASVS 5 chapter 6.2:
 //! length only, no composition rules, none of the commonest, none that the account itself gives away.
 
+use std::fmt;
 use std::str::FromStr;
 
 use secrecy::{ExposeSecret, SecretString};
@@ -41,54 +42,96 @@ impl FromStr for MinLength {
     }
 }
 
-/// A password as someone typed it, in NFC (NIST SP 800-63B-4, 3.1.1.2: normalise before hashing).
+/// A password as someone typed it.
 #[derive(Debug, Clone)]
-pub struct Password(SecretString);
+pub struct Password {
+    /// In NFC (NIST SP 800-63B-4, 3.1.1.2: normalize before hashing).
+    normalized: SecretString,
+    typed: SecretString,
+}
 
 impl Password {
     /// Takes whatever was typed; only a [`NewPassword`] has rules.
     #[must_use]
     pub fn new(text: &SecretString) -> Self {
-        Self(text.expose_secret().nfc().collect::<String>().into())
+        Self { normalized: text.expose_secret().nfc().collect::<String>().into(), typed: text.clone() }
     }
 
+    /// What this service hashes.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
-        self.0.expose_secret().as_bytes()
+        self.normalized.expose_secret().as_bytes()
+    }
+
+    /// As it was typed: what another system hashed has its own rules.
+    #[must_use]
+    pub fn typed(&self) -> &str {
+        self.typed.expose_secret()
     }
 }
 
-/// A stored hash: a PHC string of argon2id, which names its own cost.
-#[derive(Debug, Clone, Deserialize)]
+/// What a password is compared with: a PHC string of argon2id, which names its own cost, or an [`ImportedPassword`] as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(transparent)]
-pub struct PasswordHash(SecretString);
+pub struct PasswordHash(HashText);
+
+/// A text that does not print, and that can be compared.
+#[derive(Clone, Deserialize)]
+#[serde(transparent)]
+struct HashText(SecretString);
+
+impl PartialEq for HashText {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.expose_secret() == other.0.expose_secret()
+    }
+}
+
+impl Eq for HashText {}
+
+impl fmt::Debug for HashText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[REDACTED]")
+    }
+}
 
 impl Serialize for PasswordHash {
     /// Into the store, the one place it is written to.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.0.expose_secret())
+        serializer.serialize_str(self.expose())
     }
 }
 
 impl PasswordHash {
     #[must_use]
-    pub fn new(phc: String) -> Self {
-        Self(phc.into())
+    pub fn new(text: String) -> Self {
+        Self(HashText(text.into()))
     }
 
-    /// The PHC string.
+    /// The PHC string, or the text of what was imported.
     #[must_use]
     pub fn expose(&self) -> &str {
-        self.0.expose_secret()
+        self.0.0.expose_secret()
     }
 
-    /// All of it but the output.
+    /// Whether it came from another system, and no right password has replaced it yet.
     #[must_use]
-    pub fn parameters(&self) -> HashParameters {
-        let text = self.0.expose_secret();
-        HashParameters(text.rsplit_once('$').map_or(text, |(parameters, _)| parameters).to_owned())
+    pub fn is_imported(&self) -> bool {
+        self.expose().starts_with(IMPORTED)
+    }
+
+    /// All of a PHC string but the output; none of what was imported.
+    #[must_use]
+    pub fn parameters(&self) -> Option<HashParameters> {
+        if self.is_imported() {
+            return None;
+        }
+        let text = self.expose();
+        Some(HashParameters(text.rsplit_once('$').map_or(text, |(parameters, _)| parameters).to_owned()))
     }
 }
+
+/// What the text of an imported password begins with; a PHC string begins with `$`.
+pub(crate) const IMPORTED: &str = "imported:";
 
 /// What goes into a hash beside the password: algorithm, version, cost and salt, as a PHC string without its output. No secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -120,7 +163,7 @@ impl NewPassword {
     /// `too_short`, `too_long`, `too_common` when it is in the [`breached`] list, or `too_similar` to what is known.
     pub fn parse(text: &SecretString, shortest: MinLength, known: Known<'_>) -> Result<Self, Invalid> {
         let password = Password::new(text);
-        let typed = password.0.expose_secret();
+        let typed = password.normalized.expose_secret();
         let length = typed.chars().count();
         if length < shortest.0 {
             return Err(Invalid::new("too_short", format!("A password has at least {} characters.", shortest.0)));

@@ -32,19 +32,29 @@ static ALPHABET: LazyLock<Encoding> = LazyLock::new(|| {
     alphabet.encoding().expect("the alphabet is one")
 });
 
+/// A code of this service, or one that another system made.
 #[derive(Debug)]
-pub struct RecoveryCode(SecretBox<[u8; LENGTH]>);
+pub struct RecoveryCode {
+    /// Of one that may be ours.
+    own: Option<SecretBox<[u8; LENGTH]>>,
+    folded: SecretString,
+}
+
+/// Characters of codes that other systems make, without what divides them.
+const IMPORTED_LENGTHS: std::ops::RangeInclusive<usize> = 6..=64;
 
 impl RecoveryCode {
     #[must_use]
     pub fn new() -> Self {
-        Self(SecretBox::new(Box::new(crate::random::bytes())))
+        let bytes = SecretBox::new(Box::new(crate::random::bytes()));
+        let folded = fold(&ALPHABET.encode(bytes.expose_secret()));
+        Self { own: Some(bytes), folded }
     }
 
     /// As it is shown: six groups of four characters.
     #[must_use]
     pub fn encode(&self) -> SecretString {
-        let text = SecretString::from(ALPHABET.encode(self.0.expose_secret()));
+        let text = SecretString::from(self.folded().to_uppercase());
         let groups: Vec<_> = text
             .expose_secret()
             .as_bytes()
@@ -55,22 +65,37 @@ impl RecoveryCode {
     }
 
     /// # Errors
-    /// When it cannot be one of ours.
+    /// When it can be neither one of ours nor one of another system's.
     pub fn parse(text: &SecretString) -> Result<Self, Invalid> {
-        let bytes = ALPHABET.decode(text.expose_secret().as_bytes()).ok().and_then(|bytes| bytes.try_into().ok());
-        bytes.map(|bytes| Self(SecretBox::new(Box::new(bytes)))).ok_or_else(|| {
-            Invalid::new(
-                "invalid_recovery_code_format",
-                "A recovery code has 24 letters and digits, in groups of four.",
-            )
-        })
+        let text = text.expose_secret();
+        let own = ALPHABET.decode(text.as_bytes()).ok().and_then(|bytes| bytes.try_into().ok());
+        let folded = fold(text);
+        let length = folded.expose_secret().len();
+        let another =
+            IMPORTED_LENGTHS.contains(&length) && folded.expose_secret().bytes().all(|c| c.is_ascii_alphanumeric());
+        if own.is_none() && !another {
+            let detail = "A recovery code has 24 letters and digits, in groups of four.";
+            return Err(Invalid::new("invalid_recovery_code_format", detail));
+        }
+        Ok(Self { own: own.map(|bytes| SecretBox::new(Box::new(bytes))), folded })
     }
 
-    /// What is stored of it. Looking it up compares hashes, so the time that takes tells nothing of a code.
+    /// What is stored of one of ours. Looking it up compares hashes, so the time that takes tells nothing of a code.
     #[must_use]
-    pub fn hash(&self) -> RecoveryHash {
-        RecoveryHash(URL_SAFE_NO_PAD.encode(digest::digest(&digest::SHA256, self.0.expose_secret())))
+    pub fn hash(&self) -> Option<RecoveryHash> {
+        let own = self.own.as_ref()?;
+        Some(RecoveryHash::of_bytes(digest::digest(&digest::SHA256, own.expose_secret()).as_ref()))
     }
+
+    /// Its letters and digits, in lower case: what tells codes of other systems apart.
+    #[must_use]
+    pub fn folded(&self) -> &str {
+        self.folded.expose_secret()
+    }
+}
+
+fn fold(text: &str) -> SecretString {
+    text.chars().filter(|c| !matches!(c, ' ' | '-')).map(|c| c.to_ascii_lowercase()).collect::<String>().into()
 }
 
 impl Default for RecoveryCode {
@@ -85,6 +110,23 @@ impl Default for RecoveryCode {
 pub struct RecoveryHash(String);
 
 impl RecoveryHash {
+    pub(crate) fn of_bytes(bytes: &[u8]) -> Self {
+        Self(URL_SAFE_NO_PAD.encode(bytes))
+    }
+
+    /// One of ours that was exported.
+    ///
+    /// # Errors
+    /// When it is not 32 octets of URL-safe base64.
+    pub fn parse(text: &str) -> Result<Self, Invalid> {
+        let valid = URL_SAFE_NO_PAD.decode(text).is_ok_and(|bytes| bytes.len() == digest::SHA256_OUTPUT_LEN);
+        if valid {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(Invalid::new("invalid_hash", "A hash is SHA-256, in URL-safe base64."))
+        }
+    }
+
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -96,6 +138,9 @@ impl RecoveryHash {
 pub struct RecoverySet {
     codes: BTreeMap<RecoveryHash, bool>,
     pub created_at: Timestamp,
+    /// Of codes that another system made: they are short, so what is stored of each is a MAC, with this key of the set, encrypted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sealed_key: Option<String>,
 }
 
 impl RecoverySet {
@@ -103,7 +148,23 @@ impl RecoverySet {
     #[must_use]
     pub fn new(now: Timestamp) -> (Self, [RecoveryCode; CODES]) {
         let codes = std::array::from_fn(|_| RecoveryCode::new());
-        (Self { codes: codes.iter().map(|code| (code.hash(), true)).collect(), created_at: now }, codes)
+        let hashes = codes.iter().filter_map(RecoveryCode::hash);
+        (Self::of_hashes(hashes, None, now), codes)
+    }
+
+    /// What is left of a set that comes from elsewhere.
+    #[must_use]
+    pub fn of_hashes(
+        hashes: impl IntoIterator<Item = RecoveryHash>,
+        sealed_key: Option<String>,
+        created_at: Timestamp,
+    ) -> Self {
+        Self { codes: hashes.into_iter().map(|hash| (hash, true)).collect(), created_at, sealed_key }
+    }
+
+    /// What is stored of the codes that are left.
+    pub fn hashes(&self) -> impl Iterator<Item = &RecoveryHash> {
+        self.codes.keys()
     }
 
     #[must_use]
@@ -144,7 +205,10 @@ mod tests {
     #[test]
     fn what_is_no_code_is_refused_by_its_form() {
         let short = RecoveryCode::new().encode().expose_secret()[..28].to_owned();
-        for text in ["", "0", "287082", "UUUU-UUUU-UUUU-UUUU-UUUU-UUUU", &short, &format!("{short}00")] {
+        for text in ["287082", "UUUU-UUUU-UUUU-UUUU-UUUU-UUUU", &short, &format!("{short}00")] {
+            assert_eq!(RecoveryCode::parse(&text.into()).unwrap().hash(), None, "{text} is another system's");
+        }
+        for text in ["", "0", "28708", "ümlaut-code", "a+b+c+d+e+f", &"x".repeat(65)] {
             assert_eq!(RecoveryCode::parse(&text.into()).unwrap_err().code, "invalid_recovery_code_format", "{text}");
         }
     }
@@ -153,8 +217,8 @@ mod tests {
     fn a_set_has_ten_different_codes_and_shows_none() {
         let (set, codes) = RecoverySet::new(Timestamp::from_seconds(1_700_000_000));
         assert_eq!(set.left(), CODES);
-        assert!(codes.iter().all(|code| set.has(&code.hash())));
-        assert!(!set.has(&RecoveryCode::new().hash()));
+        assert!(codes.iter().all(|code| set.has(&code.hash().unwrap())));
+        assert!(!set.has(&RecoveryCode::new().hash().unwrap()));
         assert!(format!("{codes:?}").contains("REDACTED"));
     }
 

@@ -1,28 +1,87 @@
-//! One-time codes of an authenticator app: TOTP (RFC 6238) as every app has it, with SHA-1, six digits and steps of 30
-//! seconds. HMAC and the comparison are AWS-LC's, as everywhere here; what is left of the RFC is ten lines.
+//! One-time codes of an authenticator app: TOTP (RFC 6238). This service makes secrets for what every app has: SHA-1, six digits and
+//! steps of 30 seconds. Secrets that were imported may have another [`TotpForm`]. HMAC and the comparison are AWS-LC's, as everywhere
+//! here; what is left of the RFC is ten lines.
 
 use std::fmt::Write;
 
 use aws_lc_rs::{constant_time, hmac};
 use data_encoding::BASE32_NOPAD;
-use secrecy::{ExposeSecret, SecretBox, SecretString};
+use secrecy::{ExposeSecret, SecretSlice, SecretString};
 use serde::{Deserialize, Serialize};
 
 use super::Invalid;
 use crate::clock::Timestamp;
 
 /// 160 bits, as RFC 4226, 4 recommends.
-pub const SECRET_LENGTH: usize = 20;
-const DIGITS: usize = 6;
-const PERIOD_SECONDS: i64 = 30;
+const SECRET_LENGTH: usize = 20;
+/// Octets of an imported secret: some systems made 80 bits, and no hash here has a longer block to fill than 128 octets.
+pub const SECRET_LENGTHS: std::ops::RangeInclusive<usize> = 10..=128;
 /// Clocks may be apart by one step in each direction (RFC 6238, 5.2).
 const DRIFT: std::ops::RangeInclusive<i64> = -1..=1;
 
-/// What the app and this service share.
+/// What the app and this service share, and how it makes codes.
 #[derive(Debug)]
-pub struct TotpSecret(SecretBox<[u8; SECRET_LENGTH]>);
+pub struct TotpSecret {
+    bytes: SecretSlice<u8>,
+    form: TotpForm,
+}
 
-/// A stretch of 30 seconds, counted from the epoch.
+/// What an app makes of a secret (RFC 6238, 1.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TotpForm {
+    pub algorithm: TotpAlgorithm,
+    /// 6 or 8.
+    pub digits: u8,
+    /// Seconds of a step.
+    pub period: u32,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum TotpAlgorithm {
+    #[serde(rename = "SHA1")]
+    Sha1,
+    #[serde(rename = "SHA256")]
+    Sha256,
+    #[serde(rename = "SHA512")]
+    Sha512,
+}
+
+impl Default for TotpForm {
+    /// What every app has.
+    fn default() -> Self {
+        Self { algorithm: TotpAlgorithm::Sha1, digits: 6, period: 30 }
+    }
+}
+
+impl TotpForm {
+    /// # Errors
+    /// When no app makes such codes: digits other than 6 and 8, or steps shorter than 15 seconds or longer than two minutes.
+    pub fn checked(self) -> Result<Self, Invalid> {
+        if [6, 8].contains(&self.digits) && (15..=120).contains(&self.period) {
+            return Ok(self);
+        }
+        Err(Invalid::new("invalid_totp", "Codes have 6 or 8 digits, and steps take 15 to 120 seconds."))
+    }
+
+    /// The step of a time.
+    #[must_use]
+    pub const fn step_at(self, now: Timestamp) -> Step {
+        Step(now.seconds().div_euclid(self.period as i64))
+    }
+
+    /// The last step of which no code is taken any more.
+    #[must_use]
+    pub const fn step_before(self, now: Timestamp) -> Step {
+        Step(self.step_at(now).0 - 2)
+    }
+
+    #[must_use]
+    pub fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// A stretch of time, 30 seconds unless the form says otherwise, counted from the epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Step(i64);
@@ -30,7 +89,13 @@ pub struct Step(i64);
 impl Step {
     #[must_use]
     pub const fn at(now: Timestamp) -> Self {
-        Self(now.seconds().div_euclid(PERIOD_SECONDS))
+        TotpForm { algorithm: TotpAlgorithm::Sha1, digits: 6, period: 30 }.step_at(now)
+    }
+
+    /// One that was exported.
+    #[must_use]
+    pub const fn numbered(number: i64) -> Self {
+        Self(number)
     }
 
     #[must_use]
@@ -39,41 +104,47 @@ impl Step {
     }
 }
 
-/// Six digits that somebody typed.
+/// Six or eight digits that somebody typed.
 #[derive(Debug)]
-pub struct TotpCode(SecretBox<[u8; DIGITS]>);
+pub struct TotpCode(SecretSlice<u8>);
 
 impl TotpCode {
     /// Takes the digits with spaces between them, too: apps show them so.
     ///
     /// # Errors
-    /// When they are not six digits.
+    /// When they are neither six digits nor eight.
     pub fn parse(text: &SecretString) -> Result<Self, Invalid> {
         let digits: Vec<u8> = text.expose_secret().bytes().filter(|byte| *byte != b' ').collect();
-        match <[u8; DIGITS]>::try_from(digits) {
-            Ok(digits) if digits.iter().all(u8::is_ascii_digit) => Ok(Self(SecretBox::new(Box::new(digits)))),
-            _ => Err(Invalid::new("invalid_code_format", "A code has six digits.")),
+        if [6, 8].contains(&digits.len()) && digits.iter().all(u8::is_ascii_digit) {
+            return Ok(Self(digits.into()));
         }
+        Err(Invalid::new("invalid_code_format", "A code has six digits."))
     }
 }
 
 impl TotpSecret {
     #[must_use]
     pub fn new() -> Self {
-        Self::from_bytes(crate::random::bytes())
+        Self::from_bytes(crate::random::bytes::<SECRET_LENGTH>())
+    }
+
+    /// Of the usual form.
+    #[must_use]
+    pub fn from_bytes(bytes: impl Into<Vec<u8>>) -> Self {
+        Self::of_form(bytes, TotpForm::default())
     }
 
     #[must_use]
-    pub fn from_bytes(bytes: [u8; SECRET_LENGTH]) -> Self {
-        Self(SecretBox::new(Box::new(bytes)))
+    pub fn of_form(bytes: impl Into<Vec<u8>>, form: TotpForm) -> Self {
+        Self { bytes: bytes.into().into(), form }
     }
 
     #[must_use]
-    pub fn expose(&self) -> &[u8; SECRET_LENGTH] {
-        self.0.expose_secret()
+    pub fn expose(&self) -> &[u8] {
+        self.bytes.expose_secret()
     }
 
-    /// For whoever types it into an app: 32 characters of base32.
+    /// For whoever types it into an app: of our own 32 characters of base32.
     #[must_use]
     pub fn base32(&self) -> SecretString {
         BASE32_NOPAD.encode(self.expose()).into()
@@ -88,22 +159,28 @@ impl TotpSecret {
         let (account, secret) = (percent_encode(account), self.base32());
         let secret = secret.expose_secret();
         format!(
-            "otpauth://totp/{issuer}:{account}?secret={secret}&issuer={issuer}&algorithm=SHA1&digits={DIGITS}&period={PERIOD_SECONDS}"
+            "otpauth://totp/{issuer}:{account}?secret={secret}&issuer={issuer}&algorithm=SHA1&digits={}&period={}",
+            self.form.digits, self.form.period
         )
         .into()
     }
 
     /// The code of a step: HOTP (RFC 4226, 5.3) of its number.
     #[must_use]
-    pub fn code(&self, step: Step) -> [u8; DIGITS] {
-        let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, self.expose());
+    pub fn code(&self, step: Step) -> Vec<u8> {
+        let algorithm = match self.form.algorithm {
+            TotpAlgorithm::Sha1 => hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY,
+            TotpAlgorithm::Sha256 => hmac::HMAC_SHA256,
+            TotpAlgorithm::Sha512 => hmac::HMAC_SHA512,
+        };
+        let key = hmac::Key::new(algorithm, self.expose());
         let mac = hmac::sign(&key, &step.0.to_be_bytes());
         let mac = mac.as_ref();
         let offset = usize::from(mac[mac.len() - 1] & 0xf);
         let mut number = [0; 4];
         number.copy_from_slice(&mac[offset..offset + 4]);
         let mut number = u32::from_be_bytes(number) & 0x7fff_ffff;
-        let mut digits = [b'0'; DIGITS];
+        let mut digits = vec![b'0'; usize::from(self.form.digits)];
         for digit in digits.iter_mut().rev() {
             *digit = b'0' + u8::try_from(number % 10).unwrap_or_default();
             number /= 10;
@@ -115,7 +192,7 @@ impl TotpSecret {
     /// All steps are compared, in constant time; should the code be that of two, it is used up for both.
     #[must_use]
     pub fn accept(&self, code: &TotpCode, last: Option<Step>, now: Timestamp) -> Option<Step> {
-        let steps = DRIFT.map(|drift| Step(Step::at(now).0 + drift));
+        let steps = DRIFT.map(|drift| Step(self.form.step_at(now).0 + drift));
         let same =
             |step: &Step| constant_time::verify_slices_are_equal(&self.code(*step), code.0.expose_secret()).is_ok();
         steps.filter(same).max().filter(|step| last.is_none_or(|last| *step > last))
@@ -152,8 +229,8 @@ mod tests {
         TotpSecret::from_bytes(*b"12345678901234567890")
     }
 
-    fn typed(digits: [u8; DIGITS]) -> TotpCode {
-        TotpCode::parse(&String::from_utf8(digits.to_vec()).unwrap().into()).unwrap()
+    fn typed(digits: impl Into<Vec<u8>>) -> TotpCode {
+        TotpCode::parse(&String::from_utf8(digits.into()).unwrap().into()).unwrap()
     }
 
     fn at(seconds: i64) -> Timestamp {
@@ -172,6 +249,27 @@ mod tests {
             (20_000_000_000, b"353130"),
         ] {
             assert_eq!(&secret().code(Step::at(at(seconds))), code, "{seconds}");
+        }
+    }
+
+    /// RFC 6238, appendix B, with the secrets of erratum 2866.
+    #[test]
+    fn imported_secrets_make_the_codes_of_their_form() {
+        let digits = b"1234567890".repeat(7);
+        for (algorithm, length, code) in [
+            (TotpAlgorithm::Sha1, 20, b"94287082"),
+            (TotpAlgorithm::Sha256, 32, b"46119246"),
+            (TotpAlgorithm::Sha512, 64, b"90693936"),
+        ] {
+            let form = TotpForm { algorithm, digits: 8, period: 30 }.checked().unwrap();
+            let secret = TotpSecret::of_form(&digits[..length], form);
+            assert_eq!(secret.code(form.step_at(at(59))), code, "{algorithm:?}");
+            assert!(secret.accept(&typed(*code), None, at(59)).is_some());
+        }
+        let minute = TotpForm { period: 60, ..TotpForm::default() };
+        assert_eq!(minute.step_at(at(119)).number(), 1);
+        for (digits, period) in [(7, 30), (6, 0), (6, 121)] {
+            assert!(TotpForm { digits, period, ..TotpForm::default() }.checked().is_err(), "{digits} {period}");
         }
     }
 
@@ -201,7 +299,8 @@ mod tests {
         for text in ["287082", "287 082", " 287082 ", "2 8 7 0 8 2"] {
             assert!(TotpCode::parse(&text.into()).is_ok(), "{text}");
         }
-        for text in ["", "28708", "2870822", "28708a", "-28708", "２８７０８２", "287-082", "0x1234"] {
+        for text in ["", "28708", "2870822", "287082123", "28708a", "-28708", "２８７０８２", "287-082", "0x1234"]
+        {
             assert_eq!(TotpCode::parse(&text.into()).unwrap_err().code, "invalid_code_format", "{text}");
         }
     }

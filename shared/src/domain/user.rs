@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use super::email::{EmailAddress, NormalizedEmail};
 use super::email_delivery::EmailDelivery;
 use super::fingerprint::FingerprintHash;
-use super::id::UserId;
+use super::id::{ListKey, UserId};
 use super::link::{CONFIRMATION_LIFE, UNDO_LIFE};
 use super::metadata::{ExternalId, Metadata};
 use super::name::UserName;
@@ -164,6 +164,12 @@ impl User {
     #[must_use]
     pub fn is_admin(&self) -> bool {
         self.roles.contains(&Role::ADMIN)
+    }
+
+    /// Its place in lists that are sorted by age.
+    #[must_use]
+    pub fn list_key(&self) -> ListKey {
+        ListKey::new(self.id, self.created_at)
     }
 
     /// Whether it may look after other accounts.
@@ -323,6 +329,12 @@ pub struct ListedUser {
 }
 
 impl ListedUser {
+    /// Its place in lists that are sorted by age.
+    #[must_use]
+    pub fn list_key(&self) -> ListKey {
+        ListKey::new(self.id, self.created_at)
+    }
+
     #[must_use]
     pub fn status(&self, now: Timestamp) -> Status {
         status_of(self.disabled.as_ref(), self.email_confirmed, now)

@@ -223,7 +223,7 @@ impl Delivery {
         let status = if webhook.off.is_some() { DeliveryStatus::Skipped } else { DeliveryStatus::Pending };
         let user = match event.subject {
             Subject::User(user) => Some(user),
-            Subject::Webhook(_) | Subject::Invitation(_) => None,
+            Subject::Webhook(_) | Subject::Invitation(_) | Subject::Export(_) => None,
         };
         let delivery = Self {
             id: event.id,

@@ -354,6 +354,6 @@ impl Store {
 
 /// The account has the address.
 pub(super) fn owner_item(address: &NormalizedEmail, user: UserId, hash: &PasswordHash) -> Result<Item> {
-    let owner = Owner { user, reserved_until: None, hash_parameters: Some(hash.parameters()) };
+    let owner = Owner { user, reserved_until: None, hash_parameters: hash.parameters() };
     to_item(address_key(address), OWNER, &owner)
 }

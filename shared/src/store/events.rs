@@ -11,7 +11,7 @@ use crate::clock::Timestamp;
 use crate::domain::event::{ActorKind, DomainEvent, RecordedEvent, Subject};
 use crate::domain::id::{EventId, UserId};
 use crate::error::{Error, Result};
-use crate::grant::{GET_EACH, Grant, Grants, QUERY, STAFF, USERS, WRITE_EACH};
+use crate::grant::{GET_EACH, Grant, Grants, PUT, QUERY, STAFF, USERS, WRITE_EACH};
 
 /// Items that were written after their event was published already: the stream's consumers leave them.
 const AFTERWARDS: &str = "recorded_afterwards";
@@ -23,7 +23,7 @@ impl Store {
     pub(super) fn record(&self, event: &DomainEvent) -> Result<Vec<TransactWriteItem>> {
         let pk = match event.subject {
             Subject::User(user) => user_key(user),
-            Subject::Webhook(_) | Subject::Invitation(_) => staff_key(event.at),
+            Subject::Webhook(_) | Subject::Invitation(_) | Subject::Export(_) => staff_key(event.at),
         };
         let mut items = vec![self.put_new(self.event_item(pk, event)?)?];
         if event.actor.kind == ActorKind::Staff && matches!(event.subject, Subject::User(_)) {
@@ -33,6 +33,16 @@ impl Store {
             items.push(self.put_new(copy)?);
         }
         Ok(items)
+    }
+
+    pub const RECORD_ALONE: Grants = &[Grant::table(&[PUT], &[STAFF])];
+
+    /// An event whose change is none of the table's.
+    ///
+    /// # Errors
+    /// Only when the table cannot be written.
+    pub async fn record_alone(&self, event: &DomainEvent) -> Result<()> {
+        self.transact(self.record(event)?).await.map(|_| ())
     }
 
     /// The same for several.

@@ -10,7 +10,7 @@ use super::schema::{
     PROFILE, RECOVERY, TOTP, address_key, challenge_key, factor_attempts_of, passkey_key, session_key,
     sign_in_attempts_of, user_key,
 };
-use super::sessions::{NewFingerprint, session_item};
+use super::sessions::{NewFingerprint, replacing_hash, session_item};
 use super::{Item, Store, delete, from_item, if_condition_held, n, put, s, to_item, update, value};
 use crate::clock::Timestamp;
 use crate::domain::event::DomainEvent;
@@ -21,6 +21,7 @@ use crate::domain::id::{CeremonyId, DeviceId, SessionId, UserId};
 use crate::domain::lockout::{Attempts, Bucket};
 use crate::domain::mail::OutboxEmail;
 use crate::domain::passkey::{Ceremony, CeremonyState, Passkey, PasskeyId};
+use crate::domain::password::PasswordHash;
 use crate::domain::recovery::RecoverySet;
 use crate::domain::session::{Reauthentication, Session};
 use crate::domain::user::User;
@@ -418,10 +419,38 @@ impl Store {
         ceremony: Option<CeremonyState>,
         device: Option<Bucket<'_>>,
     ) -> Result<()> {
-        let asked = ChallengeState { tries: 0, ceremony };
-        let mut item = to_item(user_key(challenge.user), challenge_key(challenge.id), &asked)?;
-        item.insert("ttl".into(), n(challenge.expires_at.seconds()));
-        self.put_and_forget(item, device).await
+        self.put_and_forget(challenge_item(challenge, ceremony)?, device).await
+    }
+
+    pub const BEGIN_CHALLENGE_WITH_HASH: Grants = &[
+        Grant::table(&[UPDATE], &[USERS]),
+        Grant::table(&[PUT], &[USERS, ADDRESSES]),
+        Grant::table(&[DELETE], &[ADDRESSES]),
+    ];
+
+    /// As [`Self::begin_challenge`], and replaces the account's hash. `false` when another was put in its place meanwhile, or the
+    /// account moved to another address.
+    ///
+    /// # Errors
+    /// Only when the table cannot be written.
+    pub async fn begin_challenge_with_hash(
+        &self,
+        user: &User,
+        challenge: &Challenge,
+        ceremony: Option<CeremonyState>,
+        device: Option<Bucket<'_>>,
+        hash: &PasswordHash,
+    ) -> Result<bool> {
+        let change = replacing_hash(user, hash)?;
+        let mut items = vec![
+            update(change.into_update(self.update(user_key(user.id), PROFILE)))?,
+            self.write_parameters(&user.email.normalized(), user.id, hash)?,
+            put(self.put_of(challenge_item(challenge, ceremony)?))?,
+        ];
+        if let Some(bucket) = device {
+            items.push(delete(self.delete_of(&address_key(bucket.address), &sign_in_attempts_of(bucket.device)))?);
+        }
+        self.transact(items).await
     }
 
     pub const TAKE_TRY: Grants = &[Grant::table(&[UPDATE], &[USERS])];
@@ -610,6 +639,13 @@ fn of_live_session(session: UpdateBuilder, user: &User) -> UpdateBuilder {
     session
         .condition_expression("attribute_exists(pk) AND epoch = :epoch")
         .expression_attribute_values(":epoch", n(user.session_epoch))
+}
+
+fn challenge_item(challenge: &Challenge, ceremony: Option<CeremonyState>) -> Result<Item> {
+    let asked = ChallengeState { tries: 0, ceremony };
+    let mut item = to_item(user_key(challenge.user), challenge_key(challenge.id), &asked)?;
+    item.insert("ttl".into(), n(challenge.expires_at.seconds()));
+    Ok(item)
 }
 
 /// On condition that the item is there.

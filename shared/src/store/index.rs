@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::schema::{OWNER, external_key, found_address_key, having_role, having_status, name_key};
 use super::{Item, Store, delete, put, s, to_item};
 use crate::clock::Timestamp;
-use crate::domain::id::UserId;
+use crate::domain::id::{ListKey, UserId};
 use crate::domain::metadata::ExternalId;
 use crate::domain::role::Role;
 use crate::domain::search::Indexed;
@@ -41,7 +41,7 @@ impl Entries {
     fn of(user: &User) -> Result<Self> {
         let mut entries = Self::of_name_and_address(user)?;
         for role in user.roles.iter().filter(|role| **role != Role::USER) {
-            entries.add((having_role(role), user.id.to_string()), &())?;
+            entries.add((having_role(role), user.list_key().as_str().to_owned()), &())?;
         }
         for status in LISTED {
             let listed = match status {
@@ -49,7 +49,7 @@ impl Entries {
                 _ => !user.email_confirmed,
             };
             if listed {
-                entries.add((having_status(status), user.id.to_string()), &())?;
+                entries.add((having_status(status), user.list_key().as_str().to_owned()), &())?;
             }
         }
         if let Some(external_id) = &user.external_id {
@@ -95,7 +95,7 @@ impl Store {
 
     /// For the transaction that deletes an account as it was read; of whatever status it is by then.
     pub(super) fn unindex(&self, user: &User) -> Result<Vec<TransactWriteItem>> {
-        let listed = LISTED.map(|status| (having_status(status), user.id.to_string()));
+        let listed = LISTED.map(|status| (having_status(status), user.list_key().as_str().to_owned()));
         let mut keys: Vec<_> = Entries::of(user)?.0.into_iter().map(|(key, _)| key).collect();
         keys.retain(|key| !listed.contains(key));
         keys.into_iter().chain(listed).map(|(pk, sk)| delete(self.delete_of(&pk, &sk))).collect()
@@ -112,18 +112,18 @@ impl Store {
     }
 
     /// For a transaction in which an account becomes or ceases to be of a status that has entries.
-    pub(super) fn list_under(&self, status: Status, id: UserId, listed: bool) -> Result<TransactWriteItem> {
-        let (pk, sk) = (having_status(status), id.to_string());
+    pub(super) fn list_under(&self, status: Status, key: &ListKey, listed: bool) -> Result<TransactWriteItem> {
+        let (pk, sk) = (having_status(status), key.as_str());
         if listed {
             put(self.put_of(Item::from([("pk".into(), s(pk)), ("sk".into(), s(sk))])))
         } else {
-            delete(self.delete_of(&pk, &sk))
+            delete(self.delete_of(&pk, sk))
         }
     }
 
     /// For a transaction in which an account gets a role.
-    pub(super) fn list_under_role(&self, role: &Role, id: UserId) -> Result<TransactWriteItem> {
-        put(self.put_of(Item::from([("pk".into(), s(having_role(role))), ("sk".into(), s(id.to_string()))])))
+    pub(super) fn list_under_role(&self, role: &Role, key: &ListKey) -> Result<TransactWriteItem> {
+        put(self.put_of(Item::from([("pk".into(), s(having_role(role))), ("sk".into(), s(key.as_str()))])))
     }
 
     fn put_entry(&self, (_, sk): (String, String), item: Item) -> Result<TransactWriteItem> {

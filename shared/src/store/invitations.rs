@@ -297,7 +297,7 @@ impl Store {
                     self.write_parameters(&address, before.id, hash)?,
                     self.emails_arrive(&address)?,
                     self.put_new(Self::email_item(mail)?)?,
-                    self.list_under(Status::Unconfirmed, before.id, false)?,
+                    self.list_under(Status::Unconfirmed, &before.list_key(), false)?,
                 ];
                 items.extend(self.drop_distrusted(before, &TrustedFactors::default(), stored)?);
                 let unlisted = User { email_confirmed: before.email_confirmed, ..after.clone() };

@@ -76,23 +76,6 @@ impl Store {
         self.transact(items).await
     }
 
-    pub const REPLACE_PASSWORD_HASH: Grants = &[Grant::table(&[UPDATE], &[USERS]), Grant::table(&[PUT], &[ADDRESSES])];
-
-    /// Replaces a hash by a fresh one of the same password, unless password or address were changed in the meantime.
-    ///
-    /// # Errors
-    /// Only when the table cannot be written.
-    pub async fn replace_password_hash(&self, user: &User, new: &PasswordHash) -> Result<()> {
-        let profile = self
-            .update(user_key(user.id), PROFILE)
-            .update_expression("SET password_hash = :new")
-            .condition_expression("password_hash = :old")
-            .expression_attribute_values(":new", value(new)?)
-            .expression_attribute_values(":old", value(&user.password_hash)?);
-        let items = vec![update(profile)?, self.write_parameters(&user.email.normalized(), user.id, new)?];
-        self.transact(items).await.map(|_| ())
-    }
-
     pub const RESET_PASSWORD: Grants = &[
         Grant::table(&[UPDATE], &[USERS]),
         Grant::table(&[PUT], &[USERS, ADDRESSES, FOUND_BY]),
@@ -139,10 +122,10 @@ impl Store {
             self.put_new(Self::email_item(mail)?)?,
         ];
         if !user.email_confirmed {
-            items.push(self.list_under(Status::Unconfirmed, user.id, false)?);
+            items.push(self.list_under(Status::Unconfirmed, &user.list_key(), false)?);
         }
         if let Some(FirstProof { stored, becomes_admin }) = proof {
-            items.extend(becomes_admin.then(|| self.list_under_role(&Role::ADMIN, user.id)).transpose()?);
+            items.extend(becomes_admin.then(|| self.list_under_role(&Role::ADMIN, &user.list_key())).transpose()?);
             profile = same_factors(profile, user);
             items.extend(self.drop_distrusted(user, &TrustedFactors::default(), *stored)?);
         }

@@ -33,15 +33,16 @@
 //! | email that SES took | `EMAIL#normalized` | `SENT#message id` |
 //! | why emails to it do not arrive | `EMAIL#normalized` | `DELIVERY` |
 //! | requests of a client network in a window | `LIMIT#limit#network` | start of the window |
+//! | how many accounts have a password of which kind | `POPULATION` | `PASSWORDS` |
 //! | public half of a signing key | `KEYS` | kid |
 //! | an account by a word of its name | `FIND#NAME#first letter` | word and id |
 //! | an account by its address | `FIND#EMAIL#first letter` | address and id |
-//! | an account by a role, but for that of every account | `FIND#ROLE#role` | id |
-//! | an account that is unconfirmed or disabled | `FIND#STATUS#status` | id |
+//! | an account by a role, but for that of every account | `FIND#ROLE#role` | as `listed_as` |
+//! | an account that is unconfirmed or disabled | `FIND#STATUS#status` | as `listed_as` |
 //! | an account by its id in another system | `FIND#EXTERNAL#external id` | `OWNER` |
 //!
 //! All that belongs to a person is in two partitions, so deleting the account is two queries. Two sparse indexes, each in
-//! shards: `list` (accounts, by `list_shard` and `id`) and `pending` (emails, erasures and unconfirmed accounts, by
+//! shards: `list` (accounts, by `list_shard` and `listed_as`: the id, or time and id) and `pending` (emails, erasures and unconfirmed accounts, by
 //! `pending_shard` and `pending_at`). TTL deletes days late, so every read compares times itself.
 //!
 //! The keys table, for what only some functions may read:
@@ -78,6 +79,10 @@ pub(super) fn address_key(address: &NormalizedEmail) -> String {
 
 /// The public halves of all signing keys.
 pub(super) const PUBLIC: &str = "KEYS";
+
+/// How many accounts have a password of which kind.
+pub(super) const POPULATION: &str = "POPULATION";
+pub(super) const PASSWORDS: &str = "PASSWORDS";
 
 // In an account's partition.
 

@@ -10,11 +10,11 @@ use super::index::Entry;
 use super::schema::{PROFILE, addresses_with, having_role, having_status, names_with, user_key};
 use super::{Item, Store, from_item, s};
 use crate::clock::Timestamp;
-use crate::domain::id::UserId;
+use crate::domain::id::{ListKey, UserId};
 use crate::domain::role::Role;
 use crate::domain::search::Query;
 use crate::domain::status::Status;
-use crate::domain::user::User;
+use crate::domain::user::{ListedUser, User};
 use crate::error::Result;
 use crate::grant::{FOUND_BY, GET, GET_EACH, Grant, Grants, QUERY, USERS};
 
@@ -37,7 +37,7 @@ pub struct Filter {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Position {
     /// Newest first.
-    Newest(UserId),
+    Newest(ListKey),
     /// By a word of the name; and when the walk began.
     Name(String, UserId, Timestamp),
     /// By the address, after all that the name finds.
@@ -222,13 +222,14 @@ impl Store {
         let (mut before, mut size) = (newest(after.as_ref()), PageSize(limit));
         let mut found = Vec::new();
         while found.len() < limit {
-            let (ids, more) = match list {
-                Some(list) => self.ids_of(list, before, size.next()).await?,
-                None => self.ids_of_all(before, size.next()).await?,
+            let (keys, more) = match list {
+                Some(list) => self.keys_of(list, before, size.next()).await?,
+                None => self.keys_of_all(before, size.next()).await?,
             };
-            before = ids.last().copied();
+            before = keys.last().cloned();
+            let ids: Vec<_> = keys.iter().filter_map(ListKey::id).collect();
             for user in self.users(&ids).await?.into_iter().flatten().filter(|user| filter.admits(user, now)) {
-                let position = Position::Newest(user.id);
+                let position = Position::Newest(user.list_key());
                 found.push((user, position));
             }
             if !more {
@@ -239,8 +240,8 @@ impl Store {
         Ok(found)
     }
 
-    /// Ids in a list, newest first, older than `before`; and whether there may be more.
-    async fn ids_of(&self, list: &str, before: Option<UserId>, limit: usize) -> Result<(Vec<UserId>, bool)> {
+    /// Places in a list, newest first, older than `before`; and whether there may be more.
+    async fn keys_of(&self, list: &str, before: Option<ListKey>, limit: usize) -> Result<(Vec<ListKey>, bool)> {
         let query = self
             .db
             .query()
@@ -252,28 +253,29 @@ impl Store {
         let query = match before {
             Some(before) => query
                 .key_condition_expression("pk = :pk AND sk < :before")
-                .expression_attribute_values(":before", s(before.to_string())),
+                .expression_attribute_values(":before", s(before.as_str())),
             None => query.key_condition_expression("pk = :pk"),
         };
         let page = query.send().await?;
-        let id = |item: &Item| super::text(item, "sk").and_then(|sk| sk.parse().ok());
-        let ids = page.items.unwrap_or_default().iter().filter_map(id).collect();
-        Ok((ids, page.last_evaluated_key.is_some()))
+        let key = |item: &Item| super::text(item, "sk").map(|sk| ListKey::stored(sk));
+        let keys = page.items.unwrap_or_default().iter().filter_map(key).collect();
+        Ok((keys, page.last_evaluated_key.is_some()))
     }
 
     /// All accounts of a list, if it is a short one.
     async fn all_of_few(&self, list: &str) -> Result<Option<Vec<User>>> {
-        let (ids, more) = self.ids_of(list, None, FEW).await?;
+        let (keys, more) = self.keys_of(list, None, FEW).await?;
         if more {
             return Ok(None);
         }
+        let ids: Vec<_> = keys.iter().filter_map(ListKey::id).collect();
         Ok(Some(self.users(&ids).await?.into_iter().flatten().collect()))
     }
 
-    /// Ids of all accounts, likewise.
-    async fn ids_of_all(&self, before: Option<UserId>, limit: usize) -> Result<(Vec<UserId>, bool)> {
+    /// Those of all accounts, likewise.
+    async fn keys_of_all(&self, before: Option<ListKey>, limit: usize) -> Result<(Vec<ListKey>, bool)> {
         let listed = self.list_users(limit, before).await?;
-        Ok((listed.iter().map(|user| user.id).collect(), listed.len() == limit))
+        Ok((listed.iter().map(ListedUser::list_key).collect(), listed.len() == limit))
     }
 }
 
@@ -287,7 +289,7 @@ fn among_few(
 ) -> Vec<(User, Position)> {
     let began = began(after, now);
     let position = |user: &User| {
-        let Some(query) = &filter.query else { return Some(Position::Newest(user.id)) };
+        let Some(query) = &filter.query else { return Some(Position::Newest(user.list_key())) };
         let indexed = user.indexed.as_ref().filter(|indexed| indexed.at <= began)?;
         let address = user.email.normalized();
         let by_name = query.found_by(&indexed.words).map(|word| Position::Name(word.to_owned(), user.id, began));
@@ -328,9 +330,9 @@ struct Read {
 
 impl Position {
     /// The newest first; names before addresses, and each as the table sorts its entries.
-    fn sort_key(&self) -> (u8, Reverse<Option<UserId>>, String) {
+    fn sort_key(&self) -> (u8, Reverse<Option<ListKey>>, String) {
         match self {
-            Self::Newest(id) => (0, Reverse(Some(*id)), String::new()),
+            Self::Newest(key) => (0, Reverse(Some(key.clone())), String::new()),
             Self::Name(word, id, _) => (1, Reverse(None), format!("{word} {id}")),
             Self::Address(address, id, _) => (2, Reverse(None), format!("{address} {id}")),
         }
@@ -344,9 +346,9 @@ fn began(after: Option<&Position>, now: Timestamp) -> Timestamp {
     }
 }
 
-fn newest(after: Option<&Position>) -> Option<UserId> {
+fn newest(after: Option<&Position>) -> Option<ListKey> {
     match after {
-        Some(Position::Newest(id)) => Some(*id),
+        Some(Position::Newest(key)) => Some(key.clone()),
         _ => None,
     }
 }

@@ -2,6 +2,7 @@
 
 use aws_sdk_dynamodb::types::TransactWriteItem;
 
+use super::change::Change;
 use super::schema::{PROFILE, SESSION, address_key, impersonation_key, session_key, sign_in_attempts_of, user_key};
 use super::{Item, Store, delete, from_item, if_condition_held, n, put, s, to_item, update, value};
 use crate::clock::Timestamp;
@@ -10,6 +11,7 @@ use crate::domain::fingerprint::FingerprintHash;
 use crate::domain::id::{SessionId, UserId};
 use crate::domain::lockout::Bucket;
 use crate::domain::mail::OutboxEmail;
+use crate::domain::password::PasswordHash;
 use crate::domain::session::Session;
 use crate::domain::user::User;
 use crate::error::Result;
@@ -29,6 +31,23 @@ pub struct NewFingerprint {
     pub after: Vec<FingerprintHash>,
     /// To the owner, unless it is the very first.
     pub mail: Option<OutboxEmail>,
+}
+
+/// On condition that the account still remembers those of `before`.
+fn remembering(change: Change, NewFingerprint { before, after, .. }: &NewFingerprint) -> Result<Change> {
+    let same = if before.is_empty() {
+        "(attribute_not_exists(known_clients) OR known_clients = :before)"
+    } else {
+        "known_clients = :before"
+    };
+    let change = change.and_set("known_clients = :after").only_if(same);
+    Ok(change.value(":before", value(before)?).value(":after", value(after)?))
+}
+
+/// On condition that the account has the hash that it was read with.
+pub(super) fn replacing_hash(user: &User, hash: &PasswordHash) -> Result<Change> {
+    let change = Change::set("password_hash = :new").only_if("password_hash = :old");
+    Ok(change.value(":new", value(hash)?).value(":old", value(&user.password_hash)?))
 }
 
 /// What there is of a member of staff who acts as somebody.
@@ -51,6 +70,8 @@ impl Store {
     pub async fn begin_session(&self, session: &Session, device: Option<Bucket<'_>>) -> Result<()> {
         self.put_and_forget(session_item(session)?, device).await
     }
+
+    pub const BEGIN_SESSION_WITH_HASH: Grants = Self::BEGIN_SESSION_OF_NEW_FINGERPRINT;
 
     pub const BEGIN_SESSION_OF_NEW_FINGERPRINT: Grants = &[
         Grant::table(&[UPDATE], &[USERS]),
@@ -77,22 +98,42 @@ impl Store {
         self.transact(items).await
     }
 
+    /// As [`Self::begin_session_of_new_fingerprint`], with or without a new one; and replaces the account's hash. `false` also when
+    /// another hash was put in the place of the one that the password was compared with, or the account moved to another address.
+    ///
+    /// # Errors
+    /// Only when the table cannot be written.
+    pub async fn begin_session_with_hash(
+        &self,
+        user: &User,
+        session: &Session,
+        device: Option<Bucket<'_>>,
+        fingerprint: Option<&NewFingerprint>,
+        hash: &PasswordHash,
+    ) -> Result<bool> {
+        let mut change = replacing_hash(user, hash)?;
+        if let Some(fingerprint) = fingerprint {
+            change = remembering(change, fingerprint)?;
+        }
+        let mut items = vec![
+            update(change.into_update(self.update(user_key(user.id), PROFILE)))?,
+            self.write_parameters(&user.email.normalized(), user.id, hash)?,
+            put(self.put_of(session_item(session)?))?,
+        ];
+        if let Some(mail) = fingerprint.and_then(|fingerprint| fingerprint.mail.as_ref()) {
+            items.push(self.put_new(Self::email_item(mail)?)?);
+        }
+        if let Some(bucket) = device {
+            items.push(delete(self.delete_of(&address_key(bucket.address), &sign_in_attempts_of(bucket.device)))?);
+        }
+        self.transact(items).await
+    }
+
     /// What remembers a fingerprint, if the account still remembers those of `before`, and enqueues the email about it.
     pub(super) fn remember(&self, user: UserId, fingerprint: &NewFingerprint) -> Result<Vec<TransactWriteItem>> {
-        let NewFingerprint { before, after, mail } = fingerprint;
-        let same = if before.is_empty() {
-            "(attribute_not_exists(known_clients) OR known_clients = :before)"
-        } else {
-            "known_clients = :before"
-        };
-        let profile = self
-            .update(user_key(user), PROFILE)
-            .update_expression("SET known_clients = :after")
-            .condition_expression(format!("attribute_exists(pk) AND {same}"))
-            .expression_attribute_values(":before", value(before)?)
-            .expression_attribute_values(":after", value(after)?);
-        let mut items = vec![update(profile)?];
-        if let Some(mail) = mail {
+        let change = remembering(Change::default(), fingerprint)?;
+        let mut items = vec![update(change.into_update(self.update(user_key(user), PROFILE)))?];
+        if let Some(mail) = &fingerprint.mail {
             items.push(self.put_new(Self::email_item(mail)?)?);
         }
         Ok(items)

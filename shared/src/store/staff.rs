@@ -101,7 +101,7 @@ impl Store {
             Some(lapses_at) => lapsing(as_confirmed(change, act.user)?, act.user, lapses_at),
             None => change.remove(LAPSE),
         };
-        self.act(act, change, vec![self.list_under(Status::Disabled, act.user.id, true)?]).await
+        self.act(act, change, vec![self.list_under(Status::Disabled, &act.user.list_key(), true)?]).await
     }
 
     pub const ENABLE_USER: Grants = ACT;
@@ -116,7 +116,7 @@ impl Store {
             .value(":now", n(act.now.millis()));
         let change = as_confirmed(change, act.user)?;
         let change = if act.user.email_confirmed { change } else { lapsing(change, act.user, lapses_at) };
-        self.act(act, change, vec![self.list_under(Status::Disabled, act.user.id, false)?]).await
+        self.act(act, change, vec![self.list_under(Status::Disabled, &act.user.list_key(), false)?]).await
     }
 
     pub const END_SESSIONS_OF: Grants = ACT;

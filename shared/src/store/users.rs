@@ -11,9 +11,9 @@ use super::revocation::revoke_all;
 use super::schema::{LAPSE, PROFILE, SHARDS, UNCONFIRMED, USERS as LISTED, shard, shards, user_key};
 use super::{Erasure, Item, Store, delete, from_item, if_condition_held, n, s, to_item, update, value};
 use crate::clock::Timestamp;
-use crate::domain::email::{EmailAddress, NormalizedEmail};
+use crate::domain::email::EmailAddress;
 use crate::domain::event::DomainEvent;
-use crate::domain::id::{EmailId, UserId};
+use crate::domain::id::{EmailId, ListKey, UserId};
 use crate::domain::link::LinkHash;
 use crate::domain::mail::{ASK_INTERVAL, OutboxEmail};
 use crate::domain::metadata::Metadata;
@@ -179,15 +179,8 @@ impl Store {
     ///
     /// # Errors
     /// Only when the table cannot be written.
-    pub async fn confirm_address(
-        &self,
-        id: UserId,
-        epoch: u32,
-        address: &NormalizedEmail,
-        link: &LinkHash,
-        event: &DomainEvent,
-    ) -> Result<bool> {
-        let now = event.at;
+    pub async fn confirm_address(&self, user: &User, epoch: u32, link: &LinkHash, event: &DomainEvent) -> Result<bool> {
+        let (now, id) = (event.at, user.id);
         let change = Change::set("email_confirmed = :yes, confirmed_by_link_alone_at = :now, updated_at = :now")
             .remove(LAPSE)
             .remove("email_delivery")
@@ -202,8 +195,13 @@ impl Store {
             .value(":no", value(&false)?)
             .value(":now", n(now.millis()));
         let profile = change.into_update(self.update(user_key(id), PROFILE));
-        let listed = self.list_under(Status::Unconfirmed, id, false)?;
-        let mut items = vec![self.use_link(id, link, now)?, update(profile)?, listed, self.emails_arrive(address)?];
+        let listed = self.list_under(Status::Unconfirmed, &user.list_key(), false)?;
+        let mut items = vec![
+            self.use_link(id, link, now)?,
+            update(profile)?,
+            listed,
+            self.emails_arrive(&user.email.normalized())?,
+        ];
         items.extend(self.record(event)?);
         self.transact(items).await
     }
@@ -239,7 +237,7 @@ impl Store {
             .value(":lapses_at", n(lapses_at.millis()))
             .value(":claimed_at", n(mail.created_at.millis()))
             .value(":now", n(now.millis()));
-        let listed = vec![self.list_under(Status::Unconfirmed, user.id, true)?];
+        let listed = vec![self.list_under(Status::Unconfirmed, &user.list_key(), true)?];
         if self.change_and_record(user.id, change, listed, events).await? { self.user(user.id).await } else { Ok(None) }
     }
 
@@ -464,17 +462,17 @@ impl Store {
     ///
     /// # Errors
     /// Only when the table cannot be read.
-    pub async fn list_users(&self, limit: usize, before: Option<UserId>) -> Result<Vec<ListedUser>> {
+    pub async fn list_users(&self, limit: usize, before: Option<ListKey>) -> Result<Vec<ListedUser>> {
         let share = share_of(limit);
-        let mut unread: Vec<Shard> = shards(LISTED).map(|name| Shard { name, before }).collect();
+        let mut unread: Vec<Shard> = shards(LISTED).map(|name| Shard { name, before: before.clone() }).collect();
         let mut users: Vec<ListedUser> = Vec::new();
         while !unread.is_empty() {
             let pages = try_join_all(unread.into_iter().map(|shard| self.list_shard(shard, share))).await?;
             let (found, rest): (Vec<_>, Vec<_>) = pages.into_iter().unzip();
             users.extend(found.into_iter().flatten());
-            users.sort_unstable_by_key(|user| Reverse(user.id));
+            users.sort_by_cached_key(|user| Reverse(user.list_key()));
             users.truncate(limit);
-            let oldest = users.last().filter(|_| users.len() == limit).map(|user| user.id);
+            let oldest = users.last().filter(|_| users.len() == limit).map(ListedUser::list_key);
             // What is left of a shard is older than what was read of it.
             unread = rest.into_iter().flatten().filter(|shard| oldest.is_none() || shard.before > oldest).collect();
         }
@@ -492,15 +490,16 @@ impl Store {
             .expression_attribute_values(":shard", s(&shard.name))
             .scan_index_forward(false)
             .limit(limit);
-        if let Some(before) = shard.before {
+        if let Some(before) = &shard.before {
             query = query
-                .key_condition_expression("list_shard = :shard AND id < :before")
-                .expression_attribute_values(":before", s(before.to_string()));
+                .key_condition_expression("list_shard = :shard AND listed_as < :before")
+                .expression_attribute_values(":before", s(before.as_str()));
         }
         let page = query.send().await?;
         let users: Vec<ListedUser> =
             page.items.unwrap_or_default().into_iter().map(from_item).collect::<Result<_>>()?;
-        let rest = page.last_evaluated_key.and(users.last()).map(|last| Shard { before: Some(last.id), ..shard });
+        let rest =
+            page.last_evaluated_key.and(users.last()).map(|last| Shard { before: Some(last.list_key()), ..shard });
         Ok((users, rest))
     }
 
@@ -540,7 +539,7 @@ impl Store {
 /// A shard of the list of accounts, from where it is still to be read.
 struct Shard {
     name: String,
-    before: Option<UserId>,
+    before: Option<ListKey>,
 }
 
 /// How many accounts to ask of a shard for a list of `limit`: as many as a shard holds of it on average and three standard
@@ -557,6 +556,7 @@ fn share_of(limit: usize) -> i32 {
 pub(super) fn profile_item(user: &User) -> Result<Item> {
     let mut profile = to_item(user_key(user.id), PROFILE, user)?;
     profile.insert("list_shard".into(), s(shard(LISTED, user.id.as_bytes())));
+    profile.insert("listed_as".into(), s(user.list_key().as_str()));
     if user.lapses_at.is_some() {
         // With its `pending_at` that puts it among what the sweeper looks after.
         profile.insert("pending_shard".into(), s(shard(UNCONFIRMED, user.id.as_bytes())));

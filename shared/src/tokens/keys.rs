@@ -28,6 +28,7 @@ use crate::store::{KeyStore, PrivateKey, PublicKey, Store};
 const FRESH: Duration = Duration::from_mins(1);
 const REFRESH_MAC: &str = "refresh";
 const CURSOR_MAC: &str = "cursor";
+const IMPORT_MAC: &str = "import";
 /// How often an unknown key id may make us look: a flood of made-up ids must not become a flood of reads.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
@@ -42,6 +43,8 @@ pub struct Keys {
     cursor_mac: OnceCell<MacKey>,
     device_mac: OnceCell<MacKey>,
     challenge_mac: OnceCell<MacKey>,
+    population_mac: OnceCell<MacKey>,
+    import_mac: OnceCell<MacKey>,
     totp: OnceCell<SealKey>,
     webhooks: OnceCell<SealKey>,
 }
@@ -108,6 +111,7 @@ impl Keys {
     pub const ROTATE: Grants = grants![Keys::SIGN, Keys::MAKE, Store::WITHDRAW_KEY, KeyStore::DELETE_SIGNING_KEY];
     pub const REFRESH_MAC: Grants = &[Grant::keys_table(&[GET, PUT], &["MAC#refresh"])];
     pub const CURSOR_MAC: Grants = &[Grant::keys_table(&[GET, PUT], &["MAC#cursor"])];
+    pub const IMPORT_MAC: Grants = &[Grant::keys_table(&[GET, PUT], &["MAC#import"])];
     /// [`Self::totp`] for a secret that is there, so that the key is, too.
     pub const OPEN_TOTP: Grants = &[Grant::keys_table(&[GET], &["SEAL#totp"])];
     /// [`Self::totp`] for a secret that may be the first.
@@ -129,6 +133,8 @@ impl Keys {
             cursor_mac: OnceCell::new(),
             device_mac: OnceCell::new(),
             challenge_mac: OnceCell::new(),
+            population_mac: OnceCell::new(),
+            import_mac: OnceCell::new(),
             totp: OnceCell::new(),
             webhooks: OnceCell::new(),
         }
@@ -327,6 +333,20 @@ impl Keys {
     /// As [`Self::refresh_mac`].
     pub async fn challenge_mac(&self) -> Result<&MacKey> {
         self.challenge_mac.get_or_try_init(async || Ok(self.refresh_mac().await?.derive("challenge"))).await
+    }
+
+    /// Made like [`Self::device_mac`].
+    ///
+    /// # Errors
+    /// As [`Self::refresh_mac`].
+    pub async fn population_mac(&self) -> Result<&MacKey> {
+        self.population_mac.get_or_try_init(async || Ok(self.refresh_mac().await?.derive("population"))).await
+    }
+
+    /// # Errors
+    /// As [`Self::refresh_mac`].
+    pub async fn import_mac(&self) -> Result<&MacKey> {
+        self.mac(&self.import_mac, IMPORT_MAC).await
     }
 
     /// The same for who only checks: `None` when there can be no challenge yet.

@@ -8,6 +8,7 @@ pub mod device;
 pub mod keys;
 pub mod mac;
 pub mod refresh;
+pub mod request;
 pub mod seal;
 
 use secrecy::{ExposeSecret, SecretString};

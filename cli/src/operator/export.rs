@@ -1,0 +1,188 @@
+//! Exports all accounts into one encrypted file, with a manifest beside it.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use age::{Encryptor, Recipient};
+use aws_lc_rs::digest::{Context, SHA256};
+use data_encoding::HEXLOWER;
+use serde_json::{Value, json};
+use shared::App;
+use transfer::export::{self, Complete, Counts, LOOK_EVERY};
+
+use super::open;
+use crate::args::Export;
+use crate::failure::{Failure, Result};
+use crate::output::{self, Output};
+
+/// Has the table exported, and writes its accounts to a file that the owner of a key can read, and nobody else.
+///
+/// # Errors
+/// When a recipient is no key, when the file is there already or cannot be written, or when the export fails.
+pub async fn export(output: Output, arguments: &Export) -> Result<()> {
+    let recipients = recipients(&arguments.recipients)?;
+    let app = open(&arguments.environment)?;
+    app.config.transfer.bucket()?;
+    if arguments.change.dry_run {
+        let document = json!({ "dry_run": true, "to": arguments.to, "recipients": arguments.recipients });
+        return output.tell(&document, |_| format!("all accounts would be exported to {}", arguments.to.display()));
+    }
+    let file = Target::create(&arguments.to)?;
+    let started = export::start(&app, arguments.recipients.clone()).await?;
+    let complete = wait(&app, &started).await?;
+    let written = write(&app, &complete, file, &recipients).await;
+    // What the bucket holds is not encrypted to the recipients, whatever became of the file.
+    if let Err(error) = export::clean_up(&app, complete.id).await {
+        output::note(&format!("the table's export stays in the bucket for a day: {error}"));
+    }
+    let written = written?;
+    let manifest = manifest(&app, &complete, &written, arguments);
+    let path = manifest_path(&arguments.to);
+    std::fs::write(&path, format!("{manifest:#}\n")).map_err(|error| unusable(&path, &error))?;
+    output.tell(&manifest, |_| {
+        let Counts { accounts, totp, passkeys, .. } = written.counts;
+        format!(
+            "{accounts} accounts as they were at {}, {totp} with an authenticator app, {passkeys} passkeys\n{}, {}",
+            complete.instant.rfc3339(),
+            arguments.to.display(),
+            path.display()
+        )
+    })
+}
+
+async fn wait(app: &App, started: &export::Started) -> Result<Complete> {
+    loop {
+        if let Some(complete) = export::look(app, started).await? {
+            return Ok(complete);
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+fn recipients(keys: &[String]) -> Result<Vec<age::x25519::Recipient>> {
+    let parsed = keys.iter().map(|key| key.parse());
+    parsed.collect::<std::result::Result<_, _>>().map_err(|_| {
+        Failure::Failed(
+            "a recipient is a public key of age, as age1...: age-keygen makes one, with its private key".into(),
+        )
+    })
+}
+
+/// A file beside the one that is wanted, which gets its name once it is complete.
+struct Target {
+    path: PathBuf,
+    partial: PathBuf,
+    file: File,
+}
+
+impl Target {
+    fn create(path: &Path) -> Result<Self> {
+        if path.exists() {
+            return Err(Failure::Failed(format!("{} is there already", path.display())));
+        }
+        let partial = with_suffix(path, ".part");
+        let file = File::create(&partial).map_err(|error| unusable(&partial, &error))?;
+        Ok(Self { path: path.to_owned(), partial, file })
+    }
+}
+
+fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+fn manifest_path(path: &Path) -> PathBuf {
+    with_suffix(path, ".manifest.json")
+}
+
+/// What was written.
+struct Written {
+    counts: Counts,
+    plain: Digest,
+    encrypted: Digest,
+}
+
+/// The size and the SHA-256 of what went through.
+struct Digest {
+    bytes: u64,
+    sha256: String,
+}
+
+/// Passes on what is written, and digests it.
+struct Digested<W> {
+    inner: W,
+    bytes: u64,
+    context: Context,
+}
+
+impl<W> Digested<W> {
+    fn new(inner: W) -> Self {
+        Self { inner, bytes: 0, context: Context::new(&SHA256) }
+    }
+
+    fn finish(self) -> (W, Digest) {
+        let sha256 = HEXLOWER.encode(self.context.finish().as_ref());
+        (self.inner, Digest { bytes: self.bytes, sha256 })
+    }
+}
+
+impl<W: Write> Write for Digested<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.inner.write(bytes)?;
+        self.context.update(&bytes[..written]);
+        self.bytes += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}
+
+async fn write(
+    app: &App,
+    complete: &Complete,
+    target: Target,
+    recipients: &[age::x25519::Recipient],
+) -> Result<Written> {
+    let Target { path, partial, file } = target;
+    let failed = |error: io::Error| unusable(&partial, &error);
+    let keys = recipients.iter().map(|key| key as &dyn Recipient);
+    let encryptor = Encryptor::with_recipients(keys).map_err(|error| Failure::Failed(error.to_string()))?;
+    let encrypted = encryptor.wrap_output(Digested::new(BufWriter::new(file))).map_err(failed)?;
+    let mut plain = Digested::new(encrypted);
+    let counts = export::accounts(app, complete, |record| {
+        serde_json::to_writer(&mut plain, record).map_err(shared::Error::internal)?;
+        plain.write_all(b"\n").map_err(shared::Error::internal)
+    })
+    .await;
+    let counts = counts.inspect_err(|_| drop(std::fs::remove_file(&partial)))?;
+    let (encrypted, plain) = plain.finish();
+    let (file, encrypted) = encrypted.finish().map_err(failed)?.finish();
+    let file = file.into_inner().map_err(|error| failed(error.into_error()))?;
+    file.sync_all().map_err(failed)?;
+    std::fs::rename(&partial, &path).map_err(failed)?;
+    Ok(Written { counts, plain, encrypted })
+}
+
+fn manifest(app: &App, complete: &Complete, written: &Written, arguments: &Export) -> Value {
+    json!({
+        "format": "users-export",
+        "version": 1,
+        "export": complete.id,
+        "instant": complete.instant.rfc3339(),
+        "written_at": app.clock.now().rfc3339(),
+        "table": complete.table,
+        "relying_party_id": app.config.relying_party.id,
+        "counts": written.counts,
+        "plain": { "bytes": written.plain.bytes, "sha256": written.plain.sha256 },
+        "encrypted": { "bytes": written.encrypted.bytes, "sha256": written.encrypted.sha256 },
+        "recipients": arguments.recipients,
+    })
+}
+
+fn unusable(path: &Path, error: &io::Error) -> Failure {
+    Failure::Failed(format!("{}: {error}", path.display()))
+}

@@ -1,0 +1,115 @@
+//! The file that is imported: opened, decrypted, and counted as it is read.
+
+use std::cell::Cell;
+use std::fs::File;
+use std::io::{self, BufReader, Read};
+use std::path::Path;
+use std::rc::Rc;
+
+use age::{Decryptor, Identity, IdentityFile};
+use formats::{Options, Row, Rows, StaffRoles};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::args::Import;
+use crate::failure::{Failure, Result};
+
+/// Counts what is read of a file, for the progress bar.
+struct Counted {
+    file: File,
+    bytes: Rc<Cell<u64>>,
+}
+
+impl Read for Counted {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.file.read(buffer)?;
+        self.bytes.set(self.bytes.get() + read as u64);
+        Ok(read)
+    }
+}
+
+/// A file that is open.
+pub struct Opened {
+    reader: Option<Box<dyn Read>>,
+    bytes: Rc<Cell<u64>>,
+}
+
+/// Its rows, and how far it was read.
+pub struct CountedRows<'a> {
+    rows: Rows<'a>,
+    bytes: Rc<Cell<u64>>,
+}
+
+impl CountedRows<'_> {
+    pub fn bytes(&self) -> u64 {
+        self.bytes.get()
+    }
+}
+
+impl Iterator for CountedRows<'_> {
+    type Item = Row;
+
+    fn next(&mut self) -> Option<Row> {
+        self.rows.next()
+    }
+}
+
+impl Opened {
+    pub fn new(arguments: &Import) -> Result<Self> {
+        let path = &arguments.file;
+        let file = File::open(path).map_err(|error| unusable(path, &error))?;
+        let bytes = Rc::new(Cell::new(0));
+        let counted = Counted { file, bytes: Rc::clone(&bytes) };
+        let reader: Box<dyn Read> = match &arguments.identity {
+            Some(identity) => decrypted(counted, identity)?,
+            None => Box::new(counted),
+        };
+        Ok(Self { reader: Some(reader), bytes })
+    }
+
+    pub fn rows<'a>(&mut self, arguments: &Import, options: &'a Options) -> Result<CountedRows<'a>> {
+        let reader = self.reader.take().ok_or_else(|| Failure::Failed("the file is read already".into()))?;
+        let rows = formats::rows_after(arguments.from, BufReader::new(reader), options, arguments.after);
+        Ok(CountedRows { rows, bytes: Rc::clone(&self.bytes) })
+    }
+}
+
+fn decrypted(file: Counted, identity: &Path) -> Result<Box<dyn Read>> {
+    let failed = |why: String| Failure::Failed(format!("the file cannot be decrypted: {why}"));
+    let text = File::open(identity).map_err(|error| unusable(identity, &error))?;
+    let keys = IdentityFile::from_buffer(BufReader::new(text)).map_err(|error| unusable(identity, &error))?;
+    let keys = keys.into_identities().map_err(|error| failed(error.to_string()))?;
+    let decryptor = Decryptor::new(file).map_err(|error| failed(error.to_string()))?;
+    let reader = decryptor.decrypt(keys.iter().map(|key| key.as_ref() as &dyn Identity));
+    Ok(Box::new(reader.map_err(|error| failed(error.to_string()))?))
+}
+
+/// What the file does not say of itself.
+pub fn options(arguments: &Import) -> Result<Options> {
+    let settings = match &arguments.settings {
+        Some(path) => {
+            let text = std::fs::read_to_string(path).map_err(|error| unusable(path, &error))?;
+            // The error of serde_json does not repeat values.
+            serde_json::from_str(&text)
+                .map_err(|error| Failure::Failed(format!("{} is no JSON object: {error}", path.display())))?
+        }
+        None => formats::Members::new(),
+    };
+    Ok(Options {
+        settings,
+        cognito_pool: arguments.cognito_pool.clone(),
+        cognito_client: arguments.cognito_client.clone(),
+        staff_roles: if arguments.keep_staff_roles { StaffRoles::Keep } else { StaffRoles::Drop },
+    })
+}
+
+/// A bar on standard error, if that is a terminal.
+pub fn progress(path: &Path) -> Result<ProgressBar> {
+    let length = std::fs::metadata(path).map_err(|error| unusable(path, &error))?.len();
+    let bar = ProgressBar::with_draw_target(Some(length), ProgressDrawTarget::stderr());
+    let style = ProgressStyle::with_template("{bar:40} {percent:>3} %  {bytes} of {total_bytes}  {eta} left");
+    Ok(bar.with_style(style.map_err(|error| Failure::Failed(error.to_string()))?))
+}
+
+pub fn unusable(path: &Path, error: &io::Error) -> Failure {
+    Failure::Failed(format!("{}: {error}", path.display()))
+}
