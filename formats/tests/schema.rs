@@ -92,7 +92,7 @@ fn full() -> Vec<Record> {
         totp: Some(Totp { last_step: Some(57), added_at: text(now), ..Totp::of("JBSWY3DPEHPK3PXP".into()) }),
         recovery_codes: Some(RecoveryCodes::Plain(vec![SecretString::from("7KQ4")])),
         passkeys: vec![passkey],
-        state: object(json!({ "updated_at": 1 })),
+        state: object(json!({})),
         ..Record::default()
     };
     let cognito = Password::Cognito { pool: "eu_1".to_owned(), client: text("c"), username: "ada".to_owned() };

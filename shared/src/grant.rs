@@ -24,6 +24,7 @@ pub enum Resource {
     UploadedObjects,
     PicturesBucket,
     PictureObjects,
+    TransferBucket,
     /// Parts of files that are imported, and their reports.
     ImportedParts,
     EmailQueue,

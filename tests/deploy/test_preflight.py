@@ -406,6 +406,10 @@ def test_a_quota_that_leaves_no_room_is_a_problem(place, changed):
     assert "Ask for more: quota L-" in found[place].text
 
 
+def test_the_stacks_that_are_counted_are_those_of_the_template():
+    assert preflight.NEW_STACKS == len(stack.stacks())
+
+
 def test_a_quota_that_was_never_changed_is_the_default():
     account = Account().refuses("service-quotas", "get_service_quota", "NoSuchResourceException")
     account.says("service-quotas", "get_aws_default_service_quota", {"Quota": {"Value": 7.0}})
@@ -745,6 +749,98 @@ def test_another_provider_is_not_githubs():
     other = [{"Arn": PROVIDER.replace("token.actions.githubusercontent.com", "example.com")}]
     account = Account().says("iam", "list_open_id_connect_providers", {"OpenIDConnectProviderList": other})
     only(account.finds("github"), "ok", "not there yet")
+
+
+# ---- Another system's passwords --------------------------------------------------------------------------------------
+
+POOL = f"{REGION}_a1B2c3D4e"
+SOON = (NOW + timedelta(days=30)).isoformat(timespec="seconds").replace("+00:00", "Z")
+LEGACY = {"LegacyUserPool": POOL, "LegacyPasswordsUntil": SOON}
+ASKING = "ALLOW_ADMIN_USER_PASSWORD_AUTH"
+
+
+def with_pool(account, *clients):
+    """There is the user pool, with these app clients."""
+    described = [{"ClientId": f"client{at}", "UserPoolId": POOL, **client} for at, client in enumerate(clients)]
+    listed = [{"ClientId": one["ClientId"], "UserPoolId": POOL} for one in described]
+    account.says("cognito-idp", "describe_user_pool", {"UserPool": {"Id": POOL}}, UserPoolId=POOL)
+    account.says("cognito-idp", "list_user_pool_clients", {"UserPoolClients": listed}, UserPoolId=POOL)
+    for one in described:
+        account.says(
+            "cognito-idp",
+            "describe_user_pool_client",
+            {"UserPoolClient": one},
+            UserPoolId=POOL,
+            ClientId=one["ClientId"],
+        )
+    return account
+
+
+def test_a_stack_that_asks_no_other_system_needs_none():
+    only(Account().finds("legacy"), "ok", "no other system")
+
+
+@pytest.mark.parametrize("flow", [ASKING, "ADMIN_NO_SRP_AUTH"])
+def test_a_user_pool_that_can_be_asked_is_fine(flow):
+    clients = [{"ExplicitAuthFlows": ["ALLOW_USER_SRP_AUTH"]}, {"ExplicitAuthFlows": [flow, "ALLOW_REFRESH_TOKEN_AUTH"]}]
+    found = with_pool(Account(**LEGACY), *clients).finds("legacy")
+    assert [finding.level for finding in found] == ["ok", "ok"]
+    assert SOON in found[0].text and found[1].text.endswith(": client1")
+
+
+def test_an_endpoint_that_is_asked_needs_an_end_alone():
+    account = Account(LegacyPasswordUrl="https://old.acme.test/check", LegacyPasswordsUntil=SOON)
+    only(account.finds("legacy"), "ok", SOON)
+
+
+@pytest.mark.parametrize(
+    "until, words",
+    [
+        ("", "is missing, so no function would start"),
+        ("2020-06-30T00:00:00Z", "the other system is not asked any more"),
+        ("2020-06-30T02:00:00+02:00", "the other system is not asked any more"),
+        ("2099-06-30T00:00:00", "has no time zone"),
+        ("in June", "which is no time"),
+    ],
+)
+def test_an_other_system_is_asked_until_a_time_to_come(until, words):
+    account = Account(LegacyPasswordUrl="https://old.acme.test/check", LegacyPasswordsUntil=until)
+    only(account.finds("legacy"), "problem", words)
+
+
+@pytest.mark.parametrize(
+    "clients, words",
+    [
+        ([], "no app client of"),
+        ([{}], "no app client of"),
+        ([{"ExplicitAuthFlows": ["ALLOW_USER_SRP_AUTH"]}], f"has the flow {ASKING}"),
+        ([{"ExplicitAuthFlows": [ASKING], "ClientSecret": 24 * "x"}], "client0 of"),
+    ],
+)
+def test_a_user_pool_that_cannot_be_asked_is_a_problem_and_says_what_to_make(clients, words):
+    end, found = with_pool(Account(**LEGACY), *clients).finds("legacy")
+    assert end.level == "ok" and found.level == "problem" and words in found.text
+    assert f"--user-pool-id {POOL} " in found.text and "--no-generate-secret" in found.text
+
+
+def test_a_user_pool_of_another_region_or_account_is_a_problem():
+    elsewhere = Account(**LEGACY | {"LegacyUserPool": "us-east-1_a1B2c3D4e"}).finds("legacy")[1]
+    assert elsewhere.level == "problem" and "is in us-east-1" in elsewhere.text
+    account = Account(**LEGACY).refuses("cognito-idp", "describe_user_pool", "ResourceNotFoundException")
+    missing = account.finds("legacy")[1]
+    assert missing.level == "problem" and f"no user pool {POOL}" in missing.text
+
+
+@pytest.mark.parametrize(
+    "method, right", [("describe_user_pool", "DescribeUserPool"), ("list_user_pool_clients", "ListUserPoolClients")]
+)
+def test_a_right_to_look_at_the_user_pool_that_is_missing_is_a_warning(method, right):
+    message = f"User: arn:aws:iam::{ACCOUNT}:user/ada is not authorized to perform: cognito-idp:{right} on resource: *"
+    account = Account(**LEGACY)
+    if method != "describe_user_pool":
+        account.says("cognito-idp", "describe_user_pool", {"UserPool": {"Id": POOL}}, UserPoolId=POOL)
+    found = account.refuses("cognito-idp", method, "AccessDeniedException", message).finds("legacy")[1]
+    assert found.level == "warning" and f"the right cognito-idp:{right} is missing" in found.text
 
 
 def test_alarms_that_nobody_gets_are_warned_of():

@@ -145,7 +145,7 @@ def test_changes_of_the_table_come_in_their_order_and_those_that_fail_are_kept(e
 def test_a_message_stays_invisible_for_six_timeouts_and_ends_as_a_dead_letter_for_14_days(environment):
     resources = stack.resources(environment)
     mappings = event_sources(environment)
-    assert len(mappings) == (4 if "PicturesArea" in stack.deployed(environment) else 3)
+    assert len(mappings) == (5 if "PicturesArea" in stack.deployed(environment) else 4)
     for name, (properties, function) in mappings.items():
         (queue_name,) = stack.references(properties["EventSourceArn"])
         queue = resources[queue_name]["Properties"]
@@ -259,6 +259,7 @@ WORKERS = {
     "DeliverWebhooks",
     "DispatchWebhooks",
     "Emailer",
+    "ImportUsers",
     "PublishEvents",
     "RecordEmailEvents",
     "ResizePicture",
@@ -326,6 +327,10 @@ OTHER_VALUES = {
     "FormerPublicUrls": "https://former.example.com",
     "FrontSecretSha256": 64 * "0",
     "Pictures": "https://pictures.example.com",
+    "LegacyUserPool": "eu-central-1_a1B2c3D4e",
+    "LegacyPasswordUrl": "https://old.example.com/check",
+    "LegacyPasswordsUntil": "2027-06-30T00:00:00Z",
+    "OperatorMfa": "off",
     "TableName": "restored",
     "KeysTableName": "restored-keys",
     "ActivityDays": "30",

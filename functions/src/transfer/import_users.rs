@@ -25,7 +25,11 @@ pub const WORKER: Worker =
         .with_memory(1769)
         .may(grants![IMPORT, PARTS]);
 
-const PARTS: Grants = &[Grant::on(Resource::ImportedParts, &["s3:GetObject", "s3:PutObject", "s3:DeleteObject"])];
+const PARTS: Grants = &[
+    Grant::on(Resource::ImportedParts, &["s3:GetObject", "s3:PutObject", "s3:DeleteObject"]),
+    // Without it S3 says of a part that is gone that it is forbidden.
+    Grant::on(Resource::TransferBucket, &["s3:ListBucket"]),
+];
 
 /// Runs as the Lambda function.
 #[must_use]

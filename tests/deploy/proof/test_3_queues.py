@@ -1,5 +1,7 @@
 """Queues: messages are worked off, and what cannot be is set aside without holding up the rest."""
 
+import base64
+import hashlib
 import json
 
 import pytest
@@ -10,7 +12,7 @@ from .deployment import Deployment
 from .waiting import eventually
 
 PASSWORD = "quiet-lantern-harbour"
-CONSUMERS = ["deliver_webhooks", "emailer", "record_email_events", "resize_picture"]
+CONSUMERS = ["deliver_webhooks", "emailer", "import_users", "record_email_events", "resize_picture"]
 
 
 @pytest.mark.parametrize("consumer", CONSUMERS)
@@ -32,6 +34,35 @@ def test_an_upload_address_takes_nothing_but_what_it_was_signed_for(api: Api) ->
     upload = api.post("/user/picture", {"content_type": "image/png", "content_length": 4}, access).must(200)
     other = {**upload["headers"], "content-type": "text/html"}
     assert api.fetch("PUT", upload["upload_url"], b"<p/>", other).status == 403
+
+
+def hash_of_django(password: str) -> str:
+    digest = hashlib.pbkdf2_hmac("sha256", password.encode(), b"saltsaltsalt", 100_000)
+    return f"pbkdf2_sha256$100000$saltsaltsalt${base64.b64encode(digest).decode()}"
+
+
+def test_a_part_of_an_import_becomes_accounts_and_a_report(api: Api, deployment: Deployment) -> None:
+    s3, bucket = deployment.client("s3"), deployment.variable("TRANSFER_BUCKET", "import_users")
+    email = "moved@queues.example.com"
+    password = {"system": "django", "stored": hash_of_django(PASSWORD)}
+    records = [{"email": email, "email_confirmed": True, "name": "Ada", "password": password}, {"email": "no address"}]
+    part = {"import": "proof", "number": 3, "rows": [7, 9]}
+    folder = f"imports/{part['import']}/"
+    s3.put_object(Bucket=bucket, Key=f"{folder}00000003.jsonl", Body="\n".join(map(json.dumps, records)).encode())
+    queue = deployment.source_queue("import_users")
+    message = {"QueueUrl": queue, "MessageBody": json.dumps(part)}
+    deployment.client("sqs").send_message(**message)
+    report = f"{folder}00000003.report.jsonl"
+    eventually("the report alone to be in the bucket", lambda: [key for key in deployment.keys(bucket) if folder in key] == [report])
+    imported, refused = map(json.loads, deployment.read(bucket, report).splitlines())
+    # Rows of the whole file, not of the part.
+    assert (imported["row"], imported["outcome"]) == (7, "imported")
+    assert (refused["row"], refused["outcome"]) == (9, "refused") and refused["reasons"]
+    assert api.login(email, PASSWORD).must(200)["user"]["id"] == imported["id"]
+    # SQS may deliver a message twice. The part is gone then, and that is no failure.
+    deployment.client("sqs").send_message(**message)
+    eventually("the second message to be worked off", lambda: deployment.depth(queue) == 0)
+    assert deployment.depth(deployment.dead_letter_queue(queue)) == 0
 
 
 @pytest.mark.parametrize("consumer", CONSUMERS)

@@ -36,6 +36,7 @@ CONSUMERS = [
     "deliver_webhooks",
     "dispatch_webhooks",
     "emailer",
+    "import_users",
     "publish_events",
     "record_email_events",
     "resize_picture",

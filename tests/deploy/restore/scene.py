@@ -152,6 +152,7 @@ class Scene:
             "picture": {},
             "former_emails": [],
             "list_shard": f"USERS#{uuid.UUID(user).bytes[15] % 4}",
+            "listed_as": user,
             "created_at": 1,
             "updated_at": 1,
         }

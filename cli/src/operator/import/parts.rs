@@ -14,8 +14,9 @@ use crate::failure::{Failure, Result};
 
 /// Between two looks at a report that is not there yet.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
-/// A part is imported within seconds; what failed is delivered again for a few minutes before it goes to the dead letters.
-const PATIENCE: Duration = Duration::from_mins(20);
+/// A part is imported within seconds. One that failed is delivered again after the queue's twelve minutes, and after five times it is
+/// among the dead letters.
+const PATIENCE: Duration = Duration::from_mins(70);
 /// Parts that are on their way at once: more rows of a file are not in memory or in the bucket.
 const UNDER_WAY: usize = 64;
 

@@ -4,6 +4,7 @@ this folder bends anything. What `told` returns is printed at the end of every r
 import copy
 
 from .condition_keys import add_the_condition_keys
+from .exports import find_the_resources_of_exports
 from .extensions_api import add_the_extensions_api
 from .mail_identity import name_the_dkim_records
 from .missing_objects import hide_missing_objects
@@ -22,6 +23,7 @@ def complete_the_emulator() -> None:
     """Runs inside the emulator's process, before it serves."""
     add_the_extensions_api()
     add_the_condition_keys()
+    find_the_resources_of_exports()
     hide_missing_objects()
     take_loopback_for_tls()
     name_the_dkim_records()
@@ -57,6 +59,7 @@ def told() -> list[str]:
         endpoint_of_the_emulator,
         add_the_extensions_api,
         add_the_condition_keys,
+        find_the_resources_of_exports,
         hide_missing_objects,
         take_loopback_for_tls,
         name_the_dkim_records,
