@@ -1,9 +1,15 @@
 //! Whether the time of an answer tells known addresses from unknown ones, and reserved ones, which an account has left: both in
 //! turn, compared by their medians and by Welch's t (beyond about 3 the means differ by more than chance explains).
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::time::Duration;
 
+use formats::{Options, Source};
 use serde_json::{Value, json};
+use shared::domain::email::EmailAddress;
+use shared::domain::imported::PasswordKind;
+use transfer::import::{Mode, import};
 
 use crate::report;
 use crate::samples::{Samples, millis, ratio};
@@ -21,12 +27,12 @@ pub async fn run() {
     let service = Running::start().await;
     service.confirmed(RESERVED).await;
     service.moved(RESERVED, EMAIL).await;
-    let mut table = String::from(
+    let mut rows = String::new();
+    let heading = String::from(
         "| route | address | rounds | p50 | unknown p50 | to unknown | Welch's t |\n|---|---|---|---|---|---|---|\n",
     );
     let register: Body = |email| json!({ "name": "Eve", "email": email, "password": PASSWORD });
     let email_alone: Body = |email| json!({ "email": email });
-    let login: Body = |email| json!({ "email": email, "password": "not the password" });
     for (path, status, body, what, known) in [
         ("/auth/register", 202, register, "known", EMAIL),
         ("/auth/register", 202, register, "reserved", RESERVED),
@@ -36,21 +42,116 @@ pub async fn run() {
         ("/auth/login", 401, login, "reserved", RESERVED),
     ] {
         let (known, unknown) = measure(&service, path, status, body, what, known).await;
-        let ((known_mean, known_variance), (unknown_mean, unknown_variance)) =
-            (known.mean_and_variance(), unknown.mean_and_variance());
-        let t = (known_mean - unknown_mean) / (known_variance + unknown_variance).sqrt();
-        let _ = writeln!(
-            table,
-            "| POST {path} | {what} | {} | {} | {} | {:.3} | {t:.1} |",
-            known.len(),
-            millis(known.median()),
-            millis(unknown.median()),
-            ratio(known.median(), unknown.median())
-        );
+        rows += &row(path, what, &known, &unknown);
     }
+    // The same with accounts that came from elsewhere, a third of each kind. What an address that nobody has passes for is drawn: it
+    // is compared with accounts of that kind.
+    rows += &imported(&service).await;
+    let table = format!("{heading}{rows}");
     let command = "`cargo run --release -p bench -- enumeration`";
     report::publish("enumeration", "Known, reserved and unknown addresses", command, &table).await;
     service.stack.stop().await;
+}
+
+fn row(path: &str, what: &str, known: &Samples, unknown: &Samples) -> String {
+    let ((known_mean, known_variance), (unknown_mean, unknown_variance)) =
+        (known.mean_and_variance(), unknown.mean_and_variance());
+    let t = (known_mean - unknown_mean) / (known_variance + unknown_variance).sqrt();
+    format!(
+        "| POST {path} | {what} | {} | {} | {} | {:.3} | {t:.1} |\n",
+        known.len(),
+        millis(known.median()),
+        millis(unknown.median()),
+        ratio(known.median(), unknown.median())
+    )
+}
+
+/// Kinds of passwords, a third of the accounts each.
+const KINDS: [(&str, &str, &str); 3] =
+    [("argon2id", "own", ""), ("bcrypt", "php", BCRYPT), ("PBKDF2", "django", PBKDF2)];
+/// Of cost 10, and of 600,000 iterations. No password is known to have them.
+const BCRYPT: &str = "$2y$10$TEeprjmeFFIhGimHJwIhCO2Bq6739Kz6o6Qzh/nnQwvI6GShIelEq";
+const PBKDF2: &str = "pbkdf2_sha256$600000$dGPp7i3z0GPuh11t5U8CrU$Pcfejb9kMQi73O5y7uWFoNtBeZHJT9KMCZ6qtJyHOQ4=";
+/// Accounts of each kind.
+const THIRD: usize = 8;
+
+async fn imported(service: &Running) -> String {
+    let app = &service.stack.app;
+    for (name, system, stored) in KINDS {
+        for number in 0..THIRD {
+            let email = format!("{name}{number}@example.com").to_lowercase();
+            if system == "own" {
+                // One is there already.
+                if number > 0 {
+                    service.confirmed(&email).await;
+                }
+                continue;
+            }
+            let password = json!({ "system": system, "stored": stored });
+            let record = json!({ "email": email, "email_confirmed": true, "password": password }).to_string();
+            let rows = formats::rows(Source::JsonLines, record.as_bytes(), &Options::default()).collect();
+            import(app, rows, Mode::Write).await.expect("a table");
+        }
+    }
+    let now = app.clock.now();
+    assert!(app.store().count_own_passwords(now, now).await.expect("a table"), "there are imported ones");
+    // An instance looks again after a minute.
+    app.clock.advance(Duration::from_mins(2));
+    let population = app.population().await.expect("a table");
+    let mut table = String::new();
+    let mac = app.keys().population_mac().await.expect("a key");
+    for (name, ..) in KINDS {
+        let known = if name == "argon2id" { EMAIL.to_owned() } else { format!("{name}0@example.com").to_lowercase() };
+        let passes = |email: &str| {
+            let address = EmailAddress::parse(email).expect("an address").normalized();
+            let mut drawn = [0; 8];
+            drawn.copy_from_slice(&mac.sign(address.as_str().as_bytes())[..8]);
+            population.kind_for(drawn).to_string().contains(&name.to_lowercase())
+                || (name == "argon2id" && population.kind_for(drawn) == PasswordKind::Own)
+        };
+        let mut strangers = (0..).map(|number| format!("{}-stranger{number}@example.com", name.to_lowercase()));
+        let (mut times, mut others) = (Samples::default(), Samples::default());
+        for round in 0..WARM_UP + ROUNDS {
+            let stranger = strangers.find(|email| passes(email)).expect("one of three does");
+            let mut turns = [(known.as_str(), &mut times), (stranger.as_str(), &mut others)];
+            if round % 2 == 1 {
+                turns.reverse();
+            }
+            for (email, samples) in turns {
+                let sample = timed(service, "/auth/login", 401, &login(email)).await;
+                if round >= WARM_UP {
+                    samples.push(sample);
+                }
+            }
+        }
+        table += &row("/auth/login", &format!("known, {name}"), &times, &others);
+    }
+    let drawn = (0..3000).map(|number| {
+        let address = EmailAddress::parse(&format!("anybody{number}@example.com")).expect("an address").normalized();
+        let mut drawn = [0; 8];
+        drawn.copy_from_slice(&mac.sign(address.as_str().as_bytes())[..8]);
+        population.kind_for(drawn)
+    });
+    let mut shares = BTreeMap::<String, usize>::new();
+    drawn.for_each(|kind| *shares.entry(kind.to_string()).or_default() += 1);
+    let _ = writeln!(table, "\nOf 3,000 addresses that nobody has, so many pass for a kind: {shares:?}.");
+    table
+}
+
+fn login(email: &str) -> Value {
+    json!({ "email": email, "password": "not the password" })
+}
+
+async fn timed(service: &Running, path: &str, status: u16, body: &Value) -> Duration {
+    let mut sample = Samples::default();
+    sample
+        .take(async {
+            let answer = service.post(path, body).await;
+            assert_eq!(answer.status(), status);
+            answer.bytes().await.expect("a body");
+        })
+        .await;
+    sample.total()
 }
 
 /// The times of a route for this address and for unknown ones.
@@ -71,16 +172,9 @@ async fn measure(
             turns.reverse();
         }
         for (email, samples) in turns {
-            let mut sample = Samples::default();
-            sample
-                .take(async {
-                    let answer = service.post(path, &body(email)).await;
-                    assert_eq!(answer.status(), status);
-                    answer.bytes().await.expect("a body");
-                })
-                .await;
+            let sample = timed(service, path, status, &body(email)).await;
             if round >= WARM_UP {
-                samples.push(sample.total());
+                samples.push(sample);
             }
         }
     }

@@ -10,6 +10,8 @@ mod events;
 mod flood;
 mod function;
 mod growth;
+mod hashes;
+mod import;
 mod login;
 mod meter;
 mod peers;
@@ -34,6 +36,8 @@ const USAGE: &str = "usage: cargo run --release -p bench -- COMMAND
   enumeration  known and reserved addresses against unknown ones on register, send, forgot and login
   requests     a warm request to each function: its CPU, the hash apart, and its calls; bench/with-functions builds them
   growth       calls, items, capacity units and time of four routes as the table grows; bench/with-functions, too
+  hashes       every hash of other systems against what made it, and a tenth over HTTP after an import; takes minutes
+  import       100,000 accounts by `users import`, against a bare loop of the same writes, and its memory
   publishing   10,000 events from the table's stream to the bus, against a bare loop of the same calls
   flood        reads, refreshes and sign-ins at once for a minute: no error, no growth, and no starving behind hashes
   cost         dollars for a million sign-ins, refreshes and reads, and by memory; bench/with-functions, too
@@ -56,6 +60,10 @@ async fn run() -> ExitCode {
         Some("peers") => return peers::run(std::env::args().skip(2)).await,
         Some("requests") => Box::pin(requests::run(std::env::args().skip(2))).await,
         Some("growth") => Box::pin(growth::run(std::env::args().skip(2))).await,
+        Some("hashes") => Box::pin(hashes::run()).await,
+        Some("import") => Box::pin(import::run()).await,
+        // What `import` starts.
+        Some("import-bare") => Box::pin(import::run_bare(std::env::args().skip(2))).await,
         Some("publishing") => publishing::run().await,
         Some("flood") => Box::pin(flood::run(std::env::args().skip(2))).await,
         Some("cost") => Box::pin(cost::run(std::env::args().skip(2))).await,

@@ -1,4 +1,4 @@
-//! The vectors that are cheap enough for every build. `examples/vectors.rs` checks all of them.
+//! The vectors that are cheap enough for every build. `bench -- hashes` checks all of them.
 
 use std::collections::{BTreeMap, BTreeSet};
 

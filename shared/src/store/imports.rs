@@ -1,6 +1,8 @@
 //! Accounts that come from another system, each in one transaction with all that came along: an import that is interrupted has whole
 //! accounts or none, and may simply be repeated.
 
+use aws_sdk_dynamodb::types::TransactWriteItem;
+
 use super::schema::{OWNER, PROFILE, RECOVERY, TOTP, address_key, external_key, passkey_key, user_key};
 use super::users::profile_item;
 use super::{Store, to_item};
@@ -42,6 +44,14 @@ impl Store {
     /// # Errors
     /// Only when the table cannot be written.
     pub async fn import_user(&self, imported: &ImportedUser) -> Result<bool> {
+        self.transact(self.writes_of(imported)?).await
+    }
+
+    /// The writes of [`Self::import_user`], also for measurements that make them alone.
+    ///
+    /// # Errors
+    /// Never: an account can be written.
+    pub fn writes_of(&self, imported: &ImportedUser) -> Result<Vec<TransactWriteItem>> {
         let ImportedUser { user, totp, recovery, passkeys, event } = imported;
         let pk = || user_key(user.id);
         let mut items =
@@ -57,7 +67,7 @@ impl Store {
             items.push(self.put_new(to_item(pk(), passkey_key(&passkey.id), passkey)?)?);
         }
         items.extend(self.record(event)?);
-        self.transact(items).await
+        Ok(items)
     }
 
     pub const EXISTING: Grants = &[Grant::table(&[GET_EACH], &[USERS, ADDRESSES, FOUND_BY])];
