@@ -68,6 +68,11 @@ impl Environment {
             ("ADMIN_EMAIL", "admin@example.com".to_owned()),
             // Webhooks may lead to the receiver of this stack, and to programs of this machine.
             ("WEBHOOK_TARGETS", "local".to_owned()),
+            // Off unless set; the file has them for the command line.
+            ("LEGACY_USER_POOL", String::new()),
+            ("LEGACY_PASSWORD_URL", String::new()),
+            ("LEGACY_PASSWORDS_UNTIL", String::new()),
+            ("AWS_ENDPOINT_URL_COGNITO_IDENTITY_PROVIDER", String::new()),
         ];
         Self { variables, fixed, defaults }
     }

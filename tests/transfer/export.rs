@@ -34,6 +34,11 @@ impl Operator {
         self.users.run(&[arguments, &["--env-file", file.to_str().unwrap()]].concat()).await
     }
 
+    /// How many there are.
+    async fn accounts(&self) -> usize {
+        self.app.app().store().list_users(10_000, None).await.unwrap().len()
+    }
+
     fn path(&self, name: &str) -> String {
         self.data.path().join(name).to_str().unwrap().to_owned()
     }
@@ -154,6 +159,39 @@ async fn a_password_in_doubt_is_in_doubt_after_a_move() {
     let created = new.run(&["create-admin", ADA]).await;
     assert_eq!(created.code, 1, "{created:?}");
     assert!(created.stdout.contains("no administrator yet"), "{created:?}");
+}
+
+#[tokio::test]
+async fn an_import_that_is_killed_again_and_again_makes_each_account_once() {
+    const ACCOUNTS: usize = 600;
+    let new = Operator::start().await;
+    let file = new.path("accounts.jsonl");
+    let vector = django();
+    let lines = (0..ACCOUNTS).map(|number| account(&format!("user{number}@example.com"), &vector).to_string());
+    std::fs::write(&file, lines.collect::<Vec<_>>().join("\n")).unwrap();
+    let environment = new.path("functions.env");
+    let arguments = ["import", file.as_str(), "--env-file", environment.as_str(), "--json"];
+    for share in 1..4 {
+        let mut child = new.users.command(&arguments).spawn().unwrap();
+        tests::eventually("a part of the accounts", async || (new.accounts().await > share * 100).then_some(())).await;
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    assert!(new.accounts().await < ACCOUNTS, "it was killed before its end");
+    let before = new.accounts().await;
+    let done = new.run(&["import", &file, "--json"]).await.json();
+    assert_eq!(done["imported"].as_u64().unwrap() + done["already_there"].as_u64().unwrap(), ACCOUNTS as u64);
+    assert!(done["already_there"].as_u64().unwrap() >= before as u64);
+    assert_eq!(new.accounts().await, ACCOUNTS);
+    new.app.idle().await;
+    let events = new.app.stack.bus_events();
+    let imported: std::collections::BTreeSet<String> = events
+        .iter()
+        .filter(|event| event.detail["type"] == "user.imported")
+        .map(|event| text(&event.detail["subject"]))
+        .collect();
+    assert_eq!(imported.len(), ACCOUNTS);
+    assert_eq!(new.app.login("user599@example.com", &vector.password).await.status, 200);
 }
 
 #[tokio::test]
