@@ -97,6 +97,8 @@ pub const CALLERS: &str = "CALLER#*";
 /// What staff did, by month.
 pub const STAFF: &str = "STAFF#*";
 pub const INVITATIONS: &str = "INVITATIONS";
+/// How many accounts have a password of which kind.
+pub const POPULATION: &str = "POPULATION";
 /// What accounts are found by.
 pub const FOUND_BY: &str = "FIND#*";
 

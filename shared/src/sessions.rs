@@ -27,7 +27,7 @@ impl App {
     /// Begins a session, and forgets the failed sign-ins of a device that is known, if it began on one. A user agent or
     /// network that the account has not signed in with is remembered in the same write, which also enqueues an email to the
     /// owner; the very first one goes without, unless sessions were ended before. With `hash` the same write puts that in the
-    /// place of the account's, unless another did so meanwhile: returns whether it did.
+    /// place of the account's, unless another did so meanwhile.
     ///
     /// # Errors
     /// [`Error::InvalidCredentials`] when the account was deleted meanwhile; otherwise only when the table fails.
@@ -37,7 +37,7 @@ impl App {
         session: &Session,
         device: Option<Bucket<'_>>,
         mut hash: Option<&PasswordHash>,
-    ) -> Result<bool> {
+    ) -> Result<()> {
         let mut user = Cow::Borrowed(user);
         loop {
             let fingerprint = new_fingerprint(&user, session);
@@ -60,7 +60,7 @@ impl App {
                 if let Some(fingerprint) = &fingerprint {
                     self.notify_of_new_client(session, fingerprint).await;
                 }
-                return Ok(hash.is_some());
+                return Ok(());
             }
             // Another sign-in was remembered since the account was read: look again, so that of concurrent sign-ins one is
             // reported. If it was not that, the account has another hash or another address by now, and keeps it.

@@ -357,6 +357,54 @@ async fn an_import_that_is_repeated_changes_nothing_and_sends_nothing() {
 }
 
 #[tokio::test]
+async fn an_account_that_was_deleted_comes_back_once_it_is_erased() {
+    let app = TestApp::start().await;
+    let vector = django();
+    let record = account(ADA, &vector);
+    let id = import(&app, &record).await.remove(0);
+    let signed_in = app.session_of(ADA, &app.login(ADA, &vector.password).await.json());
+    assert_eq!(signed_in.delete("/user").await.status, 204);
+    let lines = import_all(&app, std::slice::from_ref(&record), Mode::Write).await;
+    assert!(matches!(&lines[0].outcome, Outcome::Refused { reasons } if reasons[0].starts_with("id: ")), "{lines:?}");
+    app.later(Duration::from_mins(2)).await;
+    assert_eq!(import(&app, &record).await, [id]);
+    app.later(Duration::from_mins(2)).await;
+    assert_eq!(app.login(ADA, &vector.password).await.status, 200);
+}
+
+#[tokio::test]
+async fn an_imported_password_counts_until_it_is_replaced_or_its_account_goes() {
+    let app = TestApp::start().await;
+    let vector = django();
+    for name in ["reset", "lapses", "stays", "deleted"] {
+        let mut record = account(&format!("{name}@example.com"), &vector);
+        record["email_confirmed"] = json!(name != "lapses");
+        import(&app, &record).await;
+    }
+    let kind: PasswordKind = "foreign:pbkdf2-sha256:29000:32".parse().unwrap();
+    let count = async || app.app().store().population().await.unwrap().counts()[&kind];
+    assert_eq!(count().await, 4);
+    assert_eq!(app.recover("reset@example.com", "quiet lantern harbour").await.status, 200);
+    assert_eq!(count().await, 3);
+    let admin = app.admin().await;
+    let found = admin.get("/users?email=deleted%40example.com").await.json();
+    assert_eq!(admin.delete(&format!("/users/{}", text(&found["users"][0]["id"]))).await.status, 204);
+    assert_eq!(count().await, 2);
+    app.later(Duration::from_hours(15 * 24)).await;
+    assert_eq!(count().await, 1);
+}
+
+#[tokio::test]
+async fn roles_of_staff_come_along_only_where_they_are_asked_for() {
+    let app = TestApp::start().await;
+    let record = json!({ "email": ADA, "roles": ["admin", "editor"] });
+    let lines = import_all(&app, std::slice::from_ref(&record), Mode::Write).await;
+    let Outcome::Imported { id } = &lines[0].outcome else { panic!("{lines:?}") };
+    assert_eq!(user(&app, &id.to_string()).await.roles.len(), 1);
+    assert!(lines[0].notes.iter().any(|note| note.contains("`admin`")), "{lines:?}");
+}
+
+#[tokio::test]
 async fn two_imports_of_the_same_rows_at_once_make_each_account_once() {
     let app = TestApp::start().await;
     let records: Vec<Value> = (0..40).map(|number| json!({ "email": format!("user{number}@example.com") })).collect();

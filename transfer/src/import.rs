@@ -8,7 +8,7 @@ use formats::{Problem, Row};
 use futures_util::future::join_all;
 use serde::{Deserialize, Serialize};
 use shared::domain::id::UserId;
-use shared::domain::imported::{ImportedPassword, PasswordKind};
+use shared::domain::imported::{OWN, PasswordKind};
 use shared::domain::user::User;
 use shared::grant::Grants;
 use shared::grants;
@@ -90,7 +90,7 @@ pub async fn import(app: &App, rows: Vec<Row>, mode: Mode) -> Result<Vec<Line>> 
         }
     }
     let users: Vec<&User> = ready.iter().map(|ready| &ready.prepared.imported.user).collect();
-    let existing = app.store().existing(&users).await?;
+    let existing = app.store().existing(&users, app.clock.now()).await?;
     let written = join_all(ready.iter().zip(existing).map(async |(ready, existing)| {
         let imported = &ready.prepared.imported;
         match (existing, mode) {
@@ -142,9 +142,12 @@ async fn write(app: &App, prepared: &Prepared) -> Result<Outcome> {
         return Ok(Outcome::Imported { id: imported.user.id });
     }
     // Another row of the batch was first, or somebody registered.
-    match app.store().existing(&[&imported.user]).await?.first() {
+    match app.store().existing(&[&imported.user], app.clock.now()).await?.first() {
         Some(existing @ (Existing::Account(_) | Existing::AddressOf(_))) => Ok(of_existing(*existing, &imported.user)),
-        _ => Err(Error::TemporarilyUnavailable("an account came and went while it was imported".into())),
+        _ => {
+            let reason = "id: an account with this id was deleted moments ago; import the row again in a few minutes";
+            Ok(Outcome::Refused { reasons: vec![reason.to_owned()] })
+        }
     }
 }
 
@@ -164,12 +167,11 @@ fn of_existing(existing: Existing, user: &User) -> Outcome {
     }
 }
 
-fn kind_of(prepared: &Prepared) -> PasswordKind {
-    if let Some(weak) = &prepared.weak {
-        return PasswordKind::Wrapped(weak.class());
+fn kind_of(prepared: &Prepared) -> String {
+    match &prepared.weak {
+        Some(weak) => PasswordKind::Wrapped(weak.class()).to_string(),
+        None => prepared.imported.user.password_hash.imported_kind().unwrap_or(OWN).to_owned(),
     }
-    let imported = ImportedPassword::of(&prepared.imported.user.password_hash).ok().flatten();
-    imported.map_or(PasswordKind::Own, |imported| imported.kind())
 }
 
 /// How many rows had which outcome.

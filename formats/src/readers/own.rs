@@ -2,9 +2,10 @@
 
 use serde_path_to_error::{Path, Segment};
 
+use super::roles::STAFF;
 use super::{fields::quoted, parts};
 use crate::{
-    Options, Password, Problem, Record, Row,
+    Options, Password, Problem, Record, Row, StaffRoles,
     input::{Content, Unit, not_json},
     object::Object,
 };
@@ -13,11 +14,26 @@ use crate::{
 const SECRETIVE: [&str; 3] = ["password", "totp", "recovery_codes"];
 
 pub(crate) fn read(unit: Unit, options: &Options) -> Row {
+    let mut notes = Vec::new();
     let record = unit.content.and_then(|content| match content {
-        Content::Json(line) => record(&line).map(|record| with_settings(record, options)),
+        Content::Json(line) => record(&line).map(|record| without_staff(with_settings(record, options), options, &mut notes)),
         Content::Cells(_) => Err(Problem::invalid("", "is not a JSON object")),
     });
-    Row { number: unit.number, record, notes: Vec::new() }
+    Row { number: unit.number, record, notes }
+}
+
+/// Roles that other systems give themselves are no roles of staff here, unless they are asked for.
+fn without_staff(mut record: Record, options: &Options, notes: &mut Vec<String>) -> Record {
+    if let (StaffRoles::Drop, Some(roles)) = (options.staff_roles, &mut record.roles) {
+        roles.retain(|role| {
+            let is_kept = !STAFF.contains(&role.as_str());
+            if !is_kept {
+                notes.push(format!("the role `{role}` is left out: staff roles are not taken over"));
+            }
+            is_kept
+        });
+    }
+    record
 }
 
 fn with_settings(mut record: Record, options: &Options) -> Record {

@@ -7,7 +7,7 @@ use crate::{Options, StaffRoles};
 const LONGEST: usize = 32;
 
 /// The roles whose holders are staff.
-const STAFF: [&str; 2] = ["admin", "support"];
+pub(crate) const STAFF: [&str; 2] = ["admin", "support"];
 
 /// Names of roles in the form `[a-z][a-z0-9_-]{0,31}`, without those of staff unless the options keep them. What was changed or
 /// left out is noted. `None` where none is left, so that the import's own default applies.

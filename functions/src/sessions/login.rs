@@ -5,8 +5,6 @@
 //! `device_token` is locked out by its own failures only. Where the account has a second factor, the right password is
 //! answered with a challenge instead of tokens, for `verify_login` to complete.
 
-use std::collections::BTreeMap;
-
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -20,7 +18,7 @@ use shared::domain::device::Device;
 use shared::domain::email::{EmailAddress, NormalizedEmail};
 use shared::domain::factor::{CHALLENGE_LIFE, Challenge, Method};
 use shared::domain::id::UserId;
-use shared::domain::imported::{ImportedPassword, PasswordKind};
+use shared::domain::imported::PasswordKind;
 use shared::domain::limit::Limit;
 use shared::domain::lockout::{Attempts, Bucket, Counted};
 use shared::domain::password::{HashParameters, NewPassword, Password, PasswordHash};
@@ -60,7 +58,6 @@ pub const ROUTE: Route = Route::new(module_path!(), &[HANDLER])
         Store::USER,
         Store::PASSKEYS,
         Store::POPULATION,
-        Store::ADD_TO_POPULATION,
         elsewhere::VERIFY,
         Store::BEGIN_CHALLENGE,
         Store::BEGIN_CHALLENGE_WITH_HASH,
@@ -148,15 +145,12 @@ pub async fn handler(
     if user.has_second_factor() {
         let challenge = Box::pin(challenge(&app, &user, known_device, device, hash.as_ref()));
         let ((), challenge) = tokio::join!(taken_back, challenge);
-        let (answer, replaced) = challenge?;
-        note_replaced(&app, &user, replaced).await;
-        return Ok(Outcome::SecondFactorRequired(answer));
+        return challenge.map(Outcome::SecondFactorRequired);
     }
     let session = Session::begin(&user, info.source_ip.map(|ip| ip.to_string()), info.user_agent, now);
     let begin = app.begin_session(&user, &session, known_device, hash.as_ref());
     let ((), started) = tokio::join!(taken_back, TokenPair::issue_during(&app, &user, &session, begin));
-    let (replaced, tokens) = started?;
-    note_replaced(&app, &user, replaced).await;
+    let ((), tokens) = started?;
     SignedIn::tell(&app, user, &session, tokens, bucket.device).await.map(|answer| Outcome::SignedIn(Box::new(answer)))
 }
 
@@ -175,14 +169,14 @@ impl IntoResponse for Outcome {
     }
 }
 
-/// Begins a sign-in that waits for its second factor, and returns whether the hash was replaced. There are no tokens and no session yet.
+/// Begins a sign-in that waits for its second factor. There are no tokens and no session yet.
 async fn challenge(
     app: &App,
     user: &User,
     known_device: Option<Bucket<'_>>,
     device: Option<Device>,
     hash: Option<&PasswordHash>,
-) -> Result<(SecondFactorRequired, bool)> {
+) -> Result<SecondFactorRequired> {
     let device = device.filter(|device| device.proved_second_factor(user)).map(|device| device.id);
     let challenge = Challenge::new(user, device, app.clock.now());
     let token = challenge::encode(&challenge, app.keys().challenge_mac().await?);
@@ -207,14 +201,13 @@ async fn challenge(
         app.store().begin_challenge(&challenge, ceremony, known_device).await?;
     }
     Event::SecondFactorRequired { user: user.id }.record();
-    let answer = SecondFactorRequired {
+    Ok(SecondFactorRequired {
         status: "second_factor_required",
         challenge_token: token.expose_secret().to_owned(),
         expires_in: CHALLENGE_LIFE.as_secs(),
         methods: methods_of(user).map(Method::as_str).collect(),
         passkey_options,
-    };
-    Ok((answer, replaced))
+    })
 }
 
 /// What may answer a challenge of this account.
@@ -364,17 +357,6 @@ fn admissible(user: &User, now: Timestamp) -> Result<()> {
 async fn fresh(app: &App, password: Password) -> Option<PasswordHash> {
     let hash = app.hasher.hash(&NewPassword::known(password)).await;
     hash.inspect_err(|error| tracing::error!(error.message = %Causes(error), "a hash could not be replaced")).ok()
-}
-
-/// An account whose imported password was replaced counts among those with a hash of this service. Where that fails, unknown addresses
-/// pass for a kind slightly too often until the accounts are counted again.
-async fn note_replaced(app: &App, user: &User, replaced: bool) {
-    let imported = ImportedPassword::of(&user.password_hash).ok().flatten();
-    let Some(imported) = imported.filter(|_| replaced) else { return };
-    let moved = BTreeMap::from([(imported.kind(), -1), (PasswordKind::Own, 1)]);
-    if let Err(error) = app.store().add_to_population(&moved).await {
-        tracing::warn!(error.message = %Causes(&error), "a replaced password could not be counted");
-    }
 }
 
 /// A request whose fields could be taken.

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use aws_sdk_s3::operation::get_object::GetObjectError;
-use formats::{Options, Row, Source};
+use formats::{Options, Row, Source, StaffRoles};
 use shared::error::Causes;
 use shared::grant::{Grant, Grants, Resource};
 use shared::grants;
@@ -65,7 +65,9 @@ async fn take(app: &App, message: &SqsMessage) -> Result<()> {
         Err(error) => return Err(error.into()),
     };
     let text = object.body.collect().await.map_err(Error::internal)?.to_vec();
-    let mut rows: Vec<Row> = formats::rows(Source::JsonLines, text.as_slice(), &Options::default()).collect();
+    // Which roles come along was decided where the file was read.
+    let options = Options { staff_roles: StaffRoles::Keep, ..Options::default() };
+    let mut rows: Vec<Row> = formats::rows(Source::JsonLines, text.as_slice(), &options).collect();
     let mut lines = Vec::with_capacity(rows.len());
     while !rows.is_empty() {
         let batch = rows.drain(..rows.len().min(BATCH)).collect();

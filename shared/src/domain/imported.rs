@@ -49,7 +49,8 @@ pub enum PasswordKind {
     Endpoint,
 }
 
-const OWN: &str = "own";
+/// What a hash of this service counts as.
+pub const OWN: &str = "own";
 const FOREIGN: &str = "foreign";
 const WRAPPED: &str = "wrapped";
 const COGNITO: &str = "cognito";
@@ -109,7 +110,7 @@ impl ImportedPassword {
     /// # Errors
     /// Never: all of it can be written.
     pub fn to_hash(&self) -> Result<PasswordHash, serde_json::Error> {
-        Ok(PasswordHash::new(format!("{IMPORTED}{}", serde_json::to_string(self)?)))
+        Ok(PasswordHash::new(format!("{IMPORTED}{} {}", self.kind(), serde_json::to_string(self)?)))
     }
 
     /// Of what is stored; `None` of a hash of this service.
@@ -117,6 +118,7 @@ impl ImportedPassword {
     /// # Errors
     /// When it was not written by [`Self::to_hash`], or its cost is beyond what an import takes: a hash is a command to compute.
     pub fn of(hash: &PasswordHash) -> Result<Option<Self>, serde_json::Error> {
-        hash.expose().strip_prefix(IMPORTED).map(serde_json::from_str).transpose()
+        let text = hash.expose().strip_prefix(IMPORTED).and_then(|text| text.split_once(' '));
+        text.map(|(_, json)| serde_json::from_str(json)).transpose()
     }
 }

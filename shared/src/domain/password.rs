@@ -116,7 +116,13 @@ impl PasswordHash {
     /// Whether it came from another system, and no right password has replaced it yet.
     #[must_use]
     pub fn is_imported(&self) -> bool {
-        self.expose().starts_with(IMPORTED)
+        self.imported_kind().is_some()
+    }
+
+    /// What it counts as among the kinds of passwords, if it is imported.
+    #[must_use]
+    pub fn imported_kind(&self) -> Option<&str> {
+        self.expose().strip_prefix(IMPORTED)?.split_once(' ').map(|(kind, _)| kind)
     }
 
     /// All of a PHC string but the output; none of what was imported.
@@ -130,7 +136,7 @@ impl PasswordHash {
     }
 }
 
-/// What the text of an imported password begins with; a PHC string begins with `$`.
+/// What the text of an imported password begins with, before its kind, a space and JSON; a PHC string begins with `$`.
 pub(crate) const IMPORTED: &str = "imported:";
 
 /// What goes into a hash beside the password: algorithm, version, cost and salt, as a PHC string without its output. No secret.

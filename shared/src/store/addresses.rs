@@ -21,7 +21,7 @@ use crate::domain::password::{HashParameters, PasswordHash};
 use crate::domain::search::Indexed;
 use crate::domain::user::{FormerEmail, User};
 use crate::error::{Causes, Error, Result};
-use crate::grant::{ADDRESSES, DELETE, FOUND_BY, GET, Grant, Grants, PUT, UPDATE, USERS};
+use crate::grant::{ADDRESSES, DELETE, FOUND_BY, GET, Grant, Grants, POPULATION, PUT, UPDATE, USERS};
 
 #[derive(Serialize, Deserialize)]
 pub(super) struct Owner {
@@ -285,7 +285,7 @@ impl Store {
     }
 
     pub const RESTORE_ADDRESS: Grants = &[
-        Grant::table(&[UPDATE], &[USERS]),
+        Grant::table(&[UPDATE], &[USERS, POPULATION]),
         Grant::table(&[PUT], &[USERS, ADDRESSES, FOUND_BY]),
         Grant::table(&[DELETE], &[USERS, ADDRESSES, FOUND_BY]),
     ];
@@ -347,6 +347,7 @@ impl Store {
         if !self.transact(items).await? {
             return Ok(false);
         }
+        self.count_out(&user.password_hash, true).await;
         self.free_all_but(user, &address, &former).await;
         Ok(true)
     }

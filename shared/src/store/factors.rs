@@ -26,7 +26,7 @@ use crate::domain::recovery::RecoverySet;
 use crate::domain::session::{Reauthentication, Session};
 use crate::domain::user::User;
 use crate::error::Result;
-use crate::grant::{ADDRESSES, DELETE, GET, GET_EACH, Grant, Grants, PUT, UPDATE, USERS, WRITE_EACH};
+use crate::grant::{ADDRESSES, DELETE, GET, GET_EACH, Grant, Grants, POPULATION, PUT, UPDATE, USERS, WRITE_EACH};
 
 /// What stands in the table of an account's second factor.
 #[derive(Debug, Clone)]
@@ -423,7 +423,7 @@ impl Store {
     }
 
     pub const BEGIN_CHALLENGE_WITH_HASH: Grants = &[
-        Grant::table(&[UPDATE], &[USERS]),
+        Grant::table(&[UPDATE], &[USERS, POPULATION]),
         Grant::table(&[PUT], &[USERS, ADDRESSES]),
         Grant::table(&[DELETE], &[ADDRESSES]),
     ];
@@ -450,7 +450,11 @@ impl Store {
         if let Some(bucket) = device {
             items.push(delete(self.delete_of(&address_key(bucket.address), &sign_in_attempts_of(bucket.device)))?);
         }
-        self.transact(items).await
+        let begun = self.transact(items).await?;
+        if begun {
+            self.count_out(&user.password_hash, true).await;
+        }
+        Ok(begun)
     }
 
     pub const TAKE_TRY: Grants = &[Grant::table(&[UPDATE], &[USERS])];

@@ -1,11 +1,12 @@
 //! Accounts that come from another system, each in one transaction with all that came along: an import that is interrupted has whole
 //! accounts or none, and may simply be repeated.
 
-use aws_sdk_dynamodb::types::TransactWriteItem;
+use aws_sdk_dynamodb::types::{ConditionCheck, TransactWriteItem};
 
-use super::schema::{OWNER, PROFILE, RECOVERY, TOTP, address_key, external_key, passkey_key, user_key};
+use super::schema::{ERASURE, OWNER, PROFILE, RECOVERY, TOTP, address_key, external_key, passkey_key, user_key};
 use super::users::profile_item;
-use super::{Store, to_item};
+use super::{Store, s, to_item};
+use crate::clock::Timestamp;
 use crate::domain::event::DomainEvent;
 use crate::domain::factor::Totp;
 use crate::domain::id::UserId;
@@ -13,7 +14,7 @@ use crate::domain::passkey::Passkey;
 use crate::domain::recovery::RecoverySet;
 use crate::domain::user::User;
 use crate::error::{Error, Result};
-use crate::grant::{ADDRESSES, FOUND_BY, GET_EACH, Grant, Grants, PUT, USERS};
+use crate::grant::{ADDRESSES, CHECK, FOUND_BY, GET_EACH, Grant, Grants, PUT, USERS};
 
 /// An account with its factors, as it is to be.
 #[derive(Debug, Clone)]
@@ -37,7 +38,8 @@ pub enum Existing {
 }
 
 impl Store {
-    pub const IMPORT_USER: Grants = &[Grant::table(&[PUT], &[USERS, ADDRESSES, FOUND_BY])];
+    pub const IMPORT_USER: Grants =
+        &[Grant::table(&[PUT], &[USERS, ADDRESSES, FOUND_BY]), Grant::table(&[CHECK], &[USERS])];
 
     /// Creates an account with all that came along. `false` when its id, its address or its id in the other system is there already.
     ///
@@ -54,8 +56,11 @@ impl Store {
     pub fn writes_of(&self, imported: &ImportedUser) -> Result<Vec<TransactWriteItem>> {
         let ImportedUser { user, totp, recovery, passkeys, event } = imported;
         let pk = || user_key(user.id);
-        let mut items =
-            vec![self.put_new(profile_item(user)?)?, self.take_address(&user.email.normalized(), user, event.at)?];
+        let mut items = vec![
+            self.put_new(profile_item(user)?)?,
+            self.take_address(&user.email.normalized(), user, event.at)?,
+            self.not_being_erased(user.id)?,
+        ];
         items.extend(self.index(user)?);
         if let Some(totp) = totp {
             items.push(self.put_new(to_item(pk(), TOTP, totp)?)?);
@@ -70,13 +75,23 @@ impl Store {
         Ok(items)
     }
 
+    /// What is left of an account that was deleted is erased for some minutes; an account with its id would be erased with it.
+    fn not_being_erased(&self, id: UserId) -> Result<TransactWriteItem> {
+        let check = ConditionCheck::builder()
+            .table_name(&self.table)
+            .key("pk", s(user_key(id)))
+            .key("sk", s(ERASURE))
+            .condition_expression("attribute_not_exists(pk)");
+        Ok(TransactWriteItem::builder().condition_check(check.build().map_err(Error::internal)?).build())
+    }
+
     pub const EXISTING: Grants = &[Grant::table(&[GET_EACH], &[USERS, ADDRESSES, FOUND_BY])];
 
     /// What there is already of accounts that are to be imported, in their order.
     ///
     /// # Errors
     /// Only when the table cannot be read.
-    pub async fn existing(&self, users: &[&User]) -> Result<Vec<Existing>> {
+    pub async fn existing(&self, users: &[&User], now: Timestamp) -> Result<Vec<Existing>> {
         let mut found = Vec::with_capacity(users.len());
         // Three keys each, of the hundred that a batch takes.
         for users in users.chunks(33) {
@@ -94,6 +109,11 @@ impl Store {
             let owner = |pk: String, sk: &str| {
                 let at = distinct.binary_search(&(pk, sk.to_owned())).ok()?;
                 let item = items.get(at)?.as_ref()?;
+                // One that was reserved, and is free by now.
+                let until = item.get("reserved_until").and_then(|until| until.as_n().ok()?.parse().ok());
+                if until.is_some_and(|until: i64| until <= now.millis()) {
+                    return None;
+                }
                 let id = super::text(item, if sk == PROFILE { "id" } else { "user" })?;
                 id.parse::<UserId>().ok()
             };

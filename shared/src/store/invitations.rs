@@ -23,7 +23,7 @@ use crate::domain::status::Status;
 use crate::domain::user::User;
 use crate::error::{Error, Result};
 use crate::grant::{
-    ADDRESSES, CHECK, DELETE, FOUND_BY, GET, Grant, Grants, INVITATIONS as PARTITION, PUT, QUERY, STAFF, UPDATE, USERS,
+    ADDRESSES, CHECK, DELETE, FOUND_BY, GET, Grant, Grants, INVITATIONS as PARTITION, POPULATION, PUT, QUERY, STAFF, UPDATE, USERS,
 };
 
 /// Which invitation an address has.
@@ -240,7 +240,7 @@ impl Store {
     }
 
     pub const ACCEPT_INVITATION: Grants = &[
-        Grant::table(&[UPDATE], &[PARTITION]),
+        Grant::table(&[UPDATE], &[PARTITION, POPULATION]),
         Grant::table(&[UPDATE, PUT, DELETE, CHECK], &[USERS]),
         Grant::table(&[PUT, DELETE], &[ADDRESSES, FOUND_BY]),
     ];
@@ -309,7 +309,11 @@ impl Store {
         if items.len() > 100 {
             return Err(Error::internal("an account has more factors than one transaction drops"));
         }
-        self.transact(items).await
+        let accepted = self.transact(items).await?;
+        if let (true, Acceptance::Doubted { before, .. }) = (accepted, &acceptance) {
+            self.count_out(&before.password_hash, true).await;
+        }
+        Ok(accepted)
     }
 }
 

@@ -20,7 +20,7 @@ use crate::domain::session::Session;
 use crate::domain::status::Status;
 use crate::domain::user::User;
 use crate::error::Result;
-use crate::grant::{ADDRESSES, DELETE, FOUND_BY, Grant, Grants, PUT, UPDATE, USERS};
+use crate::grant::{ADDRESSES, DELETE, FOUND_BY, Grant, Grants, POPULATION, PUT, UPDATE, USERS};
 
 /// What a password chosen through a mailed link means for an account whose address nobody had proved so before.
 #[derive(Debug)]
@@ -43,7 +43,8 @@ pub struct PasswordReset<'a> {
 }
 
 impl Store {
-    pub const CHANGE_PASSWORD: Grants = &[Grant::table(&[UPDATE], &[USERS]), Grant::table(&[PUT], &[USERS, ADDRESSES])];
+    pub const CHANGE_PASSWORD: Grants =
+        &[Grant::table(&[UPDATE], &[USERS, POPULATION]), Grant::table(&[PUT], &[USERS, ADDRESSES])];
 
     /// Sets a new password and ends whatever the old one began (`store/revocation.rs`), but for this one session.
     /// `false` when password or address were changed or the session ended in the meantime.
@@ -73,11 +74,15 @@ impl Store {
             self.put_new(Self::email_item(mail)?)?,
         ];
         items.extend(self.record_all(events)?);
-        self.transact(items).await
+        let changed = self.transact(items).await?;
+        if changed {
+            self.count_out(&user.password_hash, true).await;
+        }
+        Ok(changed)
     }
 
     pub const RESET_PASSWORD: Grants = &[
-        Grant::table(&[UPDATE], &[USERS]),
+        Grant::table(&[UPDATE], &[USERS, POPULATION]),
         Grant::table(&[PUT], &[USERS, ADDRESSES, FOUND_BY]),
         Grant::table(&[DELETE], &[USERS, ADDRESSES, FOUND_BY]),
     ];
@@ -134,6 +139,7 @@ impl Store {
         if !self.transact(items).await? {
             return Ok(false);
         }
+        self.count_out(&user.password_hash, true).await;
         if proof.is_some_and(|proof| proof.becomes_admin) {
             self.free_all_but(user, &user.email.normalized(), &[]).await;
         }

@@ -9,14 +9,15 @@ use super::{Item, Store, n, s};
 use crate::clock::Timestamp;
 use crate::domain::imported::PasswordKind;
 use crate::domain::population::{KINDS, Population};
-use crate::error::{Error, Result};
-use crate::grant::{GET, Grant, Grants, Resource, UPDATE};
+use crate::domain::password::PasswordHash;
+use crate::error::{Causes, Error, Result};
+use crate::grant::{GET, Grant, Grants, POPULATION as PARTITION, Resource, UPDATE};
 
 /// When the accounts were last counted that have a hash of this service.
 const COUNTED_AT: &str = "counted_at";
 
 impl Store {
-    pub const POPULATION: Grants = &[Grant::table(&[GET], &[POPULATION])];
+    pub const POPULATION: Grants = &[Grant::table(&[GET], &[PARTITION])];
 
     /// # Errors
     /// Only when the table cannot be read.
@@ -30,20 +31,19 @@ impl Store {
         Ok(get.send().await?.item.unwrap_or_default())
     }
 
-    pub const ADD_TO_POPULATION: Grants = &[Grant::table(&[GET, UPDATE], &[POPULATION])];
+    pub const ADD_TO_POPULATION: Grants = &[Grant::table(&[GET, UPDATE], &[PARTITION])];
 
     /// Adds to the counts. Of more kinds than are counted the rest is left out.
     ///
     /// # Errors
     /// Only when the table cannot be read or written.
-    pub async fn add_to_population(&self, more: &BTreeMap<PasswordKind, i64>) -> Result<()> {
+    pub async fn add_to_population(&self, more: &BTreeMap<String, i64>) -> Result<()> {
         let known: Vec<String> = self.population_item().await?.into_keys().collect();
         let mut room = KINDS.saturating_sub(known.len());
         let mut update = self.db.update_item().table_name(&self.table).key("pk", s(POPULATION)).key("sk", s(PASSWORDS));
         let mut terms = Vec::new();
         for (kind, count) in more {
-            let kind = kind.to_string();
-            if !known.contains(&kind) {
+            if !known.contains(kind) {
                 let Some(left) = room.checked_sub(1) else { continue };
                 room = left;
             }
@@ -59,8 +59,29 @@ impl Store {
         Ok(())
     }
 
+    /// An account whose imported password is another's or gone counts no more as one of its kind. Where that fails, unknown addresses pass
+    /// for the kind slightly too often: nobody is kept waiting for it, and nothing else depends on it.
+    pub(super) async fn count_out(&self, before: &PasswordHash, replaced: bool) {
+        let Some(kind) = before.imported_kind() else { return };
+        let update = self
+            .db
+            .update_item()
+            .table_name(&self.table)
+            .key("pk", s(POPULATION))
+            .key("sk", s(PASSWORDS))
+            .update_expression("ADD #kind :less, #own :more")
+            .expression_attribute_names("#kind", kind)
+            .expression_attribute_names("#own", PasswordKind::Own.to_string())
+            .expression_attribute_values(":less", n(-1))
+            .expression_attribute_values(":more", n(i64::from(replaced)));
+        if let Err(error) = update.send().await {
+            let error = Error::from(error);
+            tracing::warn!(error.message = %Causes(&error), "a password could not be counted out");
+        }
+    }
+
     pub const COUNT_OWN_PASSWORDS: Grants =
-        &[Grant::table(&[GET, UPDATE], &[POPULATION]), Grant::index(Resource::ListIndex, &["USERS#*"])];
+        &[Grant::table(&[GET, UPDATE], &[PARTITION]), Grant::index(Resource::ListIndex, &["USERS#*"])];
 
     /// Counts the accounts, where some have an imported password, and notes how many have none. Not more often than once since
     /// `before`. Reads the whole list, a page for every thousand accounts or so.

@@ -15,7 +15,9 @@ use crate::domain::password::PasswordHash;
 use crate::domain::session::Session;
 use crate::domain::user::User;
 use crate::error::Result;
-use crate::grant::{ADDRESSES, DELETE, GET, GET_EACH, Grant, Grants, PUT, QUERY, UPDATE, USERS, WRITE_EACH};
+use crate::grant::{
+    ADDRESSES, DELETE, GET, GET_EACH, Grant, Grants, POPULATION, PUT, QUERY, UPDATE, USERS, WRITE_EACH,
+};
 
 pub(super) fn session_item(session: &Session) -> Result<Item> {
     let mut item = to_item(user_key(session.user), session_key(session.id), session)?;
@@ -71,7 +73,8 @@ impl Store {
         self.put_and_forget(session_item(session)?, device).await
     }
 
-    pub const BEGIN_SESSION_WITH_HASH: Grants = Self::BEGIN_SESSION_OF_NEW_FINGERPRINT;
+    /// In addition to those of [`Self::begin_session_of_new_fingerprint`].
+    pub const BEGIN_SESSION_WITH_HASH: Grants = &[Grant::table(&[UPDATE], &[POPULATION])];
 
     pub const BEGIN_SESSION_OF_NEW_FINGERPRINT: Grants = &[
         Grant::table(&[UPDATE], &[USERS]),
@@ -126,7 +129,11 @@ impl Store {
         if let Some(bucket) = device {
             items.push(delete(self.delete_of(&address_key(bucket.address), &sign_in_attempts_of(bucket.device)))?);
         }
-        self.transact(items).await
+        let begun = self.transact(items).await?;
+        if begun {
+            self.count_out(&user.password_hash, true).await;
+        }
+        Ok(begun)
     }
 
     /// What remembers a fingerprint, if the account still remembers those of `before`, and enqueues the email about it.

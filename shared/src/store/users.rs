@@ -25,7 +25,9 @@ use crate::domain::staff::StaffMember;
 use crate::domain::status::Status;
 use crate::domain::user::{ListedUser, User};
 use crate::error::{Error, Result};
-use crate::grant::{ADDRESSES, CHECK, DELETE, FOUND_BY, GET, Grant, Grants, PUT, Resource, STAFF, UPDATE, USERS};
+use crate::grant::{
+    ADDRESSES, CHECK, DELETE, FOUND_BY, GET, Grant, Grants, POPULATION, PUT, Resource, STAFF, UPDATE, USERS,
+};
 
 /// When an account is changed meanwhile, a change of what it is found by begins anew, so often.
 const UPDATES: usize = 5;
@@ -371,6 +373,7 @@ impl Store {
         Grant::table(&[PUT], &[STAFF]),
         Grant::table(&[DELETE], &[FOUND_BY]),
         Grant::table(&[CHECK], &[USERS]),
+        Grant::table(&[UPDATE], &[POPULATION]),
     ];
 
     /// Deletes the account and frees its address; enqueues the farewell email and notes what is left to erase. Without `staff`
@@ -415,11 +418,14 @@ impl Store {
         items.extend(self.unindex(user)?);
         items.extend(self.still_staff(staff, Some(user.id))?);
         items.extend(self.record(event)?);
-        Ok(self.transact(items).await?.then_some(erasure))
+        self.erased(user, erasure, items).await
     }
 
-    pub const LAPSE_USER: Grants =
-        &[Grant::table(&[PUT], &[USERS]), Grant::table(&[DELETE], &[USERS, ADDRESSES, FOUND_BY])];
+    pub const LAPSE_USER: Grants = &[
+        Grant::table(&[PUT], &[USERS]),
+        Grant::table(&[DELETE], &[USERS, ADDRESSES, FOUND_BY]),
+        Grant::table(&[UPDATE], &[POPULATION]),
+    ];
 
     /// Deletes an account that was never confirmed and whose time is up, frees its address, and notes what is left to erase.
     /// Its address is told nothing: it never was anybody's here. `None` when it was confirmed, contested or deleted meanwhile.
@@ -452,7 +458,16 @@ impl Store {
         ];
         items.extend(self.unindex(user)?);
         items.extend(self.record(event)?);
-        Ok(self.transact(items).await?.then_some(erasure))
+        self.erased(user, erasure, items).await
+    }
+
+    /// The transaction that deletes an account.
+    async fn erased(&self, user: &User, erasure: Erasure, items: Vec<TransactWriteItem>) -> Result<Option<Erasure>> {
+        if !self.transact(items).await? {
+            return Ok(None);
+        }
+        self.count_out(&user.password_hash, false).await;
+        Ok(Some(erasure))
     }
 
     pub const LIST_USERS: Grants = &[Grant::index(Resource::ListIndex, &["USERS#*"])];

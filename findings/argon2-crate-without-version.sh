@@ -1,0 +1,74 @@
+#!/usr/bin/env bash
+# argon2 0.6.0 of crates.io takes a hash without `v=` for version 1.3, where libargon2 takes it for 1.0.
+#
+# Argon2 got the field with version 1.3, so a string without it is from before: libargon2's decoder, and with it PHP, argon2-cffi and
+# Django, compute such a hash by version 1.0. One would guess that the crate does as well, or refuses the string. It uses its own
+# default, the newest version: every password that moves with such a hash is wrong, and none of the answers says why. With
+# `v=16` put into the text before it is parsed, the crate agrees.
+#
+# Needs Rust, Python 3 and the public registries.
+set -euo pipefail
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work"
+python3 -m venv venv
+venv/bin/pip install --quiet --disable-pip-version-check argon2-cffi==25.1.0
+
+venv/bin/python - > hashes <<'SCRIPT'
+from argon2 import PasswordHasher, Type
+from argon2.low_level import hash_secret
+
+for version, field in (0x10, "$v=16"), (0x13, "$v=19"):
+    costs = {"time_cost": 2, "memory_cost": 1024, "parallelism": 1, "hash_len": 32, "type": Type.I, "version": version}
+    text = hash_secret(b"correct horse", b"saltsaltsaltsalt", **costs).decode()
+    print(text)
+    print(text.replace(field, ""))
+SCRIPT
+cat > read.py <<'SCRIPT'
+from argon2 import PasswordHasher
+from argon2.exceptions import VerifyMismatchError
+
+for text in open("hashes"):
+    try:
+        print(PasswordHasher().verify(text.strip(), "correct horse"))
+    except VerifyMismatchError as error:
+        print(error)
+SCRIPT
+mkdir src
+cat > Cargo.toml <<'TOML'
+[package]
+name = "version"
+version = "0.0.0"
+edition = "2024"
+
+[dependencies]
+argon2 = { version = "=0.6.0", default-features = false, features = ["alloc", "password-hash"] }
+TOML
+cat > src/main.rs <<'RUST'
+use argon2::Argon2;
+use argon2::password_hash::{PasswordVerifier, phc::PasswordHash};
+
+fn main() {
+    for line in std::io::stdin().lines() {
+        let line = line.expect("a line");
+        let hash = PasswordHash::new(&line).expect("a PHC string");
+        match Argon2::default().verify_password(b"correct horse", &hash) {
+            Ok(()) => println!("True"),
+            Err(error) => println!("{error}"),
+        }
+    }
+}
+RUST
+cargo build --quiet
+echo 'the hash is version 1.0 with v=16, the same without, version 1.3 with v=19, the same without'
+guessed=$(venv/bin/python read.py)
+seen=$(cargo run --quiet < hashes)
+printf 'guessed, as argon2-cffi 25.1.0 answers:\n%s\nseen, argon2 0.6.0 of crates.io:\n%s\n' "$guessed" "$seen"
+[ "$guessed" = 'True
+True
+True
+The password does not match the supplied hash' ]
+[ "$seen" = 'True
+invalid password
+True
+True' ]
