@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# argon2 0.6.0 of crates.io takes a hash without `v=` for version 1.3, where libargon2 takes it for 1.0.
+# argon2 0.6.0 of crates.io takes a hash without `v=` for version 1.3. libargon2 takes it for version 1.0.
 #
-# Argon2 got the field with version 1.3, so a string without it is from before: libargon2's decoder, and with it PHP, argon2-cffi and
-# Django, compute such a hash by version 1.0. One would guess that the crate does as well, or refuses the string. It uses its own
-# default, the newest version: every password that moves with such a hash is wrong, and none of the answers says why. With
-# `v=16` put into the text before it is parsed, the crate agrees.
+# Argon2 got the field with version 1.3, so a string without it is older. libargon2, and with it argon2-cffi 25.1.0 and Django, computes such
+# a hash by version 1.0. One would guess that the crate does the same or refuses the string. It uses its own default, which is the
+# newest version: each password with such a hash is "invalid", and nothing says why. With `v=16` added to the text the
+# crate and libargon2 agree.
 #
 # Needs Rust, Python 3 and the public registries.
 set -euo pipefail

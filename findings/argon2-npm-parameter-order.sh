@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# argon2 0.45.1 of npm writes m, p, t where the format has m, t, p, so libargon2 and rust-argon2 cannot read its hashes.
+# argon2 0.45.1 of npm writes the parameters in the order m, p, t. The format has m, t, p, and libargon2 reads nothing else.
 #
-# The PHC string format fixes the order of Argon2's parameters, and 0.44.0 followed it. One would guess that a hash moves from Node
-# to Python: argon2-cffi 25.1.0, which is libargon2 and what Django uses, says "Decoding failed", which is not the error of a wrong
-# password; libpass 1.9.4 calls the hash malformed, and so does a table of hashes that an administrator moves as they are. Other
-# readers (argon2 0.6.0 of crates.io, hash-wasm 4.13.0 of npm) go by the names and see nothing of it, so whether a migration works
-# depends on the first sample's reader. With t and p swapped in the text the hash is good.
+# The PHC string format fixes the order of Argon2's parameters, and 0.44.0 kept to it. One would guess that a hash moves from Node to Python.
+# But argon2-cffi 25.1.0, which is libargon2 and what Django uses, says "Decoding failed", and libpass 1.9.4 calls the hash
+# malformed. Neither is the error of a wrong password. hash-wasm 4.13.0 of npm goes by the names and reads the hash, so a check
+# against one library says little about the next. With t and p swapped in the text, the hash is good everywhere.
+#
+# Needs Node.js, Python 3 and the public registries.
 set -euo pipefail
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

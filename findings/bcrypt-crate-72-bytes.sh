@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# bcrypt 0.19.3 of crates.io: the functions that do not truncate refuse a password of 72 bytes, which nothing would truncate.
+# bcrypt 0.19.3 of crates.io: the functions that do not truncate refuse a password of 72 bytes, which bcrypt uses in full.
 #
-# Its documentation says that `non_truncating_hash` and `non_truncating_verify` differ from the others where the password is longer than
-# 72 bytes. One would guess that 72 bytes are the longest they take, as in bcrypt 5.0.0 of PyPI, which also refuses what is longer and says
-# so. They count the byte zero that ends the password, so the limit is 71, and the error says 73. A user whose password has
-# 72 bytes signs in to a service in Python, and no longer after the table has moved.
+# The documentation says that `non_truncating_hash` and `non_truncating_verify` differ from the others if the password is longer than 72 bytes.
+# One would guess that 72 bytes are accepted, as they are by bcrypt 5.0.0 of PyPI, which refuses longer passwords, too. The crate
+# counts the zero byte at the end, so its limit is 71 bytes, and its error says 73. After a move from Python to Rust a user with a password of
+# 72 bytes cannot sign in.
 #
 # Needs Rust, Python 3 and the public registries.
 set -euo pipefail

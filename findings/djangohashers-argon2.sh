@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# djangohashers 1.8.4 of crates.io and Django 6.1.3 cannot read each other's Argon2 hashes.
+# djangohashers 1.8.4 of crates.io and Django 6.1.3 do not accept each other's Argon2 hashes.
 #
-# The crate's README says that it passes the relevant tests of Django 1.4 to 6.0, and its `Argon2` writes "argon2id" as Django does. One
-# would guess that a service in Rust checks the passwords of a Django database with it, as it does those of PBKDF2. But it
-# computes Argon2i whatever the string names: the right password is wrong. Where the hash has a slash it is an error that names
-# the salt, since the text is decoded by the alphabet for URLs with only the plus replaced. By the same
-# rule Django refuses what the crate writes under the name of Argon2id.
+# The crate's README says that it passes the relevant tests of Django 1.4 to 6.0, and it names its hashes "argon2id" as Django does. One would
+# guess that a service in Rust can check the passwords of a Django database with it, and with PBKDF2 it can. For Argon2 it computes
+# Argon2i whatever variant the string names, so the right password is wrong. Where the hash has a slash, it reports an invalid
+# salt: it decodes the hash by the alphabet for URLs and replaces only the plus. For the same reason Django refuses what
+# the crate writes.
 #
 # Needs Rust, Python 3.12 or later (PYTHON names it) and the public registries.
 set -euo pipefail

@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
-# moto 5.2.5 keeps the AliasAttributes of a user pool, but no alias finds a user, and two users can have the same.
+# moto 5.2.5 keeps the AliasAttributes of a user pool, but finds no user by an alias, and gives two users the same one.
 #
-# A pool with `AliasAttributes: [email]` has users with names of their own who sign in with their verified address as well: AWS documents
-# for AdminGetUser that any alias names the user, and for AdminCreateUser an AliasExistsException where another user has the address.
-# One would guess that moto does both, since DescribeUserPool shows the aliases and a pool with `UsernameAttributes: [email]` does find its
-# users by address. With aliases it answers UserNotFoundException, and creates the second user: a test of moving accounts
-# from such a pool misses both the usual sign-in and the conflict.
+# In a pool with `AliasAttributes: [email]` users have usernames and can also sign in with a verified email address. AWS documents for
+# AdminGetUser that any alias names the user, and for AdminCreateUser an AliasExistsException if another user has the alias. One would
+# guess that moto does both: DescribeUserPool returns the aliases, and a pool with `UsernameAttributes: [email]` finds users by address.
+# With aliases it answers UserNotFoundException and creates the second user. A test of moving accounts out of such a pool misses the
+# sign-in that most users have, and the conflict.
+#
+# Needs Python 3 and the public registries.
 set -euo pipefail
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -55,6 +57,10 @@ main()
 SCRIPT
 seen=$(env -u AWS_PROFILE -u AWS_ENDPOINT_URL AWS_CONFIG_FILE=/dev/null venv/bin/python alias.py)
 echo 'moto 5.2.5: the pool, AdminGetUser and AdminInitiateAuth by address, and another user with the address'
-printf "guessed:\nUsernameAttributes ['email'] done done UsernameExistsException\nAliasAttributes ['email'] done done AliasExistsException\nseen:\n%s\n" "$seen"
+echo "guessed:
+UsernameAttributes ['email'] done done UsernameExistsException
+AliasAttributes ['email'] done done AliasExistsException
+seen:
+$seen"
 [ "$seen" = "UsernameAttributes ['email'] done done UsernameExistsException
 AliasAttributes ['email'] UserNotFoundException UserNotFoundException done" ]

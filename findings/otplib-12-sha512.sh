@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# otplib 12.0.1 of npm computes SHA-512 codes that no authenticator shows, and its successor does not take them.
+# otplib 12.0.1 of npm computes SHA-512 codes that no authenticator shows, and otplib 13.5.0 does not accept them.
 #
-# RFC 6238 puts the shared secret into HMAC as it is; that the seeds of its test vectors grow with the hash is a choice of its example.
-# One would guess that a secret of 20 bytes has one code for one algorithm and time. otplib 12.0.1 repeats a short secret until it has
-# as many bytes as the hash, so it reproduces the RFC's vectors from their shortest seed, and its own `keyuri` leads an authenticator to
-# other codes. It compares the bytes wanted with the count of hexadecimal digits, so SHA-256 is unharmed at 20 bytes and not at 10,
-# the length that its `generateSecret` makes. Factors that were enrolled and confirmed with its own tokens do not move to 13.5.0.
+# RFC 6238 uses the shared secret as the HMAC key as it is. The longer seeds of its SHA-256 and SHA-512 test vectors are a choice of its
+# example. One would guess that a secret of 20 bytes has one code for each algorithm and time. otplib 12.0.1 repeats a shorter secret until
+# it is as long as the hash. So it reproduces the RFC's vectors from the shortest seed, but an authenticator that reads the URI from
+# its own `keyuri` shows other codes. It counts hexadecimal digits where it wants bytes, so SHA-256 is right with 20 bytes and
+# wrong with 10, the length that its `generateSecret` makes.
 #
 # Needs Node.js, Python 3 and the public registries.
 set -euo pipefail

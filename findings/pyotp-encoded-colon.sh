@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# pyotp 2.12.1 takes the issuer for a part of the account's name where the colon between them is percent-encoded.
+# pyotp 2.12.1 reads the issuer as a part of the account name if the colon between them is percent-encoded.
 #
-# The Key URI Format allows both: the separator of the label is ":" or "%3A", and neither issuer nor name may have a colon of their own.
-# One would guess that `parse_uri` finds issuer and name in either, as otpauth 9.5.2 of npm does. pyotp splits before it decodes:
-# the name is "Acme:ada", and the URI that it writes of what it read has the issuer twice, which authenticators show.
-# An issuer that is in the label alone is lost altogether.
+# The Key URI Format allows both ":" and "%3A" as the separator in the label, and no colon within issuer or name. One would guess that
+# `parse_uri` finds issuer and name in either form, as otpauth 9.5.2 of npm does. pyotp splits the label before it decodes it. The name
+# becomes "Acme:ada", and the URI that pyotp writes for it has the issuer twice. If only the label has the issuer, the result has
+# none.
 #
 # Needs Node.js, Python 3 and the public registries.
 set -euo pipefail

@@ -407,6 +407,9 @@ pub struct Import {
     /// With --from cognito: the app client of the pool
     #[arg(long, value_name = "CLIENT", requires = "cognito_pool")]
     pub cognito_client: Option<String>,
+    /// Count addresses as confirmed of which the file does not say whether they are
+    #[arg(long)]
+    pub email_confirmed: bool,
     /// Keep the roles admin and support, and marks of other systems that mean them
     #[arg(long)]
     pub keep_staff_roles: bool,

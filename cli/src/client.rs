@@ -10,7 +10,7 @@ use crate::service::{Answer, Request, Service};
 use crate::session::{Saved, Sessions, Token};
 
 /// Digits of an authenticator app's code; anything longer is a recovery code.
-const CODE_DIGITS: usize = 6;
+const CODE_DIGITS: [usize; 2] = [6, 8];
 
 pub struct Client {
     service: Service,
@@ -174,7 +174,7 @@ fn token_of(answer: &Value, name: &str) -> Result<Token> {
 fn code_as_proof(code: &SecretString) -> Value {
     let code = code.expose_secret().trim();
     let digits: String = code.chars().filter(|c| !c.is_whitespace()).collect();
-    if digits.len() == CODE_DIGITS && digits.bytes().all(|c| c.is_ascii_digit()) {
+    if CODE_DIGITS.contains(&digits.len()) && digits.bytes().all(|c| c.is_ascii_digit()) {
         json!({ "code": digits })
     } else {
         json!({ "recovery_code": code })
@@ -186,9 +186,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn six_digits_are_a_code_and_everything_else_is_a_recovery_code() {
+    fn six_or_eight_digits_are_a_code_and_everything_else_is_a_recovery_code() {
         let proof = |text: &str| code_as_proof(&text.to_owned().into());
         assert_eq!(proof(" 287 082 "), json!({ "code": "287082" }));
+        assert_eq!(proof("94287082"), json!({ "code": "94287082" }));
         assert_eq!(proof("7QK4-0R2M-XV9T"), json!({ "recovery_code": "7QK4-0R2M-XV9T" }));
     }
 }

@@ -22,6 +22,9 @@ pub struct Options {
     pub cognito_client: Option<String>,
     /// What becomes of roles that mean staff.
     pub staff_roles: StaffRoles,
+    /// Whether an address counts as confirmed where the source does not say, for applications that confirmed every address before
+    /// the first sign-in. An address that the source calls unconfirmed stays so.
+    pub email_confirmed: bool,
 }
 
 /// Written by hand, because `settings` may hold secrets.
@@ -31,6 +34,7 @@ impl fmt::Debug for Options {
             .field("cognito_pool", &self.cognito_pool)
             .field("cognito_client", &self.cognito_client)
             .field("staff_roles", &self.staff_roles)
+            .field("email_confirmed", &self.email_confirmed)
             .finish_non_exhaustive()
     }
 }

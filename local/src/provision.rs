@@ -84,6 +84,7 @@ async fn create_table(db: &aws_sdk_dynamodb::Client, name: &str, main: bool) -> 
                 "disabled",
                 "external_id",
                 "picture",
+                "password_kind",
                 "created_at",
                 "updated_at",
             ]

@@ -97,6 +97,8 @@ pub const CALLERS: &str = "CALLER#*";
 /// What staff did, by month.
 pub const STAFF: &str = "STAFF#*";
 pub const INVITATIONS: &str = "INVITATIONS";
+/// That imported accounts were deleted.
+pub const DELETED: &str = "DELETED#*";
 /// How many accounts have a password of which kind.
 pub const POPULATION: &str = "POPULATION";
 /// What accounts are found by.

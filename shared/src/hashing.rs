@@ -150,7 +150,12 @@ impl Hasher {
         self.off_thread(move |memory| match imported {
             ImportedPassword::Hash(hash) => Ok(outdated(hash.verify(password.typed()))),
             ImportedPassword::Wrapped { recipe, phc } => {
-                let phc = parse(&PasswordHash::new(phc))?;
+                let phc = PasswordHash::new(phc);
+                // It names its own cost, which may be any.
+                if !is_own(&phc) {
+                    return Err(Error::internal("a wrapped hash is none of this service's"));
+                }
+                let phc = parse(&phc)?;
                 // What the other system would have refused takes as long.
                 let derived = recipe.derive(password.typed());
                 let output = output_like(&phc, derived.as_deref().map_or(&[], Vec::as_slice), memory)?;

@@ -108,7 +108,7 @@ async fn an_export_that_is_imported_into_an_empty_stack_signs_everybody_in() {
     assert_eq!(left.contents().len(), 0, "{left:?}");
 
     let new = Operator::start().await;
-    let arguments = ["import", &file, "--identity", &identity, "--keep-staff-roles", "--json"];
+    let arguments = ["import", &file, "--identity", &identity, "--json"];
     let dry = new.run(&[&arguments[..], &["--dry-run"]].concat()).await.json();
     assert_eq!((&dry["imported"], &dry["refused"]), (&json!(8), &json!(0)));
     let done = new.run(&arguments).await.json();

@@ -39,6 +39,14 @@ use zeroize::Zeroizing;
 pub const OWN_SYSTEM: &str = "users";
 /// Recovery codes of an account, at most.
 const MAX_CODES: usize = 50;
+/// Octets of a user name in another system.
+const MAX_USERNAME: usize = 512;
+/// Clients that an account knows, at most, of an export.
+const MAX_CLIENTS: usize = 10;
+/// Octets of a user handle (`WebAuthn` level 3, 4).
+const MAX_HANDLE: usize = 64;
+/// Octets of a credential of an export, as JSON.
+const MAX_CREDENTIAL: usize = 16 * 1024;
 
 /// What is wrong with a member of a record, without what it says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -192,7 +200,9 @@ pub async fn prepare(app: &App, record: Record) -> Result<Prepared, NotPrepared>
         email_confirmed: confirmed,
         confirmed_by_link_alone_at: state.confirmed_by_link_alone_at.filter(|_| confirmed),
         contested_at: state.contested_at.filter(|_| !confirmed),
-        lapses_at: (!confirmed).then(|| state.lapses_at.unwrap_or_else(|| now.plus(app.config.unconfirmed_life))),
+        // Only what waited for its confirmation here is erased without it: an account that somebody had is not lost by a move. Nor
+        // does one lapse that staff disabled, as nobody could confirm it.
+        lapses_at: state.lapses_at.filter(|_| !confirmed && disabled.is_none()),
         roles: roles.flatten().unwrap_or_else(|| vec![Role::USER]),
         made_admin_at: state.made_admin_at,
         disabled,
@@ -207,6 +217,7 @@ pub async fn prepare(app: &App, record: Record) -> Result<Prepared, NotPrepared>
             .map(|oldest| state.passkeys_since.unwrap_or(oldest)),
         email_delivery: state.email_delivery,
         external_id,
+        imported_at: Some(now),
         profile,
         app: app_metadata,
         internal,
@@ -226,9 +237,9 @@ pub async fn prepare(app: &App, record: Record) -> Result<Prepared, NotPrepared>
 
 fn read_state(reading: &mut Reading, state: Option<Members>) -> State {
     let Some(state) = state else { return State::default() };
-    match serde_json::from_value(Value::Object(state)) {
-        Ok(state) => state,
-        Err(_) => {
+    match serde_json::from_value::<State>(Value::Object(state)) {
+        Ok(state) if state.known_clients.len() <= MAX_CLIENTS => state,
+        _ => {
             reading.fault("state", "This is no state of an export of this service.");
             State::default()
         }
@@ -314,36 +325,57 @@ enum ReadPassword {
 fn password(app: &App, reading: &mut Reading, record: Option<PasswordRecord>) -> Option<ReadPassword> {
     let Some(record) = record else { return Some(ReadPassword::None) };
     let elsewhere = match record {
-        PasswordRecord::Hash { system, stored, .. } if system == OWN_SYSTEM => return own(reading, &stored),
+        PasswordRecord::Hash { system, stored, .. } if system == OWN_SYSTEM => return own(app, reading, &stored),
         PasswordRecord::Hash { system, stored, fields } => return foreign(reading, &system, &stored, &fields),
-        PasswordRecord::Cognito { pool, client, username } => {
-            if app.config.legacy.user_pool.as_ref() != Some(&pool) {
-                reading.fault(
-                    "password.cognito.pool",
-                    "LEGACY_USER_POOL is another pool, or none: nobody is asked about it.",
-                );
-            }
-            let Some(client) = client else {
-                reading.fault("password.cognito.client", "Name the app client of the pool.");
-                return None;
-            };
-            Elsewhere::Cognito { pool, client, username }
+        PasswordRecord::Cognito { pool, client: Some(client), username } => Elsewhere::Cognito { pool, client, username },
+        PasswordRecord::Cognito { client: None, .. } => {
+            reading.fault("password.cognito.client", "Name the app client of the pool.");
+            return None;
         }
-        PasswordRecord::Endpoint { username } => {
-            if app.config.legacy.password_url.is_none() {
-                reading.fault("password.endpoint", "LEGACY_PASSWORD_URL is not set: nobody is asked about it.");
+        PasswordRecord::Endpoint { username } => Elsewhere::Endpoint { username },
+    };
+    elsewhere_of(app, reading, elsewhere)
+}
+
+/// Only what this stack asks, and what its requests and its table have room for.
+fn elsewhere_of(app: &App, reading: &mut Reading, elsewhere: Elsewhere) -> Option<ReadPassword> {
+    let legacy = &app.config.legacy;
+    let (member, username) = match &elsewhere {
+        Elsewhere::Cognito { pool, client, username } => {
+            if legacy.user_pool.as_ref() != Some(pool) {
+                let reason = "LEGACY_USER_POOL is another pool, or none: it would never be asked.";
+                reading.fault("password.cognito.pool", reason);
             }
-            Elsewhere::Endpoint { username }
+            // As Cognito makes them.
+            let valid = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'_' | b'+');
+            if !(1..=128).contains(&client.len()) || !client.bytes().all(valid) {
+                reading.fault("password.cognito.client", "An app client has 1 to 128 letters, digits, _ and +.");
+            }
+            ("password.cognito.username", username)
+        }
+        Elsewhere::Endpoint { username } => {
+            if legacy.password_url.is_none() {
+                reading.fault("password.endpoint", "LEGACY_PASSWORD_URL is not set: it would never be asked.");
+            }
+            ("password.endpoint.username", username)
         }
     };
+    if !(1..=MAX_USERNAME).contains(&username.len()) {
+        reading.fault(member, format!("A user name has 1 to {MAX_USERNAME} octets."));
+    }
     Some(ReadPassword::Imported(ImportedPassword::Elsewhere(elsewhere)))
 }
 
 /// Of an export: a hash of this service, or one that was still another system's.
-fn own(reading: &mut Reading, stored: &SecretString) -> Option<ReadPassword> {
+fn own(app: &App, reading: &mut Reading, stored: &SecretString) -> Option<ReadPassword> {
     let hash = PasswordHash::new(stored.expose_secret().to_owned());
     match ImportedPassword::of(&hash) {
-        Ok(Some(imported)) => return Some(ReadPassword::Imported(imported)),
+        Ok(Some(ImportedPassword::Elsewhere(elsewhere))) => return elsewhere_of(app, reading, elsewhere),
+        Ok(Some(ImportedPassword::Hash(hash))) if hash.is_weak() => return Some(ReadPassword::Weak(hash)),
+        Ok(Some(imported @ ImportedPassword::Hash(_))) => return Some(ReadPassword::Imported(imported)),
+        Ok(Some(ImportedPassword::Wrapped { recipe, phc })) if hashing::is_own(&PasswordHash::new(phc.clone())) => {
+            return Some(ReadPassword::Imported(ImportedPassword::Wrapped { recipe, phc }));
+        }
         Ok(None) if hashing::is_own(&hash) => return Some(ReadPassword::Own(hash)),
         _ => reading.fault("password.stored", "This is no hash of an export of this service."),
     }
@@ -520,10 +552,21 @@ fn passkey(reading: &mut Reading, at: usize, record: PasskeyRecord, created_at: 
         backed_up: record.backed_up,
     };
     let credential = match &record.credential {
-        Some(exported) => ImportedCredential::exported(&id, &exported.to_string()),
+        Some(exported) => match exported.to_string() {
+            text if text.len() <= MAX_CREDENTIAL => ImportedCredential::exported(&id, &text),
+            _ => Err(Invalid::new("too_long", format!("A credential has at most {MAX_CREDENTIAL} octets."))),
+        },
         None => imported.credential(),
     };
     let credential = reading.parsed(&member("public_key"), credential);
+    let user_handle = match record.user_handle.as_deref().map(decode) {
+        None => None,
+        Some(Some(handle)) if (1..=MAX_HANDLE).contains(&handle.len()) => Some(URL_SAFE_NO_PAD.encode(handle)),
+        Some(_) => {
+            reading.fault(&member("user_handle"), format!("A user handle is 1 to {MAX_HANDLE} octets of URL-safe base64."));
+            None
+        }
+    };
     Some(Passkey {
         id: PasskeyId::of(&id),
         name: name?,
@@ -533,6 +576,6 @@ fn passkey(reading: &mut Reading, at: usize, record: PasskeyRecord, created_at: 
         backed_up: record.backed_up,
         created_at: added_at,
         last_used_at,
-        user_handle: record.user_handle,
+        user_handle,
     })
 }

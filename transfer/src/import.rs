@@ -100,8 +100,16 @@ pub async fn import(app: &App, rows: Vec<Row>, mode: Mode) -> Result<Vec<Line>> 
         }
     }));
     let mut counted = BTreeMap::new();
+    let mut failed = None;
     for (ready, outcome) in ready.iter().zip(written.await) {
-        let outcome = outcome?;
+        // Others may be there by now, and count.
+        let outcome = match outcome {
+            Ok(outcome) => outcome,
+            Err(error) => {
+                failed = failed.or(Some(error));
+                continue;
+            }
+        };
         let user = &ready.prepared.imported.user;
         if mode == Mode::Write && outcome == (Outcome::Imported { id: user.id }) {
             *counted.entry(kind_of(&ready.prepared)).or_insert(0) += 1;
@@ -111,7 +119,34 @@ pub async fn import(app: &App, rows: Vec<Row>, mode: Mode) -> Result<Vec<Line>> 
     if !counted.is_empty() {
         app.store().add_to_population(&counted).await?;
     }
+    if let Some(error) = failed {
+        return Err(error);
+    }
+    note_other_addresses(app, &ready, &mut lines).await?;
     Ok(lines.into_iter().flatten().collect())
+}
+
+/// Of an account that is there already its row may say another address: it moved since, or two rows have one id of the other system.
+async fn note_other_addresses(app: &App, ready: &[Ready], lines: &mut [Option<Line>]) -> Result<()> {
+    let there = ready.iter().filter_map(|ready| match lines[ready.at].as_ref()?.outcome {
+        Outcome::AlreadyThere { id } => Some((ready, id)),
+        _ => None,
+    });
+    let there: Vec<_> = there.collect();
+    let mut ids: Vec<UserId> = there.iter().map(|(_, id)| *id).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    let users = app.store().users(&ids).await?;
+    for (ready, id) in there {
+        let known = ids.binary_search(&id).ok().and_then(|at| users.get(at)?.as_ref());
+        let row = &ready.prepared.imported.user;
+        if let (Some(known), Some(line)) = (known, &mut lines[ready.at])
+            && known.email.normalized() != row.email.normalized()
+        {
+            line.notes.push(format!("the account {id} is there already, with another address than {}", row.email));
+        }
+    }
+    Ok(())
 }
 
 async fn read(app: &App, row: Row) -> Result<Result<Prepared, Line>> {
@@ -143,7 +178,7 @@ async fn write(app: &App, prepared: &Prepared) -> Result<Outcome> {
     }
     // Another row of the batch was first, or somebody registered.
     match app.store().existing(&[&imported.user], app.clock.now()).await?.first() {
-        Some(existing @ (Existing::Account(_) | Existing::AddressOf(_))) => Ok(of_existing(*existing, &imported.user)),
+        Some(existing @ (Existing::Account(_) | Existing::AddressOf(_) | Existing::Deleted)) => Ok(of_existing(*existing, &imported.user)),
         _ => {
             let reason = "id: an account with this id was deleted moments ago; import the row again in a few minutes";
             Ok(Outcome::Refused { reasons: vec![reason.to_owned()] })
@@ -162,6 +197,10 @@ fn of_existing(existing: Existing, user: &User) -> Outcome {
         Existing::AddressOf(id) => {
             let reason = format!("email: {} is the address of the account {id}, or reserved for it", user.email);
             Outcome::Refused { reasons: vec![reason] }
+        }
+        Existing::Deleted => {
+            let reason = "id: the account was imported before, and deleted here since: it is not brought back";
+            Outcome::Refused { reasons: vec![reason.to_owned()] }
         }
         Existing::Nothing => Outcome::Imported { id: user.id },
     }

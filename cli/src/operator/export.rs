@@ -28,15 +28,22 @@ pub async fn export(output: Output, arguments: &Export) -> Result<()> {
         let document = json!({ "dry_run": true, "to": arguments.to, "recipients": arguments.recipients });
         return output.tell(&document, |_| format!("all accounts would be exported to {}", arguments.to.display()));
     }
-    let file = Target::create(&arguments.to)?;
+    let target = Target::create(&arguments.to)?;
     let started = export::start(&app, arguments.recipients.clone()).await?;
-    let complete = wait(&app, &started).await?;
-    let written = write(&app, &complete, file, &recipients).await;
+    let exporting = Box::pin(async {
+        let complete = wait(&app, &started).await?;
+        let written = write(&app, &complete, target, &recipients).await?;
+        Ok((complete, written))
+    });
+    let exported = tokio::select! {
+        exported = exporting => exported,
+        _ = tokio::signal::ctrl_c() => Err(Failure::Failed("interrupted: there is no file".into())),
+    };
     // What the bucket holds is not encrypted to the recipients, whatever became of the file.
-    if let Err(error) = export::clean_up(&app, complete.id).await {
+    if let Err(error) = export::clean_up(&app, started.id).await {
         output::note(&format!("the table's export stays in the bucket for a day: {error}"));
     }
-    let written = written?;
+    let (complete, written) = exported?;
     let manifest = manifest(&app, &complete, &written, arguments);
     let path = manifest_path(&arguments.to);
     std::fs::write(&path, format!("{manifest:#}\n")).map_err(|error| unusable(&path, &error))?;
@@ -69,21 +76,30 @@ fn recipients(keys: &[String]) -> Result<Vec<age::x25519::Recipient>> {
     })
 }
 
-/// A file beside the one that is wanted, which gets its name once it is complete.
+/// A file beside the one that is wanted, which gets its name once it is complete, and is gone if that does not come.
 struct Target {
     path: PathBuf,
     partial: PathBuf,
-    file: File,
+    file: Option<File>,
+}
+
+impl Drop for Target {
+    fn drop(&mut self) {
+        // Of one that is complete there is nothing by this name.
+        let _ = std::fs::remove_file(&self.partial);
+    }
 }
 
 impl Target {
     fn create(path: &Path) -> Result<Self> {
-        if path.exists() {
-            return Err(Failure::Failed(format!("{} is there already", path.display())));
+        for path in [path, &manifest_path(path)] {
+            if path.exists() {
+                return Err(Failure::Failed(format!("{} is there already", path.display())));
+            }
         }
         let partial = with_suffix(path, ".part");
         let file = File::create(&partial).map_err(|error| unusable(&partial, &error))?;
-        Ok(Self { path: path.to_owned(), partial, file })
+        Ok(Self { path: path.to_owned(), partial, file: Some(file) })
     }
 }
 
@@ -147,7 +163,9 @@ async fn write(
     target: Target,
     recipients: &[age::x25519::Recipient],
 ) -> Result<Written> {
-    let Target { path, partial, file } = target;
+    let mut target = target;
+    let file = target.file.take().ok_or_else(|| Failure::Failed("the file is written already".into()))?;
+    let partial = target.partial.clone();
     let failed = |error: io::Error| unusable(&partial, &error);
     let keys = recipients.iter().map(|key| key as &dyn Recipient);
     let encryptor = Encryptor::with_recipients(keys).map_err(|error| Failure::Failed(error.to_string()))?;
@@ -157,13 +175,12 @@ async fn write(
         serde_json::to_writer(&mut plain, record).map_err(shared::Error::internal)?;
         plain.write_all(b"\n").map_err(shared::Error::internal)
     })
-    .await;
-    let counts = counts.inspect_err(|_| drop(std::fs::remove_file(&partial)))?;
+    .await?;
     let (encrypted, plain) = plain.finish();
     let (file, encrypted) = encrypted.finish().map_err(failed)?.finish();
     let file = file.into_inner().map_err(|error| failed(error.into_error()))?;
     file.sync_all().map_err(failed)?;
-    std::fs::rename(&partial, &path).map_err(failed)?;
+    std::fs::rename(&partial, &target.path).map_err(failed)?;
     Ok(Written { counts, plain, encrypted })
 }
 

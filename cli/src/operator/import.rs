@@ -34,9 +34,6 @@ pub async fn import(output: Output, arguments: &Import) -> Result<()> {
     };
     run.finish(imported.is_ok())?;
     imported.map_err(|failure| run.interrupted(failure))?;
-    if !arguments.change.dry_run {
-        app.store().count_own_passwords(app.clock.now(), app.clock.now()).await?;
-    }
     run.tell(output, arguments)
 }
 
@@ -49,8 +46,10 @@ async fn directly(app: &App, arguments: &Import, options: &Options, run: &mut Ru
         let batch: Vec<Row> = rows.by_ref().take(BATCH).collect();
         let Some(last) = batch.last() else { return Ok(()) };
         let broken = import::ends_file(last);
+        let up_to = last.number;
         let lines = import::import(app, batch, mode).await?;
         run.take(lines)?;
+        run.done_up_to(up_to - u64::from(broken.is_some()));
         run.progress.set_position(rows.bytes());
         if let Some(broken) = broken {
             return Err(Failure::Failed(broken));
@@ -67,11 +66,13 @@ async fn by_parts(app: &App, arguments: &Import, options: &Options, run: &mut Ru
         let Some(row) = rows.next() else { break };
         broken = import::ends_file(&row);
         run.take(sender.send(row).await?)?;
+        run.done_up_to(sender.done_up_to());
         run.progress.set_position(rows.bytes());
     }
     sender.send_rest().await?;
     while sender.is_waited_for() {
         run.take(sender.reports().await?)?;
+        run.done_up_to(sender.done_up_to());
     }
     match broken {
         Some(broken) => Err(Failure::Failed(broken)),
@@ -117,12 +118,16 @@ impl Run {
                     .and_then(|()| report.write_all(b"\n"))
                     .map_err(|error| Failure::Failed(format!("the report cannot be written: {error}")))?;
             }
-            self.done = self.done.max(line.row);
             if let Some(told) = told(&line) {
                 self.progress.suspend(|| output::note(&told));
             }
         }
         Ok(())
+    }
+
+    /// Rows that are reported out of order do not count as long as one before them is under way.
+    fn done_up_to(&mut self, row: u64) {
+        self.done = self.done.max(row);
     }
 
     fn finish(&mut self, done: bool) -> Result<()> {
@@ -142,7 +147,7 @@ impl Run {
     fn interrupted(&self, failure: Failure) -> Failure {
         match failure {
             Failure::Failed(why) => Failure::Failed(format!(
-                "{why}\n{} rows are done, up to row {}; run it again, and it goes on: --after {} is faster",
+                "{why}; {} rows are reported, and all up to row {} are done: run it again, or faster with --after {}",
                 self.totals.rows(),
                 self.done,
                 self.done

@@ -34,7 +34,7 @@ impl Unit {
 pub(crate) enum Content {
     /// A JSON document.
     Json(Vec<u8>),
-    /// The cells of a table that are not empty, by their columns.
+    /// The cells of a table by their columns, empty ones too: a column without a value says something in some sources.
     Cells(Members),
 }
 

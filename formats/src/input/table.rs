@@ -101,9 +101,7 @@ impl<R: Read> Table<R> {
         let mut cells = Members::new();
         for (name, cell) in self.names.iter().zip(&self.row) {
             let cell = std::str::from_utf8(cell).map_err(|_| Problem::NotUtf8)?;
-            if !cell.is_empty() {
-                cells.insert(name.clone(), Value::from(cell));
-            }
+            cells.insert(name.clone(), Value::from(cell));
         }
         Ok(cells)
     }

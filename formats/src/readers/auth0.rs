@@ -21,7 +21,7 @@ const CONNECTION: &str = "auth0";
 pub(super) fn read(user: &mut Fields, options: &Options) -> Result<Record, Problem> {
     let mut record = parts::record(user.text("email")?)?;
     record.external_id = external_id(user)?;
-    record.email_confirmed = user.flag("email_verified")?.unwrap_or(false);
+    record.email_confirmed = parts::is_confirmed(user.flag("email_verified")?, options);
     let whole = parts::full_name([user.text("given_name")?, user.text("family_name")?]);
     record.name = user.text("name")?.filter(|name| *name != record.email).or(whole);
     record.created_at = user.moment("created_at");

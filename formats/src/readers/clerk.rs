@@ -24,7 +24,9 @@ pub(super) fn read(user: &mut Fields, options: &Options) -> Result<Record, Probl
     let primary = user.text("primary_email_address")?.or_else(|| verified.first().or(unverified.first()).cloned());
     let mut record = parts::record(primary)?;
     let is_primary = |address: &String| address.eq_ignore_ascii_case(&record.email);
-    record.email_confirmed = verified.iter().any(is_primary);
+    let lists = [(&verified, true), (&unverified, false)];
+    let listed = lists.into_iter().find(|(addresses, _)| addresses.iter().any(is_primary));
+    record.email_confirmed = parts::is_confirmed(listed.map(|(_, is_verified)| is_verified), options);
     verified.extend(unverified);
     if !verified.iter().all(|address| address.eq_ignore_ascii_case(&record.email)) {
         user.note("further email addresses are left out");

@@ -21,6 +21,9 @@ pub(super) const LAYOUT: Layout = Layout { list: Some("Users"), table: Some(Colu
 /// The states of an account without a password that its owner could sign in with.
 const WITHOUT_PASSWORD: [&str; 3] = ["EXTERNAL_PROVIDER", "FORCE_CHANGE_PASSWORD", "RESET_REQUIRED"];
 
+/// The state of an account whose sign-up has not been confirmed. Such an account may lack `email_verified`.
+const UNCONFIRMED: &str = "UNCONFIRMED";
+
 pub(super) fn read(user: &mut Fields, options: &Options) -> Result<Record, Problem> {
     let username = first_text(user, &["cognito:username", "Username", "username"])?;
     let enabled = either_flag(user, ["enabled", "Enabled"])?;
@@ -31,7 +34,9 @@ pub(super) fn read(user: &mut Fields, options: &Options) -> Result<Record, Probl
 
     let sub = user.text("sub")?;
     let mut record = parts::record(user.text("email")?)?;
-    record.email_confirmed = user.flag("email_verified")?.unwrap_or(false);
+    let pending = (status.as_deref() == Some(UNCONFIRMED)).then_some(false);
+    let verified = user.flag("email_verified")?.or(pending);
+    record.email_confirmed = parts::is_confirmed(verified, options);
     record.id = parts::uuid(sub.as_deref().or(username.as_deref()));
     record.external_id = sub.or_else(|| username.clone());
     record.name = name(user)?;

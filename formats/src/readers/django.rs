@@ -47,6 +47,7 @@ fn account(user: &mut Fields, options: &Options) -> Result<Record, Problem> {
     parts::keep_username(&mut record, username);
     record.external_id = user.text("id")?;
     record.id = parts::uuid(record.external_id.as_deref());
+    record.email_confirmed = parts::is_confirmed(None, options);
     record.name = parts::full_name([user.text("first_name")?, user.text("last_name")?]);
     record.created_at = user.moment("date_joined");
     record.disabled = (user.flag("is_active")? == Some(false)).then(|| parts::disabled("inactive in Django", None));

@@ -35,6 +35,11 @@ impl Fields {
         self.members.get(name).is_some_and(|value| !is_blank(value))
     }
 
+    /// Whether there is such a member or column, even with nothing in it.
+    pub(crate) fn names(&self, name: &str) -> bool {
+        self.members.contains_key(name)
+    }
+
     /// Puts a member where it is read from afterwards.
     pub(crate) fn insert(&mut self, name: String, value: Value) {
         self.members.insert(name, value);

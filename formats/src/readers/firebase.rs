@@ -55,7 +55,7 @@ const PROVIDERS: [&str; 4] = ["google.com", "facebook.com", "twitter.com", "gith
 pub(super) fn read(user: &mut Fields, options: &Options) -> Result<Record, Problem> {
     let mut record = parts::record(user.text("email")?)?;
     record.external_id = user.text("localId")?;
-    record.email_confirmed = user.flag("emailVerified")?.unwrap_or(false);
+    record.email_confirmed = parts::is_confirmed(user.flag("emailVerified")?, options);
     record.name = user.text("displayName")?;
     record.created_at = user.moment("createdAt");
     record.disabled = (user.flag("disabled")? == Some(true)).then(|| parts::disabled("disabled in Firebase", None));

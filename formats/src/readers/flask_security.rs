@@ -24,7 +24,8 @@ pub(super) fn read(user: &mut Fields, options: &Options) -> Result<Record, Probl
     let mut record = parts::record(user.text("email")?)?;
     record.external_id = user.text("id")?;
     record.id = parts::uuid(record.external_id.as_deref());
-    record.email_confirmed = user.moment("confirmed_at").is_some();
+    let confirmed = user.names("confirmed_at").then(|| user.moment("confirmed_at").is_some());
+    record.email_confirmed = parts::is_confirmed(confirmed, options);
     let whole = parts::full_name([user.text("first_name")?, user.text("last_name")?]);
     record.name = parts::first_text(user, &["name", "full_name"])?.or(whole);
     let created = ["create_datetime", "created_at"].map(|name| user.moment(name));

@@ -27,6 +27,9 @@ const OWN_CLIENTS: [&str; 5] = ["account", "account-console", "broker", "securit
 /// The client whose roles administer the realm.
 const ADMINISTRATION: &str = "realm-management";
 
+/// The required action of an account whose owner has to choose a password.
+const UPDATE_PASSWORD: &str = "UPDATE_PASSWORD";
+
 pub(super) fn read(user: &mut Fields, options: &Options) -> Result<Record, Problem> {
     if user.has("users") {
         return Err(Problem::invalid("users", "this is a realm: give each realm as a file of its own"));
@@ -35,7 +38,7 @@ pub(super) fn read(user: &mut Fields, options: &Options) -> Result<Record, Probl
     let id = user.text("id")?;
     record.id = parts::uuid(id.as_deref());
     record.external_id = id;
-    record.email_confirmed = user.flag("emailVerified")?.unwrap_or(false);
+    record.email_confirmed = parts::is_confirmed(user.flag("emailVerified")?, options);
     record.name = parts::full_name([user.text("firstName")?, user.text("lastName")?]);
     record.created_at = user.moment("createdTimestamp");
     record.disabled = (user.flag("enabled")? == Some(false)).then(|| parts::disabled("disabled in Keycloak", None));
@@ -46,8 +49,22 @@ pub(super) fn read(user: &mut Fields, options: &Options) -> Result<Record, Probl
     for credential in user.objects("credentials")? {
         take_credential(Fields::new(credential), user, &mut record, options)?;
     }
+    take_required_actions(user, &mut record);
     note_the_rest(user)?;
     Ok(record)
+}
+
+/// What the owner has to do at the next sign-in. A password that has to be replaced is left out: an administrator may have
+/// chosen it, or it may have leaked.
+fn take_required_actions(user: &mut Fields, record: &mut Record) {
+    for action in user.texts("requiredActions") {
+        if action == UPDATE_PASSWORD {
+            record.password = None;
+            user.note(format!("no password: the account has the required action {UPDATE_PASSWORD}"));
+        } else {
+            user.note(format!("the required action `{}` has no counterpart", quoted(&action)));
+        }
+    }
 }
 
 /// An attribute is a list of texts, and nearly always has one.
@@ -89,9 +106,10 @@ fn take_credential(
     match kind.as_str() {
         "password" => {
             if credential.flag("temporary")? == Some(true) {
-                user.note("the password was a temporary one");
+                user.note("no password: the account has a temporary one");
+            } else {
+                record.password = parts::hash("keycloak", stored(&mut credential)?, Members::new(), options);
             }
-            record.password = parts::hash("keycloak", stored(&mut credential)?, Members::new(), options);
         }
         "otp" if record.totp.is_none() => {
             if let Some(otp) = otp(&mut credential, user)? {
@@ -101,7 +119,7 @@ fn take_credential(
         "webauthn" | "webauthn-passwordless" => {
             let purpose = if kind == "webauthn" { Purpose::SecondFactor } else { Purpose::SignIn };
             let found = security_key(&mut credential)?;
-            record.passkeys.extend(passkey(found, purpose, user));
+            record.passkeys.extend(passkey(found, purpose, record.id.as_deref(), user));
         }
         "recovery-authn-codes" => user.note("recovery codes are left out: Keycloak has only its own hashes of them"),
         "otp" => user.note("a further authenticator app is left out"),

@@ -21,12 +21,7 @@ pub(super) fn read(identity: &mut Fields, options: &Options) -> Result<Record, P
     let mut traits = identity.object("traits")?.unwrap_or_default();
     let addresses = identity.objects("verifiable_addresses")?;
     let mut record = parts::record(email(&mut traits, &addresses))?;
-    let is_confirmed = |address: &Members| {
-        let value = address.get("value").and_then(Value::as_str).unwrap_or_default();
-        let verified = address.get("verified").and_then(Value::as_bool);
-        verified == Some(true) && value.eq_ignore_ascii_case(&record.email)
-    };
-    record.email_confirmed = addresses.iter().any(is_confirmed);
+    record.email_confirmed = parts::is_confirmed(is_verified(&record.email, &addresses), options);
     let id = identity.text("id")?;
     record.id = parts::uuid(id.as_deref());
     record.external_id = id;
@@ -56,6 +51,15 @@ fn email(traits: &mut Members, addresses: &[Members]) -> Option<String> {
     let by_email = |address: &&Members| address.get("via").and_then(Value::as_str) == Some("email");
     let address = addresses.iter().find(by_email).and_then(|address| address.get("value")?.as_str());
     own.filter(|email| !email.is_empty()).or_else(|| address.map(ToOwned::to_owned))
+}
+
+/// Whether the address is verified. `None` where the identity's schema does not ask for its verification.
+fn is_verified(email: &str, addresses: &[Members]) -> Option<bool> {
+    let is_email = |address: &&Members| {
+        address.get("value").and_then(Value::as_str).is_some_and(|value| value.eq_ignore_ascii_case(email))
+    };
+    let is_verified = |address: &Members| address.get("verified").and_then(Value::as_bool) == Some(true);
+    addresses.iter().filter(is_email).map(is_verified).reduce(|one, other| one || other)
 }
 
 /// The trait `name`, which is a text or an object with `first` and `last`.
@@ -92,9 +96,11 @@ fn take_credential(
         },
         "lookup_secret" => record.recovery_codes = recovery_codes(config.objects("recovery_codes")?),
         "passkey" | "webauthn" => {
+            let user_handle = config.text("user_handle")?;
             for key in config.objects("credentials")? {
                 let (key, purpose) = security_key(kind, Fields::new(key))?;
-                record.passkeys.extend(passkey(key, purpose, identity));
+                let key = Passkey { user_handle: user_handle.clone(), ..key };
+                record.passkeys.extend(passkey(key, purpose, record.id.as_deref(), identity));
             }
         }
         "oidc" | "saml" => {

@@ -1,11 +1,11 @@
 //! Our own format: `docs/import-format.md`.
 
+use serde::Deserialize;
 use serde_path_to_error::{Path, Segment};
 
-use super::roles::STAFF;
-use super::{fields::quoted, parts};
+use super::{fields::quoted, parts, roles};
 use crate::{
-    Options, Password, Problem, Record, Row, StaffRoles,
+    Options, Password, Problem, Record, Row,
     input::{Content, Unit, not_json},
     object::Object,
 };
@@ -13,27 +13,48 @@ use crate::{
 /// Where names of members are not repeated in messages: a secret may have become one by a slip of whatever wrote the file.
 const SECRETIVE: [&str; 3] = ["password", "totp", "recovery_codes"];
 
+/// What a line says about its address. A [`Record`] does not tell an absent member from `false`.
+#[derive(Deserialize)]
+struct Confirmation {
+    email_confirmed: Option<bool>,
+}
+
 pub(crate) fn read(unit: Unit, options: &Options) -> Row {
     let mut notes = Vec::new();
     let record = unit.content.and_then(|content| match content {
-        Content::Json(line) => record(&line).map(|record| without_staff(with_settings(record, options), options, &mut notes)),
+        Content::Json(line) => {
+            record(&line).map(|record| with_options(with_settings(record, options), &line, options, &mut notes))
+        }
         Content::Cells(_) => Err(Problem::invalid("", "is not a JSON object")),
     });
     Row { number: unit.number, record, notes }
 }
 
-/// Roles that other systems give themselves are no roles of staff here, unless they are asked for.
-fn without_staff(mut record: Record, options: &Options, notes: &mut Vec<String>) -> Record {
-    if let (StaffRoles::Drop, Some(roles)) = (options.staff_roles, &mut record.roles) {
-        roles.retain(|role| {
-            let is_kept = !STAFF.contains(&role.as_str());
-            if !is_kept {
-                notes.push(format!("the role `{role}` is left out: staff roles are not taken over"));
-            }
-            is_kept
-        });
+/// Applies what the options say about accounts of other systems. A record with `state` is of an export of this service, which
+/// knows its staff, and leaves out `email_confirmed` where it is false.
+fn with_options(mut record: Record, line: &[u8], options: &Options, notes: &mut Vec<String>) -> Record {
+    if record.state.is_none() {
+        record.roles = record.roles.and_then(|roles| without_staff(roles, options, notes));
+        // The line is read again only where that may change something.
+        if options.email_confirmed && !record.email_confirmed {
+            record.email_confirmed = parts::is_confirmed(confirmation(line), options);
+        }
     }
     record
+}
+
+/// The roles without those of staff, unless the options keep them. `None` where no other is left, so that the import's own
+/// default applies; a list that was empty stays so.
+fn without_staff(mut roles: Vec<String>, options: &Options, notes: &mut Vec<String>) -> Option<Vec<String>> {
+    let dropped: Vec<_> = roles.extract_if(.., |role| roles::is_dropped(role, options)).collect();
+    notes.extend(dropped.iter().map(|role| roles::left_out(role)));
+    (dropped.is_empty() || !roles.is_empty()).then_some(roles)
+}
+
+/// What the line says of its address.
+fn confirmation(line: &[u8]) -> Option<bool> {
+    // The line has been read as a record, so this does not fail; if it did, the address would stay unconfirmed.
+    serde_json::from_slice(line).map_or(Some(false), |said: Confirmation| said.email_confirmed)
 }
 
 fn with_settings(mut record: Record, options: &Options) -> Record {

@@ -15,6 +15,11 @@ pub(crate) fn record(email: Option<String>) -> Result<Record, Problem> {
     Ok(Record { email: email.ok_or(Problem::NoEmail)?, ..Record::default() })
 }
 
+/// Whether the address is confirmed: as the source says, or as the import was told where the source says nothing.
+pub(crate) fn is_confirmed(said: Option<bool>, options: &Options) -> bool {
+    said.unwrap_or(options.email_confirmed)
+}
+
 /// The text as UUID in its usual form, if it is one.
 pub(crate) fn uuid(text: Option<&str>) -> Option<String> {
     uuid::Uuid::try_parse(text?).ok().map(|uuid| uuid.hyphenated().to_string())

@@ -7,7 +7,7 @@ use crate::{Options, StaffRoles};
 const LONGEST: usize = 32;
 
 /// The roles whose holders are staff.
-pub(crate) const STAFF: [&str; 2] = ["admin", "support"];
+const STAFF: [&str; 2] = ["admin", "support"];
 
 /// Names of roles in the form `[a-z][a-z0-9_-]{0,31}`, without those of staff unless the options keep them. What was changed or
 /// left out is noted. `None` where none is left, so that the import's own default applies.
@@ -17,8 +17,8 @@ pub(crate) fn clean(names: Vec<String>, fields: &mut Fields, options: &Options) 
         let role = normalize(&name);
         if role.is_empty() {
             fields.note("a role without a letter in its name is left out");
-        } else if STAFF.contains(&role.as_str()) && options.staff_roles == StaffRoles::Drop {
-            fields.note(format!("the role `{role}` is left out: staff roles are not taken over"));
+        } else if is_dropped(&role, options) {
+            fields.note(left_out(&role));
         } else {
             if role != name {
                 fields.note(format!("the role `{}` is now `{role}`", quoted(&name)));
@@ -29,6 +29,16 @@ pub(crate) fn clean(names: Vec<String>, fields: &mut Fields, options: &Options) 
         }
     }
     (!roles.is_empty()).then_some(roles)
+}
+
+/// Whether a role is left out because it means staff.
+pub(crate) fn is_dropped(role: &str, options: &Options) -> bool {
+    options.staff_roles == StaffRoles::Drop && STAFF.contains(&role)
+}
+
+/// The note on a role that [`is_dropped`].
+pub(crate) fn left_out(role: &str) -> String {
+    format!("the role `{role}` is left out: staff roles are not taken over")
 }
 
 /// The role of staff that a mark of another system means, if the options keep those.

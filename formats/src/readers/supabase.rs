@@ -25,10 +25,7 @@ pub(super) fn read(user: &mut Fields, options: &Options) -> Result<Record, Probl
     let id = user.text("id")?;
     record.id = parts::uuid(id.as_deref());
     record.external_id = id;
-    // `confirmed_at` is also set for a confirmed phone, and older versions had nothing else.
-    let phone = user.value("phone_confirmed_at").is_some();
-    let confirmed = [user.moment("email_confirmed_at"), user.moment("confirmed_at").filter(|_| !phone)];
-    record.email_confirmed = confirmed.iter().any(Option::is_some);
+    record.email_confirmed = parts::is_confirmed(confirmed(user), options);
     record.created_at = user.moment("created_at");
     if user.has("banned_until") {
         record.disabled = Some(parts::disabled("banned in Supabase", user.moment("banned_until")));
@@ -44,6 +41,16 @@ pub(super) fn read(user: &mut Fields, options: &Options) -> Result<Record, Probl
     record.password = parts::hash("supabase", stored, Members::new(), options);
     ignore_tokens(user);
     Ok(record)
+}
+
+/// Whether the address is confirmed, where the file has one of the columns or is of the admin API, which leaves out members that
+/// are null. `app_metadata` marks the latter: the column has another name.
+fn confirmed(user: &mut Fields) -> Option<bool> {
+    let is_said = ["email_confirmed_at", "confirmed_at", "app_metadata"].iter().any(|name| user.names(name));
+    // `confirmed_at` is also set for a confirmed phone, and older versions had nothing else.
+    let phone = user.value("phone_confirmed_at").is_some();
+    let moments = [user.moment("email_confirmed_at"), user.moment("confirmed_at").filter(|_| !phone)];
+    is_said.then(|| moments.iter().any(Option::is_some))
 }
 
 /// `raw_app_meta_data` names the providers, which is all that most accounts have in it.

@@ -30,9 +30,15 @@ const TARGET: &str = "AWSCognitoIdentityProviderService.AdminInitiateAuth";
 const AFTER_THE_PASSWORD: [&str; 6] =
     ["SMS_MFA", "EMAIL_OTP", "SOFTWARE_TOKEN_MFA", "SELECT_MFA_TYPE", "MFA_SETUP", "DEVICE_SRP_AUTH"];
 
-/// Exceptions that say something of this user or this password.
-const REFUSALS: [&str; 4] =
-    ["NotAuthorizedException", "UserNotFoundException", "UserNotConfirmedException", "PasswordResetRequiredException"];
+/// Exceptions that say something of this user or this password; the last two are of triggers of the pool.
+const REFUSALS: [&str; 6] = [
+    "NotAuthorizedException",
+    "UserNotFoundException",
+    "UserNotConfirmedException",
+    "PasswordResetRequiredException",
+    "UserLambdaValidationException",
+    "UnexpectedLambdaException",
+];
 
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]

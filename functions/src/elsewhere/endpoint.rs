@@ -1,13 +1,15 @@
 //! Asks an endpoint of the team's own whether a password is right, for systems that give no hashes.
 //!
 //! A POST of `{"username": ..., "password": ...}`, with `Authorization: Bearer` and a JWT that this service signs
-//! ([`shared::tokens::request`]): the endpoint checks it with the published keys, so there is no secret to keep in two places. 200 means
-//! right; 401, 403 and 404 mean wrong; everything else is no answer.
+//! ([`shared::tokens::request`]): the endpoint checks it with the published keys, so there is no secret to keep in two places. It
+//! answers 200 and `{"verifies": true}` or `{"verifies": false}`. 400, 401, 403, 404 and 422 mean wrong, too. Everything else is no answer:
+//! a page that is shown for every request must not let anybody in.
 
 use std::time::Duration;
 
 use axum::http::{HeaderMap, HeaderValue, header};
 use outbound::{Client, Limits, Outcome, Targets, WebhookUrl};
+use serde::Deserialize;
 use serde_json::json;
 use shared::domain::password::Password;
 use shared::tokens::request;
@@ -15,8 +17,25 @@ use shared::{App, Error, Result};
 
 use super::Answer;
 
-const LIMITS: Limits = Limits { total: Duration::from_secs(5), body: 0 };
+const LIMITS: Limits = Limits { total: Duration::from_secs(5), body: 1024 };
 const USER_AGENT: HeaderValue = HeaderValue::from_static(concat!("user-service/", env!("CARGO_PKG_VERSION")));
+
+#[derive(Deserialize)]
+struct Verdict {
+    verifies: bool,
+}
+
+/// What an answer says of the password; `None` when that is nothing.
+fn said(status: u16, body: &str) -> Option<Answer> {
+    match status {
+        200 => {
+            let Verdict { verifies } = serde_json::from_str(body).ok()?;
+            Some(if verifies { Answer::Right } else { Answer::Wrong })
+        }
+        400 | 401 | 403 | 404 | 422 => Some(Answer::Wrong),
+        _ => None,
+    }
+}
 
 /// # Errors
 /// [`Error::TemporarilyUnavailable`] when the endpoint does not answer in time, or answers neither yes nor no.
@@ -32,13 +51,36 @@ pub async fn ask(app: &App, url: &str, username: &str, password: &Password) -> R
     bearer.set_sensitive(true);
     headers.insert(header::AUTHORIZATION, bearer);
     match client.post(&target, headers, body.into(), LIMITS).await {
-        Outcome::Answered { status: 200, .. } => Ok(Answer::Right),
-        Outcome::Answered { status: 401 | 403 | 404, .. } => Ok(Answer::Wrong),
-        Outcome::Answered { status, .. } => {
-            Err(Error::TemporarilyUnavailable(format!("the old system's endpoint answered {status}").into()))
-        }
+        Outcome::Answered { status, body, .. } => said(status, &body).ok_or_else(|| {
+            Error::TemporarilyUnavailable(format!("the old system's endpoint answered {status}, and not what it is to say").into())
+        }),
         Outcome::Failed { reason } => {
             Err(Error::TemporarilyUnavailable(format!("the old system's endpoint: {}", reason.as_str()).into()))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_words_of_the_protocol_say_something_of_a_password() {
+        for (status, body, answer) in [
+            (200, r#"{"verifies": true}"#, Some(Answer::Right)),
+            (200, r#"{"verifies": true, "name": "Ada"}"#, Some(Answer::Right)),
+            (200, r#"{"verifies": false}"#, Some(Answer::Wrong)),
+            (401, "", Some(Answer::Wrong)),
+            (422, "{}", Some(Answer::Wrong)),
+            (200, "<html>We are moving</html>", None),
+            (200, "", None),
+            (200, "true", None),
+            (200, r#"{"verifies": 1}"#, None),
+            (204, "", None),
+            (302, "", None),
+            (500, "", None),
+        ] {
+            assert_eq!(said(status, body), answer, "{status} {body}");
         }
     }
 }

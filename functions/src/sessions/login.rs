@@ -128,7 +128,14 @@ pub async fn handler(
     // are awaited, as a hash that has started cannot be called off, and nothing outlives the answer.
     let (counted, compared) = meanwhile_read_keys(&app, Box::pin(async { tokio::join!(counted, compared) })).await;
     let counted = counted?;
-    let (user, verdict) = compared?;
+    let (user, verdict) = match compared {
+        Ok(compared) => compared,
+        // An old system that does not answer has said nothing of the password.
+        Err(error) => {
+            Box::pin(take_attempt_back(&app, bucket, counted)).await;
+            return Err(error);
+        }
+    };
     let user = recognise(user, verdict)?;
     // Whoever knows the password does not guess.
     let taken_back = Box::pin(take_attempt_back(&app, bucket, counted));

@@ -60,8 +60,10 @@ async fn take(app: &App, message: &SqsMessage) -> Result<()> {
     let found = app.s3().get_object().bucket(bucket).key(part.key()).send().await;
     let object = match found {
         Ok(object) => object,
-        // Imported already: its report is there, and the message came twice.
-        Err(error) if error.as_service_error().is_some_and(GetObjectError::is_no_such_key) => return Ok(()),
+        // Imported already, if its report is there: the message came twice. Otherwise it went before it was imported.
+        Err(error) if error.as_service_error().is_some_and(GetObjectError::is_no_such_key) => {
+            return app.s3().head_object().bucket(bucket).key(part.report_key()).send().await.map(drop).map_err(Error::from);
+        }
         Err(error) => return Err(error.into()),
     };
     let text = object.body.collect().await.map_err(Error::internal)?.to_vec();

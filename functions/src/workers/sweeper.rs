@@ -28,7 +28,7 @@ use crate::erasure;
 /// How much of each shard one run takes up: what is left is due in the next.
 const AT_ONCE: i32 = 100;
 const CONCURRENT: usize = 8;
-/// How often the accounts are counted whose passwords are this service's own, while there are others.
+/// How often the passwords of all accounts are counted, while some are imported.
 const COUNTED_EVERY: Duration = Duration::from_hours(24);
 
 /// It has less than the minute until the next run.
@@ -47,7 +47,7 @@ pub const WORKER: Worker = Worker::new(
     Store::PUT_OFF,
     Store::COMPLETE_EMAIL,
     Store::LAPSE_USER,
-    Store::COUNT_OWN_PASSWORDS,
+    Store::COUNT_PASSWORDS,
     Store::WEBHOOKS,
     Store::DUE_DELIVERIES,
     App::NOTIFY_DELIVERER,
@@ -89,7 +89,7 @@ pub async fn handler(app: App, _: EventBridgeEvent<Value>) -> Result<()> {
     let lapsed = app.store().lapsed(AT_ONCE, now).await?;
     stream::iter(lapsed).for_each_concurrent(CONCURRENT, |user| lapse(&app, user, now)).await;
     // Once a day, and only as long as there are imported passwords.
-    app.store().count_own_passwords(now.minus(COUNTED_EVERY), now).await.map(|_| ())
+    app.store().count_passwords(now.minus(COUNTED_EVERY), now).await.map(|_| ())
 }
 
 /// One that fails holds up none of the others, and is due again later.

@@ -1,5 +1,7 @@
 //! Where accounts were before: who is asked about passwords that no hash came along of, and until when.
 
+use url::Url;
+
 use super::reader::Reader;
 use crate::clock::Timestamp;
 
@@ -18,13 +20,18 @@ impl Legacy {
     pub(super) fn read(reader: &mut Reader<'_>) -> Self {
         let legacy = Self {
             user_pool: reader.optional("LEGACY_USER_POOL"),
-            password_url: reader.optional_url("LEGACY_PASSWORD_URL"),
+            password_url: reader.optional("LEGACY_PASSWORD_URL"),
             until: reader.time("LEGACY_PASSWORDS_UNTIL"),
         };
         if let Some(pool) = &legacy.user_pool
             && !is_pool(pool)
         {
             reader.problems.push("LEGACY_USER_POOL: write the id of a user pool, as eu-central-1_a1B2c3D4e".to_owned());
+        }
+        if let Some(url) = &legacy.password_url
+            && !is_endpoint(url)
+        {
+            reader.problems.push("LEGACY_PASSWORD_URL must be an https URL without credentials and fragment".to_owned());
         }
         // What has no end is asked for ever: an old system that is forgotten, and may be somebody else's by then.
         if legacy.until.is_none() && (legacy.user_pool.is_some() || legacy.password_url.is_some()) {
@@ -34,6 +41,17 @@ impl Legacy {
         }
         legacy
     }
+}
+
+/// Passwords are sent there: by https, but to this machine. Its address is looked at when it is connected to.
+fn is_endpoint(url: &str) -> bool {
+    Url::parse(url).is_ok_and(|url| {
+        let local = matches!(url.host_str(), Some("127.0.0.1" | "localhost" | "[::1]"));
+        (url.scheme() == "https" || url.scheme() == "http" && local)
+            && url.username().is_empty()
+            && url.password().is_none()
+            && url.fragment().is_none()
+    })
 }
 
 /// As Cognito makes them: the region, and up to 55 letters and digits.
@@ -66,6 +84,8 @@ mod tests {
             (&[("LEGACY_PASSWORD_URL", "https://old.example.com/check")], "LEGACY_PASSWORDS_UNTIL"),
             (&[until, ("LEGACY_USER_POOL", "pool")], "LEGACY_USER_POOL"),
             (&[until, ("LEGACY_PASSWORD_URL", "old.example.com")], "LEGACY_PASSWORD_URL"),
+            (&[until, ("LEGACY_PASSWORD_URL", "http://old.example.com/check")], "LEGACY_PASSWORD_URL"),
+            (&[until, ("LEGACY_PASSWORD_URL", "https://user:word@old.example.com/")], "LEGACY_PASSWORD_URL"),
             (&[("LEGACY_PASSWORDS_UNTIL", "in June")], "LEGACY_PASSWORDS_UNTIL"),
         ] {
             let problem = with(more).unwrap_err();

@@ -119,7 +119,8 @@ impl Passkey {
     pub fn is_of(&self, handle: &[u8], user: UserId) -> bool {
         match &self.user_handle {
             Some(imported) => URL_SAFE_NO_PAD.encode(handle) == *imported,
-            None => handle == user.as_bytes(),
+            // Some systems take the text of an id for it.
+            None => handle == user.as_bytes() || handle == user.to_string().as_bytes(),
         }
     }
 }

@@ -89,6 +89,9 @@ pub struct User {
     /// Its id in another system of the team's.
     #[serde(default)]
     pub external_id: Option<ExternalId>,
+    /// When it was imported. Of such an account it stays known that it was deleted, or the next import of its file would bring it back.
+    #[serde(default)]
+    pub imported_at: Option<Timestamp>,
     /// What its owner stores.
     #[serde(default, skip_serializing_if = "Metadata::is_empty")]
     pub profile: Metadata,
@@ -153,6 +156,7 @@ impl User {
             former_emails: Vec::new(),
             email_delivery: None,
             external_id: None,
+            imported_at: None,
             profile: Metadata::default(),
             app: Metadata::default(),
             internal: Metadata::default(),

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::change::Change;
 use super::factors::same_factors;
 use super::revocation::revoke_all;
-use super::schema::{LAPSE, OWNER, PROFILE, address_key, user_key};
+use super::schema::{LAPSE, OWNER, PASSWORD_KIND, PROFILE, address_key, user_key};
 use super::{Item, Store, delete, if_condition_held, n, put, s, to_item, update, value};
 use crate::clock::Timestamp;
 use crate::domain::email::{EmailAddress, NormalizedEmail};
@@ -309,6 +309,7 @@ impl Store {
             .and_set(
                 "email = :to, email_confirmed = :yes, password_hash = :unusable, passkeys = :kept, updated_at = :now",
             )
+            .remove(PASSWORD_KIND)
             .and_set("former_emails = :still")
             .remove("contested_at, email_delivery")
             .remove(LAPSE)

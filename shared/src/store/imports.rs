@@ -3,7 +3,7 @@
 
 use aws_sdk_dynamodb::types::{ConditionCheck, TransactWriteItem};
 
-use super::schema::{ERASURE, OWNER, PROFILE, RECOVERY, TOTP, address_key, external_key, passkey_key, user_key};
+use super::schema::{ERASURE, OWNER, PROFILE, RECOVERY, TOTP, address_key, deleted_key, external_key, passkey_key, user_key};
 use super::users::profile_item;
 use super::{Store, s, to_item};
 use crate::clock::Timestamp;
@@ -14,7 +14,7 @@ use crate::domain::passkey::Passkey;
 use crate::domain::recovery::RecoverySet;
 use crate::domain::user::User;
 use crate::error::{Error, Result};
-use crate::grant::{ADDRESSES, CHECK, FOUND_BY, GET_EACH, Grant, Grants, PUT, USERS};
+use crate::grant::{ADDRESSES, CHECK, DELETED, FOUND_BY, GET_EACH, Grant, Grants, PUT, USERS};
 
 /// An account with its factors, as it is to be.
 #[derive(Debug, Clone)]
@@ -33,13 +33,15 @@ pub enum Existing {
     Nothing,
     /// An earlier import made it: by its id in the other system, or by its id here.
     Account(UserId),
+    /// An earlier import made it, and it was deleted since.
+    Deleted,
     /// Another account has the address, or it is reserved for one.
     AddressOf(UserId),
 }
 
 impl Store {
     pub const IMPORT_USER: Grants =
-        &[Grant::table(&[PUT], &[USERS, ADDRESSES, FOUND_BY]), Grant::table(&[CHECK], &[USERS])];
+        &[Grant::table(&[PUT], &[USERS, ADDRESSES, FOUND_BY]), Grant::table(&[CHECK], &[USERS, DELETED])];
 
     /// Creates an account with all that came along. `false` when its id, its address or its id in the other system is there already.
     ///
@@ -59,8 +61,8 @@ impl Store {
         let mut items = vec![
             self.put_new(profile_item(user)?)?,
             self.take_address(&user.email.normalized(), user, event.at)?,
-            self.not_being_erased(user.id)?,
         ];
+        items.extend(self.not_deleted(user.id)?);
         items.extend(self.index(user)?);
         if let Some(totp) = totp {
             items.push(self.put_new(to_item(pk(), TOTP, totp)?)?);
@@ -75,17 +77,22 @@ impl Store {
         Ok(items)
     }
 
-    /// What is left of an account that was deleted is erased for some minutes; an account with its id would be erased with it.
-    fn not_being_erased(&self, id: UserId) -> Result<TransactWriteItem> {
-        let check = ConditionCheck::builder()
-            .table_name(&self.table)
-            .key("pk", s(user_key(id)))
-            .key("sk", s(ERASURE))
-            .condition_expression("attribute_not_exists(pk)");
-        Ok(TransactWriteItem::builder().condition_check(check.build().map_err(Error::internal)?).build())
+    /// What is left of an account that was deleted is erased for some minutes, and an account with its id would be erased with it; and
+    /// whoever deleted an account that was imported does not get it back by the next import.
+    fn not_deleted(&self, id: UserId) -> Result<[TransactWriteItem; 2]> {
+        let absent = |(pk, sk): (String, String)| {
+            let check = ConditionCheck::builder()
+                .table_name(&self.table)
+                .key("pk", s(pk))
+                .key("sk", s(sk))
+                .condition_expression("attribute_not_exists(pk)");
+            let check = check.build().map_err(Error::internal)?;
+            Ok::<_, Error>(TransactWriteItem::builder().condition_check(check).build())
+        };
+        Ok([absent((user_key(id), ERASURE.to_owned()))?, absent(deleted_key(id))?])
     }
 
-    pub const EXISTING: Grants = &[Grant::table(&[GET_EACH], &[USERS, ADDRESSES, FOUND_BY])];
+    pub const EXISTING: Grants = &[Grant::table(&[GET_EACH], &[USERS, ADDRESSES, FOUND_BY, DELETED])];
 
     /// What there is already of accounts that are to be imported, in their order.
     ///
@@ -93,12 +100,13 @@ impl Store {
     /// Only when the table cannot be read.
     pub async fn existing(&self, users: &[&User], now: Timestamp) -> Result<Vec<Existing>> {
         let mut found = Vec::with_capacity(users.len());
-        // Three keys each, of the hundred that a batch takes.
-        for users in users.chunks(33) {
-            let mut keys = Vec::with_capacity(users.len() * 3);
+        // Four keys each, of the hundred that a batch takes.
+        for users in users.chunks(25) {
+            let mut keys = Vec::with_capacity(users.len() * 4);
             for user in users {
                 keys.push((user_key(user.id), PROFILE.to_owned()));
                 keys.push((address_key(&user.email.normalized()), OWNER.to_owned()));
+                keys.push(deleted_key(user.id));
                 keys.extend(user.external_id.as_ref().map(|id| (external_key(id), OWNER.to_owned())));
             }
             // Rows of a file may name the same account or address twice; a batch must not.
@@ -106,6 +114,9 @@ impl Store {
             distinct.sort_unstable();
             distinct.dedup();
             let items = self.get_each(&distinct).await?;
+            let is_there = |key: &(String, String)| {
+                distinct.binary_search(key).is_ok_and(|at| items.get(at).is_some_and(Option::is_some))
+            };
             let owner = |pk: String, sk: &str| {
                 let at = distinct.binary_search(&(pk, sk.to_owned())).ok()?;
                 let item = items.get(at)?.as_ref()?;
@@ -122,6 +133,7 @@ impl Store {
                 let account = external.or_else(|| owner(user_key(user.id), PROFILE));
                 found.push(match (account, owner(address_key(&user.email.normalized()), OWNER)) {
                     (Some(id), _) => Existing::Account(id),
+                    (None, _) if is_there(&deleted_key(user.id)) => Existing::Deleted,
                     (None, Some(id)) => Existing::AddressOf(id),
                     (None, None) => Existing::Nothing,
                 });

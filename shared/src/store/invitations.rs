@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::change::Change;
 use super::factors::same_factors;
 use super::revocation::revoke_all;
-use super::schema::{INVITATION, INVITATIONS, LAPSE, PROFILE, address_key, user_key};
+use super::schema::{INVITATION, INVITATIONS, LAPSE, PASSWORD_KIND, PROFILE, address_key, user_key};
 use super::users::profile_item;
 use super::{Store, delete, from_item, if_condition_held, n, put, s, to_item, update, value};
 use crate::clock::Timestamp;
@@ -286,6 +286,7 @@ impl Store {
             Acceptance::Doubted { before, after, stored, hash, mail } => {
                 let change = revoke_all(granted(before, after, now)?, now)?
                     .and_set("password_hash = :hash, email_confirmed = :yes")
+                    .remove(PASSWORD_KIND)
                     .remove("contested_at, confirmed_by_link_alone_at, email_delivery, totp_since, passkeys, passkeys_since")
                     .remove(LAPSE)
                     .value(":hash", value(hash)?)

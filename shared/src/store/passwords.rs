@@ -6,7 +6,7 @@ use aws_sdk_dynamodb::types::TransactWriteItem;
 use super::change::Change;
 use super::factors::same_factors;
 use super::revocation::{revoke_all, revoke_others};
-use super::schema::{LAPSE, PROFILE, link_key, session_key, user_key};
+use super::schema::{LAPSE, PASSWORD_KIND, PROFILE, link_key, session_key, user_key};
 use super::{Store, n, s, update, value};
 use crate::clock::Timestamp;
 use crate::domain::event::DomainEvent;
@@ -62,6 +62,7 @@ impl Store {
     ) -> Result<bool> {
         let change = revoke_others(session, now)?
             .and_set("password_hash = :new, updated_at = :now")
+            .remove(PASSWORD_KIND)
             .only_if("password_hash = :old AND session_epoch = :epoch")
             .value(":new", value(new)?)
             .value(":old", value(&user.password_hash)?)
@@ -99,6 +100,7 @@ impl Store {
         let mut change = revoke_all(Change::default(), now)?
             .and_set("password_hash = :new, email_confirmed = :yes, updated_at = :now")
             .remove("contested_at, confirmed_by_link_alone_at, email_delivery")
+            .remove(PASSWORD_KIND)
             .remove(LAPSE)
             .only_if("email = :email AND session_epoch = :epoch")
             .value(":new", value(new)?)

@@ -1,19 +1,20 @@
 //! How many accounts have a password of which kind: one item with a number for each.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use aws_sdk_dynamodb::types::Select;
+use futures_util::future::try_join_all;
 
-use super::schema::{PASSWORDS, POPULATION, USERS as LISTED, shards};
+use super::schema::{PASSWORD_KIND, PASSWORDS, POPULATION, USERS as LISTED, shards};
 use super::{Item, Store, n, s};
 use crate::clock::Timestamp;
-use crate::domain::imported::PasswordKind;
+use crate::domain::imported::{OWN, PasswordKind};
 use crate::domain::population::{KINDS, Population};
 use crate::domain::password::PasswordHash;
 use crate::error::{Causes, Error, Result};
-use crate::grant::{GET, Grant, Grants, POPULATION as PARTITION, Resource, UPDATE};
+use crate::grant::{GET, Grant, Grants, POPULATION as PARTITION, PUT, Resource, UPDATE};
 
-/// When the accounts were last counted that have a hash of this service.
+/// When the passwords of all accounts were last counted.
 const COUNTED_AT: &str = "counted_at";
 
 impl Store {
@@ -80,45 +81,40 @@ impl Store {
         }
     }
 
-    pub const COUNT_OWN_PASSWORDS: Grants =
-        &[Grant::table(&[GET, UPDATE], &[PARTITION]), Grant::index(Resource::ListIndex, &["USERS#*"])];
+    pub const COUNT_PASSWORDS: Grants =
+        &[Grant::table(&[GET, PUT], &[PARTITION]), Grant::index(Resource::ListIndex, &["USERS#*"])];
 
-    /// Counts the accounts, where some have an imported password, and notes how many have none. Not more often than once since
-    /// `before`. Reads the whole list, a page for every thousand accounts or so.
+    /// Counts the passwords of all accounts anew, where some are imported, unless that was done since `before`. Reads the whole list, all
+    /// of its shards at the same time. What is counted in or out meanwhile is off by as much, until the next time.
     ///
     /// # Errors
     /// Only when the table cannot be read or written.
-    pub async fn count_own_passwords(&self, before: Timestamp, now: Timestamp) -> Result<bool> {
+    pub async fn count_passwords(&self, before: Timestamp, now: Timestamp) -> Result<bool> {
         let item = self.population_item().await?;
         let counted_at = item.get(COUNTED_AT).and_then(number).map(Timestamp::from_millis);
-        let population = Population::new(counts(&item));
-        if !population.has_imported() || counted_at.is_some_and(|at| at > before) {
+        if !Population::new(counts(&item)).has_imported() || counted_at.is_some_and(|at| at > before) {
             return Ok(false);
         }
-        let imported: u64 =
-            population.counts().iter().filter(|(kind, _)| **kind != PasswordKind::Own).map(|(_, count)| count).sum();
-        let mut all = 0_u64;
-        for shard in shards(LISTED) {
-            all += self.count_shard(&shard).await?;
+        let mut kinds = BTreeMap::<String, i64>::new();
+        for shard in try_join_all(shards(LISTED).map(async |shard| self.count_shard(&shard).await)).await? {
+            for (kind, count) in shard {
+                *kinds.entry(kind).or_default() += count;
+            }
         }
-        let own = i64::try_from(all.saturating_sub(imported)).map_err(Error::internal)?;
-        let update = self
-            .db
-            .update_item()
-            .table_name(&self.table)
-            .key("pk", s(POPULATION))
-            .key("sk", s(PASSWORDS))
-            .update_expression("SET #own = :own, #at = :now")
-            .expression_attribute_names("#own", PasswordKind::Own.to_string())
-            .expression_attribute_names("#at", COUNTED_AT)
-            .expression_attribute_values(":own", n(own))
-            .expression_attribute_values(":now", n(now.millis()));
-        update.send().await?;
+        let mut kinds: Vec<_> = kinds.into_iter().collect();
+        // Of more kinds than are kept the rarest are left out.
+        kinds.sort_by_key(|(_, count)| Reverse(*count));
+        kinds.truncate(KINDS);
+        let mut item: Item = kinds.into_iter().map(|(kind, count)| (kind, n(count))).collect();
+        item.insert("pk".into(), s(POPULATION));
+        item.insert("sk".into(), s(PASSWORDS));
+        item.insert(COUNTED_AT.into(), n(now.millis()));
+        self.db.put_item().table_name(&self.table).set_item(Some(item)).send().await?;
         Ok(true)
     }
 
-    async fn count_shard(&self, shard: &str) -> Result<u64> {
-        let (mut count, mut from) = (0, None);
+    async fn count_shard(&self, shard: &str) -> Result<BTreeMap<String, i64>> {
+        let (mut kinds, mut from) = (BTreeMap::new(), None);
         loop {
             let query = self
                 .db
@@ -127,13 +123,16 @@ impl Store {
                 .index_name("list")
                 .key_condition_expression("list_shard = :shard")
                 .expression_attribute_values(":shard", s(shard))
-                .select(Select::Count)
+                .projection_expression(PASSWORD_KIND)
                 .set_exclusive_start_key(from);
             let page = query.send().await?;
-            count += u64::try_from(page.count).unwrap_or_default();
+            for item in page.items.unwrap_or_default() {
+                let kind = super::text(&item, PASSWORD_KIND).map_or(OWN, String::as_str).to_owned();
+                *kinds.entry(kind).or_default() += 1;
+            }
             from = page.last_evaluated_key;
             if from.is_none() {
-                return Ok(count);
+                return Ok(kinds);
             }
         }
     }

@@ -33,6 +33,7 @@
 //! | email that SES took | `EMAIL#normalized` | `SENT#message id` |
 //! | why emails to it do not arrive | `EMAIL#normalized` | `DELIVERY` |
 //! | requests of a client network in a window | `LIMIT#limit#network` | start of the window |
+//! | that an imported account was deleted | `DELETED#id` | `IMPORTED` |
 //! | how many accounts have a password of which kind | `POPULATION` | `PASSWORDS` |
 //! | public half of a signing key | `KEYS` | kid |
 //! | an account by a word of its name | `FIND#NAME#first letter` | word and id |
@@ -83,6 +84,14 @@ pub(super) const PUBLIC: &str = "KEYS";
 /// How many accounts have a password of which kind.
 pub(super) const POPULATION: &str = "POPULATION";
 pub(super) const PASSWORDS: &str = "PASSWORDS";
+
+/// Both keys of what says that an imported account was deleted.
+pub(super) fn deleted_key(id: UserId) -> (String, String) {
+    (format!("DELETED#{id}"), "IMPORTED".to_owned())
+}
+
+/// What an account's imported password counts as; an account with a hash of this service has none.
+pub(super) const PASSWORD_KIND: &str = "password_kind";
 
 // In an account's partition.
 

@@ -3,7 +3,7 @@
 use aws_sdk_dynamodb::types::TransactWriteItem;
 
 use super::change::Change;
-use super::schema::{PROFILE, SESSION, address_key, impersonation_key, session_key, sign_in_attempts_of, user_key};
+use super::schema::{PASSWORD_KIND, PROFILE, SESSION, address_key, impersonation_key, session_key, sign_in_attempts_of, user_key};
 use super::{Item, Store, delete, from_item, if_condition_held, n, put, s, to_item, update, value};
 use crate::clock::Timestamp;
 use crate::domain::event::DomainEvent;
@@ -48,7 +48,7 @@ fn remembering(change: Change, NewFingerprint { before, after, .. }: &NewFingerp
 
 /// On condition that the account has the hash that it was read with.
 pub(super) fn replacing_hash(user: &User, hash: &PasswordHash) -> Result<Change> {
-    let change = Change::set("password_hash = :new").only_if("password_hash = :old");
+    let change = Change::set("password_hash = :new").remove(PASSWORD_KIND).only_if("password_hash = :old");
     Ok(change.value(":new", value(hash)?).value(":old", value(&user.password_hash)?))
 }
 

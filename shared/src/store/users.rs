@@ -8,8 +8,8 @@ use futures_util::future::try_join_all;
 use super::addresses::owner_item;
 use super::change::Change;
 use super::revocation::revoke_all;
-use super::schema::{LAPSE, PROFILE, SHARDS, UNCONFIRMED, USERS as LISTED, shard, shards, user_key};
-use super::{Erasure, Item, Store, delete, from_item, if_condition_held, n, s, to_item, update, value};
+use super::schema::{LAPSE, PASSWORD_KIND, PROFILE, SHARDS, UNCONFIRMED, USERS as LISTED, deleted_key, shard, shards, user_key};
+use super::{Erasure, Item, Store, delete, from_item, if_condition_held, n, put, s, to_item, update, value};
 use crate::clock::Timestamp;
 use crate::domain::email::EmailAddress;
 use crate::domain::event::DomainEvent;
@@ -26,7 +26,7 @@ use crate::domain::status::Status;
 use crate::domain::user::{ListedUser, User};
 use crate::error::{Error, Result};
 use crate::grant::{
-    ADDRESSES, CHECK, DELETE, FOUND_BY, GET, Grant, Grants, POPULATION, PUT, Resource, STAFF, UPDATE, USERS,
+    ADDRESSES, CHECK, DELETE, DELETED, FOUND_BY, GET, Grant, Grants, POPULATION, PUT, Resource, STAFF, UPDATE, USERS,
 };
 
 /// When an account is changed meanwhile, a change of what it is found by begins anew, so often.
@@ -374,6 +374,7 @@ impl Store {
         Grant::table(&[DELETE], &[FOUND_BY]),
         Grant::table(&[CHECK], &[USERS]),
         Grant::table(&[UPDATE], &[POPULATION]),
+        Grant::table(&[PUT], &[DELETED]),
     ];
 
     /// Deletes the account and frees its address; enqueues the farewell email and notes what is left to erase. Without `staff`
@@ -425,6 +426,7 @@ impl Store {
         Grant::table(&[PUT], &[USERS]),
         Grant::table(&[DELETE], &[USERS, ADDRESSES, FOUND_BY]),
         Grant::table(&[UPDATE], &[POPULATION]),
+        Grant::table(&[PUT], &[DELETED]),
     ];
 
     /// Deletes an account that was never confirmed and whose time is up, frees its address, and notes what is left to erase.
@@ -462,7 +464,16 @@ impl Store {
     }
 
     /// The transaction that deletes an account.
-    async fn erased(&self, user: &User, erasure: Erasure, items: Vec<TransactWriteItem>) -> Result<Option<Erasure>> {
+    async fn erased(
+        &self,
+        user: &User,
+        erasure: Erasure,
+        mut items: Vec<TransactWriteItem>,
+    ) -> Result<Option<Erasure>> {
+        if user.imported_at.is_some() {
+            let (pk, sk) = deleted_key(user.id);
+            items.push(put(self.put_of(Item::from([("pk".into(), s(pk)), ("sk".into(), s(sk))])))?);
+        }
         if !self.transact(items).await? {
             return Ok(None);
         }
@@ -572,6 +583,9 @@ pub(super) fn profile_item(user: &User) -> Result<Item> {
     let mut profile = to_item(user_key(user.id), PROFILE, user)?;
     profile.insert("list_shard".into(), s(shard(LISTED, user.id.as_bytes())));
     profile.insert("listed_as".into(), s(user.list_key().as_str()));
+    if let Some(kind) = user.password_hash.imported_kind() {
+        profile.insert(PASSWORD_KIND.into(), s(kind));
+    }
     if user.lapses_at.is_some() {
         // With its `pending_at` that puts it among what the sweeper looks after.
         profile.insert("pending_shard".into(), s(shard(UNCONFIRMED, user.id.as_bytes())));

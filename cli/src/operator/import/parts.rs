@@ -1,6 +1,6 @@
 //! A file in parts: each is put into the bucket, a message tells the function of it, and its report says what came of it.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use aws_sdk_s3::operation::get_object::GetObjectError;
@@ -17,6 +17,8 @@ const LOOK_AGAIN: Duration = Duration::from_millis(500);
 /// A part is imported within seconds. One that failed is delivered again after the queue's twelve minutes, and after five times it is
 /// among the dead letters.
 const PATIENCE: Duration = Duration::from_mins(70);
+/// Octets of a part, but for its last row: the function has all of it in memory.
+const LARGEST: usize = 4 * 1024 * 1024;
 /// Parts that are on their way at once: more rows of a file are not in memory or in the bucket.
 const UNDER_WAY: usize = 64;
 
@@ -25,18 +27,23 @@ pub struct Sender<'a> {
     import: String,
     number: u32,
     rows: Vec<u64>,
+    /// What the reader left out of rows that are under way.
+    notes: HashMap<u64, Vec<String>>,
     body: Vec<u8>,
     waiting: VecDeque<Part>,
+    /// The last row that was read.
+    read: u64,
 }
 
 impl<'a> Sender<'a> {
     pub fn new(app: &'a App) -> Self {
         let import = UserId::new(app.clock.now()).to_string();
-        Self { app, import, number: 0, rows: Vec::new(), body: Vec::new(), waiting: VecDeque::new() }
+        Self { app, import, number: 0, rows: Vec::new(), notes: HashMap::new(), body: Vec::new(), waiting: VecDeque::new(), read: 0 }
     }
 
     /// Takes a row; returns what is known of it and of others by now.
     pub async fn send(&mut self, row: Row) -> Result<Vec<Line>> {
+        self.read = row.number;
         let record = match row.record {
             Ok(record) => record,
             Err(problem) => {
@@ -47,7 +54,10 @@ impl<'a> Sender<'a> {
         serde_json::to_writer(&mut self.body, &record).map_err(|error| Failure::Failed(error.to_string()))?;
         self.body.push(b'\n');
         self.rows.push(row.number);
-        if self.rows.len() < PART {
+        if !row.notes.is_empty() {
+            self.notes.insert(row.number, row.notes);
+        }
+        if self.rows.len() < PART && self.body.len() < LARGEST {
             return Ok(Vec::new());
         }
         self.send_rest().await?;
@@ -78,10 +88,25 @@ impl<'a> Sender<'a> {
         !self.waiting.is_empty()
     }
 
+    /// The last row of which all before it are reported, too.
+    pub fn done_up_to(&self) -> u64 {
+        let first = self.waiting.front().map_or(self.rows.first(), |part| part.rows.first());
+        first.map_or(self.read, |first| first - 1)
+    }
+
     /// The report of the oldest part that is under way.
     pub async fn reports(&mut self) -> Result<Vec<Line>> {
-        let Some(part) = self.waiting.pop_front() else { return Ok(Vec::new()) };
+        let Some(part) = self.waiting.front().cloned() else { return Ok(Vec::new()) };
         let waited = tokio::time::timeout(PATIENCE, self.report(&part)).await;
+        if let Ok(Ok(mut lines)) = waited {
+            self.waiting.pop_front();
+            for line in &mut lines {
+                let mut notes = self.notes.remove(&line.row).unwrap_or_default();
+                notes.append(&mut line.notes);
+                line.notes = notes;
+            }
+            return Ok(lines);
+        }
         waited.unwrap_or_else(|_| {
             let (first, last) = (part.rows.first(), part.rows.last());
             let rows = first.zip(last).map_or_else(String::new, |(first, last)| format!("rows {first} to {last} "));

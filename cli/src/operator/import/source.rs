@@ -88,9 +88,11 @@ pub fn options(arguments: &Import) -> Result<Options> {
     let settings = match &arguments.settings {
         Some(path) => {
             let text = std::fs::read_to_string(path).map_err(|error| unusable(path, &error))?;
-            // The error of serde_json does not repeat values.
-            serde_json::from_str(&text)
-                .map_err(|error| Failure::Failed(format!("{} is no JSON object: {error}", path.display())))?
+            // The words of the error may repeat a value, and that a secret.
+            serde_json::from_str(&text).map_err(|error| {
+                let (line, column) = (error.line(), error.column());
+                Failure::Failed(format!("{} is no JSON object: line {line}, column {column}", path.display()))
+            })?
         }
         None => formats::Members::new(),
     };
@@ -98,6 +100,7 @@ pub fn options(arguments: &Import) -> Result<Options> {
         settings,
         cognito_pool: arguments.cognito_pool.clone(),
         cognito_client: arguments.cognito_client.clone(),
+        email_confirmed: arguments.email_confirmed,
         staff_roles: if arguments.keep_staff_roles { StaffRoles::Keep } else { StaffRoles::Drop },
     })
 }
