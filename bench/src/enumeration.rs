@@ -9,7 +9,7 @@ use formats::{Options, Source};
 use serde_json::{Value, json};
 use shared::domain::email::EmailAddress;
 use shared::domain::imported::PasswordKind;
-use transfer::import::{Mode, import};
+use transfer::import::import;
 
 use crate::report;
 use crate::samples::{Samples, millis, ratio};
@@ -90,7 +90,7 @@ async fn imported(service: &Running) -> String {
             let password = json!({ "system": system, "stored": stored });
             let record = json!({ "email": email, "email_confirmed": true, "password": password }).to_string();
             let rows = formats::rows(Source::JsonLines, record.as_bytes(), &Options::default()).collect();
-            import(app, rows, Mode::Write).await.expect("a table");
+            import(app, rows).await.expect("a table");
         }
     }
     let now = app.clock.now();

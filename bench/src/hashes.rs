@@ -9,7 +9,7 @@ use std::time::Instant;
 use foreign_hashes::vectors::Vector;
 use formats::{Options, Source};
 use serde_json::json;
-use transfer::import::{BATCH, Mode, Outcome, import};
+use transfer::import::{BATCH, Outcome, import};
 
 use crate::report;
 use crate::service::Running;
@@ -86,7 +86,7 @@ async fn over_http(vectors: &[Vector]) -> (usize, usize, usize) {
     let mut rows: Vec<_> = formats::rows(Source::JsonLines, file.as_bytes(), &Options::default()).collect();
     while !rows.is_empty() {
         let batch = rows.drain(..rows.len().min(BATCH)).collect();
-        for line in import(&service.stack.app, batch, Mode::Write).await.expect("a table") {
+        for line in import(&service.stack.app, batch).await.expect("a table") {
             assert!(matches!(line.outcome, Outcome::Imported { .. }), "{line:?}");
         }
     }

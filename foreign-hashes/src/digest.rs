@@ -9,6 +9,7 @@ use md5::{Digest as _, Md5};
 use serde::{Deserialize, Serialize};
 
 use crate::primitives::Output;
+use crate::work;
 
 /// A digest. MD5 is the `md-5` crate's, as AWS-LC does not offer it; the others are AWS-LC's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -50,8 +51,18 @@ impl Digest {
         }
     }
 
+    /// Bytes that it compresses at once.
+    #[cfg(test)]
+    pub(crate) const fn block_len(self) -> usize {
+        match self {
+            Self::Md5 | Self::Sha1 | Self::Sha256 => 64,
+            Self::Sha384 | Self::Sha512 => 128,
+        }
+    }
+
     /// The digest of the parts, one after the other.
     pub(crate) fn of(self, parts: &[&[u8]]) -> Output {
+        work::blocks(self, parts.iter().map(|part| part.len()).sum());
         let algorithm = match self {
             Self::Md5 => return md5(parts),
             Self::Sha1 => &digest::SHA1_FOR_LEGACY_USE_ONLY,
@@ -68,6 +79,7 @@ impl Digest {
 
     /// HMAC of the message (RFC 2104).
     pub(crate) fn hmac(self, key: &[u8], message: &[u8]) -> Output {
+        work::blocks(self, message.len());
         let algorithm: Algorithm = match self {
             Self::Md5 => return hmac_md5(key, message),
             Self::Sha1 => hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY,
@@ -107,6 +119,7 @@ fn hmac_md5(key: &[u8], message: &[u8]) -> Output {
 
 /// PBKDF2 with so many bytes of output; nothing for a digest without it.
 pub(crate) fn pbkdf2(digest: Digest, rounds: NonZeroU32, salt: &[u8], password: &[u8], len: usize) -> Option<Output> {
+    work::call("pbkdf2", &[digest.len(), rounds.get() as usize, len.div_ceil(digest.len()), password.len()]);
     let mut output = Output::new(vec![0; len]);
     pbkdf2::derive(digest.pbkdf2()?, rounds, salt, password, &mut output);
     Some(output)

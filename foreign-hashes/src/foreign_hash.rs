@@ -19,21 +19,44 @@ pub enum Stored {
 }
 
 /// A recipe, and the output that the right password gives.
+///
+/// One whose output does not have the length that its recipe gives cannot be deserialized.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Unchecked")]
 pub struct ForeignHash {
     recipe: Recipe,
     expected: Bytes,
+}
+
+/// A hash as JSON has it, before its output is measured.
+#[derive(Deserialize)]
+struct Unchecked {
+    recipe: Recipe,
+    expected: Bytes,
+}
+
+impl TryFrom<Unchecked> for ForeignHash {
+    type Error = Refused;
+
+    fn try_from(Unchecked { recipe, expected }: Unchecked) -> Result<Self, Refused> {
+        Self::of(recipe, expected)
+    }
 }
 
 impl ForeignHash {
     /// # Errors
     /// What makes the scheme impossible or too costly, and an output of another length than the scheme's.
     pub(crate) fn new(steps: Vec<Step>, scheme: Scheme, expected: Vec<u8>) -> Result<Self, Refused> {
-        let recipe = Recipe::new(steps, scheme)?;
+        Self::of(Recipe::new(steps, scheme)?, expected.into())
+    }
+
+    /// # Errors
+    /// An output of another length than the recipe's.
+    fn of(recipe: Recipe, expected: Bytes) -> Result<Self, Refused> {
         if expected.len() != recipe.output_len() {
             return Err(Refused::Malformed("the output does not have the length of its scheme"));
         }
-        Ok(Self { recipe, expected: expected.into() })
+        Ok(Self { recipe, expected })
     }
 
     /// With an output of no bytes, which no recipe gives.

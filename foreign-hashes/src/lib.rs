@@ -12,12 +12,19 @@
 //! ([`Refused::TooCostly`]) before it computes anything, and everything that would make a primitive fail, so that
 //! [`Recipe::derive`] only fails where the system would have refused the password.
 //!
+//! # Time
+//!
+//! The time of a check tells its [`Class`], and nothing else that an attacker could not know: [`Recipe::derive`] computes as
+//! much for a password that the system would have refused, and every check of a class computes as much as that of
+//! [`Class::dummy`]. So an address without an account, checked against a dummy, takes as long as one that has such a hash.
+//!
 //! # Weak hashes
 //!
 //! A hash that a stolen table gives up quickly ([`ForeignHash::is_weak`]) can be wrapped at once, without the password:
 //! store the recipe and a slow hash of [`ForeignHash::expected`], and compare with the slow hash of [`Recipe::derive`]
 //! at sign-in.
 
+mod bounds;
 mod bytes;
 mod class;
 mod digest;
@@ -25,14 +32,17 @@ mod encoding;
 mod fields;
 mod foreign_hash;
 mod formats;
+mod kind;
 mod primitives;
 mod recipe;
 mod refused;
 mod scheme;
+mod shape;
 mod step;
 mod system;
 mod systems;
 pub mod vectors;
+mod work;
 
 pub use class::{Class, UnknownClass};
 pub use fields::{Fields, Setting};

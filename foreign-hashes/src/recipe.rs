@@ -1,12 +1,14 @@
 //! How a password becomes an output.
 
 use std::fmt;
+use std::hint::black_box;
 
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::scheme::Scheme;
-use crate::step::{self, Step};
+use crate::shape::Shape;
+use crate::step::{self, Prepared, Step};
 use crate::{Class, Refused};
 
 /// The longest password that is hashed at all, in bytes of UTF-8: Symfony and passlib have the same limit.
@@ -51,32 +53,38 @@ impl Recipe {
             return Err(Refused::Malformed("a recipe has too many steps"));
         }
         prepare.iter().try_for_each(Step::check)?;
+        step::check_order(&prepare)?;
         scheme.check()?;
         Ok(Self { prepare, scheme })
     }
 
-    /// A scheme alone, which its caller has checked.
-    pub(crate) fn unchecked(scheme: Scheme) -> Self {
-        Self { prepare: Vec::new(), scheme }
+    /// Of what its caller has checked.
+    pub(crate) fn unchecked(prepare: Vec<Step>, scheme: Scheme) -> Self {
+        Self { prepare, scheme }
     }
 
     /// What the password gives, which the same password always gives.
     ///
-    /// `None` where the system refuses it (a NUL, too long, empty), for all passwords over 4,096 bytes, and for those
-    /// that are so long that a scheme which hashes them in every round would hash more than a GiB: at passlib's 656,000
-    /// rounds of SHA-512 crypt, over 1,636 bytes.
+    /// `None` where the system refuses it (a NUL, too long, empty), after the same work as for any other password.
+    ///
+    /// `None` without any work for all passwords over 4,096 bytes, and for those that are so long that a scheme which
+    /// hashes them in every round would hash more than a GiB: at passlib's 656,000 rounds of SHA-512 crypt, over 1,632
+    /// bytes. Either is the same for all recipes of a class.
     #[must_use]
     pub fn derive(&self, typed: &str) -> Option<Zeroizing<Vec<u8>>> {
         if typed.len() > MAX_PASSWORD {
             return None;
         }
-        self.scheme.derive(&step::prepare(&self.prepare, typed)?)
+        let Prepared { password, refused } = step::prepare(&self.prepare, typed);
+        // The compiler may not leave out what is thrown away.
+        let output = black_box(self.scheme.derive(&password));
+        output.filter(|_| !refused)
     }
 
-    /// What a check costs.
+    /// What decides how long a check takes.
     #[must_use]
     pub fn class(&self) -> Class {
-        self.scheme.class()
+        Class::new(self.scheme.kind(), self.prepare.iter().filter_map(Shape::of).collect())
     }
 
     pub(crate) fn is_weak(&self) -> bool {
@@ -88,9 +96,12 @@ impl Recipe {
     }
 }
 
-/// Without salts and keys: the scheme is shown as its class.
+/// Without salts and keys: the scheme is shown as its kind.
 impl fmt::Debug for Recipe {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Recipe").field("prepare", &self.prepare).field("scheme", &self.class()).finish()
+        f.debug_struct("Recipe")
+            .field("prepare", &self.prepare)
+            .field("scheme", &format_args!("{}", self.scheme.kind()))
+            .finish()
     }
 }

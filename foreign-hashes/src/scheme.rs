@@ -2,11 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::Refused;
+use crate::kind::Kind;
 use crate::primitives::{
     Argon2, Bcrypt, DesCrypt, Firebase, Hmac, Iterated, Md5Crypt, Output, Pbkdf2, Phpass, Primitive, Scram, Scrypt,
     ScryptMac, ShaCrypt, SunMd5, TemplateDigest, Yescrypt,
 };
-use crate::{Class, Refused};
 
 /// One scheme with its salt and cost.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
@@ -56,24 +57,24 @@ impl Scheme {
     /// [`Refused::Malformed`] for what the scheme does not allow, [`Refused::TooCostly`] for what it should not cost.
     pub(crate) fn check(&self) -> Result<(), Refused> {
         self.primitive().check()?;
-        self.class().check()
+        self.kind().check()
     }
 
     pub(crate) fn derive(&self, password: &[u8]) -> Option<Output> {
         self.primitive().derive(password)
     }
 
-    pub(crate) fn class(&self) -> Class {
-        self.primitive().class()
+    pub(crate) fn kind(&self) -> Kind {
+        self.primitive().kind()
     }
 
     pub(crate) fn output_len(&self) -> usize {
         self.primitive().output_len()
     }
 
-    /// The rule is [`ForeignHash::is_weak`](crate::ForeignHash::is_weak)'s. The class decides, but phpass is weak
+    /// The rule is [`ForeignHash::is_weak`](crate::ForeignHash::is_weak)'s. The kind decides, but phpass is weak
     /// whatever its rounds.
     pub(crate) fn is_weak(&self) -> bool {
-        matches!(self, Self::Phpass(_)) || self.class().is_weak()
+        matches!(self, Self::Phpass(_)) || self.kind().is_weak()
     }
 }

@@ -65,22 +65,31 @@ impl Step {
         }
     }
 
-    /// The bytes after this step; nothing where it refuses them.
-    fn apply(&self, password: Output) -> Option<Output> {
-        Some(match self {
-            Self::Nfc => text(&password)?.nfc().collect::<String>().into_bytes().into(),
-            Self::Nfd => text(&password)?.nfd().collect::<String>().into_bytes().into(),
-            Self::Nfkc => text(&password)?.nfkc().collect::<String>().into_bytes().into(),
-            Self::Nfkd => text(&password)?.nfkd().collect::<String>().into_bytes().into(),
+    /// Whether this step refuses the bytes.
+    fn refuses(&self, password: &[u8]) -> bool {
+        match self {
+            Self::Nfc | Self::Nfd | Self::Nfkc | Self::Nfkd | Self::Utf16LowBytes => text(password).is_none(),
+            Self::RefuseEmpty => password.is_empty(),
+            Self::RefuseNul => password.contains(&0),
+            Self::RefuseNonAscii => !password.is_ascii(),
+            Self::RefuseOver(bytes) => password.len() > usize::from(*bytes),
+            _ => false,
+        }
+    }
+
+    /// The bytes after this step: the same where it refuses them.
+    fn apply(&self, password: Output) -> Output {
+        match self {
+            Self::Nfc => of_text(password, |text| text.nfc().collect::<String>().into_bytes()),
+            Self::Nfd => of_text(password, |text| text.nfd().collect::<String>().into_bytes()),
+            Self::Nfkc => of_text(password, |text| text.nfkc().collect::<String>().into_bytes()),
+            Self::Nfkd => of_text(password, |text| text.nfkd().collect::<String>().into_bytes()),
             Self::Utf16LowBytes => {
-                text(&password)?.encode_utf16().map(|unit| unit.to_le_bytes()[0]).collect::<Vec<u8>>().into()
+                of_text(password, |text| text.encode_utf16().map(|unit| unit.to_le_bytes()[0]).collect())
             }
             Self::AddSlashes => add_slashes(&password),
             Self::Trim => trim(&password).to_vec().into(),
-            Self::RefuseEmpty => return (!password.is_empty()).then_some(password),
-            Self::RefuseNul => return (!password.contains(&0)).then_some(password),
-            Self::RefuseNonAscii => return password.is_ascii().then_some(password),
-            Self::RefuseOver(bytes) => return (password.len() <= usize::from(*bytes)).then_some(password),
+            Self::RefuseEmpty | Self::RefuseNul | Self::RefuseNonAscii | Self::RefuseOver(_) => password,
             Self::CutAtNul => password.iter().copied().take_while(|&byte| byte != 0).collect::<Vec<u8>>().into(),
             Self::Append(bytes) => [&password, &**bytes].concat().into(),
             Self::Prepend(bytes) => [&**bytes, &password].concat().into(),
@@ -89,13 +98,63 @@ impl Step {
             Self::Base64(digest) => to_base64(&digest.of(&[&password])).into_bytes().into(),
             Self::Base64Sha512IfUnfit if password.len() <= 72 && !password.contains(&0) => password,
             Self::Base64Sha512IfUnfit => to_base64(&Digest::Sha512.of(&[&password])).into_bytes().into(),
-        })
+        }
+    }
+
+    /// Whether what it makes has the same length for all passwords of a length, and for all keys.
+    const fn is_digest(&self) -> bool {
+        matches!(self, Self::Hex(_) | Self::HmacBase64 { .. } | Self::Base64(_))
+    }
+
+    /// Whether the length of what it makes depends on what the bytes are.
+    const fn looks_at_bytes(&self) -> bool {
+        matches!(
+            self,
+            Self::Nfc
+                | Self::Nfd
+                | Self::Nfkc
+                | Self::Nfkd
+                | Self::Utf16LowBytes
+                | Self::AddSlashes
+                | Self::Trim
+                | Self::CutAtNul
+                | Self::Base64Sha512IfUnfit
+        )
     }
 }
 
-/// All steps in order; nothing where one of them refuses the password.
-pub(crate) fn prepare(steps: &[Step], typed: &str) -> Option<Output> {
-    steps.iter().try_fold(Zeroizing::new(typed.as_bytes().to_vec()), |password, step| step.apply(password))
+/// # Errors
+/// Steps whose time would depend on a key: no system changes a key together with the password.
+pub(crate) fn check_order(steps: &[Step]) -> Result<(), Refused> {
+    let mut has_key = false;
+    for step in steps {
+        if has_key && step.looks_at_bytes() {
+            return Err(Refused::Unsupported("a step that changes a key"));
+        }
+        has_key = !step.is_digest() && (has_key || matches!(step, Step::Append(_) | Step::Prepend(_)));
+    }
+    Ok(())
+}
+
+/// What all steps made of a password.
+pub(crate) struct Prepared {
+    pub(crate) password: Output,
+    /// Whether one of them refused it. The others went on all the same, so that refusing takes as long.
+    pub(crate) refused: bool,
+}
+
+/// All steps in order.
+pub(crate) fn prepare(steps: &[Step], typed: &str) -> Prepared {
+    let typed = Prepared { password: Zeroizing::new(typed.as_bytes().to_vec()), refused: false };
+    steps.iter().fold(typed, |Prepared { password, refused }, step| Prepared {
+        refused: refused | step.refuses(&password),
+        password: step.apply(password),
+    })
+}
+
+fn of_text(password: Output, change: impl FnOnce(&str) -> Vec<u8>) -> Output {
+    let changed = text(&password).map(change);
+    changed.map_or(password, Output::from)
 }
 
 fn text(password: &[u8]) -> Option<&str> {
@@ -126,7 +185,8 @@ mod tests {
     use super::*;
 
     fn prepared(steps: &[Step], typed: &str) -> Option<Vec<u8>> {
-        prepare(steps, typed).map(|password| password.to_vec())
+        let Prepared { password, refused } = prepare(steps, typed);
+        (!refused).then(|| password.to_vec())
     }
 
     #[test]
@@ -139,14 +199,14 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_password_has_no_bytes() {
+    fn a_refused_password_stays_refused() {
         for (step, typed) in [
             (Step::RefuseEmpty, ""),
             (Step::RefuseNul, "a\0b"),
             (Step::RefuseNonAscii, "ä"),
             (Step::RefuseOver(3), "four"),
         ] {
-            assert_eq!(prepared(&[step], typed), None, "{typed:?}");
+            assert_eq!(prepared(&[step, Step::Trim, Step::Hex(Digest::Md5)], typed), None, "{typed:?}");
         }
     }
 
@@ -157,6 +217,14 @@ mod tests {
         assert_eq!(prepared(&step, &fitting), Some(fitting.clone().into_bytes()));
         assert_eq!(prepared(&step, &(fitting + "x")).map(|password| password.len()), Some(88));
         assert_eq!(prepared(&step, "\0").map(|password| password.len()), Some(88));
+    }
+
+    #[test]
+    fn no_step_changes_a_key() {
+        let key = || Step::Append("key".into());
+        assert_eq!(check_order(&[Step::Nfkc, key(), Step::RefuseNul, Step::Prepend("key".into())]), Ok(()));
+        assert_eq!(check_order(&[key(), Step::Hex(Digest::Md5), Step::Trim]), Ok(()));
+        assert!(check_order(&[key(), Step::RefuseNul, Step::Trim]).is_err());
     }
 
     #[test]

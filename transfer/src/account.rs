@@ -327,18 +327,20 @@ fn password(app: &App, reading: &mut Reading, record: Option<PasswordRecord>) ->
     let elsewhere = match record {
         PasswordRecord::Hash { system, stored, .. } if system == OWN_SYSTEM => return own(app, reading, &stored),
         PasswordRecord::Hash { system, stored, fields } => return foreign(reading, &system, &stored, &fields),
-        PasswordRecord::Cognito { pool, client: Some(client), username } => Elsewhere::Cognito { pool, client, username },
+        PasswordRecord::Cognito { pool, client: Some(client), username } => {
+            Elsewhere::Cognito { pool, client, username }
+        }
         PasswordRecord::Cognito { client: None, .. } => {
             reading.fault("password.cognito.client", "Name the app client of the pool.");
             return None;
         }
         PasswordRecord::Endpoint { username } => Elsewhere::Endpoint { username },
     };
-    elsewhere_of(app, reading, elsewhere)
+    Some(elsewhere_of(app, reading, elsewhere))
 }
 
 /// Only what this stack asks, and what its requests and its table have room for.
-fn elsewhere_of(app: &App, reading: &mut Reading, elsewhere: Elsewhere) -> Option<ReadPassword> {
+fn elsewhere_of(app: &App, reading: &mut Reading, elsewhere: Elsewhere) -> ReadPassword {
     let legacy = &app.config.legacy;
     let (member, username) = match &elsewhere {
         Elsewhere::Cognito { pool, client, username } => {
@@ -363,14 +365,14 @@ fn elsewhere_of(app: &App, reading: &mut Reading, elsewhere: Elsewhere) -> Optio
     if !(1..=MAX_USERNAME).contains(&username.len()) {
         reading.fault(member, format!("A user name has 1 to {MAX_USERNAME} octets."));
     }
-    Some(ReadPassword::Imported(ImportedPassword::Elsewhere(elsewhere)))
+    ReadPassword::Imported(ImportedPassword::Elsewhere(elsewhere))
 }
 
 /// Of an export: a hash of this service, or one that was still another system's.
 fn own(app: &App, reading: &mut Reading, stored: &SecretString) -> Option<ReadPassword> {
     let hash = PasswordHash::new(stored.expose_secret().to_owned());
     match ImportedPassword::of(&hash) {
-        Ok(Some(ImportedPassword::Elsewhere(elsewhere))) => return elsewhere_of(app, reading, elsewhere),
+        Ok(Some(ImportedPassword::Elsewhere(elsewhere))) => return Some(elsewhere_of(app, reading, elsewhere)),
         Ok(Some(ImportedPassword::Hash(hash))) if hash.is_weak() => return Some(ReadPassword::Weak(hash)),
         Ok(Some(imported @ ImportedPassword::Hash(_))) => return Some(ReadPassword::Imported(imported)),
         Ok(Some(ImportedPassword::Wrapped { recipe, phc })) if hashing::is_own(&PasswordHash::new(phc.clone())) => {
@@ -563,7 +565,10 @@ fn passkey(reading: &mut Reading, at: usize, record: PasskeyRecord, created_at: 
         None => None,
         Some(Some(handle)) if (1..=MAX_HANDLE).contains(&handle.len()) => Some(URL_SAFE_NO_PAD.encode(handle)),
         Some(_) => {
-            reading.fault(&member("user_handle"), format!("A user handle is 1 to {MAX_HANDLE} octets of URL-safe base64."));
+            reading.fault(
+                &member("user_handle"),
+                format!("A user handle is 1 to {MAX_HANDLE} octets of URL-safe base64."),
+            );
             None
         }
     };

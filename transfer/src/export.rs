@@ -141,11 +141,9 @@ pub async fn accounts(
         let mut accounts: HashMap<UserId, Parts> = HashMap::new();
         let mut met = 0;
         for file in &complete.files {
-            met += files::items(app, file, |item| {
-                match owner_of(&item).filter(|id| share_of(*id, passes) == pass) {
-                    Some(id) => accounts.entry(id).or_default().add(item),
-                    None => Ok(()),
-                }
+            met += files::items(app, file, |item| match owner_of(&item).filter(|id| share_of(*id, passes) == pass) {
+                Some(id) => accounts.entry(id).or_default().add(item),
+                None => Ok(()),
             })
             .await?;
         }
@@ -164,7 +162,8 @@ pub async fn accounts(
             counts.passkeys += parts.passkeys.len() as u64;
             counts.imported_passwords += u64::from(user.password_hash.is_imported());
             let record = record_of(app, &user, parts.totp.as_ref(), parts.recovery.as_ref(), &parts.passkeys).await;
-            let record = record.inspect_err(|_| tracing::error!(user.id = %user.id, "an account cannot be exported"))?;
+            let record =
+                record.inspect_err(|_| tracing::error!(user.id = %user.id, "an account cannot be exported"))?;
             take(&record)?;
         }
     }

@@ -1,7 +1,9 @@
 //! Writing accounts that come from elsewhere.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::hash_map::{Entry, RandomState};
+use std::collections::{BTreeMap, HashMap};
+use std::hash::BuildHasher;
 
 use foreign_hashes::ForeignHash;
 use formats::{Problem, Row};
@@ -61,7 +63,7 @@ impl Line {
 
 /// Whether accounts are written, or only looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mode {
+enum Mode {
     Write,
     DryRun,
 }
@@ -73,12 +75,55 @@ struct Ready {
     prepared: Prepared,
 }
 
+/// Rows of a dry run, by their addresses and their ids in the other system: as nothing is written, nothing else tells that two are of
+/// one account. What is kept of each is a hash of 64 bits.
+#[derive(Debug, Default)]
+pub struct Seen {
+    rows: HashMap<u64, u64>,
+    hasher: RandomState,
+}
+
+impl Seen {
+    /// The row that was seen before with the same, if there is one.
+    fn earlier(&mut self, known_by: &str, row: u64) -> Option<u64> {
+        match self.rows.entry(self.hasher.hash_one(known_by)) {
+            Entry::Occupied(earlier) => Some(*earlier.get()),
+            Entry::Vacant(new) => {
+                new.insert(row);
+                None
+            }
+        }
+    }
+
+    fn look(&mut self, user: &User, row: u64) -> Option<Outcome> {
+        let address = self.earlier(&format!("email {}", user.email.normalized().as_str()), row);
+        let external = user.external_id.as_ref().map(|id| format!("external_id {}", id.as_str()));
+        let external = external.and_then(|id| self.earlier(&id, row));
+        let reasons = [("email", address), ("external_id", external)].into_iter();
+        let reasons: Vec<_> =
+            reasons.filter_map(|(member, earlier)| Some(format!("{member}: row {} has it, too", earlier?))).collect();
+        (!reasons.is_empty()).then_some(Outcome::Refused { reasons })
+    }
+}
+
+/// What [`import`] would do with the rows of one batch, and with those that were `seen` before.
+///
+/// # Errors
+/// When the tables cannot be read.
+pub async fn dry_run(app: &App, rows: Vec<Row>, seen: &mut Seen) -> Result<Vec<Line>> {
+    run(app, rows, Mode::DryRun, seen).await
+}
+
 /// Imports the rows of one batch, at most [`BATCH`]; one line for each, in their order. It may be repeated with the same rows: what is
 /// there is left as it is.
 ///
 /// # Errors
 /// When the tables cannot be read or written. Some of the accounts may be there by then.
-pub async fn import(app: &App, rows: Vec<Row>, mode: Mode) -> Result<Vec<Line>> {
+pub async fn import(app: &App, rows: Vec<Row>) -> Result<Vec<Line>> {
+    run(app, rows, Mode::Write, &mut Seen::default()).await
+}
+
+async fn run(app: &App, rows: Vec<Row>, mode: Mode, seen: &mut Seen) -> Result<Vec<Line>> {
     let mut lines: Vec<Option<Line>> = Vec::new();
     lines.resize_with(rows.len(), || None);
     let mut ready = Vec::with_capacity(rows.len());
@@ -111,6 +156,10 @@ pub async fn import(app: &App, rows: Vec<Row>, mode: Mode) -> Result<Vec<Line>> 
             }
         };
         let user = &ready.prepared.imported.user;
+        let outcome = match mode {
+            Mode::DryRun => seen.look(user, ready.row).unwrap_or(outcome),
+            Mode::Write => outcome,
+        };
         if mode == Mode::Write && outcome == (Outcome::Imported { id: user.id }) {
             *counted.entry(kind_of(&ready.prepared)).or_insert(0) += 1;
         }
@@ -178,7 +227,9 @@ async fn write(app: &App, prepared: &Prepared) -> Result<Outcome> {
     }
     // Another row of the batch was first, or somebody registered.
     match app.store().existing(&[&imported.user], app.clock.now()).await?.first() {
-        Some(existing @ (Existing::Account(_) | Existing::AddressOf(_) | Existing::Deleted)) => Ok(of_existing(*existing, &imported.user)),
+        Some(existing @ (Existing::Account(_) | Existing::AddressOf(_) | Existing::Deleted)) => {
+            Ok(of_existing(*existing, &imported.user))
+        }
         _ => {
             let reason = "id: an account with this id was deleted moments ago; import the row again in a few minutes";
             Ok(Outcome::Refused { reasons: vec![reason.to_owned()] })

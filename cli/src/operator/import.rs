@@ -9,7 +9,7 @@ use std::io::{BufWriter, Write};
 use formats::{Options, Row};
 use serde_json::json;
 use shared::App;
-use transfer::import::{self, BATCH, Line, Mode, Outcome, Totals};
+use transfer::import::{self, BATCH, Line, Outcome, Seen, Totals};
 
 use self::parts::Sender;
 use self::source::Opened;
@@ -39,7 +39,7 @@ pub async fn import(output: Output, arguments: &Import) -> Result<()> {
 
 /// In batches, of which one is read while another is written.
 async fn directly(app: &App, arguments: &Import, options: &Options, run: &mut Run) -> Result<()> {
-    let mode = if arguments.change.dry_run { Mode::DryRun } else { Mode::Write };
+    let mut seen = Seen::default();
     let mut opened = Opened::new(arguments)?;
     let mut rows = opened.rows(arguments, options)?;
     loop {
@@ -47,7 +47,11 @@ async fn directly(app: &App, arguments: &Import, options: &Options, run: &mut Ru
         let Some(last) = batch.last() else { return Ok(()) };
         let broken = import::ends_file(last);
         let up_to = last.number;
-        let lines = import::import(app, batch, mode).await?;
+        let lines = if arguments.change.dry_run {
+            import::dry_run(app, batch, &mut seen).await?
+        } else {
+            import::import(app, batch).await?
+        };
         run.take(lines)?;
         run.done_up_to(up_to - u64::from(broken.is_some()));
         run.progress.set_position(rows.bytes());

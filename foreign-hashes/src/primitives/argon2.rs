@@ -4,9 +4,10 @@ use argon2::{Algorithm, AssociatedData, Params, ParamsBuilder, Version};
 use serde::{Deserialize, Serialize};
 
 use super::{MAX_SALT, Output, Primitive, check_output, check_salt};
+use crate::Refused;
 use crate::bytes::Bytes;
-use crate::class::Kind;
-use crate::{Class, Refused};
+use crate::kind::Kind;
+use crate::work;
 
 /// Which of the three.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -93,8 +94,8 @@ impl Primitive for Argon2 {
         self.context().map(|_| ()).map_err(|_| Refused::Malformed("Argon2 does not allow these parameters"))
     }
 
-    fn class(&self) -> Class {
-        Class(Kind::Argon2 { variant: self.variant, m: self.m, t: self.t, p: self.p })
+    fn kind(&self) -> Kind {
+        Kind::Argon2 { variant: self.variant, m: self.m, t: self.t, p: self.p, version: self.version }
     }
 
     fn output_len(&self) -> usize {
@@ -102,6 +103,8 @@ impl Primitive for Argon2 {
     }
 
     fn derive(&self, password: &[u8]) -> Option<Output> {
+        let Self { version, m, t, p, .. } = *self;
+        work::call(self.variant.name(), &[version.into(), m as usize, t as usize, p as usize, password.len()]);
         let mut output = Output::new(vec![0; self.len.into()]);
         self.context().ok()?.hash_password_into(password, &self.salt, &mut output).ok()?;
         Some(output)

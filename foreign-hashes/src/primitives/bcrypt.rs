@@ -4,9 +4,10 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::{Output, Primitive};
+use crate::Refused;
 use crate::bytes::Bytes;
-use crate::class::Kind;
-use crate::{Class, Refused};
+use crate::kind::Kind;
+use crate::work;
 
 /// Blowfish's key: 18 words, which is where the limit of 72 bytes comes from.
 const KEY: usize = 72;
@@ -56,8 +57,8 @@ impl Primitive for Bcrypt {
         }
     }
 
-    fn class(&self) -> Class {
-        Class(Kind::Bcrypt { cost: self.cost })
+    fn kind(&self) -> Kind {
+        Kind::Bcrypt { cost: self.cost }
     }
 
     fn output_len(&self) -> usize {
@@ -65,6 +66,7 @@ impl Primitive for Bcrypt {
     }
 
     fn derive(&self, password: &[u8]) -> Option<Output> {
+        work::call("bcrypt", &[self.cost.into()]);
         let salt = <[u8; 16]>::try_from(&*self.salt).ok()?;
         let output = Zeroizing::new(bcrypt::bcrypt(self.cost.into(), salt, &*self.key(password)));
         Some(output.get(..OUTPUT)?.to_vec().into())

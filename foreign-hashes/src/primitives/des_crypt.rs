@@ -4,9 +4,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Output, Primitive};
-use crate::class::Kind;
+use crate::Refused;
 use crate::encoding::crypt64_value;
-use crate::{Class, Refused};
+use crate::kind::Kind;
+use crate::work;
 
 /// Bits in the numbering of the standard: the first is the highest.
 const INITIAL: [u8; 64] = [
@@ -86,8 +87,8 @@ impl Primitive for DesCrypt {
         Ok(())
     }
 
-    fn class(&self) -> Class {
-        Class(Kind::DesCrypt)
+    fn kind(&self) -> Kind {
+        Kind::DesCrypt
     }
 
     fn output_len(&self) -> usize {
@@ -95,6 +96,7 @@ impl Primitive for DesCrypt {
     }
 
     fn derive(&self, password: &[u8]) -> Option<Output> {
+        work::call("des-crypt", &[]);
         let key = (0..8).fold(0, |key, n| key << 8 | u64::from(password.get(n).copied().unwrap_or(0) << 1));
         let keys = round_keys(key);
         let block = (0..25).fold(0, |block, _| self.encrypt(block, &keys));

@@ -4,11 +4,11 @@ use std::num::NonZeroU32;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Output, Primitive, check_salt, is_affordable};
+use super::{MAX_SALT, Output, Primitive, check_salt, is_affordable};
+use crate::Refused;
 use crate::bytes::Bytes;
-use crate::class::Kind;
 use crate::digest::Digest;
-use crate::{Class, Refused};
+use crate::kind::Kind;
 
 /// The most parts that a template may have.
 const MAX_PARTS: usize = 16;
@@ -43,6 +43,21 @@ impl TemplateDigest {
     pub(crate) fn salt_last(digest: Digest, salt: impl Into<Bytes>) -> Self {
         Self { digest, of: vec![Part::Password, Part::Bytes(salt.into())] }
     }
+
+    /// Of so many passwords, and of so many other bytes in parts that are as long as a salt may be.
+    pub(crate) fn of_shape(digest: Digest, passwords: u8, others: u16) -> Self {
+        let dots = vec![b'.'; others.into()];
+        let others = dots.chunks(MAX_SALT).map(|dots| Part::Bytes(dots.into()));
+        Self { digest, of: others.chain((0..passwords).map(|_| Part::Password)).collect() }
+    }
+
+    /// How often the password is hashed, and how many other bytes are.
+    fn shape(&self) -> (usize, usize) {
+        self.of.iter().fold((0, 0), |(passwords, others), part| match part {
+            Part::Password => (passwords + 1, others),
+            Part::Bytes(bytes) => (passwords, others + bytes.len()),
+        })
+    }
 }
 
 impl Primitive for TemplateDigest {
@@ -59,8 +74,11 @@ impl Primitive for TemplateDigest {
         })
     }
 
-    fn class(&self) -> Class {
-        Class(Kind::Digest(self.digest))
+    fn kind(&self) -> Kind {
+        let (passwords, others) = self.shape();
+        // There are at most 16 parts, of at most 1,024 bytes each.
+        let byte = |number| u8::try_from(number).unwrap_or(u8::MAX);
+        Kind::Digest { digest: self.digest, passwords: byte(passwords), others: byte(others / 64) }
     }
 
     fn output_len(&self) -> usize {
@@ -92,8 +110,8 @@ impl Primitive for Hmac {
         check_salt(&self.key)
     }
 
-    fn class(&self) -> Class {
-        Class(Kind::Digest(self.digest))
+    fn kind(&self) -> Kind {
+        Kind::Hmac(self.digest)
     }
 
     fn output_len(&self) -> usize {
@@ -112,6 +130,8 @@ pub(crate) enum Order {
     /// First salt + password, then the previous digest alone: FSHP, which is PBKDF1 (RFC 8018) with both inputs
     /// exchanged.
     SaltPasswordThenAlone,
+    /// First salt + password, then the previous digest and the password: phpass.
+    SaltPasswordThenPassword,
     /// First password + salt, then the previous digest and both again: Symfony.
     PasswordSaltEachTime,
 }
@@ -126,13 +146,32 @@ pub(crate) struct Iterated {
     pub(crate) salt: Bytes,
 }
 
+impl Iterated {
+    /// Bytes that each round hashes, besides the previous digest.
+    fn each_round(&self, password: &[u8]) -> usize {
+        match self.order {
+            Order::SaltPasswordThenAlone => 0,
+            Order::SaltPasswordThenPassword => password.len(),
+            Order::PasswordSaltEachTime => password.len().saturating_add(self.salt.len()),
+        }
+    }
+}
+
 impl Primitive for Iterated {
     fn check(&self) -> Result<(), Refused> {
         check_salt(&self.salt)
     }
 
-    fn class(&self) -> Class {
-        Class(Kind::Iterated { digest: self.digest, rounds: self.rounds })
+    fn kind(&self) -> Kind {
+        let (digest, rounds) = (self.digest, self.rounds);
+        match self.order {
+            Order::SaltPasswordThenAlone => Kind::Pbkdf1 { digest, rounds },
+            Order::SaltPasswordThenPassword => Kind::Iterated { digest, rounds, salt: None },
+            Order::PasswordSaltEachTime => {
+                // A salt has at most 1,024 bytes.
+                Kind::Iterated { digest, rounds, salt: Some(u16::try_from(self.salt.len()).unwrap_or(u16::MAX)) }
+            }
+        }
     }
 
     fn output_len(&self) -> usize {
@@ -140,14 +179,18 @@ impl Primitive for Iterated {
     }
 
     fn derive(&self, password: &[u8]) -> Option<Output> {
-        if !is_affordable(self.rounds.get(), password) {
+        let further = 1..self.rounds.get();
+        if !is_affordable(further.end - 1, self.each_round(password)) {
             return None;
         }
-        let further = 1..self.rounds.get();
         Some(match self.order {
             Order::SaltPasswordThenAlone => {
                 let first = self.digest.of(&[&self.salt, password]);
                 further.fold(first, |previous, _| self.digest.of(&[&previous]))
+            }
+            Order::SaltPasswordThenPassword => {
+                let first = self.digest.of(&[&self.salt, password]);
+                further.fold(first, |previous, _| self.digest.of(&[&previous, password]))
             }
             Order::PasswordSaltEachTime => {
                 let first = self.digest.of(&[password, &self.salt]);

@@ -6,8 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::scrypt::Costs;
 use super::{Output, Primitive, check_output, check_salt};
+use crate::Refused;
 use crate::bytes::Bytes;
-use crate::{Class, Refused};
+use crate::kind::Kind;
 
 /// AES-256-CTR of the signer key. Its counter starts at zero, which does no harm: the key is another for each salt.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
@@ -26,8 +27,8 @@ impl Primitive for Firebase {
         self.costs.check()
     }
 
-    fn class(&self) -> Class {
-        self.costs.class()
+    fn kind(&self) -> Kind {
+        self.costs.kind(32)
     }
 
     fn output_len(&self) -> usize {

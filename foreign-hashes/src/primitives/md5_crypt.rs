@@ -3,11 +3,11 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Output, Primitive};
+use crate::Refused;
 use crate::bytes::Bytes;
-use crate::class::Kind;
 use crate::digest::Digest;
 use crate::encoding::crypt64;
-use crate::{Class, Refused};
+use crate::kind::Kind;
 
 const ROUNDS: usize = 1000;
 
@@ -52,8 +52,8 @@ impl Primitive for Md5Crypt {
         Ok(())
     }
 
-    fn class(&self) -> Class {
-        Class(Kind::Md5Crypt)
+    fn kind(&self) -> Kind {
+        Kind::Md5Crypt { salt: self.salt.len().to_le_bytes()[0] }
     }
 
     fn output_len(&self) -> usize {

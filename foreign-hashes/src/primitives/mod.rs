@@ -15,7 +15,8 @@ mod yescrypt;
 
 use zeroize::Zeroizing;
 
-use crate::{Class, Refused};
+use crate::Refused;
+use crate::kind::Kind;
 
 pub(crate) use argon2::{Argon2, Variant};
 pub(crate) use bcrypt::Bcrypt;
@@ -43,10 +44,11 @@ pub(crate) const MAX_OUTPUT: usize = 1024;
 pub(crate) trait Primitive {
     /// # Errors
     /// [`Refused::Malformed`] for every value that the scheme does not allow, so that [`Primitive::derive`] cannot
-    /// fail. The bounds of its cost are [`Class::check`]'s.
+    /// fail. The bounds of its cost are [`Kind::check`]'s.
     fn check(&self) -> Result<(), Refused>;
 
-    fn class(&self) -> Class;
+    /// What its time depends on besides the password: two schemes of a kind compute the same, and refuse the same.
+    fn kind(&self) -> Kind;
 
     /// Bytes of its output.
     fn output_len(&self) -> usize;
@@ -55,11 +57,11 @@ pub(crate) trait Primitive {
     fn derive(&self, password: &[u8]) -> Option<Output>;
 }
 
-/// Whether a scheme that hashes the password in every round would hash no more than a GiB of it, which takes about
-/// three seconds: the bounds of rounds count on passwords of ordinary length.
-fn is_affordable(rounds: u32, password: &[u8]) -> bool {
+/// Whether a scheme that hashes so many bytes of password and salt in every round would hash no more than a GiB of them,
+/// which takes about three seconds: the bounds of rounds count on passwords of ordinary length.
+pub(crate) fn is_affordable(rounds: u32, bytes: usize) -> bool {
     const MAX_BYTES: u64 = 1 << 30;
-    u64::from(rounds).saturating_mul(password.len() as u64) <= MAX_BYTES
+    u64::from(rounds).saturating_mul(bytes as u64) <= MAX_BYTES
 }
 
 /// # Errors

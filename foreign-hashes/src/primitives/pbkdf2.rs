@@ -5,10 +5,10 @@ use std::num::NonZeroU32;
 use serde::{Deserialize, Serialize};
 
 use super::{Output, Primitive, check_output, check_salt};
+use crate::Refused;
 use crate::bytes::Bytes;
-use crate::class::Kind;
 use crate::digest::{self, Digest};
-use crate::{Class, Refused};
+use crate::kind::Kind;
 
 fn check_digest(digest: Digest) -> Result<(), Refused> {
     digest.pbkdf2().map(|_| ()).ok_or(Refused::Unsupported("PBKDF2 with this digest"))
@@ -31,8 +31,8 @@ impl Primitive for Pbkdf2 {
         check_output(self.len.into())
     }
 
-    fn class(&self) -> Class {
-        Class(Kind::Pbkdf2 { digest: self.digest, rounds: self.rounds, len: self.len })
+    fn kind(&self) -> Kind {
+        Kind::Pbkdf2 { digest: self.digest, rounds: self.rounds, len: self.len }
     }
 
     fn output_len(&self) -> usize {
@@ -58,10 +58,10 @@ impl Primitive for Scram {
         check_salt(&self.salt)
     }
 
-    fn class(&self) -> Class {
+    fn kind(&self) -> Kind {
         // A digest has at most 64 bytes.
         let len = u16::try_from(self.digest.len()).unwrap_or(u16::MAX);
-        Class(Kind::Pbkdf2 { digest: self.digest, rounds: self.rounds, len })
+        Kind::Pbkdf2 { digest: self.digest, rounds: self.rounds, len }
     }
 
     fn output_len(&self) -> usize {

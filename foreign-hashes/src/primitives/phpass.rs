@@ -4,12 +4,12 @@ use std::num::NonZeroU32;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Output, Primitive, is_affordable};
+use super::{Iterated, Order, Output, Primitive};
+use crate::Refused;
 use crate::bytes::Bytes;
-use crate::class::Kind;
 use crate::digest::Digest;
 use crate::encoding::to_crypt64;
-use crate::{Class, Refused};
+use crate::kind::Kind;
 
 /// The digest of salt and password, then so many times the digest of the previous one and the password.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
@@ -23,9 +23,9 @@ pub(crate) struct Phpass {
 }
 
 impl Phpass {
-    /// After the first.
-    fn further_rounds(&self) -> u32 {
-        1_u32.checked_shl(self.log_rounds.into()).unwrap_or(u32::MAX)
+    /// With the first.
+    fn rounds(&self) -> NonZeroU32 {
+        NonZeroU32::MIN.saturating_add(1_u32.checked_shl(self.log_rounds.into()).unwrap_or(u32::MAX))
     }
 
     /// Characters of output. phpass stores all of MD5; Drupal cuts its string to 55 characters, 12 of which are not
@@ -53,8 +53,8 @@ impl Primitive for Phpass {
         Ok(())
     }
 
-    fn class(&self) -> Class {
-        Class(Kind::Iterated { digest: self.digest, rounds: NonZeroU32::MIN.saturating_add(self.further_rounds()) })
+    fn kind(&self) -> Kind {
+        Kind::Iterated { digest: self.digest, rounds: self.rounds(), salt: None }
     }
 
     fn output_len(&self) -> usize {
@@ -63,12 +63,13 @@ impl Primitive for Phpass {
 
     /// As text, because Drupal cuts within a byte.
     fn derive(&self, password: &[u8]) -> Option<Output> {
-        if !is_affordable(self.further_rounds(), password) {
-            return None;
-        }
-        let first = self.digest.of(&[&self.salt, password]);
-        let last = (0..self.further_rounds()).fold(first, |previous, _| self.digest.of(&[&previous, password]));
-        let mut text = to_crypt64(&last);
+        let rounds = Iterated {
+            digest: self.digest,
+            order: Order::SaltPasswordThenPassword,
+            rounds: self.rounds(),
+            salt: self.salt.clone(),
+        };
+        let mut text = to_crypt64(&rounds.derive(password)?);
         text.truncate(self.characters());
         Some(text.into_bytes().into())
     }

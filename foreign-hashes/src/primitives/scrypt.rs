@@ -4,10 +4,11 @@ use scrypt::Params;
 use serde::{Deserialize, Serialize};
 
 use super::{Output, Primitive, check_output, check_salt};
+use crate::Refused;
 use crate::bytes::Bytes;
-use crate::class::Kind;
 use crate::digest::Digest;
-use crate::{Class, Refused};
+use crate::kind::{Kind, SCRYPT_BLOCK, SCRYPT_BLOCKS};
+use crate::work;
 
 /// The file format's beginning: a name and version 0.
 const MAGIC: &[u8] = b"scrypt\0";
@@ -33,8 +34,12 @@ impl Costs {
         Ok(())
     }
 
-    pub(super) fn class(self) -> Class {
-        Class(Kind::Scrypt { log_n: self.log_n, r: self.r, p: self.p })
+    /// With so many bytes of output.
+    pub(super) fn kind(self, len: usize) -> Kind {
+        let Self { log_n, r, p } = self;
+        // An output has at most 1,024 bytes.
+        let blocks = u8::try_from(len.div_ceil(SCRYPT_BLOCK.into())).unwrap_or(u8::MAX);
+        Kind::Scrypt { log_n, r, p, blocks: blocks.max(SCRYPT_BLOCKS) }
     }
 
     fn params(self) -> Option<Params> {
@@ -42,6 +47,8 @@ impl Costs {
     }
 
     pub(super) fn derive(self, password: &[u8], salt: &[u8], len: usize) -> Option<Output> {
+        let blocks = len.div_ceil(SCRYPT_BLOCK.into()).max(SCRYPT_BLOCKS.into());
+        work::call("scrypt", &[self.log_n.into(), self.r as usize, self.p as usize, blocks, password.len()]);
         let mut output = Output::new(vec![0; len]);
         scrypt::scrypt(password, salt, &self.params()?, &mut output).ok()?;
         Some(output)
@@ -65,8 +72,8 @@ impl Primitive for Scrypt {
         self.costs.check()
     }
 
-    fn class(&self) -> Class {
-        self.costs.class()
+    fn kind(&self) -> Kind {
+        self.costs.kind(self.len.into())
     }
 
     fn output_len(&self) -> usize {
@@ -107,8 +114,8 @@ impl Primitive for ScryptMac {
         self.costs.check()
     }
 
-    fn class(&self) -> Class {
-        self.costs.class()
+    fn kind(&self) -> Kind {
+        self.costs.kind(64)
     }
 
     fn output_len(&self) -> usize {

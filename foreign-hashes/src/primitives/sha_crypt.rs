@@ -6,11 +6,12 @@ use serde::{Deserialize, Serialize};
 use sha_crypt::Params;
 
 use super::{Output, Primitive, is_affordable};
+use crate::Refused;
 use crate::bytes::Bytes;
-use crate::class::Kind;
 use crate::digest::Digest;
 use crate::encoding::crypt64_value;
-use crate::{Class, Refused};
+use crate::kind::Kind;
+use crate::work;
 
 /// SHA-crypt.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
@@ -35,8 +36,8 @@ impl Primitive for ShaCrypt {
             .map_err(|_| Refused::Malformed("the rounds of SHA-crypt are not from 1,000 to 999,999,999"))
     }
 
-    fn class(&self) -> Class {
-        Class(Kind::ShaCrypt { digest: self.digest, rounds: self.rounds })
+    fn kind(&self) -> Kind {
+        Kind::ShaCrypt { digest: self.digest, rounds: self.rounds, salt: self.salt.len().to_le_bytes()[0] }
     }
 
     fn output_len(&self) -> usize {
@@ -44,9 +45,12 @@ impl Primitive for ShaCrypt {
     }
 
     fn derive(&self, password: &[u8]) -> Option<Output> {
-        if !is_affordable(self.rounds.get(), password) {
+        // Before the rounds, it hashes the password as often as the password has bytes.
+        let times = u32::try_from(password.len()).unwrap_or(u32::MAX).saturating_add(self.rounds.get());
+        if !is_affordable(times, password.len()) {
             return None;
         }
+        work::call(self.digest.name(), &[self.rounds.get() as usize, self.salt.len(), password.len()]);
         let params = Params::new(self.rounds.get()).ok()?;
         Some(match self.digest {
             Digest::Sha512 => sha_crypt::sha512_crypt(password, &self.salt, params).to_vec().into(),

@@ -3,10 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Output, Primitive, check_salt};
+use crate::Refused;
 use crate::bytes::Bytes;
-use crate::class::Kind;
 use crate::digest::Digest;
-use crate::{Class, Refused};
+use crate::kind::Kind;
 
 /// What each round adds to the rounds that the string names.
 const BASIC_ROUNDS: u32 = 4096;
@@ -50,6 +50,9 @@ Be all my sins remember'd.\n\0";
 
 /// Sun's MD5 crypt. Each round tosses a coin with bits of the previous digest, and hashes Hamlet if it comes up heads:
 /// so that the rounds cannot be laid out in advance.
+///
+/// Here each round hashes Hamlet, and once more without, and keeps the one that the coin chooses. Otherwise the time
+/// would tell how often heads came up for this password and salt.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct SunMd5 {
     /// As the string names them, without the 4,096 that there always are.
@@ -69,8 +72,8 @@ impl Primitive for SunMd5 {
         check_salt(&self.setting)
     }
 
-    fn class(&self) -> Class {
-        Class(Kind::SunMd5 { rounds: self.rounds })
+    fn kind(&self) -> Kind {
+        Kind::SunMd5 { rounds: self.rounds }
     }
 
     fn output_len(&self) -> usize {
@@ -80,8 +83,11 @@ impl Primitive for SunMd5 {
     fn derive(&self, password: &[u8]) -> Option<Output> {
         let mut digest = Digest::Md5.of(&[password, &self.setting]);
         for round in 0..self.all_rounds() {
-            let phrase = if coin(&digest, round)? { HAMLET } else { &[] };
-            digest = Digest::Md5.of(&[&digest, phrase, round.to_string().as_bytes()]);
+            let heads = coin(&digest, round)?;
+            let number = round.to_string();
+            let with = Digest::Md5.of(&[&digest, HAMLET, number.as_bytes()]);
+            let without = Digest::Md5.of(&[&digest, number.as_bytes()]);
+            digest = if heads { with } else { without };
         }
         Some(digest)
     }

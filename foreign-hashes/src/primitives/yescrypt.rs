@@ -6,9 +6,10 @@ use streebog::{Digest as _, Streebog256};
 use yescrypt::{Mode, Params};
 
 use super::{Output, Primitive, check_salt};
+use crate::Refused;
 use crate::bytes::Bytes;
-use crate::class::Kind;
-use crate::{Class, Refused};
+use crate::kind::Kind;
+use crate::work;
 
 const OUTPUT: usize = 32;
 
@@ -49,9 +50,9 @@ impl Primitive for Yescrypt {
         Ok(())
     }
 
-    fn class(&self) -> Class {
+    fn kind(&self) -> Kind {
         let Self { flavor, log_n, r, p, t, .. } = *self;
-        Class(Kind::Yescrypt { flavor, log_n, r, p, t })
+        Kind::Yescrypt { gost: self.gost.is_some(), flavor, log_n, r, p, t }
     }
 
     fn output_len(&self) -> usize {
@@ -59,6 +60,9 @@ impl Primitive for Yescrypt {
     }
 
     fn derive(&self, password: &[u8]) -> Option<Output> {
+        let Self { flavor, log_n, r, p, t, .. } = *self;
+        let numbers = [flavor as usize, log_n.into(), r as usize, p as usize, t as usize, password.len()];
+        work::call(if self.gost.is_some() { "gost-yescrypt" } else { "yescrypt" }, &numbers);
         let mut output = Output::new(vec![0; OUTPUT]);
         yescrypt::yescrypt(password, &self.salt, &self.params()?, &mut output).ok()?;
         match &self.gost {

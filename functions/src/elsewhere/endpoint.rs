@@ -52,7 +52,9 @@ pub async fn ask(app: &App, url: &str, username: &str, password: &Password) -> R
     headers.insert(header::AUTHORIZATION, bearer);
     match client.post(&target, headers, body.into(), LIMITS).await {
         Outcome::Answered { status, body, .. } => said(status, &body).ok_or_else(|| {
-            Error::TemporarilyUnavailable(format!("the old system's endpoint answered {status}, and not what it is to say").into())
+            Error::TemporarilyUnavailable(
+                format!("the old system's endpoint answered {status}, and not what it is to say").into(),
+            )
         }),
         Outcome::Failed { reason } => {
             Err(Error::TemporarilyUnavailable(format!("the old system's endpoint: {}", reason.as_str()).into()))

@@ -14,7 +14,7 @@ use shared::grant::{Grant, Grants, Resource};
 use shared::grants;
 use shared::http::{Trigger, Worker};
 use shared::{App, Error, Result};
-use transfer::import::{self, BATCH, IMPORT, Line, Mode};
+use transfer::import::{self, BATCH, IMPORT, Line};
 use transfer::parts::Part;
 
 pub use transfer::parts::PART;
@@ -62,7 +62,15 @@ async fn take(app: &App, message: &SqsMessage) -> Result<()> {
         Ok(object) => object,
         // Imported already, if its report is there: the message came twice. Otherwise it went before it was imported.
         Err(error) if error.as_service_error().is_some_and(GetObjectError::is_no_such_key) => {
-            return app.s3().head_object().bucket(bucket).key(part.report_key()).send().await.map(drop).map_err(Error::from);
+            return app
+                .s3()
+                .head_object()
+                .bucket(bucket)
+                .key(part.report_key())
+                .send()
+                .await
+                .map(drop)
+                .map_err(Error::from);
         }
         Err(error) => return Err(error.into()),
     };
@@ -73,7 +81,7 @@ async fn take(app: &App, message: &SqsMessage) -> Result<()> {
     let mut lines = Vec::with_capacity(rows.len());
     while !rows.is_empty() {
         let batch = rows.drain(..rows.len().min(BATCH)).collect();
-        lines.extend(import::import(app, batch, Mode::Write).await?);
+        lines.extend(import::import(app, batch).await?);
     }
     let report = report(&part, lines)?;
     app.s3().put_object().bucket(bucket).key(part.report_key()).body(report.into()).send().await?;

@@ -31,7 +31,9 @@ impl Legacy {
         if let Some(url) = &legacy.password_url
             && !is_endpoint(url)
         {
-            reader.problems.push("LEGACY_PASSWORD_URL must be an https URL without credentials and fragment".to_owned());
+            reader
+                .problems
+                .push("LEGACY_PASSWORD_URL must be an https URL without credentials and fragment".to_owned());
         }
         // What has no end is asked for ever: an old system that is forgotten, and may be somebody else's by then.
         if legacy.until.is_none() && (legacy.user_pool.is_some() || legacy.password_url.is_some()) {

@@ -3,7 +3,9 @@
 
 use aws_sdk_dynamodb::types::{ConditionCheck, TransactWriteItem};
 
-use super::schema::{ERASURE, OWNER, PROFILE, RECOVERY, TOTP, address_key, deleted_key, external_key, passkey_key, user_key};
+use super::schema::{
+    ERASURE, OWNER, PROFILE, RECOVERY, TOTP, address_key, deleted_key, external_key, passkey_key, user_key,
+};
 use super::users::profile_item;
 use super::{Store, s, to_item};
 use crate::clock::Timestamp;
@@ -58,10 +60,8 @@ impl Store {
     pub fn writes_of(&self, imported: &ImportedUser) -> Result<Vec<TransactWriteItem>> {
         let ImportedUser { user, totp, recovery, passkeys, event } = imported;
         let pk = || user_key(user.id);
-        let mut items = vec![
-            self.put_new(profile_item(user)?)?,
-            self.take_address(&user.email.normalized(), user, event.at)?,
-        ];
+        let mut items =
+            vec![self.put_new(profile_item(user)?)?, self.take_address(&user.email.normalized(), user, event.at)?];
         items.extend(self.not_deleted(user.id)?);
         items.extend(self.index(user)?);
         if let Some(totp) = totp {

@@ -23,7 +23,8 @@ use crate::domain::status::Status;
 use crate::domain::user::User;
 use crate::error::{Error, Result};
 use crate::grant::{
-    ADDRESSES, CHECK, DELETE, FOUND_BY, GET, Grant, Grants, INVITATIONS as PARTITION, POPULATION, PUT, QUERY, STAFF, UPDATE, USERS,
+    ADDRESSES, CHECK, DELETE, FOUND_BY, GET, Grant, Grants, INVITATIONS as PARTITION, POPULATION, PUT, QUERY, STAFF,
+    UPDATE, USERS,
 };
 
 /// Which invitation an address has.

@@ -9,8 +9,8 @@ use super::schema::{PASSWORD_KIND, PASSWORDS, POPULATION, USERS as LISTED, shard
 use super::{Item, Store, n, s};
 use crate::clock::Timestamp;
 use crate::domain::imported::{OWN, PasswordKind};
-use crate::domain::population::{KINDS, Population};
 use crate::domain::password::PasswordHash;
+use crate::domain::population::{KINDS, Population};
 use crate::error::{Causes, Error, Result};
 use crate::grant::{GET, Grant, Grants, POPULATION as PARTITION, PUT, Resource, UPDATE};
 

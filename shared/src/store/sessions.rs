@@ -3,7 +3,9 @@
 use aws_sdk_dynamodb::types::TransactWriteItem;
 
 use super::change::Change;
-use super::schema::{PASSWORD_KIND, PROFILE, SESSION, address_key, impersonation_key, session_key, sign_in_attempts_of, user_key};
+use super::schema::{
+    PASSWORD_KIND, PROFILE, SESSION, address_key, impersonation_key, session_key, sign_in_attempts_of, user_key,
+};
 use super::{Item, Store, delete, from_item, if_condition_held, n, put, s, to_item, update, value};
 use crate::clock::Timestamp;
 use crate::domain::event::DomainEvent;

@@ -8,7 +8,9 @@ use futures_util::future::try_join_all;
 use super::addresses::owner_item;
 use super::change::Change;
 use super::revocation::revoke_all;
-use super::schema::{LAPSE, PASSWORD_KIND, PROFILE, SHARDS, UNCONFIRMED, USERS as LISTED, deleted_key, shard, shards, user_key};
+use super::schema::{
+    LAPSE, PASSWORD_KIND, PROFILE, SHARDS, UNCONFIRMED, USERS as LISTED, deleted_key, shard, shards, user_key,
+};
 use super::{Erasure, Item, Store, delete, from_item, if_condition_held, n, put, s, to_item, update, value};
 use crate::clock::Timestamp;
 use crate::domain::email::EmailAddress;

@@ -38,7 +38,16 @@ pub struct Sender<'a> {
 impl<'a> Sender<'a> {
     pub fn new(app: &'a App) -> Self {
         let import = UserId::new(app.clock.now()).to_string();
-        Self { app, import, number: 0, rows: Vec::new(), notes: HashMap::new(), body: Vec::new(), waiting: VecDeque::new(), read: 0 }
+        Self {
+            app,
+            import,
+            number: 0,
+            rows: Vec::new(),
+            notes: HashMap::new(),
+            body: Vec::new(),
+            waiting: VecDeque::new(),
+            read: 0,
+        }
     }
 
     /// Takes a row; returns what is known of it and of others by now.
