@@ -29,7 +29,13 @@ pub async fn export(output: Output, arguments: &Export) -> Result<()> {
         return output.tell(&document, |_| format!("all accounts would be exported to {}", arguments.to.display()));
     }
     let target = Target::create(&arguments.to)?;
-    let started = export::start(&app, arguments.recipients.clone()).await?;
+    let started = tokio::select! {
+        started = Box::pin(export::start(&app, arguments.recipients.clone())) => started?,
+        _ = tokio::signal::ctrl_c() => {
+            let why = "interrupted: there is no file, and what the bucket may have of it is deleted within a day";
+            return Err(Failure::Failed(why.into()));
+        }
+    };
     let exporting = Box::pin(async {
         let complete = wait(&app, &started).await?;
         let written = write(&app, &complete, target, &recipients).await?;

@@ -132,7 +132,9 @@ pub async fn handler(
         Ok(compared) => compared,
         // An old system that does not answer has said nothing of the password.
         Err(error) => {
-            Box::pin(take_attempt_back(&app, bucket, counted)).await;
+            if let Some(counted) = counted {
+                Box::pin(forgive(&app, bucket, counted)).await;
+            }
             return Err(error);
         }
     };
@@ -322,6 +324,10 @@ async fn take_attempt_back(app: &App, bucket: Bucket<'_>, counted: Option<Counte
     let Some(counted) = counted.filter(|_| bucket.device.is_none()) else {
         return;
     };
+    forgive(app, bucket, counted).await;
+}
+
+async fn forgive(app: &App, bucket: Bucket<'_>, counted: Counted) {
     if let Err(error) = app.store().take_attempt_back(bucket, counted).await {
         tracing::warn!(error.message = %Causes(&error), "an attempt to sign in could not be taken back");
     }

@@ -176,6 +176,13 @@ impl User {
         ListKey::new(self.id, self.created_at)
     }
 
+    /// Whether it is erased unless its address is confirmed. One that somebody had elsewhere is not: else a stranger who registers with its
+    /// address could have it erased.
+    #[must_use]
+    pub fn may_lapse(&self) -> bool {
+        self.imported_at.is_none() || self.lapses_at.is_some()
+    }
+
     /// Whether it may look after other accounts.
     #[must_use]
     pub fn is_support(&self) -> bool {

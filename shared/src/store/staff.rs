@@ -335,6 +335,9 @@ fn confirmed_as(change: Change, before: &User, after: &User, now: Timestamp) -> 
 
 /// A change of an account that waits for its confirmation, and lapses without it.
 fn lapsing(change: Change, user: &User, lapses_at: Timestamp) -> Change {
+    if !user.may_lapse() {
+        return change;
+    }
     change
         .and_set("pending_shard = :shard, pending_at = :lapses_at")
         .value(":shard", s(shard(UNCONFIRMED, user.id.as_bytes())))

@@ -230,17 +230,23 @@ impl Store {
     ) -> Result<Option<User>> {
         let change = revoke_all(Change::default(), now)?
             .and_set("contested_at = :now, email_confirmed = :no, mail_turn_at = :now, mail_turn_of = :mail")
-            .and_set("pending_shard = :shard, pending_at = :lapses_at, updated_at = :now")
+            .and_set("updated_at = :now")
             .only_if("email = :email")
             .only_if("attribute_not_exists(contested_at)")
             .only_if("(email_confirmed = :no OR confirmed_by_link_alone_at > :claimed_at)")
             .value(":no", value(&false)?)
             .value(":mail", s(mail.id.to_string()))
             .value(":email", s(user.email.as_str()))
-            .value(":shard", s(shard(UNCONFIRMED, user.id.as_bytes())))
-            .value(":lapses_at", n(lapses_at.millis()))
             .value(":claimed_at", n(mail.created_at.millis()))
             .value(":now", n(now.millis()));
+        let change = if user.may_lapse() {
+            change
+                .and_set("pending_shard = :shard, pending_at = :lapses_at")
+                .value(":shard", s(shard(UNCONFIRMED, user.id.as_bytes())))
+                .value(":lapses_at", n(lapses_at.millis()))
+        } else {
+            change
+        };
         let listed = vec![self.list_under(Status::Unconfirmed, &user.list_key(), true)?];
         if self.change_and_record(user.id, change, listed, events).await? { self.user(user.id).await } else { Ok(None) }
     }
