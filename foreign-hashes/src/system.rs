@@ -101,6 +101,15 @@ impl System {
         }
     }
 
+    /// Whether [`System::read`] of any system takes a field of this name: those of a file may be settings of several.
+    #[must_use]
+    pub fn has_field(name: &str) -> bool {
+        let has = |system: &Self| {
+            system.columns().contains(&name) || system.settings().iter().any(|setting| setting.name == name)
+        };
+        Self::ALL.iter().any(has)
+    }
+
     /// Reads one stored value. `fields` are what else a check needs: the row's other columns, like the salt, and the
     /// system's settings, like a pepper. Fields that the system does not have are ignored.
     ///

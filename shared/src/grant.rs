@@ -104,6 +104,9 @@ pub const POPULATION: &str = "POPULATION";
 /// What accounts are found by.
 pub const FOUND_BY: &str = "FIND#*";
 
+/// What is written in place of an account that is not created.
+pub const NOBODY: &str = "NOBODY#*";
+
 /// The grants of several methods as those of one.
 #[macro_export]
 macro_rules! grants {

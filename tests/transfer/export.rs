@@ -200,7 +200,6 @@ async fn a_file_of_another_system_is_imported_by_the_command_line() {
     let sample = |name: &str| format!("{}/../formats/samples/{name}", env!("CARGO_MANIFEST_DIR"));
     let settings = new.path("settings.json");
     std::fs::write(&settings, FLASK_SETTINGS).unwrap();
-    let report = new.path("report.jsonl");
     for (source, file, more) in [
         ("django", "django.csv", &[][..]),
         ("keycloak", "keycloak-realm.json", &[]),
@@ -208,6 +207,7 @@ async fn a_file_of_another_system_is_imported_by_the_command_line() {
     ] {
         let new = Operator::start().await;
         let file = sample(file);
+        let report = new.path("report.jsonl");
         let arguments = [&["import", &file, "--from", source, "--report", &report, "--json"], more].concat();
         let ran = new.run(&arguments).await;
         let told: Value = serde_json::from_str(&ran.stdout).unwrap_or_else(|error| panic!("{error}: {ran:?}"));
@@ -215,7 +215,23 @@ async fn a_file_of_another_system_is_imported_by_the_command_line() {
         let lines = std::fs::read_to_string(&report).unwrap();
         let counted = ["imported", "already_there", "refused"].map(|name| told[name].as_u64().unwrap());
         assert_eq!(lines.lines().count() as u64, counted.iter().sum::<u64>(), "{lines}");
+        // An interrupted run left a line that is not whole.
+        std::fs::write(&report, format!("{lines}{{\"row\"")).unwrap();
+        let after = [&["import", &file, "--from", source, "--report", &report, "--after", "100"], more].concat();
+        new.run(&after).await.stdout.lines().for_each(|line| assert!(line.contains("0 imported"), "{line}"));
+        assert_eq!(std::fs::read_to_string(&report).unwrap(), lines);
     }
+    let own = new.path("accounts.jsonl");
+    std::fs::write(&own, "{\"email\":\"ada@example.com\"}\n").unwrap();
+    let over_the_file = new.run(&["import", &own, "--report", &own, "--dry-run"]).await;
+    assert_eq!(over_the_file.refusal().0, 1);
+    assert!(std::fs::read_to_string(&own).unwrap().contains("ada@example.com"));
+    std::fs::write(&settings, r#"{"peper":"3f9c1e7a52d84b60"}"#).unwrap();
+    let misspelled = new.run(&["import", &own, "--settings", &settings]).await;
+    assert!(misspelled.refusal().1.contains("peper"), "{misspelled:?}");
+    let unconfirmed = new.run(&["import", &own, "--json"]).await;
+    let told: Value = serde_json::from_str(&unconfirmed.stdout).unwrap();
+    assert_eq!((&told["imported"], &told["unconfirmed"]), (&json!(1), &json!(1)), "{unconfirmed:?}");
     let sorry = new.run(&["import", &sample("django.csv"), "--from", "oracle"]).await;
     assert_eq!(sorry.code, 2, "{sorry:?}");
     let missing = new.run(&["import", &new.path("nothing.csv"), "--from", "django"]).await;

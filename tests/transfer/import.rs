@@ -304,6 +304,7 @@ async fn every_row_that_is_refused_says_why_and_the_rest_goes_in() {
         json!({ "email": "key@example.com", "passkeys": [{ "id": "AQID", "public_key": "AQID" }] }),
         json!({ "email": "short@example.com", "totp": { "secret": "AAAA" } }),
         json!({ "email": "elsewhere@example.com", "passkeys": [{ "id": "AQID", "public_key": "AQID", "rp_id": "example.org" }] }),
+        json!({ "email": "ahead@example.com", "totp": { "secret": "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP", "last_step": 1_796_024_696 } }),
     ];
     for dry in [true, false] {
         let lines = if dry {
@@ -311,7 +312,7 @@ async fn every_row_that_is_refused_says_why_and_the_rest_goes_in() {
         } else {
             import_all(&app, &records).await
         };
-        assert_eq!(lines.iter().map(|line| line.row).collect::<Vec<_>>(), (1..=10).collect::<Vec<_>>());
+        assert_eq!(lines.iter().map(|line| line.row).collect::<Vec<_>>(), (1..=11).collect::<Vec<_>>());
         let reasons = |at: usize| match &lines[at].outcome {
             Outcome::Refused { reasons } => reasons.join("\n"),
             other => format!("{other:?}"),
@@ -326,6 +327,7 @@ async fn every_row_that_is_refused_says_why_and_the_rest_goes_in() {
             (6, &["password.cognito.pool: "]),
             (7, &["passkeys[0].public_key: "]),
             (8, &["totp.secret: "]),
+            (10, &["totp.last_step: "]),
         ] {
             let reasons = reasons(row);
             assert!(named.iter().all(|named| reasons.contains(named)), "{reasons}");
@@ -333,6 +335,31 @@ async fn every_row_that_is_refused_says_why_and_the_rest_goes_in() {
         }
         let taken = if dry { "email: row 1 has it, too" } else { "email: ADA@example.com is the address of" };
         assert!(reasons(2).starts_with(taken), "{}", reasons(2));
+    }
+}
+
+#[tokio::test]
+async fn of_rows_with_one_address_the_first_becomes_the_account_however_long_it_takes() {
+    let app = TestApp::start().await;
+    let weak = json!({ "system": "django", "stored": "md5$seasalt$3f86d0d3d465b7b458c231bf3555c0e3" });
+    let mut pairs = Vec::new();
+    for number in 0..16 {
+        // The first is wrapped in Argon2id, which the second is not.
+        pairs.push(json!({ "email": format!("ada{number}@example.com"), "external_id": format!("{number}"), "password": weak }));
+        pairs.push(json!({ "email": format!("Ada{number}@example.com") }));
+        pairs.push(json!({ "email": format!("other{number}@example.com"), "external_id": format!("{number}") }));
+    }
+    let would = dry_run(app.app(), rows(&pairs), &mut Seen::default()).await.unwrap();
+    let did = import_all(&app, &pairs).await;
+    for lines in [would, did] {
+        for lines in lines.chunks(3) {
+            let outcomes = [&lines[0].outcome, &lines[1].outcome, &lines[2].outcome];
+            let [Outcome::Imported { id }, Outcome::Refused { .. }, Outcome::AlreadyThere { id: same }] = outcomes
+            else {
+                panic!("{lines:?}")
+            };
+            assert_eq!(id, same);
+        }
     }
 }
 

@@ -167,7 +167,7 @@ pub async fn prepare(app: &App, record: Record) -> Result<Prepared, NotPrepared>
     reading.parsed("profile", metadata::check_size(&places));
     let password = password(app, &mut reading, record.password);
     let passkeys = passkeys_of(app, &mut reading, record.passkeys, created_at);
-    let totp = record.totp.and_then(|totp| read_totp(&mut reading, &totp, created_at));
+    let totp = record.totp.and_then(|totp| read_totp(&mut reading, &totp, created_at, now));
     let codes = record.recovery_codes.and_then(|codes| read_codes(&mut reading, codes, created_at));
     let (Some(email), Some(id), Some(name), Some(password), true) =
         (email, id, name, password, reading.faults.is_empty())
@@ -323,7 +323,7 @@ enum ReadPassword {
 }
 
 fn password(app: &App, reading: &mut Reading, record: Option<PasswordRecord>) -> Option<ReadPassword> {
-    let Some(record) = record else { return Some(ReadPassword::None) };
+    let Some(record) = record else { return without_password(reading) };
     let elsewhere = match record {
         PasswordRecord::Hash { system, stored, .. } if system == OWN_SYSTEM => return own(app, reading, &stored),
         PasswordRecord::Hash { system, stored, fields } => return foreign(reading, &system, &stored, &fields),
@@ -384,13 +384,23 @@ fn own(app: &App, reading: &mut Reading, stored: &SecretString) -> Option<ReadPa
     None
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "as its callers do")]
+fn without_password(reading: &mut Reading) -> Option<ReadPassword> {
+    reading.notes.push("without a password: its owner sets one by the link of a forgotten password".to_owned());
+    Some(ReadPassword::None)
+}
+
 fn foreign(reading: &mut Reading, system: &str, stored: &SecretString, fields: &Members) -> Option<ReadPassword> {
     let Ok(system) = system.parse::<System>() else {
-        reading.fault("password.system", "No system has this name: `users import --help` lists those that are known.");
+        reading
+            .fault("password.system", "No system has this name; docs/moving-in/other.md lists those that are known.");
         return None;
     };
+    for unknown in fields.keys().filter(|name| !System::has_field(name)) {
+        reading.notes.push(format!("password.fields: no system has `{unknown}`, and it is left out"));
+    }
     match system.read(stored.expose_secret(), fields) {
-        Ok(Stored::NoPassword) => Some(ReadPassword::None),
+        Ok(Stored::NoPassword) => without_password(reading),
         Ok(Stored::Hash(hash)) if hash.is_weak() => Some(ReadPassword::Weak(hash)),
         Ok(Stored::Hash(hash)) => Some(ReadPassword::Imported(ImportedPassword::Hash(hash))),
         Err(refused) => {
@@ -407,7 +417,7 @@ struct ReadTotp {
     added_at: Timestamp,
 }
 
-fn read_totp(reading: &mut Reading, record: &TotpRecord, created_at: Timestamp) -> Option<ReadTotp> {
+fn read_totp(reading: &mut Reading, record: &TotpRecord, created_at: Timestamp, now: Timestamp) -> Option<ReadTotp> {
     let text: Zeroizing<String> = Zeroizing::new(
         record
             .secret
@@ -430,7 +440,13 @@ fn read_totp(reading: &mut Reading, record: &TotpRecord, created_at: Timestamp) 
     let form = TotpForm { algorithm, digits: record.digits.into(), period: record.period };
     let form = reading.parsed("totp", form.checked());
     let added_at = reading.time("totp.added_at", record.added_at.as_ref()).unwrap_or(created_at);
-    Some(ReadTotp { secret: secret?, form: form?, last_step: record.last_step.map(Step::numbered), added_at })
+    let (secret, form, last_step) = (secret?, form?, record.last_step.map(Step::numbered));
+    // No code would be right for as long. A client's clock may be one step ahead.
+    if last_step.is_some_and(|step| step.number() > form.step_at(now).number() + 1) {
+        reading
+            .fault("totp.last_step", "This step is yet to come: it is the Unix time in seconds, divided by `period`.");
+    }
+    Some(ReadTotp { secret, form, last_step, added_at })
 }
 
 impl ReadTotp {

@@ -1,7 +1,7 @@
 //! Writing accounts that come from elsewhere.
 
 use std::borrow::Cow;
-use std::collections::hash_map::{Entry, RandomState};
+use std::collections::hash_map::RandomState;
 use std::collections::{BTreeMap, HashMap};
 use std::hash::BuildHasher;
 
@@ -50,14 +50,22 @@ pub struct Line {
     pub row: u64,
     #[serde(flatten)]
     pub outcome: Outcome,
+    /// Of the account in the other system.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub external_id: Option<String>,
+    /// Whether its owner has to confirm its address before the first sign-in.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unconfirmed: bool,
     /// What of the account was left out.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
 }
 
 impl Line {
-    fn refused(row: u64, reasons: Vec<String>, notes: Vec<String>) -> Self {
-        Self { row, outcome: Outcome::Refused { reasons }, notes }
+    /// Of a row that no account can be made of.
+    #[must_use]
+    pub fn refused(row: u64, reasons: Vec<String>, notes: Vec<String>) -> Self {
+        Self { row, outcome: Outcome::Refused { reasons }, external_id: None, unconfirmed: false, notes }
     }
 }
 
@@ -75,34 +83,45 @@ struct Ready {
     prepared: Prepared,
 }
 
-/// Rows of a dry run, by their addresses and their ids in the other system: as nothing is written, nothing else tells that two are of
-/// one account. What is kept of each is a hash of 64 bits.
+/// Rows that were seen, by what no two accounts share: an id, an id in the other system, an address. Of each is kept a hash of 64 bits.
 #[derive(Debug, Default)]
 pub struct Seen {
-    rows: HashMap<u64, u64>,
+    rows: HashMap<u64, (u64, UserId)>,
     hasher: RandomState,
 }
 
 impl Seen {
-    /// The row that was seen before with the same, if there is one.
-    fn earlier(&mut self, known_by: &str, row: u64) -> Option<u64> {
-        match self.rows.entry(self.hasher.hash_one(known_by)) {
-            Entry::Occupied(earlier) => Some(*earlier.get()),
-            Entry::Vacant(new) => {
-                new.insert(row);
-                None
-            }
+    fn keys(&self, user: &User) -> [Option<(&'static str, u64)>; 3] {
+        let key = |member: &'static str, value: &str| (member, self.hasher.hash_one((member, value)));
+        [
+            user.external_id.as_ref().map(|id| key("external_id", id.as_str())),
+            Some(key("id", &user.id.to_string())),
+            Some(key("email", user.email.normalized().as_str())),
+        ]
+    }
+
+    fn add(&mut self, user: &User, row: u64) {
+        for (_, key) in self.keys(user).into_iter().flatten() {
+            self.rows.entry(key).or_insert((row, user.id));
         }
     }
 
+    /// A member that an earlier row has, too, with that row and its account.
+    fn earlier(&self, user: &User) -> Option<(&'static str, u64, UserId)> {
+        let mut keys = self.keys(user).into_iter().flatten();
+        keys.find_map(|(member, key)| self.rows.get(&key).map(|(row, id)| (member, *row, *id)))
+    }
+
+    /// What [`import`] would make of a row for the sake of those before it, of which nothing was written.
     fn look(&mut self, user: &User, row: u64) -> Option<Outcome> {
-        let address = self.earlier(&format!("email {}", user.email.normalized().as_str()), row);
-        let external = user.external_id.as_ref().map(|id| format!("external_id {}", id.as_str()));
-        let external = external.and_then(|id| self.earlier(&id, row));
-        let reasons = [("email", address), ("external_id", external)].into_iter();
-        let reasons: Vec<_> =
-            reasons.filter_map(|(member, earlier)| Some(format!("{member}: row {} has it, too", earlier?))).collect();
-        (!reasons.is_empty()).then_some(Outcome::Refused { reasons })
+        let Some((member, earlier, id)) = self.earlier(user) else {
+            self.add(user, row);
+            return None;
+        };
+        Some(match member {
+            "email" => Outcome::Refused { reasons: vec![format!("email: row {earlier} has it, too")] },
+            _ => Outcome::AlreadyThere { id },
+        })
     }
 }
 
@@ -134,19 +153,10 @@ async fn run(app: &App, rows: Vec<Row>, mode: Mode, seen: &mut Seen) -> Result<V
             Err(line) => lines[at] = Some(line),
         }
     }
-    let users: Vec<&User> = ready.iter().map(|ready| &ready.prepared.imported.user).collect();
-    let existing = app.store().existing(&users, app.clock.now()).await?;
-    let written = join_all(ready.iter().zip(existing).map(async |(ready, existing)| {
-        let imported = &ready.prepared.imported;
-        match (existing, mode) {
-            (Existing::Nothing, Mode::Write) => write(app, &ready.prepared).await,
-            (Existing::Nothing, Mode::DryRun) => Ok(Outcome::Imported { id: imported.user.id }),
-            (existing, _) => Ok(of_existing(existing, &imported.user)),
-        }
-    }));
+    let outcomes = in_order(app, &ready, mode).await?;
     let mut counted = BTreeMap::new();
     let mut failed = None;
-    for (ready, outcome) in ready.iter().zip(written.await) {
+    for (ready, outcome) in ready.iter().zip(outcomes) {
         // Others may be there by now, and count.
         let outcome = match outcome {
             Ok(outcome) => outcome,
@@ -157,13 +167,22 @@ async fn run(app: &App, rows: Vec<Row>, mode: Mode, seen: &mut Seen) -> Result<V
         };
         let user = &ready.prepared.imported.user;
         let outcome = match mode {
-            Mode::DryRun => seen.look(user, ready.row).unwrap_or(outcome),
+            Mode::DryRun if outcome == (Outcome::Imported { id: user.id }) => {
+                seen.look(user, ready.row).unwrap_or(outcome)
+            }
+            Mode::DryRun => outcome,
             Mode::Write => outcome,
         };
         if mode == Mode::Write && outcome == (Outcome::Imported { id: user.id }) {
             *counted.entry(kind_of(&ready.prepared)).or_insert(0) += 1;
         }
-        lines[ready.at] = Some(Line { row: ready.row, outcome, notes: ready.prepared.notes.clone() });
+        lines[ready.at] = Some(Line {
+            row: ready.row,
+            external_id: user.external_id.as_ref().map(|id| id.as_str().to_owned()),
+            unconfirmed: !user.email_confirmed && matches!(outcome, Outcome::Imported { .. }),
+            outcome,
+            notes: ready.prepared.notes.clone(),
+        });
     }
     if !counted.is_empty() {
         app.store().add_to_population(&counted).await?;
@@ -173,6 +192,44 @@ async fn run(app: &App, rows: Vec<Row>, mode: Mode, seen: &mut Seen) -> Result<V
     }
     note_other_addresses(app, &ready, &mut lines).await?;
     Ok(lines.into_iter().flatten().collect())
+}
+
+/// What comes of each, all at once; but of rows that are of one account, or have one address, the first is done before the others are
+/// looked at.
+async fn in_order(app: &App, ready: &[Ready], mode: Mode) -> Result<Vec<Result<Outcome>>> {
+    let mut seen = Seen::default();
+    let (mut together, mut later) = (Vec::new(), Vec::new());
+    for (at, row) in ready.iter().enumerate() {
+        let user = &row.prepared.imported.user;
+        let rows = if seen.earlier(user).is_none() { &mut together } else { &mut later };
+        rows.push((at, row));
+        seen.add(user, row.row);
+    }
+    let mut outcomes = at_once(app, &together, mode).await?;
+    for row in later {
+        match at_once(app, &[row], mode).await {
+            Ok(done) => outcomes.extend(done),
+            // Others were written by now, and count.
+            Err(error) => outcomes.push((row.0, Err(error))),
+        }
+    }
+    outcomes.sort_by_key(|(at, _)| *at);
+    Ok(outcomes.into_iter().map(|(_, outcome)| outcome).collect())
+}
+
+async fn at_once(app: &App, rows: &[(usize, &Ready)], mode: Mode) -> Result<Vec<(usize, Result<Outcome>)>> {
+    let users: Vec<&User> = rows.iter().map(|(_, ready)| &ready.prepared.imported.user).collect();
+    let existing = app.store().existing(&users, app.clock.now()).await?;
+    let outcomes = rows.iter().zip(existing).map(async |((at, ready), existing)| {
+        let imported = &ready.prepared.imported;
+        let outcome = match (existing, mode) {
+            (Existing::Nothing, Mode::Write) => write(app, &ready.prepared).await,
+            (Existing::Nothing, Mode::DryRun) => Ok(Outcome::Imported { id: imported.user.id }),
+            (existing, _) => Ok(of_existing(existing, &imported.user)),
+        };
+        (*at, outcome)
+    });
+    Ok(join_all(outcomes).await)
 }
 
 /// Of an account that is there already its row may say another address: it moved since, or two rows have one id of the other system.
@@ -270,11 +327,14 @@ pub struct Totals {
     pub imported: u64,
     pub already_there: u64,
     pub refused: u64,
+    /// Of the imported ones, those whose owners have to confirm their addresses.
+    pub unconfirmed: u64,
 }
 
 impl Totals {
     pub fn count(&mut self, lines: &[Line]) {
         for line in lines {
+            self.unconfirmed += u64::from(line.unconfirmed);
             match line.outcome {
                 Outcome::Imported { .. } => self.imported += 1,
                 Outcome::AlreadyThere { .. } => self.already_there += 1,

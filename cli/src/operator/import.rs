@@ -4,15 +4,19 @@ mod parts;
 mod source;
 
 use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::{self, BufRead, BufReader, BufWriter, Seek, SeekFrom, Write};
+use std::path::Path;
+use std::pin::pin;
 
-use formats::{Options, Row};
+use formats::Row;
 use serde_json::json;
 use shared::App;
+#[cfg(unix)]
+use tokio::signal::unix::{SignalKind, signal};
 use transfer::import::{self, BATCH, Line, Outcome, Seen, Totals};
 
 use self::parts::Sender;
-use self::source::Opened;
+use self::source::{CountedRows, Opened};
 use super::open;
 use crate::args::Import;
 use crate::failure::{Failure, Result};
@@ -25,12 +29,16 @@ use crate::output::{self, Output};
 pub async fn import(output: Output, arguments: &Import) -> Result<()> {
     let app = open(&arguments.environment)?;
     let options = source::options(arguments)?;
+    let mut opened = Opened::new(arguments)?;
     let mut run = Run::new(arguments)?;
     let by_queue = app.config.transfer.import_queue_url.is_some() && !arguments.direct && !arguments.change.dry_run;
-    let imported = if by_queue {
-        by_parts(&app, arguments, &options, &mut run).await
-    } else {
-        directly(&app, arguments, &options, &mut run).await
+    let importing = async {
+        let rows = opened.rows(arguments, &options)?;
+        if by_queue { by_parts(&app, rows, &mut run).await } else { directly(&app, rows, arguments, &mut run).await }
+    };
+    let imported = tokio::select! {
+        imported = pin!(importing) => imported,
+        () = interruption() => Err(Failure::Failed("interrupted".into())),
     };
     run.finish(imported.is_ok())?;
     imported.map_err(|failure| run.interrupted(failure))?;
@@ -38,10 +46,8 @@ pub async fn import(output: Output, arguments: &Import) -> Result<()> {
 }
 
 /// In batches, of which one is read while another is written.
-async fn directly(app: &App, arguments: &Import, options: &Options, run: &mut Run) -> Result<()> {
+async fn directly(app: &App, mut rows: CountedRows<'_>, arguments: &Import, run: &mut Run) -> Result<()> {
     let mut seen = Seen::default();
-    let mut opened = Opened::new(arguments)?;
-    let mut rows = opened.rows(arguments, options)?;
     loop {
         let batch: Vec<Row> = rows.by_ref().take(BATCH).collect();
         let Some(last) = batch.last() else { return Ok(()) };
@@ -61,9 +67,7 @@ async fn directly(app: &App, arguments: &Import, options: &Options, run: &mut Ru
     }
 }
 
-async fn by_parts(app: &App, arguments: &Import, options: &Options, run: &mut Run) -> Result<()> {
-    let mut opened = Opened::new(arguments)?;
-    let mut rows = opened.rows(arguments, options)?;
+async fn by_parts(app: &App, mut rows: CountedRows<'_>, run: &mut Run) -> Result<()> {
     let mut sender = Sender::new(app);
     let mut broken = None;
     while broken.is_none() {
@@ -84,6 +88,55 @@ async fn by_parts(app: &App, arguments: &Import, options: &Options, run: &mut Ru
     }
 }
 
+/// A new file, as a name that is mistyped must not cost another file; or the one that is appended to where an import goes on, so that
+/// one file tells of all rows.
+fn report(path: &Path, arguments: &Import) -> Result<File> {
+    let unusable = |error| source::unusable(path, &error);
+    if arguments.after == 0 {
+        return File::create_new(path).map_err(unusable);
+    }
+    let same = |file: &Path| Some(file.canonicalize().ok()? == path.canonicalize().ok()?);
+    if same(&arguments.file) == Some(true) {
+        return Err(Failure::Failed(format!("{} is the file that is imported", path.display())));
+    }
+    let mut file = File::options().create(true).truncate(false).read(true).write(true).open(path).map_err(unusable)?;
+    // What was interrupted may have left a line that is not whole.
+    let whole = whole_lines(&mut file).map_err(unusable)?;
+    file.set_len(whole).map_err(unusable)?;
+    file.seek(SeekFrom::Start(whole)).map_err(unusable)?;
+    Ok(file)
+}
+
+/// The octets up to the end of its last line.
+fn whole_lines(file: &mut File) -> io::Result<u64> {
+    let (mut whole, mut reader) = (0, BufReader::new(file));
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        let read = reader.read_until(b'\n', &mut line)?;
+        if line.last() != Some(&b'\n') {
+            return Ok(whole);
+        }
+        whole += read as u64;
+    }
+}
+
+/// Until somebody stops the command.
+async fn interruption() {
+    let stopped = async {
+        #[cfg(unix)]
+        if let Ok(mut terminated) = signal(SignalKind::terminate()) {
+            terminated.recv().await;
+            return;
+        }
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        () = stopped => {}
+    }
+}
+
 /// What came of the rows so far.
 struct Run {
     totals: Totals,
@@ -96,13 +149,7 @@ struct Run {
 impl Run {
     fn new(arguments: &Import) -> Result<Self> {
         let report = match &arguments.report {
-            // Appended to where an import goes on, so that one file tells of all rows.
-            Some(path) => {
-                let mut options = File::options();
-                options.create(true).write(true).append(arguments.after > 0).truncate(arguments.after == 0);
-                let file = options.open(path);
-                Some(BufWriter::new(file.map_err(|error| source::unusable(path, &error))?))
-            }
+            Some(path) => Some(BufWriter::new(report(path, arguments)?)),
             None => None,
         };
         Ok(Self {
@@ -161,15 +208,21 @@ impl Run {
     }
 
     fn tell(&self, output: Output, arguments: &Import) -> Result<()> {
-        let Totals { imported, already_there, refused } = self.totals;
+        let Totals { imported, already_there, refused, unconfirmed } = self.totals;
         let document = json!({
             "dry_run": arguments.change.dry_run,
             "imported": imported,
             "already_there": already_there,
             "refused": refused,
+            "unconfirmed": unconfirmed,
         });
         let would = if arguments.change.dry_run { "would be imported" } else { "imported" };
         output.tell(&document, |_| format!("{imported} {would}, {already_there} already there, {refused} refused"))?;
+        if unconfirmed > 0 {
+            output::note(&format!(
+                "{unconfirmed} of them cannot sign in before their owners confirm their addresses; --email-confirmed imports them as confirmed"
+            ));
+        }
         if refused == 0 { Ok(()) } else { Err(Failure::Failed(format!("{refused} rows were refused"))) }
     }
 }

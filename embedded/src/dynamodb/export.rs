@@ -1,14 +1,14 @@
 //! Exports of a table to S3, and the point-in-time recovery that AWS asks for before one.
 //! <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/S3DataExport.HowItWorks.html>
 //!
-//! `dynoxide` has none of these operations, so they are answered before a request gets to it. An export is complete before its
-//! request is answered: nothing runs on after the answer, and nothing has to be awaited at the end. The answer itself
-//! describes the export as in progress, so that a client has to ask for its end as on AWS.
+//! `dynoxide` has none of these operations, so they are answered before a request gets to it. The request
+//! is answered once nothing can be written that the export would miss; the rest is done behind it, and a client asks for its end as
+//! on AWS. Who asks gets an answer at the end, or after a second: a small export never looks as if it took long.
 //!
 //! Unlike AWS: a table has only its present, so an export time in the last five minutes is accepted and shows the present, and
 //! an earlier one is refused; an export is full and in DynamoDB JSON, without a filter; a prefix is at most about 60 bytes long,
-//! as the embedded S3 has shorter keys; one export runs at a time, and ends early if its client disconnects; exports are
-//! forgotten when the process ends, while their objects stay; point-in-time recovery is always on; no outage of S3 touches an
+//! as the embedded S3 has shorter keys; exports are forgotten when the process ends, while their
+//! objects stay; point-in-time recovery is always on; no outage of S3 touches an
 //! export.
 
 mod files;
@@ -17,6 +17,7 @@ mod refusal;
 mod request;
 mod snapshot;
 
+use std::pin::pin;
 use std::sync::Arc;
 
 use axum::response::Response;
@@ -26,15 +27,16 @@ use http::StatusCode;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use time::{Duration, OffsetDateTime};
-use tokio::sync::Mutex;
-use tokio::task::spawn_blocking;
+use tokio::sync::{Mutex, Notify, oneshot};
+use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::time::{Instant, timeout_at};
 
 use super::changes::Tables;
 use crate::s3::Store;
 use crate::{machine, server};
 
 use files::{DataFile, Destination, compress};
-use record::{Export, seconds};
+use record::{Export, Failure, seconds};
 use refusal::Refusal;
 use request::{DescribeContinuousBackups, DescribeExport, ExportRequest, ListExports};
 use snapshot::{Snapshot, Table};
@@ -47,17 +49,29 @@ const TOKEN_VALIDITY: Duration = Duration::hours(8);
 /// The shortest recovery period that the API has, in days; what can be restored is shorter still.
 const RECOVERY_PERIOD: u32 = 1;
 
+/// How long a client that asks for the end of an export waits for it.
+const LOOK: std::time::Duration = std::time::Duration::from_secs(1);
+
+type Begun = oneshot::Receiver<Result<(Table, OffsetDateTime), Refusal>>;
+
 /// The exports of this run.
 pub(super) struct Exports {
     tables: Arc<Tables>,
     store: Arc<Store>,
-    /// Oldest first. Held during an export, so that of two requests with one token the second finds the export of the first.
-    made: Mutex<Vec<Export>>,
+    made: Arc<Made>,
+}
+
+/// The exports, and who waits for their ends.
+#[derive(Default)]
+struct Made {
+    /// Oldest first. Held while one starts, so that of two requests with one token the second finds the export of the first.
+    exports: Mutex<Vec<Export>>,
+    ended: Notify,
 }
 
 impl Exports {
     pub(super) fn new(tables: Arc<Tables>, store: Arc<Store>) -> Self {
-        Self { tables, store, made: Mutex::default() }
+        Self { tables, store, made: Arc::default() }
     }
 
     /// The answer to one of the operations above. `None` if the operation is another one.
@@ -78,7 +92,7 @@ impl Exports {
     async fn export(&self, body: &[u8]) -> Result<Value, Refusal> {
         let request: ExportRequest = read(body)?;
         request.check()?;
-        let mut exports = self.made.lock().await;
+        let mut exports = self.made.exports.lock().await;
         let now = machine::now();
         if let Some(earlier) = with_token(&exports, &request, now) {
             let same = earlier.request == request;
@@ -88,38 +102,71 @@ impl Exports {
         let asked = request.time().transpose()?;
         asked.map_or(Ok(()), |time| check_time(time, now))?;
 
-        let (table, taken, files) = self.snapshot(table).await?;
-        let mut export = Export::start(request, table, asked.unwrap_or(taken), now);
+        let (files, begun) = self.snapshot(table);
+        let (table, taken) = begun.await.map_err(Refusal::internal)??;
+        let export = Export::start(request, table, asked.unwrap_or(taken), now);
         let started = export.in_progress();
-        export.end(Destination::new(&self.store, &export).write(&export, files).await, machine::now());
-        exports.push(export);
+        exports.push(export.clone());
+        drop(exports);
+        let (store, made) = (Arc::clone(&self.store), Arc::clone(&self.made));
+        tokio::spawn(async move {
+            let outcome = match files.await.map_err(Failure::internal) {
+                Ok(Ok(files)) => Destination::new(&store, &export).write(&export, files).await,
+                Ok(Err(failure)) | Err(failure) => Err(failure),
+            };
+            let mut exports = made.exports.lock().await;
+            if let Some(of_list) = exports.iter_mut().find(|of_list| of_list.arn == export.arn) {
+                of_list.end(outcome, machine::now());
+            }
+            drop(exports);
+            made.ended.notify_waiters();
+        });
         Ok(described(&started))
     }
 
-    /// A snapshot of a table and its data files, made on a thread that may block.
-    async fn snapshot(&self, table: &str) -> Result<(Table, OffsetDateTime, Vec<DataFile>), Refusal> {
+    /// The data files of a table, made on a thread that may block; and what is known once nothing can be written any more that they
+    /// would have to have.
+    fn snapshot(&self, table: &str) -> (JoinHandle<Result<Vec<DataFile>, Failure>>, Begun) {
         let (tables, name) = (Arc::clone(&self.tables), table.to_owned());
-        let work = spawn_blocking(move || {
-            let Snapshot { table, taken, items } = Snapshot::take(&tables, &name)?;
-            let files = compress(&table.key, &items).map_err(Refusal::internal)?;
-            Ok((table, taken, files))
+        let (sender, begun) = oneshot::channel();
+        let files = spawn_blocking(move || {
+            let begin = |outcome: Result<(Table, OffsetDateTime), Refusal>| {
+                // Nobody may wait any more.
+                let _ = sender.send(outcome);
+            };
+            let Some(snapshot) = Snapshot::take(&tables, &name, begin).map_err(Failure::internal)? else {
+                return Err(Failure::internal("the table is gone"));
+            };
+            compress(&snapshot.key, &snapshot.items).map_err(Failure::internal)
         });
-        work.await.map_err(Refusal::internal)?
+        (files, begun)
     }
 
     async fn describe(&self, body: &[u8]) -> Result<Value, Refusal> {
         let DescribeExport { export_arn } = read(body)?;
         request::required("exportArn", &export_arn)?;
-        let exports = self.made.lock().await;
-        let export = exports.iter().find(|export| export.arn == export_arn);
-        export.map(|export| described(&export.description())).ok_or(Refusal::ExportNotFound(export_arn))
+        let until = Instant::now() + LOOK;
+        loop {
+            let mut ended = pin!(self.made.ended.notified());
+            ended.as_mut().enable();
+            let exports = self.made.exports.lock().await;
+            let Some(export) = exports.iter().find(|export| export.arn == export_arn) else {
+                return Err(Refusal::ExportNotFound(export_arn));
+            };
+            let now = described(&export.description());
+            let has_ended = export.has_ended();
+            drop(exports);
+            if has_ended || timeout_at(until, ended).await.is_err() {
+                return Ok(now);
+            }
+        }
     }
 
     /// A page of the exports, newest first. The token of the next page is the last ARN of this one.
     async fn list(&self, body: &[u8]) -> Result<Value, Refusal> {
         let request: ListExports = read(body)?;
         let limit = request.limit()?;
-        let exports = self.made.lock().await;
+        let exports = self.made.exports.lock().await;
         let mut left = after(&exports, request.next_token.as_deref())?
             .iter()
             .rev()

@@ -79,7 +79,7 @@ pub async fn handler(
         confirmation
     } else {
         // Taken, perhaps since it was read.
-        tell_owner(&app, &email).await?
+        tell_owner(&app, &user, &event).await?
     };
     app.notify_emailer(&mail).await;
     let answer = ConfirmationRequired { status: "confirmation_required", email: email.to_string() };
@@ -87,9 +87,9 @@ pub async fn handler(
 }
 
 /// Enqueues an email to the owner of a taken address that says what happened. The emailer finds out who that is by then.
-async fn tell_owner(app: &App, email: &EmailAddress) -> Result<OutboxEmail> {
-    let mail = OutboxEmail::new(email.normalized(), EmailKind::AlreadyRegistered, app.clock.now());
-    app.store().enqueue_email_to_owner(&mail).await?;
+async fn tell_owner(app: &App, not_created: &User, event: &DomainEvent) -> Result<OutboxEmail> {
+    let mail = OutboxEmail::new(not_created.email.normalized(), EmailKind::AlreadyRegistered, app.clock.now());
+    app.store().enqueue_email_to_owner(&mail, not_created, event).await?;
     Event::AddressTaken.record();
     Ok(mail)
 }

@@ -34,6 +34,7 @@
 //! | why emails to it do not arrive | `EMAIL#normalized` | `DELIVERY` |
 //! | requests of a client network in a window | `LIMIT#limit#network` | start of the window |
 //! | that an imported account was deleted | `DELETED#id` | `IMPORTED` |
+//! | as much as an account takes, where none was created | `NOBODY#random` | number |
 //! | how many accounts have a password of which kind | `POPULATION` | `PASSWORDS` |
 //! | public half of a signing key | `KEYS` | kid |
 //! | an account by a word of its name | `FIND#NAME#first letter` | word and id |
@@ -54,6 +55,8 @@
 //! | MAC key for a purpose | `MAC#purpose` | `KEY` |
 //! | encryption key for a purpose | `SEAL#purpose` | `KEY` |
 
+use uuid::Uuid;
+
 use super::{Item, n, s};
 use crate::clock::Timestamp;
 use crate::domain::email::NormalizedEmail;
@@ -69,6 +72,10 @@ use crate::domain::role::Role;
 use crate::domain::status::Status;
 
 // Partitions of the main table.
+
+pub(super) fn nobody_key() -> String {
+    format!("NOBODY#{}", Uuid::new_v4())
+}
 
 pub(super) fn user_key(id: UserId) -> String {
     format!("USER#{id}")

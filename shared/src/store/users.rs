@@ -9,7 +9,8 @@ use super::addresses::owner_item;
 use super::change::Change;
 use super::revocation::revoke_all;
 use super::schema::{
-    LAPSE, PASSWORD_KIND, PROFILE, SHARDS, UNCONFIRMED, USERS as LISTED, deleted_key, shard, shards, user_key,
+    LAPSE, PASSWORD_KIND, PROFILE, SHARDS, UNCONFIRMED, USERS as LISTED, deleted_key, nobody_key, shard, shards,
+    user_key,
 };
 use super::{Erasure, Item, Store, delete, from_item, if_condition_held, n, put, s, to_item, update, value};
 use crate::clock::Timestamp;
@@ -28,7 +29,8 @@ use crate::domain::status::Status;
 use crate::domain::user::{ListedUser, User};
 use crate::error::{Error, Result};
 use crate::grant::{
-    ADDRESSES, CHECK, DELETE, DELETED, FOUND_BY, GET, Grant, Grants, POPULATION, PUT, Resource, STAFF, UPDATE, USERS,
+    ADDRESSES, CHECK, DELETE, DELETED, FOUND_BY, GET, Grant, Grants, NOBODY, POPULATION, PUT, Resource, STAFF, UPDATE,
+    USERS,
 };
 
 /// When an account is changed meanwhile, a change of what it is found by begins anew, so often.
@@ -57,6 +59,11 @@ pub enum Created {
 pub enum EmailThrottle {
     Registration,
     Reset,
+}
+
+/// About how many octets its values have.
+fn length(item: &Item) -> usize {
+    item.values().map(|value| value.as_s().map_or(16, String::len)).sum()
 }
 
 /// Neither `:upload` nor a newer one is settled.
@@ -89,16 +96,35 @@ impl Store {
         Ok(items)
     }
 
-    pub const ENQUEUE_EMAIL_TO_OWNER: Grants = &[Grant::table(&[PUT], &[ADDRESSES])];
+    pub const ENQUEUE_EMAIL_TO_OWNER: Grants = &[Grant::table(&[PUT], &[ADDRESSES, NOBODY])];
 
-    /// Enqueues an email to an address that an account has. A transaction like [`Self::create_user`], so that registering takes
-    /// as long for a taken address as for a free one; but it touches none of the account's own items, or a stranger who
-    /// registers with an address again and again would get in the way of its owner's writes.
+    /// Enqueues an email to an address that an account has. A transaction of as many items as [`Self::create_user`] has for the account
+    /// that is not created, so that registering takes as long for a taken address as for a free one; but they are nobody's and soon
+    /// deleted, and it touches none of the account's own items, or a stranger who registers with an address again and again would get
+    /// in the way of its owner's writes.
     ///
     /// # Errors
     /// Only when the table cannot be written.
-    pub async fn enqueue_email_to_owner(&self, mail: &OutboxEmail) -> Result<()> {
-        self.transact(vec![self.put_new(Self::email_item(mail)?)?]).await.map(|_| ())
+    pub async fn enqueue_email_to_owner(
+        &self,
+        mail: &OutboxEmail,
+        not_created: &User,
+        event: &DomainEvent,
+    ) -> Result<()> {
+        let mut account = Self::items_of(not_created)?;
+        account.push(to_item(String::new(), "", event)?);
+        let nobody = nobody_key();
+        let fillers = account.iter().enumerate().map(|(number, item)| {
+            self.put_new(Item::from([
+                ("pk".into(), s(&nobody)),
+                ("sk".into(), s(format!("{number:02}"))),
+                ("filler".into(), s("-".repeat(length(item)))),
+                ("ttl".into(), n(mail.created_at.seconds())),
+            ]))
+        });
+        let mut items = vec![self.put_new(Self::email_item(mail)?)?];
+        items.extend(fillers.collect::<Result<Vec<_>>>()?);
+        self.transact(items).await.map(|_| ())
     }
 
     pub const USER: Grants = &[Grant::table(&[GET], &[USERS])];

@@ -7,7 +7,7 @@ use aws_sdk_s3::operation::get_object::GetObjectError;
 use formats::Row;
 use shared::App;
 use shared::domain::id::UserId;
-use transfer::import::{Line, Outcome};
+use transfer::import::Line;
 use transfer::parts::{PART, Part};
 
 use crate::failure::{Failure, Result};
@@ -56,8 +56,7 @@ impl<'a> Sender<'a> {
         let record = match row.record {
             Ok(record) => record,
             Err(problem) => {
-                let outcome = Outcome::Refused { reasons: vec![problem.to_string()] };
-                return Ok(vec![Line { row: row.number, outcome, notes: row.notes }]);
+                return Ok(vec![Line::refused(row.number, vec![problem.to_string()], row.notes)]);
             }
         };
         serde_json::to_writer(&mut self.body, &record).map_err(|error| Failure::Failed(error.to_string()))?;

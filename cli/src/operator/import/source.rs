@@ -7,6 +7,7 @@ use std::path::Path;
 use std::rc::Rc;
 
 use age::{Decryptor, Identity, IdentityFile};
+use foreign_hashes::System;
 use formats::{Options, Row, Rows, StaffRoles};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
@@ -85,7 +86,7 @@ fn decrypted(file: Counted, identity: &Path) -> Result<Box<dyn Read>> {
 
 /// What the file does not say of itself.
 pub fn options(arguments: &Import) -> Result<Options> {
-    let settings = match &arguments.settings {
+    let settings: formats::Members = match &arguments.settings {
         Some(path) => {
             let text = std::fs::read_to_string(path).map_err(|error| unusable(path, &error))?;
             // The words of the error may repeat a value, and that a secret.
@@ -96,6 +97,12 @@ pub fn options(arguments: &Import) -> Result<Options> {
         }
         None => formats::Members::new(),
     };
+    // An account whose pepper was lost by a slip cannot sign in, and is not imported a second time.
+    if let Some(unknown) = settings.keys().find(|name| !is_setting(name)) {
+        return Err(Failure::Failed(format!(
+            "`{unknown}` is no setting of any system; docs/moving-in/other.md lists those that are known"
+        )));
+    }
     Ok(Options {
         settings,
         cognito_pool: arguments.cognito_pool.clone(),
@@ -103,6 +110,12 @@ pub fn options(arguments: &Import) -> Result<Options> {
         email_confirmed: arguments.email_confirmed,
         staff_roles: if arguments.keep_staff_roles { StaffRoles::Keep } else { StaffRoles::Drop },
     })
+}
+
+/// `hashes` says which system's they are, and some of Flask's own have no say in a check.
+fn is_setting(name: &str) -> bool {
+    System::has_field(name)
+        || ["hashes", "SECURITY_PASSWORD_HASH", "SECURITY_PASSWORD_SCHEMES", "BCRYPT_LOG_ROUNDS"].contains(&name)
 }
 
 /// A bar on standard error, if that is a terminal.

@@ -9,6 +9,7 @@ use super::snapshot::Table;
 use crate::machine;
 
 /// An export, from its start on.
+#[derive(Clone)]
 pub(super) struct Export {
     /// `<ARN of the table>/export/<id>`.
     pub(super) arn: String,
@@ -22,6 +23,7 @@ pub(super) struct Export {
 }
 
 /// What a complete export wrote.
+#[derive(Clone)]
 pub(super) struct Written {
     /// The key of the summary.
     pub(super) manifest: String,
@@ -29,10 +31,17 @@ pub(super) struct Written {
 }
 
 /// Why an export failed.
+#[derive(Clone)]
 pub(super) struct Failure {
     /// S3's code with a prefix: `S3NoSuchBucket`.
     pub(super) code: String,
     pub(super) message: String,
+}
+
+impl Failure {
+    pub(super) fn internal(error: impl ToString) -> Self {
+        Self { code: "INTERNAL_SERVER_ERROR".to_owned(), message: error.to_string() }
+    }
 }
 
 impl Export {
@@ -44,6 +53,10 @@ impl Export {
 
     pub(super) fn end(&mut self, outcome: Result<Written, Failure>, at: OffsetDateTime) {
         self.ended = Some((at, outcome));
+    }
+
+    pub(super) const fn has_ended(&self) -> bool {
+        self.ended.is_some()
     }
 
     /// How objects are encrypted, as far as anyone is told.

@@ -15,6 +15,7 @@ use crate::machine;
 const PAGE: usize = 1000;
 
 /// What an export says about its table.
+#[derive(Clone)]
 pub(super) struct Table {
     pub(super) id: String,
     /// The names of the attributes of its key.
@@ -24,22 +25,34 @@ pub(super) struct Table {
 }
 
 pub(super) struct Snapshot {
-    pub(super) table: Table,
-    pub(super) taken: OffsetDateTime,
+    /// The names of the attributes of the table's key.
+    pub(super) key: Vec<String>,
     pub(super) items: Vec<Item>,
 }
 
 impl Snapshot {
-    /// Blocks until no request is under way, and all requests until it is done.
+    /// Blocks until no request is under way, and all requests until it is done. Says when it begins what table it is of, or why there
+    /// is none.
     ///
     /// It is consistent because no request can write between its pages: every request holds a shared lock while it uses the
     /// database, and this holds the same lock alone. So each transaction is in it as a whole or not at all, and so is every
     /// write that was answered before.
-    pub(super) fn take(tables: &Tables, name: &str) -> Result<Self, Refusal> {
+    pub(super) fn take(
+        tables: &Tables,
+        name: &str,
+        begin: impl FnOnce(Result<(Table, OffsetDateTime), Refusal>),
+    ) -> Result<Option<Self>, DynoxideError> {
         let (database, _alone) = tables.database_alone();
-        let table = describe(database, name).map_err(|error| Refusal::of_table(error, name))?;
-        let items = scan(database, name).map_err(|error| Refusal::of_table(error, name))?;
-        Ok(Self { table, taken: machine::now(), items })
+        let table = match describe(database, name) {
+            Ok(table) => table,
+            Err(error) => {
+                begin(Err(Refusal::of_table(error, name)));
+                return Ok(None);
+            }
+        };
+        let key = table.key.clone();
+        begin(Ok((table, machine::now())));
+        Ok(Some(Self { key, items: scan(database, name)? }))
     }
 }
 
@@ -97,14 +110,19 @@ mod tests {
         run(database, "CreateTable", &table);
         let (sender, taken) = mpsc::channel();
         let of = Arc::clone(&tables);
-        thread::spawn(move || sender.send(Snapshot::take(&of, "users").unwrap()));
+        thread::spawn(move || {
+            let begin = |begun: Result<(Table, OffsetDateTime), Refusal>| {
+                let (table, _) = begun.ok().unwrap();
+                assert!(table.size > 0 && !table.id.is_empty());
+            };
+            sender.send(Snapshot::take(&of, "users", begin).unwrap().unwrap())
+        });
 
         assert!(taken.recv_timeout(Duration::from_millis(50)).is_err());
         run(database, "PutItem", &json!({ "TableName": "users", "Item": { "pk": { "S": "1" } } }));
         drop(under_way);
 
         let snapshot = taken.recv_timeout(Duration::from_secs(10)).unwrap();
-        assert_eq!((snapshot.items.len(), snapshot.table.key), (1, vec!["pk".to_owned()]));
-        assert!(snapshot.table.size > 0 && !snapshot.table.id.is_empty());
+        assert_eq!((snapshot.items.len(), snapshot.key), (1, vec!["pk".to_owned()]));
     }
 }
