@@ -170,8 +170,7 @@ async fn run(app: &App, rows: Vec<Row>, mode: Mode, seen: &mut Seen) -> Result<V
             Mode::DryRun if outcome == (Outcome::Imported { id: user.id }) => {
                 seen.look(user, ready.row).unwrap_or(outcome)
             }
-            Mode::DryRun => outcome,
-            Mode::Write => outcome,
+            _ => outcome,
         };
         if mode == Mode::Write && outcome == (Outcome::Imported { id: user.id }) {
             *counted.entry(kind_of(&ready.prepared)).or_insert(0) += 1;

@@ -110,7 +110,7 @@ impl Exports {
         drop(exports);
         let (store, made) = (Arc::clone(&self.store), Arc::clone(&self.made));
         tokio::spawn(async move {
-            let outcome = match files.await.map_err(Failure::internal) {
+            let outcome = match files.await.map_err(|error| Failure::internal(&error)) {
                 Ok(Ok(files)) => Destination::new(&store, &export).write(&export, files).await,
                 Ok(Err(failure)) | Err(failure) => Err(failure),
             };
@@ -128,18 +128,19 @@ impl Exports {
     /// would have to have.
     fn snapshot(&self, table: &str) -> (JoinHandle<Result<Vec<DataFile>, Failure>>, Begun) {
         let (tables, name) = (Arc::clone(&self.tables), table.to_owned());
-        let (sender, begun) = oneshot::channel();
+        let (sender, known) = oneshot::channel();
         let files = spawn_blocking(move || {
             let begin = |outcome: Result<(Table, OffsetDateTime), Refusal>| {
                 // Nobody may wait any more.
                 let _ = sender.send(outcome);
             };
-            let Some(snapshot) = Snapshot::take(&tables, &name, begin).map_err(Failure::internal)? else {
-                return Err(Failure::internal("the table is gone"));
+            let Some(snapshot) = Snapshot::take(&tables, &name, begin).map_err(|error| Failure::internal(&error))?
+            else {
+                return Err(Failure::internal(&"the table is gone"));
             };
-            compress(&snapshot.key, &snapshot.items).map_err(Failure::internal)
+            compress(&snapshot.key, &snapshot.items).map_err(|error| Failure::internal(&error))
         });
-        (files, begun)
+        (files, known)
     }
 
     async fn describe(&self, body: &[u8]) -> Result<Value, Refusal> {

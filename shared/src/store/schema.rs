@@ -55,8 +55,6 @@
 //! | MAC key for a purpose | `MAC#purpose` | `KEY` |
 //! | encryption key for a purpose | `SEAL#purpose` | `KEY` |
 
-use uuid::Uuid;
-
 use super::{Item, n, s};
 use crate::clock::Timestamp;
 use crate::domain::email::NormalizedEmail;
@@ -70,11 +68,12 @@ use crate::domain::network::ClientNetwork;
 use crate::domain::passkey::PasskeyId;
 use crate::domain::role::Role;
 use crate::domain::status::Status;
+use crate::random;
 
 // Partitions of the main table.
 
-pub(super) fn nobody_key() -> String {
-    format!("NOBODY#{}", Uuid::new_v4())
+pub(super) fn nobody_key(now: Timestamp) -> String {
+    format!("NOBODY#{}", random::uuid(now))
 }
 
 pub(super) fn user_key(id: UserId) -> String {

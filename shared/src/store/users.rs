@@ -113,7 +113,7 @@ impl Store {
     ) -> Result<()> {
         let mut account = Self::items_of(not_created)?;
         account.push(to_item(String::new(), "", event)?);
-        let nobody = nobody_key();
+        let nobody = nobody_key(mail.created_at);
         let fillers = account.iter().enumerate().map(|(number, item)| {
             self.put_new(Item::from([
                 ("pk".into(), s(&nobody)),

@@ -181,7 +181,7 @@ impl<'a> Destination<'a> {
 /// A manifest that cannot be written as JSON.
 impl From<serde_json::Error> for Failure {
     fn from(error: serde_json::Error) -> Self {
-        Self::internal(error)
+        Self::internal(&error)
     }
 }
 

@@ -39,7 +39,7 @@ pub(super) struct Failure {
 }
 
 impl Failure {
-    pub(super) fn internal(error: impl ToString) -> Self {
+    pub(super) fn internal(error: &impl ToString) -> Self {
         Self { code: "INTERNAL_SERVER_ERROR".to_owned(), message: error.to_string() }
     }
 }
