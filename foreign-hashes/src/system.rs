@@ -12,6 +12,9 @@ const MAX_STORED: usize = 64 * 1024;
 /// Columns that say that there is no password, as exports write them. `!` and `*` in front say so, too.
 const NO_PASSWORD: [&str; 6] = ["", "NULL", "null", "None", "nil", "\\N"];
 
+/// Settings of Flask's that people give along with those that matter: the hash itself says its scheme and its cost.
+const WITHOUT_EFFECT: [&str; 3] = ["BCRYPT_LOG_ROUNDS", "SECURITY_PASSWORD_HASH", "SECURITY_PASSWORD_SCHEMES"];
+
 macro_rules! systems {
     ($($variant:ident $name:literal $module:ident $description:literal)*) => {
         /// A system that hashes come from: a product, or a library whose hashes products store as they are.
@@ -107,7 +110,7 @@ impl System {
         let has = |system: &Self| {
             system.columns().contains(&name) || system.settings().iter().any(|setting| setting.name == name)
         };
-        Self::ALL.iter().any(has)
+        Self::ALL.iter().any(has) || WITHOUT_EFFECT.contains(&name)
     }
 
     /// Reads one stored value. `fields` are what else a check needs: the row's other columns, like the salt, and the

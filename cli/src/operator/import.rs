@@ -219,8 +219,10 @@ impl Run {
         let would = if arguments.change.dry_run { "would be imported" } else { "imported" };
         output.tell(&document, |_| format!("{imported} {would}, {already_there} already there, {refused} refused"))?;
         if unconfirmed > 0 {
+            let option = "; --email-confirmed takes as confirmed those of which the file does not say it";
+            let option = if arguments.email_confirmed { "" } else { option };
             output::note(&format!(
-                "{unconfirmed} of them cannot sign in before their owners confirm their addresses; --email-confirmed imports them as confirmed"
+                "{unconfirmed} of them cannot sign in before their owners confirm their addresses{option}"
             ));
         }
         if refused == 0 { Ok(()) } else { Err(Failure::Failed(format!("{refused} rows were refused"))) }

@@ -97,8 +97,8 @@ pub fn options(arguments: &Import) -> Result<Options> {
         }
         None => formats::Members::new(),
     };
-    // An account whose pepper was lost by a slip cannot sign in, and is not imported a second time.
-    if let Some(unknown) = settings.keys().find(|name| !is_setting(name)) {
+    // `hashes` is of the reader. An account whose pepper was lost by a slip cannot sign in, and is not imported a second time.
+    if let Some(unknown) = settings.keys().find(|name| *name != "hashes" && !System::has_field(name)) {
         return Err(Failure::Failed(format!(
             "`{unknown}` is no setting of any system; docs/moving-in/other.md lists those that are known"
         )));
@@ -110,12 +110,6 @@ pub fn options(arguments: &Import) -> Result<Options> {
         email_confirmed: arguments.email_confirmed,
         staff_roles: if arguments.keep_staff_roles { StaffRoles::Keep } else { StaffRoles::Drop },
     })
-}
-
-/// `hashes` says which system's they are, and some of Flask's own have no say in a check.
-fn is_setting(name: &str) -> bool {
-    System::has_field(name)
-        || ["hashes", "SECURITY_PASSWORD_HASH", "SECURITY_PASSWORD_SCHEMES", "BCRYPT_LOG_ROUNDS"].contains(&name)
 }
 
 /// A bar on standard error, if that is a terminal.
