@@ -70,7 +70,8 @@ impl Password {
     }
 }
 
-/// What a password is compared with: a PHC string of argon2id, which names its own cost, or an [`ImportedPassword`](super::imported::ImportedPassword) as it is stored.
+/// What a password is compared with: a PHC string of argon2id, which names its own cost, or an
+/// [`ImportedPassword`](super::imported::ImportedPassword) as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(transparent)]
 pub struct PasswordHash(HashText);
