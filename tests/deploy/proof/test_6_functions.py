@@ -1,5 +1,6 @@
 """Every function: started by its schedule where it has one, and given the event that is stored for it."""
 
+import json
 import pytest
 
 from .deployment import Deployment
@@ -59,8 +60,11 @@ def test_a_route_answers_its_stored_event(deployment: Deployment, route: str) ->
 
 @pytest.mark.parametrize("consumer", CONSUMERS)
 def test_a_consumer_works_off_its_stored_event(deployment: Deployment, consumer: str) -> None:
-    answer = deployment.invoke(consumer, (EVENTS / f"{consumer}.json").read_bytes())
-    assert answer == {"batchItemFailures": []}
+    event = (EVENTS / f"{consumer}.json").read_bytes()
+    answer = deployment.invoke(consumer, event)
+    # No bucket has the part that this one names: it is tried again, as a part that was not imported must not be lost.
+    left = [{"itemIdentifier": json.loads(event)["Records"][0]["messageId"]}] if consumer == "import_users" else []
+    assert answer == {"batchItemFailures": left}
 
 
 def test_the_sweeper_takes_its_stored_event(deployment: Deployment) -> None:
