@@ -1,6 +1,7 @@
 """Every function: started by its schedule where it has one, and given the event that is stored for it."""
 
 import json
+
 import pytest
 
 from .deployment import Deployment
