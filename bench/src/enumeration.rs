@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use formats::{Options, Source};
 use serde_json::{Value, json};
+use shared::App;
 use shared::domain::email::EmailAddress;
 use shared::domain::imported::PasswordKind;
 use transfer::import::import;
@@ -41,7 +42,9 @@ pub async fn run() {
         ("/auth/login", 401, login, "known", EMAIL),
         ("/auth/login", 401, login, "reserved", RESERVED),
     ] {
-        let (known, unknown) = measure(&service, path, status, body, what, known).await;
+        let prefix = path.trim_start_matches("/auth/").replace('/', "-");
+        let strangers = (0..).map(|round| format!("{prefix}-{what}{round}@example.com"));
+        let (known, unknown) = measure(&service, path, status, body, known, strangers).await;
         rows += &row(path, what, &known, &unknown);
     }
     // The same with accounts that came from elsewhere, a third of each kind. What an address that nobody has passes for is drawn: it
@@ -97,61 +100,40 @@ async fn imported(service: &Running) -> String {
     assert!(app.store().count_passwords(now, now).await.expect("a table"), "there are imported ones");
     // An instance looks again after a minute.
     app.clock.advance(Duration::from_mins(2));
-    let population = app.population().await.expect("a table");
     let mut table = String::new();
-    let mac = app.keys().population_mac().await.expect("a key");
     for (name, ..) in KINDS {
-        let known = format!("{name}0@example.com").to_lowercase();
-        let passes = |email: &str| {
-            let address = EmailAddress::parse(email).expect("an address").normalized();
-            let mut drawn = [0; 8];
-            drawn.copy_from_slice(&mac.sign(address.as_str().as_bytes())[..8]);
-            population.kind_for(drawn).to_string().contains(&name.to_lowercase())
-                || (name == "argon2id" && population.kind_for(drawn) == PasswordKind::Own)
-        };
-        let mut strangers = (0..).map(|number| format!("{}-stranger{number}@example.com", name.to_lowercase()));
-        let (mut times, mut others) = (Samples::default(), Samples::default());
-        for round in 0..WARM_UP + ROUNDS {
-            let stranger = strangers.find(|email| passes(email)).expect("one of three does");
-            let mut turns = [(known.as_str(), &mut times), (stranger.as_str(), &mut others)];
-            if round % 2 == 1 {
-                turns.reverse();
+        let name = name.to_lowercase();
+        let known = format!("{name}0@example.com");
+        let mut strangers = Vec::with_capacity(WARM_UP + ROUNDS);
+        for number in 0.. {
+            let email = format!("{name}-stranger{number}@example.com");
+            let kind = passes_for(app, &email).await;
+            if kind.to_string().contains(&name) || name == "argon2id" && kind == PasswordKind::Own {
+                strangers.push(email);
             }
-            for (email, samples) in turns {
-                let sample = timed(service, "/auth/login", 401, &login(email)).await;
-                if round >= WARM_UP {
-                    samples.push(sample);
-                }
+            if strangers.len() == strangers.capacity() {
+                break;
             }
         }
+        let (times, others) = measure(service, "/auth/login", 401, login, &known, strangers).await;
         table += &row("/auth/login", &format!("known, {name}"), &times, &others);
     }
-    let drawn = (0..3000).map(|number| {
-        let address = EmailAddress::parse(&format!("anybody{number}@example.com")).expect("an address").normalized();
-        let mut drawn = [0; 8];
-        drawn.copy_from_slice(&mac.sign(address.as_str().as_bytes())[..8]);
-        population.kind_for(drawn)
-    });
     let mut shares = BTreeMap::<String, usize>::new();
-    drawn.for_each(|kind| *shares.entry(kind.to_string()).or_default() += 1);
+    for number in 0..3000 {
+        let kind = passes_for(app, &format!("anybody{number}@example.com")).await;
+        *shares.entry(kind.to_string()).or_default() += 1;
+    }
     let _ = writeln!(table, "\nOf 3,000 addresses that nobody has, so many pass for a kind: {shares:?}.");
     table
 }
 
-fn login(email: &str) -> Value {
-    json!({ "email": email, "password": "not the password" })
+async fn passes_for(app: &App, email: &str) -> PasswordKind {
+    let address = EmailAddress::parse(email).expect("an address").normalized();
+    app.passes_for(&address).await.expect("a table")
 }
 
-async fn timed(service: &Running, path: &str, status: u16, body: &Value) -> Duration {
-    let mut sample = Samples::default();
-    sample
-        .take(async {
-            let answer = service.post(path, body).await;
-            assert_eq!(answer.status(), status);
-            answer.bytes().await.expect("a body");
-        })
-        .await;
-    sample.total()
+fn login(email: &str) -> Value {
+    json!({ "email": email, "password": "not the password" })
 }
 
 /// The times of a route for this address and for unknown ones.
@@ -160,21 +142,27 @@ async fn measure(
     path: &str,
     status: u16,
     body: Body,
-    what: &str,
     address: &str,
+    strangers: impl IntoIterator<Item = String>,
 ) -> (Samples, Samples) {
     let (mut known, mut unknown) = (Samples::default(), Samples::default());
-    for round in 0..WARM_UP + ROUNDS {
-        let stranger = format!("{}-{what}{round}@example.com", path.trim_start_matches("/auth/").replace('/', "-"));
+    for (round, stranger) in strangers.into_iter().take(WARM_UP + ROUNDS).enumerate() {
         // Who goes first changes from round to round, so that neither always follows the other.
         let mut turns = [(address, &mut known), (stranger.as_str(), &mut unknown)];
         if round % 2 == 1 {
             turns.reverse();
         }
         for (email, samples) in turns {
-            let sample = timed(service, path, status, &body(email)).await;
+            let mut sample = Samples::default();
+            sample
+                .take(async {
+                    let answer = service.post(path, &body(email)).await;
+                    assert_eq!(answer.status(), status);
+                    answer.bytes().await.expect("a body");
+                })
+                .await;
             if round >= WARM_UP {
-                samples.push(sample);
+                samples.push(sample.total());
             }
         }
     }

@@ -17,7 +17,8 @@ use lambda_http::http::{Request, Response};
 
 use crate::clock::Clock;
 use crate::config::{Aws, Config, Endpoints};
-use crate::domain::population::Population;
+use crate::domain::email::NormalizedEmail;
+use crate::domain::imported::PasswordKind;
 use crate::error::{Causes, Error, Result as Outcome};
 use crate::hashing::Hasher;
 use crate::population::PopulationCache;
@@ -153,12 +154,19 @@ impl Inner {
         tokio::time::timeout(timeout, exchange).await.unwrap_or_else(late)
     }
 
-    /// What passwords are compared with here, as far as it was counted: read once a minute.
+    /// The kind of password that an address passes for if no account has it: drawn by what is counted here, which is read once a minute.
     ///
     /// # Errors
-    /// Only when the table cannot be read and never was.
-    pub async fn population(&self) -> Outcome<Arc<Population>> {
-        self.population.get(self.store(), self.clock.now()).await
+    /// When the counts cannot be read and never were, or the key of the draw cannot be.
+    pub async fn passes_for(&self, address: &NormalizedEmail) -> Outcome<PasswordKind> {
+        let population = self.population.get(self.store(), self.clock.now()).await?;
+        if !population.has_imported() {
+            return Ok(PasswordKind::Own);
+        }
+        let mac = self.keys().population_mac().await?.sign(address.as_str().as_bytes());
+        let mut drawn = [0; 8];
+        drawn.copy_from_slice(&mac[..8]);
+        Ok(population.kind_for(drawn))
     }
 
     pub fn sqs(&self) -> &aws_sdk_sqs::Client {

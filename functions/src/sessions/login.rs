@@ -250,7 +250,8 @@ async fn look_up<'a>(
     device: Option<Device>,
 ) -> Result<LookUp<'a>> {
     let before = app.store().before_sign_in(address, device.as_ref());
-    let passes_for = Box::pin(passes_for(app, address));
+    // Found out for every address, or its time would tell.
+    let passes_for = Box::pin(app.passes_for(address));
     let (before, kind) = limit.admit_during(async { tokio::try_join!(before, passes_for) }).await?;
     let BeforeSignIn { owner, parameters, by_anyone, by_device, user_of_device } = before;
 
@@ -261,18 +262,6 @@ async fn look_up<'a>(
     let bucket = Bucket { address, device: device.map(|device| device.id) };
     let earlier = if device.is_some() { by_device } else { by_anyone };
     Ok(LookUp { owner, parameters, user, bucket, device, earlier, kind })
-}
-
-/// The kind of password that an address passes for if no account has it; found out for every address, or its time would tell.
-async fn passes_for(app: &App, address: &NormalizedEmail) -> Result<PasswordKind> {
-    let population = app.population().await?;
-    if !population.has_imported() {
-        return Ok(PasswordKind::Own);
-    }
-    let mac = app.keys().population_mac().await?.sign(address.as_str().as_bytes());
-    let mut drawn = [0; 8];
-    drawn.copy_from_slice(&mac[..8]);
-    Ok(population.kind_for(drawn))
 }
 
 /// Compares the password with that of the owner's account, which is read meanwhile if it was not yet.

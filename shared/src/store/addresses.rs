@@ -345,10 +345,9 @@ impl Store {
         items.extend(self.drop_distrusted(user, &trusted, stored)?);
         items.extend(entries);
         items.extend(self.record_all(events)?);
-        if !self.transact(items).await? {
+        if !self.transact_replacing(&user.password_hash, items).await? {
             return Ok(false);
         }
-        self.count_out(&user.password_hash, true).await;
         self.free_all_but(user, &address, &former).await;
         Ok(true)
     }

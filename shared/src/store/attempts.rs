@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use aws_sdk_dynamodb::types::{DeleteRequest, PutRequest, WriteRequest};
+use aws_sdk_dynamodb::types::{DeleteRequest, PutRequest, TransactWriteItem, WriteRequest};
 
 use super::addresses::Owner;
 use super::schema::{OWNER, PROFILE, address_key, sign_in_attempts_of, user_key};
-use super::{Item, Store, from_item, if_condition_held, n, s, to_item};
+use super::{Item, Store, delete, from_item, if_condition_held, n, s, to_item};
 use crate::clock::Timestamp;
 use crate::domain::device::Device;
 use crate::domain::email::NormalizedEmail;
@@ -144,6 +144,11 @@ impl Store {
     pub async fn forget_attempts(&self, bucket: Bucket<'_>) -> Result<()> {
         self.db.delete_item().table_name(&self.table).set_key(Some(attempts_key(bucket))).send().await?;
         Ok(())
+    }
+
+    /// The same, for a transaction.
+    pub(super) fn forget(&self, bucket: Bucket<'_>) -> Result<TransactWriteItem> {
+        delete(self.delete_of(&address_key(bucket.address), &sign_in_attempts_of(bucket.device)))
     }
 
     /// Writes an item after a right password, and forgets the attempts of a bucket if there is one, in one round trip.

@@ -5,12 +5,10 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::types::TransactWriteItem;
 use aws_sdk_dynamodb::types::builders::{DeleteBuilder, PutBuilder, UpdateBuilder};
 
+use super::change::Change;
 use super::revocation::revoke_others;
-use super::schema::{
-    PROFILE, RECOVERY, TOTP, address_key, challenge_key, factor_attempts_of, passkey_key, session_key,
-    sign_in_attempts_of, user_key,
-};
-use super::sessions::{NewFingerprint, replacing_hash, session_item};
+use super::schema::{PROFILE, RECOVERY, TOTP, challenge_key, factor_attempts_of, passkey_key, session_key, user_key};
+use super::sessions::{NewFingerprint, session_item};
 use super::{Item, Store, delete, from_item, if_condition_held, n, put, s, to_item, update, value};
 use crate::clock::Timestamp;
 use crate::domain::event::DomainEvent;
@@ -307,7 +305,7 @@ impl Store {
             None => {
                 let address = user.email.normalized();
                 let bucket = Bucket::of_account(&address, user.id);
-                items.push(delete(self.delete_of(&address_key(&address), &sign_in_attempts_of(bucket.device)))?);
+                items.push(self.forget(bucket)?);
             }
         }
         items.extend(self.enqueue(mail)?);
@@ -441,20 +439,8 @@ impl Store {
         device: Option<Bucket<'_>>,
         hash: &PasswordHash,
     ) -> Result<bool> {
-        let change = replacing_hash(user, hash)?;
-        let mut items = vec![
-            update(change.into_update(self.update(user_key(user.id), PROFILE)))?,
-            self.write_parameters(&user.email.normalized(), user.id, hash)?,
-            put(self.put_of(challenge_item(challenge, ceremony)?))?,
-        ];
-        if let Some(bucket) = device {
-            items.push(delete(self.delete_of(&address_key(bucket.address), &sign_in_attempts_of(bucket.device)))?);
-        }
-        let begun = self.transact(items).await?;
-        if begun {
-            self.count_out(&user.password_hash, true).await;
-        }
-        Ok(begun)
+        let begun = vec![put(self.put_of(challenge_item(challenge, ceremony)?))?];
+        self.begin_with_hash(user, hash, Change::default(), begun, device).await
     }
 
     pub const TAKE_TRY: Grants = &[Grant::table(&[UPDATE], &[USERS])];

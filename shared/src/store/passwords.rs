@@ -75,11 +75,7 @@ impl Store {
             self.put_new(Self::email_item(mail)?)?,
         ];
         items.extend(self.record_all(events)?);
-        let changed = self.transact(items).await?;
-        if changed {
-            self.count_out(&user.password_hash, true).await;
-        }
-        Ok(changed)
+        self.transact_replacing(&user.password_hash, items).await
     }
 
     pub const RESET_PASSWORD: Grants = &[
@@ -138,10 +134,9 @@ impl Store {
         }
         items.push(update(profile)?);
         items.extend(self.record_all(events)?);
-        if !self.transact(items).await? {
+        if !self.transact_replacing(&user.password_hash, items).await? {
             return Ok(false);
         }
-        self.count_out(&user.password_hash, true).await;
         if proof.is_some_and(|proof| proof.becomes_admin) {
             self.free_all_but(user, &user.email.normalized(), &[]).await;
         }

@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
+use aws_sdk_dynamodb::types::TransactWriteItem;
 use futures_util::future::try_join_all;
 
 use super::schema::{PASSWORD_KIND, PASSWORDS, POPULATION, USERS as LISTED, shards};
@@ -60,6 +61,19 @@ impl Store {
         Ok(())
     }
 
+    /// A transaction that puts another password in the place of `before`, which counts no more once it is done.
+    pub(super) async fn transact_replacing(
+        &self,
+        before: &PasswordHash,
+        items: Vec<TransactWriteItem>,
+    ) -> Result<bool> {
+        let done = self.transact(items).await?;
+        if done {
+            self.count_out(before, true).await;
+        }
+        Ok(done)
+    }
+
     /// An account whose imported password is another's or gone counts no more as one of its kind. Where that fails, unknown addresses pass
     /// for the kind slightly too often: nobody is kept waiting for it, and nothing else depends on it.
     pub(super) async fn count_out(&self, before: &PasswordHash, replaced: bool) {
@@ -72,7 +86,7 @@ impl Store {
             .key("sk", s(PASSWORDS))
             .update_expression("ADD #kind :less, #own :more")
             .expression_attribute_names("#kind", kind)
-            .expression_attribute_names("#own", PasswordKind::Own.to_string())
+            .expression_attribute_names("#own", OWN)
             .expression_attribute_values(":less", n(-1))
             .expression_attribute_values(":more", n(i64::from(replaced)));
         if let Err(error) = update.send().await {

@@ -44,8 +44,8 @@
 //! | an account by its id in another system | `FIND#EXTERNAL#external id` | `OWNER` |
 //!
 //! All that belongs to a person is in two partitions, so deleting the account is two queries. Two sparse indexes, each in
-//! shards: `list` (accounts, by `list_shard` and `listed_as`: the id, or time and id) and `pending` (emails, erasures and unconfirmed accounts, by
-//! `pending_shard` and `pending_at`). TTL deletes days late, so every read compares times itself.
+//! shards: `list` (accounts, by `list_shard` and `listed_as`: the id, or time and id) and `pending` (emails, erasures and
+//! unconfirmed accounts, by `pending_shard` and `pending_at`). TTL deletes days late, so every read compares times itself.
 //!
 //! The keys table, for what only some functions may read:
 //!

@@ -3,9 +3,7 @@
 use aws_sdk_dynamodb::types::TransactWriteItem;
 
 use super::change::Change;
-use super::schema::{
-    PASSWORD_KIND, PROFILE, SESSION, address_key, impersonation_key, session_key, sign_in_attempts_of, user_key,
-};
+use super::schema::{PASSWORD_KIND, PROFILE, SESSION, impersonation_key, session_key, user_key};
 use super::{Item, Store, delete, from_item, if_condition_held, n, put, s, to_item, update, value};
 use crate::clock::Timestamp;
 use crate::domain::event::DomainEvent;
@@ -46,12 +44,6 @@ fn remembering(change: Change, NewFingerprint { before, after, .. }: &NewFingerp
     };
     let change = change.and_set("known_clients = :after").only_if(same);
     Ok(change.value(":before", value(before)?).value(":after", value(after)?))
-}
-
-/// On condition that the account has the hash that it was read with.
-pub(super) fn replacing_hash(user: &User, hash: &PasswordHash) -> Result<Change> {
-    let change = Change::set("password_hash = :new").remove(PASSWORD_KIND).only_if("password_hash = :old");
-    Ok(change.value(":new", value(hash)?).value(":old", value(&user.password_hash)?))
 }
 
 /// What there is of a member of staff who acts as somebody.
@@ -97,9 +89,7 @@ impl Store {
     ) -> Result<bool> {
         let mut items = self.remember(session.user, fingerprint)?;
         items.push(put(self.put_of(session_item(session)?))?);
-        if let Some(bucket) = device {
-            items.push(delete(self.delete_of(&address_key(bucket.address), &sign_in_attempts_of(bucket.device)))?);
-        }
+        items.extend(device.map(|bucket| self.forget(bucket)).transpose()?);
         self.transact(items).await
     }
 
@@ -116,26 +106,35 @@ impl Store {
         fingerprint: Option<&NewFingerprint>,
         hash: &PasswordHash,
     ) -> Result<bool> {
-        let mut change = replacing_hash(user, hash)?;
-        if let Some(fingerprint) = fingerprint {
-            change = remembering(change, fingerprint)?;
-        }
-        let mut items = vec![
-            update(change.into_update(self.update(user_key(user.id), PROFILE)))?,
-            self.write_parameters(&user.email.normalized(), user.id, hash)?,
-            put(self.put_of(session_item(session)?))?,
-        ];
+        let change = fingerprint.map_or(Ok(Change::default()), |new| remembering(Change::default(), new))?;
+        let mut begun = vec![put(self.put_of(session_item(session)?))?];
         if let Some(mail) = fingerprint.and_then(|fingerprint| fingerprint.mail.as_ref()) {
-            items.push(self.put_new(Self::email_item(mail)?)?);
+            begun.push(self.put_new(Self::email_item(mail)?)?);
         }
-        if let Some(bucket) = device {
-            items.push(delete(self.delete_of(&address_key(bucket.address), &sign_in_attempts_of(bucket.device)))?);
-        }
-        let begun = self.transact(items).await?;
-        if begun {
-            self.count_out(&user.password_hash, true).await;
-        }
-        Ok(begun)
+        self.begin_with_hash(user, hash, change, begun, device).await
+    }
+
+    /// Writes what a sign-in goes on with, and `hash` in the place of the account's, on condition that it is the one that was read;
+    /// and forgets the attempts of a bucket if there is one.
+    pub(super) async fn begin_with_hash(
+        &self,
+        user: &User,
+        hash: &PasswordHash,
+        change: Change,
+        begun: Vec<TransactWriteItem>,
+        device: Option<Bucket<'_>>,
+    ) -> Result<bool> {
+        let change = change
+            .and_set("password_hash = :new")
+            .remove(PASSWORD_KIND)
+            .only_if("password_hash = :old")
+            .value(":new", value(hash)?)
+            .value(":old", value(&user.password_hash)?);
+        let mut items = begun;
+        items.push(update(change.into_update(self.update(user_key(user.id), PROFILE)))?);
+        items.push(self.write_parameters(&user.email.normalized(), user.id, hash)?);
+        items.extend(device.map(|bucket| self.forget(bucket)).transpose()?);
+        self.transact_replacing(&user.password_hash, items).await
     }
 
     /// What remembers a fingerprint, if the account still remembers those of `before`, and enqueues the email about it.

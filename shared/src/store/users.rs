@@ -61,11 +61,6 @@ pub enum EmailThrottle {
     Reset,
 }
 
-/// About how many octets its values have.
-fn length(item: &Item) -> usize {
-    item.values().map(|value| value.as_s().map_or(16, String::len)).sum()
-}
-
 /// Neither `:upload` nor a newer one is settled.
 const UNSETTLED: &str = "(attribute_not_exists(picture.settled.upload) OR picture.settled.upload < :upload)";
 
@@ -85,8 +80,8 @@ impl Store {
         Ok(if self.transact(items).await? { Created::Yes } else { Created::AddressTaken })
     }
 
-    /// The items that [`Self::create_user`] leaves of an account once its mail is sent: itself, and who has its address. For
-    /// measurements that fill a table with more accounts than could register.
+    /// The items that [`Self::create_user`] leaves of an account once its mail is sent: itself, what it is found by, and who has its
+    /// address. Also for measurements that fill a table with more accounts than could register.
     ///
     /// # Errors
     /// Never: an account can be written.
@@ -594,6 +589,11 @@ impl Store {
         let changed = if_condition_held(update.send().await)?;
         changed.and_then(|answer| answer.attributes).map(from_item).transpose()
     }
+}
+
+/// About how many octets its values have.
+fn length(item: &Item) -> usize {
+    item.values().map(|value| value.as_s().map_or(16, String::len)).sum()
 }
 
 /// A shard of the list of accounts, from where it is still to be read.
