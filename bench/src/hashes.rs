@@ -9,7 +9,7 @@ use std::time::Instant;
 use foreign_hashes::vectors::Vector;
 use formats::{Options, Source};
 use serde_json::json;
-use transfer::import::{BATCH, Outcome, import};
+use transfer::import::{Outcome, import_all};
 
 use crate::report;
 use crate::service::Running;
@@ -83,12 +83,9 @@ async fn over_http(vectors: &[Vector]) -> (usize, usize, usize) {
         json!({ "email": email(number), "email_confirmed": true, "password": password }).to_string()
     });
     let file = lines.collect::<Vec<_>>().join("\n");
-    let mut rows: Vec<_> = formats::rows(Source::JsonLines, file.as_bytes(), &Options::default()).collect();
-    while !rows.is_empty() {
-        let batch = rows.drain(..rows.len().min(BATCH)).collect();
-        for line in import(&service.stack.app, batch).await.expect("a table") {
-            assert!(matches!(line.outcome, Outcome::Imported { .. }), "{line:?}");
-        }
+    let rows = formats::rows(Source::JsonLines, file.as_bytes(), &Options::default()).collect();
+    for line in import_all(&service.stack.app, rows).await.expect("a table") {
+        assert!(matches!(line.outcome, Outcome::Imported { .. }), "{line:?}");
     }
     let (mut signed_in, mut refused, mut differing) = (0, 0, 0);
     for (number, vector) in tenth.iter().enumerate() {

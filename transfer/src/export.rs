@@ -9,6 +9,8 @@ mod files;
 mod record;
 
 use std::collections::HashMap;
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::types::{ExportFormat, ExportStatus, S3SseAlgorithm};
@@ -137,13 +139,16 @@ pub async fn accounts(
 ) -> Result<Counts> {
     let mut counts = Counts::default();
     let passes = complete.items.div_ceil(ITEMS_OF_A_PASS).max(1);
+    let hasher = RandomState::new();
     for pass in 0..passes {
         let mut accounts: HashMap<UserId, Parts> = HashMap::new();
         let mut met = 0;
         for file in &complete.files {
-            met += files::items(app, file, |item| match owner_of(&item).filter(|id| share_of(*id, passes) == pass) {
-                Some(id) => accounts.entry(id).or_default().add(item),
-                None => Ok(()),
+            met += files::items(app, file, |item| {
+                match owner_of(&item).filter(|id| hasher.hash_one(id) % passes == pass) {
+                    Some(id) => accounts.entry(id).or_default().add(item),
+                    None => Ok(()),
+                }
             })
             .await?;
         }
@@ -176,12 +181,6 @@ pub async fn accounts(
 /// When S3 fails: then the bucket deletes it within a day.
 pub async fn clean_up(app: &App, id: ExportId) -> Result<()> {
     files::delete_all(app, &format!("{PREFIX}/{id}/")).await
-}
-
-/// In which pass an account is joined. Ids may come from files, so all of their octets count.
-fn share_of(id: UserId, passes: u64) -> u64 {
-    let fold = |share: u64, byte: &u8| (share ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
-    id.as_bytes().iter().fold(0xcbf2_9ce4_8422_2325, fold) % passes
 }
 
 fn text<'a>(item: &'a Item, name: &str) -> Option<&'a str> {

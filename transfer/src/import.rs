@@ -142,6 +142,19 @@ pub async fn import(app: &App, rows: Vec<Row>) -> Result<Vec<Line>> {
     run(app, rows, Mode::Write, &mut Seen::default()).await
 }
 
+/// As [`import`], of any number of rows.
+///
+/// # Errors
+/// As [`import`].
+pub async fn import_all(app: &App, mut rows: Vec<Row>) -> Result<Vec<Line>> {
+    let mut lines = Vec::with_capacity(rows.len());
+    while !rows.is_empty() {
+        let batch = rows.drain(..rows.len().min(BATCH)).collect();
+        lines.extend(import(app, batch).await?);
+    }
+    Ok(lines)
+}
+
 async fn run(app: &App, rows: Vec<Row>, mode: Mode, seen: &mut Seen) -> Result<Vec<Line>> {
     let mut lines: Vec<Option<Line>> = Vec::new();
     lines.resize_with(rows.len(), || None);
@@ -281,7 +294,7 @@ async fn write(app: &App, prepared: &Prepared) -> Result<Outcome> {
     if app.store().import_user(imported).await? {
         return Ok(Outcome::Imported { id: imported.user.id });
     }
-    // Another row of the batch was first, or somebody registered.
+    // Another import was first, or somebody registered.
     match app.store().existing(&[&imported.user], app.clock.now()).await?.first() {
         Some(existing @ (Existing::Account(_) | Existing::AddressOf(_) | Existing::Deleted)) => {
             Ok(of_existing(*existing, &imported.user))

@@ -8,13 +8,13 @@ use std::process::ExitCode;
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use aws_sdk_s3::operation::get_object::GetObjectError;
-use formats::{Options, Row, Source, StaffRoles};
+use formats::{Options, Source, StaffRoles};
 use shared::error::Causes;
 use shared::grant::{Grant, Grants, Resource};
 use shared::grants;
 use shared::http::{Trigger, Worker};
 use shared::{App, Error, Result};
-use transfer::import::{self, BATCH, IMPORT, Line};
+use transfer::import::{IMPORT, Line, import_all};
 use transfer::parts::Part;
 
 pub use transfer::parts::PART;
@@ -77,13 +77,8 @@ async fn take(app: &App, message: &SqsMessage) -> Result<()> {
     let text = object.body.collect().await.map_err(Error::internal)?.to_vec();
     // Which roles come along was decided where the file was read.
     let options = Options { staff_roles: StaffRoles::Keep, ..Options::default() };
-    let mut rows: Vec<Row> = formats::rows(Source::JsonLines, text.as_slice(), &options).collect();
-    let mut lines = Vec::with_capacity(rows.len());
-    while !rows.is_empty() {
-        let batch = rows.drain(..rows.len().min(BATCH)).collect();
-        lines.extend(import::import(app, batch).await?);
-    }
-    let report = report(&part, lines)?;
+    let rows = formats::rows(Source::JsonLines, text.as_slice(), &options).collect();
+    let report = report(&part, import_all(app, rows).await?)?;
     app.s3().put_object().bucket(bucket).key(part.report_key()).body(report.into()).send().await?;
     app.s3().delete_object().bucket(bucket).key(part.key()).send().await?;
     Ok(())
