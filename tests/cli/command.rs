@@ -12,6 +12,13 @@ pub struct Users {
     url: String,
 }
 
+/// A stack that writes the environment of its functions, and its operator.
+pub struct Operator {
+    pub app: TestApp,
+    pub users: Users,
+    pub data: TempDir,
+}
+
 /// What came of a command.
 #[derive(Debug)]
 pub struct Ran {
@@ -64,6 +71,23 @@ impl Users {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         command
+    }
+}
+
+impl Operator {
+    pub async fn start() -> Self {
+        let data = TempDir::new().unwrap();
+        let app = TestApp::start_in(Some(data.path()), &[]).await;
+        Self { users: Users::of(&app), app, data }
+    }
+
+    pub async fn run(&self, arguments: &[&str]) -> Ran {
+        self.users.run(&[arguments, &["--env-file", &self.path("functions.env")]].concat()).await
+    }
+
+    /// Of a file beside the stack's.
+    pub fn path(&self, name: &str) -> String {
+        self.data.path().join(name).to_str().unwrap().to_owned()
     }
 }
 

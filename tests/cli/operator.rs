@@ -1,42 +1,21 @@
 //! Commands of operators, on the service's tables and queues.
 
 use serde_json::{Value, json};
-use tempfile::TempDir;
-use tests::{Answer, PASSWORD, TestApp, text};
+use tests::{Answer, PASSWORD, text};
 
-use super::command::{Ran, Users};
+use super::command::{Operator, Users};
 use local::{Outage, Service};
 
 const ADA: &str = "ada@example.com";
 
-/// A stack that writes the environment of its functions, and its operator.
-struct Operator {
-    app: TestApp,
-    users: Users,
-    data: TempDir,
+async fn keys(operator: &Operator) -> Vec<(String, String)> {
+    let list = operator.run(&["keys", "list", "--json"]).await.json();
+    list["keys"].as_array().unwrap().iter().map(|key| (text(&key["state"]), text(&key["kid"]))).collect()
 }
 
-impl Operator {
-    async fn start() -> Self {
-        let data = TempDir::new().unwrap();
-        let app = TestApp::start_in(Some(data.path()), &[]).await;
-        Self { users: Users::of(&app), app, data }
-    }
-
-    async fn run(&self, arguments: &[&str]) -> Ran {
-        let file = self.data.path().join("functions.env");
-        self.users.run(&[arguments, &["--env-file", file.to_str().unwrap()]].concat()).await
-    }
-
-    async fn keys(&self) -> Vec<(String, String)> {
-        let list = self.run(&["keys", "list", "--json"]).await.json();
-        list["keys"].as_array().unwrap().iter().map(|key| (text(&key["state"]), text(&key["kid"]))).collect()
-    }
-
-    async fn choose_password(&self, link: &str) -> Answer {
-        let (_, token) = link.split_once("/auth/password/reset?token=").unwrap();
-        self.app.post("/auth/password/reset", &json!({ "token": token, "password": PASSWORD })).await
-    }
+async fn choose_password(operator: &Operator, link: &str) -> Answer {
+    let (_, token) = link.split_once("/auth/password/reset?token=").unwrap();
+    operator.app.post("/auth/password/reset", &json!({ "token": token, "password": PASSWORD })).await
 }
 
 #[tokio::test]
@@ -50,8 +29,8 @@ async fn the_first_administrator_of_an_empty_stack_chooses_a_password_and_signs_
     assert_eq!((&again["status"], &again["id"]), (&json!("already_admin"), &created["id"]));
     operator.app.idle().await;
     assert!(operator.app.mails(ADA).await.is_empty(), "the link is printed alone");
-    assert_eq!(operator.choose_password(&text(&again["link"])).await.status, 200);
-    assert_eq!(operator.choose_password(&text(&created["link"])).await.code(), "link_used");
+    assert_eq!(choose_password(&operator, &text(&again["link"])).await.status, 200);
+    assert_eq!(choose_password(&operator, &text(&created["link"])).await.code(), "link_used");
     let admin = operator.app.sign_in(ADA).await;
     let shown = admin.get(&format!("/users/{}", admin.id)).await.json();
     assert_eq!((&shown["roles"], &shown["email_confirmed"]), (&json!(["admin", "user"]), &json!(true)));
@@ -68,7 +47,7 @@ async fn an_account_becomes_an_administrator_once_its_address_is_confirmed() {
     assert_eq!(early.code, 1);
     let early: Value = serde_json::from_str(&early.stdout).unwrap();
     assert_eq!(early["status"], "unconfirmed");
-    assert_eq!(operator.choose_password(&text(&early["link"])).await.status, 200);
+    assert_eq!(choose_password(&operator, &text(&early["link"])).await.status, 200);
     assert_eq!(operator.run(&["create-admin", ADA, "--json"]).await.json()["status"], "role_added");
     let ada = operator.app.sign_in(ADA).await;
     assert_eq!(ada.get("/users").await.status, 200);
@@ -82,7 +61,7 @@ async fn an_account_that_a_click_confirmed_becomes_no_administrator_before_its_p
     assert_eq!(early.code, 1);
     assert_eq!(stranger.get("/users").await.code(), "forbidden");
     let early: Value = serde_json::from_str(&early.stdout).unwrap();
-    assert_eq!(operator.choose_password(&text(&early["link"])).await.status, 200);
+    assert_eq!(choose_password(&operator, &text(&early["link"])).await.status, 200);
     assert_eq!(operator.run(&["create-admin", ADA, "--json"]).await.json()["status"], "role_added");
     assert_eq!(stranger.get("/users").await.code(), "invalid_token");
     let admin = operator.app.sign_in(ADA).await;
@@ -93,21 +72,21 @@ async fn an_account_that_a_click_confirmed_becomes_no_administrator_before_its_p
 #[tokio::test]
 async fn a_key_is_rotated_by_the_rules_and_revoked_at_once() {
     let operator = Operator::start().await;
-    let [(state, first)] = operator.keys().await.try_into().unwrap();
+    let [(state, first)] = keys(&operator).await.try_into().unwrap();
     assert_eq!(state, "signing");
     let made = operator.run(&["keys", "rotate", "--json"]).await.json();
     let again = operator.run(&["keys", "rotate", "--json"]).await.json();
     assert_eq!((&made["status"], &again["status"]), (&json!("made"), &json!("waiting")));
     assert_eq!(made["kid"], again["kid"]);
     let next = text(&made["kid"]);
-    assert_eq!(operator.keys().await, [("next".to_owned(), next.clone()), (state, first.clone())]);
+    assert_eq!(keys(&operator).await, [("next".to_owned(), next.clone()), (state, first.clone())]);
 
     for unknown in ["no-such-key", "-no-such-key", "--no-such-key"] {
         assert_eq!(operator.run(&["keys", "revoke", unknown]).await.refusal().0, 5, "{unknown}");
     }
     assert_eq!(operator.run(&["keys", "revoke", &first]).await.code, 0);
     operator.app.stack.sweep().await;
-    let keys = operator.keys().await;
+    let keys = keys(&operator).await;
     assert!(!keys.iter().any(|(_, kid)| *kid == first), "{keys:?}");
     let signing = keys.iter().find(|(state, _)| state == "signing").unwrap();
     assert_ne!(signing.1, next, "the next one is not published for long enough");

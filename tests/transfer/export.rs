@@ -5,43 +5,18 @@ use data_encoding::{BASE32_NOPAD, HEXLOWER};
 use serde_json::{Value, json};
 use shared::domain::totp::{Step, TotpSecret};
 use tempfile::TempDir;
-use tests::{PASSWORD, TestApp, text};
+use tests::{PASSWORD, text};
 
 use super::import::{account, django, import, second_step};
-use crate::cli::command::{Ran, Users};
+use crate::cli::command::{Operator, Users};
 use crate::factor::Owner;
 use crate::passkey;
 
 const ADA: &str = "ada@example.com";
 
-/// A stack, and an operator beside it.
-struct Operator {
-    app: TestApp,
-    users: Users,
-    data: TempDir,
-}
-
-impl Operator {
-    async fn start() -> Self {
-        let data = TempDir::new().unwrap();
-        // One name for both stacks: passkeys belong to it.
-        let app = TestApp::start_in(Some(data.path()), &[]).await;
-        Self { users: Users::of(&app), app, data }
-    }
-
-    async fn run(&self, arguments: &[&str]) -> Ran {
-        let file = self.data.path().join("functions.env");
-        self.users.run(&[arguments, &["--env-file", file.to_str().unwrap()]].concat()).await
-    }
-
-    /// How many there are.
-    async fn accounts(&self) -> usize {
-        self.app.app().store().list_users(10_000, None).await.unwrap().len()
-    }
-
-    fn path(&self, name: &str) -> String {
-        self.data.path().join(name).to_str().unwrap().to_owned()
-    }
+/// How many accounts there are.
+async fn accounts(operator: &Operator) -> usize {
+    operator.app.app().store().list_users(10_000, None).await.unwrap().len()
 }
 
 /// A key of age, and the file with its private half.
@@ -173,16 +148,16 @@ async fn an_import_that_is_killed_again_and_again_makes_each_account_once() {
     let arguments = ["import", file.as_str(), "--env-file", environment.as_str(), "--json"];
     for share in 1..4 {
         let mut child = new.users.command(&arguments).spawn().unwrap();
-        tests::eventually("a part of the accounts", async || (new.accounts().await > share * 100).then_some(())).await;
+        tests::eventually("a part of the accounts", async || (accounts(&new).await > share * 100).then_some(())).await;
         child.kill().unwrap();
         child.wait().unwrap();
     }
-    assert!(new.accounts().await < ACCOUNTS, "it was killed before its end");
-    let before = new.accounts().await;
+    assert!(accounts(&new).await < ACCOUNTS, "it was killed before its end");
+    let before = accounts(&new).await;
     let done = new.run(&["import", &file, "--json"]).await.json();
     assert_eq!(done["imported"].as_u64().unwrap() + done["already_there"].as_u64().unwrap(), ACCOUNTS as u64);
     assert!(done["already_there"].as_u64().unwrap() >= before as u64);
-    assert_eq!(new.accounts().await, ACCOUNTS);
+    assert_eq!(accounts(&new).await, ACCOUNTS);
     new.app.idle().await;
     let events = new.app.stack.bus_events();
     let imported: std::collections::BTreeSet<String> = events
