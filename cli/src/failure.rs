@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::path::Path;
 
 use serde::Deserialize;
 
@@ -51,6 +52,11 @@ impl Failure {
             Self::Unreachable(_) => 6,
             Self::Refused(problem) => problem.exit_code(),
         }
+    }
+
+    /// Of a file that cannot be read or written.
+    pub fn of_file(path: &Path, error: &io::Error) -> Self {
+        Self::Failed(format!("{}: {error}", path.display()))
     }
 
     pub fn not_signed_in() -> Self {

@@ -52,7 +52,7 @@ pub async fn export(output: Output, arguments: &Export) -> Result<()> {
     let (complete, written) = exported?;
     let manifest = manifest(&app, &complete, &written, arguments);
     let path = manifest_path(&arguments.to);
-    std::fs::write(&path, format!("{manifest:#}\n")).map_err(|error| unusable(&path, &error))?;
+    std::fs::write(&path, format!("{manifest:#}\n")).map_err(|error| Failure::of_file(&path, &error))?;
     output.tell(&manifest, |_| {
         let Counts { accounts, totp, passkeys, .. } = written.counts;
         format!(
@@ -104,7 +104,7 @@ impl Target {
             }
         }
         let partial = with_suffix(path, ".part");
-        let file = File::create(&partial).map_err(|error| unusable(&partial, &error))?;
+        let file = File::create(&partial).map_err(|error| Failure::of_file(&partial, &error))?;
         Ok(Self { path: path.to_owned(), partial, file: Some(file) })
     }
 }
@@ -166,13 +166,12 @@ impl<W: Write> Write for Digested<W> {
 async fn write(
     app: &App,
     complete: &Complete,
-    target: Target,
+    mut target: Target,
     recipients: &[age::x25519::Recipient],
 ) -> Result<Written> {
-    let mut target = target;
     let file = target.file.take().ok_or_else(|| Failure::Failed("the file is written already".into()))?;
     let partial = target.partial.clone();
-    let failed = |error: io::Error| unusable(&partial, &error);
+    let failed = |error: io::Error| Failure::of_file(&partial, &error);
     let keys = recipients.iter().map(|key| key as &dyn Recipient);
     let encryptor = Encryptor::with_recipients(keys).map_err(|error| Failure::Failed(error.to_string()))?;
     let encrypted = encryptor.wrap_output(Digested::new(BufWriter::new(file))).map_err(failed)?;
@@ -204,8 +203,4 @@ fn manifest(app: &App, complete: &Complete, written: &Written, arguments: &Expor
         "encrypted": { "bytes": written.encrypted.bytes, "sha256": written.encrypted.sha256 },
         "recipients": arguments.recipients,
     })
-}
-
-fn unusable(path: &Path, error: &io::Error) -> Failure {
-    Failure::Failed(format!("{}: {error}", path.display()))
 }

@@ -45,7 +45,7 @@ pub async fn import(output: Output, arguments: &Import) -> Result<()> {
     run.tell(output, arguments)
 }
 
-/// In batches, of which one is read while another is written.
+/// Batch by batch, so that no more rows than one has are in memory.
 async fn directly(app: &App, mut rows: CountedRows<'_>, arguments: &Import, run: &mut Run) -> Result<()> {
     let mut seen = Seen::default();
     loop {
@@ -91,7 +91,7 @@ async fn by_parts(app: &App, mut rows: CountedRows<'_>, run: &mut Run) -> Result
 /// A new file, as a name that is mistyped must not cost another file; or the one that is appended to where an import goes on, so that
 /// one file tells of all rows.
 fn report(path: &Path, arguments: &Import) -> Result<File> {
-    let unusable = |error| source::unusable(path, &error);
+    let unusable = |error| Failure::of_file(path, &error);
     if arguments.after == 0 {
         return File::create_new(path).map_err(unusable);
     }
@@ -148,14 +148,11 @@ struct Run {
 
 impl Run {
     fn new(arguments: &Import) -> Result<Self> {
-        let report = match &arguments.report {
-            Some(path) => Some(BufWriter::new(report(path, arguments)?)),
-            None => None,
-        };
+        let report = arguments.report.as_ref().map(|path| report(path, arguments)).transpose()?;
         Ok(Self {
             totals: Totals::default(),
             done: arguments.after,
-            report,
+            report: report.map(BufWriter::new),
             progress: source::progress(&arguments.file)?,
         })
     }
@@ -164,10 +161,8 @@ impl Run {
         self.totals.count(&lines);
         for line in lines {
             if let Some(report) = &mut self.report {
-                let written = serde_json::to_writer(&mut *report, &line).map_err(std::io::Error::from);
-                written
-                    .and_then(|()| report.write_all(b"\n"))
-                    .map_err(|error| Failure::Failed(format!("the report cannot be written: {error}")))?;
+                let written = serde_json::to_writer(&mut *report, &line).map_err(io::Error::from);
+                written.and_then(|()| report.write_all(b"\n")).map_err(|error| unwritten(&error))?;
             }
             if let Some(told) = told(&line) {
                 self.progress.suspend(|| output::note(&told));
@@ -187,12 +182,7 @@ impl Run {
         } else {
             self.progress.abandon();
         }
-        match &mut self.report {
-            Some(report) => {
-                report.flush().map_err(|error| Failure::Failed(format!("the report cannot be written: {error}")))
-            }
-            None => Ok(()),
-        }
+        self.report.as_mut().map_or(Ok(()), |report| report.flush().map_err(|error| unwritten(&error)))
     }
 
     fn interrupted(&self, failure: Failure) -> Failure {
@@ -227,6 +217,10 @@ impl Run {
         }
         if refused == 0 { Ok(()) } else { Err(Failure::Failed(format!("{refused} rows were refused"))) }
     }
+}
+
+fn unwritten(error: &io::Error) -> Failure {
+    Failure::Failed(format!("the report cannot be written: {error}"))
 }
 
 /// What a person hears of a row: what was refused, or left out.

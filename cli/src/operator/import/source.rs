@@ -57,7 +57,7 @@ impl Iterator for CountedRows<'_> {
 impl Opened {
     pub fn new(arguments: &Import) -> Result<Self> {
         let path = &arguments.file;
-        let file = File::open(path).map_err(|error| unusable(path, &error))?;
+        let file = File::open(path).map_err(|error| Failure::of_file(path, &error))?;
         let bytes = Rc::new(Cell::new(0));
         let counted = Counted { file, bytes: Rc::clone(&bytes) };
         let reader: Box<dyn Read> = match &arguments.identity {
@@ -76,8 +76,8 @@ impl Opened {
 
 fn decrypted(file: Counted, identity: &Path) -> Result<Box<dyn Read>> {
     let failed = |why: String| Failure::Failed(format!("the file cannot be decrypted: {why}"));
-    let text = File::open(identity).map_err(|error| unusable(identity, &error))?;
-    let keys = IdentityFile::from_buffer(BufReader::new(text)).map_err(|error| unusable(identity, &error))?;
+    let text = File::open(identity).map_err(|error| Failure::of_file(identity, &error))?;
+    let keys = IdentityFile::from_buffer(BufReader::new(text)).map_err(|error| Failure::of_file(identity, &error))?;
     let keys = keys.into_identities().map_err(|error| failed(error.to_string()))?;
     let decryptor = Decryptor::new(file).map_err(|error| failed(error.to_string()))?;
     let reader = decryptor.decrypt(keys.iter().map(|key| key.as_ref() as &dyn Identity));
@@ -88,7 +88,7 @@ fn decrypted(file: Counted, identity: &Path) -> Result<Box<dyn Read>> {
 pub fn options(arguments: &Import) -> Result<Options> {
     let settings: formats::Members = match &arguments.settings {
         Some(path) => {
-            let text = std::fs::read_to_string(path).map_err(|error| unusable(path, &error))?;
+            let text = std::fs::read_to_string(path).map_err(|error| Failure::of_file(path, &error))?;
             // The words of the error may repeat a value, and that a secret.
             serde_json::from_str(&text).map_err(|error| {
                 let (line, column) = (error.line(), error.column());
@@ -114,12 +114,8 @@ pub fn options(arguments: &Import) -> Result<Options> {
 
 /// A bar on standard error, if that is a terminal.
 pub fn progress(path: &Path) -> Result<ProgressBar> {
-    let length = std::fs::metadata(path).map_err(|error| unusable(path, &error))?.len();
+    let length = std::fs::metadata(path).map_err(|error| Failure::of_file(path, &error))?.len();
     let bar = ProgressBar::with_draw_target(Some(length), ProgressDrawTarget::stderr());
     let style = ProgressStyle::with_template("{bar:40} {percent:>3} %  {bytes} of {total_bytes}  {eta} left");
     Ok(bar.with_style(style.map_err(|error| Failure::Failed(error.to_string()))?))
-}
-
-pub fn unusable(path: &Path, error: &io::Error) -> Failure {
-    Failure::Failed(format!("{}: {error}", path.display()))
 }
