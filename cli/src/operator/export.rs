@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use shared::App;
 use transfer::export::{self, Complete, Counts, LOOK_EVERY};
 
-use super::open;
+use super::{interruption, open};
 use crate::args::Export;
 use crate::failure::{Failure, Result};
 use crate::output::{self, Output};
@@ -31,7 +31,7 @@ pub async fn export(output: Output, arguments: &Export) -> Result<()> {
     let target = Target::create(&arguments.to)?;
     let started = tokio::select! {
         started = Box::pin(export::start(&app, arguments.recipients.clone())) => started?,
-        _ = tokio::signal::ctrl_c() => {
+        () = interruption() => {
             let why = "interrupted: there is no file, and what the bucket may have of it is deleted within a day";
             return Err(Failure::Failed(why.into()));
         }
@@ -43,7 +43,7 @@ pub async fn export(output: Output, arguments: &Export) -> Result<()> {
     });
     let exported = tokio::select! {
         exported = exporting => exported,
-        _ = tokio::signal::ctrl_c() => Err(Failure::Failed("interrupted: there is no file".into())),
+        () = interruption() => Err(Failure::Failed("interrupted: there is no file".into())),
     };
     // What the bucket holds is not encrypted to the recipients, whatever became of the file.
     if let Err(error) = export::clean_up(&app, started.id).await {

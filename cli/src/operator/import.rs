@@ -11,13 +11,11 @@ use std::pin::pin;
 use formats::Row;
 use serde_json::json;
 use shared::App;
-#[cfg(unix)]
-use tokio::signal::unix::{SignalKind, signal};
 use transfer::import::{self, BATCH, Line, Outcome, Seen, Totals};
 
 use self::parts::Sender;
 use self::source::{CountedRows, Opened};
-use super::open;
+use super::{interruption, open};
 use crate::args::Import;
 use crate::failure::{Failure, Result};
 use crate::output::{self, Output};
@@ -118,22 +116,6 @@ fn whole_lines(file: &mut File) -> io::Result<u64> {
             return Ok(whole);
         }
         whole += read as u64;
-    }
-}
-
-/// Until somebody stops the command.
-async fn interruption() {
-    let stopped = async {
-        #[cfg(unix)]
-        if let Ok(mut terminated) = signal(SignalKind::terminate()) {
-            terminated.recv().await;
-            return;
-        }
-        std::future::pending::<()>().await;
-    };
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        () = stopped => {}
     }
 }
 

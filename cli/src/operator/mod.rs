@@ -29,3 +29,24 @@ fn open(environment: &Environment) -> Result<App> {
     let config = environment::config(environment.env_file.as_deref())?;
     App::new(config, Clock::default()).map_err(|error| Failure::Failed(error.to_string()))
 }
+
+/// Until somebody stops the command: by Ctrl-C, or by the signal that a process manager sends.
+#[cfg(unix)]
+async fn interruption() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let terminated = async {
+        match signal(SignalKind::terminate()) {
+            Ok(mut terminated) => terminated.recv().await,
+            Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminated => {}
+    }
+}
+
+#[cfg(not(unix))]
+async fn interruption() {
+    let _ = tokio::signal::ctrl_c().await;
+}
