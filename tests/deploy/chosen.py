@@ -5,6 +5,15 @@ import stack
 
 FUNCTIONS = "AWS::Serverless::Function"
 
+# Tables that were restored from a backup.
+RESTORED = {
+    "TableName": "restored",
+    "TableStreamArn": "arn:aws:dynamodb:eu-central-1:123456789012:table/restored/stream/2026-11-29T12:00:00.000",
+    "KeysTableName": "restored-keys",
+    "TableKeyArn": "arn:aws:kms:eu-central-1:123456789012:key/main",
+    "KeysTableKeyArn": "arn:aws:kms:eu-central-1:123456789012:key/keys",
+}
+
 
 def parameters(**given):
     """Defaults, and what is given instead."""

@@ -7,13 +7,6 @@ import pytest
 import stack
 
 ALARM = "AWS::CloudWatch::Alarm"
-RESTORED = {
-    "TableName": "restored",
-    "TableStreamArn": "arn:aws:dynamodb:eu-central-1:123456789012:table/restored/stream/2026-11-29T12:00:00.000",
-    "KeysTableName": "restored-keys",
-    "TableKeyArn": "arn:aws:kms:eu-central-1:123456789012:key/main",
-    "KeysTableKeyArn": "arn:aws:kms:eu-central-1:123456789012:key/keys",
-}
 
 
 def alarms(**given):
@@ -56,7 +49,7 @@ def test_alarms_ring_for_staging_and_production_and_reach_the_topic(stage, watch
 
 
 @pytest.mark.parametrize(
-    "given, tables", [({}, [{"Ref": "Table"}, {"Ref": "KeysTable"}]), (RESTORED, ["restored", "restored-keys"])]
+    "given, tables", [({}, [{"Ref": "Table"}, {"Ref": "KeysTable"}]), (chosen.RESTORED, ["restored", "restored-keys"])]
 )
 def test_a_table_that_throttles_or_fails_rings(given, tables):
     watched = [

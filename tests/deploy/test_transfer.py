@@ -7,13 +7,6 @@ import chosen
 import pytest
 import stack
 
-RESTORED = {
-    "TableName": "restored",
-    "TableStreamArn": "arn:aws:dynamodb:eu-central-1:123456789012:table/restored/stream/2026-11-29T12:00:00.000",
-    "KeysTableName": "restored-keys",
-    "TableKeyArn": "arn:aws:kms:eu-central-1:123456789012:key/main",
-    "KeysTableKeyArn": "arn:aws:kms:eu-central-1:123456789012:key/keys",
-}
 OPERATORS = ("ImportOperator", "ExportOperator")
 TABLE, KEYS_TABLE = "${Table.Arn}", "${KeysTable.Arn}"
 BUCKET = "${TransferBucket.Arn}"
@@ -105,7 +98,7 @@ def test_an_operator_may_do_what_the_command_does_and_nothing_else(role):
 
 @pytest.mark.parametrize("role", OPERATORS)
 def test_an_operator_works_on_restored_tables_as_on_the_stacks_own(role):
-    own, given = statements(role), statements(role, **RESTORED)
+    own, given = statements(role), statements(role, **chosen.RESTORED)
     assert own.keys() == given.keys()
     prefix = "arn:${AWS::Partition}:dynamodb:${AWS::Region}:${AWS::AccountId}:table/"
     for sid, statement in own.items():
@@ -184,7 +177,7 @@ def test_every_export_to_the_bucket_is_told_whatever_its_prefix():
     "given, table",
     [
         ({}, {"Fn::GetAtt": ["Table", "Arn"]}),
-        (RESTORED, {"Fn::Sub": "arn:${AWS::Partition}:dynamodb:${AWS::Region}:${AWS::AccountId}:table/${TableName}"}),
+        (chosen.RESTORED, {"Fn::Sub": "arn:${AWS::Partition}:dynamodb:${AWS::Region}:${AWS::AccountId}:table/${TableName}"}),
     ],
 )
 def test_an_export_to_another_bucket_is_told_as_well(given, table):

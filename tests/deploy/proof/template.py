@@ -13,11 +13,13 @@ from stack import overrides
 REPOSITORY = Path(__file__).parents[3]
 NESTED = "AWS::CloudFormation::Stack"
 
-# What samconfig.toml leaves to whoever deploys: somebody to administer, a page in a browser that calls the API, a sender of
-# one's own with its domain, and pictures.
+# What samconfig.toml leaves to whoever deploys: an administrator, a page in a browser that calls the API, a sender of
+# one's own with its domain, and pictures. All tests come from one IP address, so rate limits are far above what they send.
 PARAMETERS = {
     "AdminEmail": "admin@example.com",
     "CorsOrigins": "https://app.example.com",
+    "LimitLoginPerIp": "1000/5m",
+    "LimitRegisterPerIp": "1000/1h",
     "MailAddress": "users@example.com",
     "MailDomain": "example.com",
     "Pictures": "on",
