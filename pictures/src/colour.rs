@@ -68,7 +68,7 @@ fn clamp(value: i32) -> u8 {
     value.clamp(0, 255).to_le_bytes()[0]
 }
 
-/// One pixel of [`video_range_to_rgb`], for pictures that have alpha beside their planes.
+/// One pixel of [`video_range_to_rgb`], for pictures that have an alpha plane.
 pub(crate) fn video_pixel(components: [u8; 3]) -> [u8; 3] {
     video_range_to_rgb(components)
 }

@@ -18,8 +18,8 @@ pub(crate) enum Model {
     YCbCr,
     /// BT.601 in the video range, as WebP has it.
     VideoYCbCr,
-    /// Complements of amounts of ink: 255 stands for none. No file says so plainly; Adobe's programs began it, and every reader
-    /// takes it so.
+    /// Complements of amounts of ink: 255 is none. No file says so explicitly; Adobe's programs began it, and every reader
+    /// follows.
     Cmyk,
     /// The same, the first three as `YCbCr`.
     Ycck,
@@ -32,17 +32,8 @@ pub(crate) struct Plane {
     pub(crate) height: u32,
     /// `width * height` samples, row by row.
     pub(crate) samples: Vec<u8>,
-    /// Where the square lies in this plane, in its samples.
-    pub(crate) window: Window,
-}
-
-/// A part of a plane that need not start at a whole sample.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Window {
-    pub(crate) left: f64,
-    pub(crate) top: f64,
-    pub(crate) width: f64,
-    pub(crate) height: f64,
+    /// The square in this plane, in its samples.
+    pub(crate) window: resample::Window,
 }
 
 /// What the samples of a [`Raster`] are.

@@ -9,7 +9,7 @@ use crate::{MAX_BYTES, MAX_PIXELS};
 pub enum Rejected {
     /// More than [`MAX_BYTES`].
     #[error(
-        "This file has {} KB, more than the {} KB that are allowed. Please upload a smaller picture.",
+        "This file has {} KB, but at most {} KB are allowed. Please upload a smaller picture.",
         bytes / 1024, MAX_BYTES / 1024
     )]
     TooLarge {
@@ -18,7 +18,7 @@ pub enum Rejected {
     },
     /// More than [`MAX_PIXELS`], by its header.
     #[error(
-        "This picture has {width} by {height} pixels, more than the {} megapixels that are allowed. \
+        "This picture has {width} by {height} pixels, but at most {} megapixels are allowed. \
          Please make it smaller and upload it again.",
         MAX_PIXELS / 1_000_000
     )]
@@ -30,12 +30,14 @@ pub enum Rejected {
     },
     /// Neither JPEG, PNG, WebP nor GIF by its first bytes.
     #[error(
-        "This file is not a JPEG, PNG, WebP or GIF picture. Please convert it to one of these, best to \
+        "This file is not a JPEG, PNG, WebP or GIF picture. Please convert it to one of these, preferably \
          JPEG, and upload it again."
     )]
     UnsupportedFormat,
     /// One of the formats, in a form that hardly any program writes or shows.
-    #[error("This picture is a rare kind of {format} ({kind}). Please save it again as a normal JPEG and upload that.")]
+    #[error(
+        "This picture is an uncommon kind of {format} ({kind}). Please save it again as a normal JPEG and upload that."
+    )]
     UnsupportedVariant {
         /// Name of the format.
         format: &'static str,
@@ -44,12 +46,14 @@ pub enum Rejected {
     },
     /// Decoding it takes more memory or time than one picture may have.
     #[error(
-        "This picture takes too much memory or time to read. Please open it, save it again as a normal JPEG, and upload \
+        "This picture takes too much memory or time to process. Please open it, save it again as a normal JPEG, and upload \
          the new file."
     )]
     TooExpensive,
     /// Reading it was interrupted, and what interrupts once may do so again.
-    #[error("Reading this picture was interrupted. Please open it, save it again as a JPEG, and upload the new file.")]
+    #[error(
+        "Processing this picture was interrupted. Please open it, save it again as a JPEG, and upload the new file."
+    )]
     Interrupted,
     /// A decoder stopped at a fault of its own. What it says is in the log, and worth a look.
     #[error("This picture could not be read. Please open it, save it again as a JPEG, and upload the new file.")]

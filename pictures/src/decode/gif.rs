@@ -1,4 +1,4 @@
-//! GIF: the first frame, where it lies on its canvas.
+//! GIF: the first frame, at its position on the canvas.
 //!
 //! The size of the canvas in the header is often wrong, and readers have learned not to trust it: a first frame that
 //! reaches over it makes it grow, and where no canvas can be that large, it ends with the frame.
@@ -18,7 +18,7 @@ const PASSES: [[u16; 2]; 4] = [[0, 8], [4, 8], [2, 4], [1, 2]];
 pub(super) fn decode(upload: &[u8]) -> Result<Picture, Rejected> {
     let mut options = DecodeOptions::new();
     options.set_color_output(ColorOutput::Indexed);
-    // Extensions that nobody knows say how long they are.
+    // Unknown extensions say how long they are.
     options.allow_unknown_blocks(true);
     let mut decoder = options.read_info(upload).map_err(|_| Rejected::Damaged)?;
     let (canvas_width, canvas_height) = (u32::from(decoder.width()), u32::from(decoder.height()));

@@ -2,7 +2,7 @@
 //!
 //! A JPEG holds each block of 8 by 8 samples as frequencies. A picture that is shown eight times smaller
 //! needs only the lowest of each block, one that is shown four times smaller the lowest 2 by 2, and so on.
-//! The rest are stepped over without being worked out, and what lies outside of the centre square is not
+//! The rest are stepped over without being worked out, and what is outside the centre square is not
 //! turned into samples at all. So time and memory follow the thumbnail, for progressive files too: of
 //! those, decoders that give the whole picture must hold every frequency.
 //!

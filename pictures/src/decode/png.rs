@@ -115,7 +115,7 @@ fn profile(info: &Info, colours: Colours) -> Option<Profile> {
     let point = |(x, y): (ScaledFloat, ScaledFloat)| Chromaticity::new(x.into_value(), y.into_value());
     let primaries = info.chrm_chunk.map(|chunk| [chunk.white, chunk.red, chunk.green, chunk.blue].map(point));
     let primaries = primaries.filter(|points| points.iter().all(|point| point.y > 0.0));
-    // What programs write beside, or instead of, saying that it is sRGB.
+    // What programs write in addition to, or instead of, saying that it is sRGB.
     if primaries.is_none() && (gamma - 0.45455).abs() < 0.0005 {
         return None;
     }

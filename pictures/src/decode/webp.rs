@@ -11,6 +11,7 @@ use std::io::Cursor;
 
 use image_webp::WebPDecoder;
 use image_webp::vp8::{Frame as Lossy, Vp8Decoder};
+use resample::Window;
 
 use self::alpha::AlphaPlane;
 use self::container::{Bitstream, Container, Frame};
@@ -19,7 +20,7 @@ use crate::Rejected;
 use crate::colour::{self, Colours, Profile};
 use crate::crop::Square;
 use crate::exif;
-use crate::raster::{Model, Pixels, Plane, Window};
+use crate::raster::{Model, Pixels, Plane};
 use crate::shrink::{Lanes, Row, Shrink};
 
 pub(super) fn decode(upload: &[u8]) -> Result<Picture, Rejected> {

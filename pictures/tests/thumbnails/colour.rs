@@ -196,7 +196,7 @@ fn png_with_chunks(pixel: [u8; 3], chunks: &[(&[u8; 4], Vec<u8>)]) -> Vec<u8> {
 /// PNG, third edition, 4.3: `cICP` goes before `iCCP`, then `sRGB`, then `gAMA` and `cHRM`. The expected values are those that
 /// Chromium shows.
 #[test]
-fn of_the_colour_chunks_of_a_png_the_first_that_counts_is_followed() {
+fn a_png_follows_its_usable_colour_chunk_of_highest_precedence() {
     let gamma = |gamma: u32| (b"gAMA", gamma.to_be_bytes().to_vec());
     let primaries = |values: [u32; 8]| (b"cHRM", values.iter().flat_map(|value| value.to_be_bytes()).collect());
     let of_srgb = primaries([31_270, 32_900, 64_000, 33_000, 30_000, 60_000, 15_000, 6000]);

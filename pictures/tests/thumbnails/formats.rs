@@ -54,7 +54,7 @@ fn a_gray_jpeg_stays_gray() {
 }
 
 #[test]
-fn a_jpeg_that_stores_red_green_and_blue_is_not_taken_for_another_kind() {
+fn a_jpeg_that_stores_rgb_is_not_mistaken_for_ycbcr() {
     let file = make::jpeg_of(&make::rgb(80, 80), (80, 80), ColorType::Ycbcr, |encoder| {
         encoder.set_sampling_factor(SamplingFactor::F_1_1);
     });
@@ -202,7 +202,7 @@ fn a_webp_of_every_kind_is_read() {
 }
 
 #[test]
-fn a_frame_of_an_animated_webp_lies_where_it_belongs() {
+fn a_frame_of_an_animated_webp_is_placed_where_it_belongs() {
     let frame = make::webp(40, 30);
     let bitstream = &frame[12..];
     let mut animation = vec![10, 0, 0, 5, 0, 0, 39, 0, 0, 29, 0, 0, 100, 0, 0, 0];
@@ -236,7 +236,7 @@ fn a_gif_shows_its_first_frame() {
 }
 
 #[test]
-fn a_gif_frame_lies_where_it_belongs_on_its_canvas() {
+fn a_gif_frame_is_placed_where_it_belongs_on_its_canvas() {
     let (format, pictures) = see(&make::gif(100, 100, false, &[(20, 30, 40, 40, make::indices(40, 40))]));
     assert_eq!(format, Format::Png);
     for picture in pictures {

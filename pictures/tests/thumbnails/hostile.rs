@@ -65,7 +65,7 @@ fn an_upload_over_the_limit_is_refused_whatever_it_is() {
 }
 
 #[test]
-fn a_header_that_claims_too_many_pixels_is_refused_before_they_are_allocated() {
+fn a_header_claiming_too_many_pixels_is_refused_before_they_are_allocated() {
     let size = 65_500_u32;
     let header = [&size.to_be_bytes()[..], &size.to_be_bytes(), &[8, 6, 0, 0, 0]].concat();
     let png = make::png_from_chunks(&[(b"IHDR", &header), (b"IDAT", &[0x78, 0x9C]), (b"IEND", b"")]);
@@ -144,7 +144,7 @@ fn a_rare_kind_of_jpeg_is_refused_by_its_name() {
 }
 
 #[test]
-fn a_jpeg_of_more_scans_than_anyone_writes_is_refused_by_its_name() {
+fn a_jpeg_with_too_many_scans_is_refused_as_unsupported() {
     let file = make::jpeg(20, 20, |encoder| encoder.set_progressive(true));
     let first = file.windows(2).position(|bytes| bytes == [0xFF, 0xDA]).unwrap();
     let second = first + 2 + file[first + 2..].windows(2).position(|bytes| bytes == [0xFF, 0xDA]).unwrap();

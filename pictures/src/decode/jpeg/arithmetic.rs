@@ -65,7 +65,7 @@ const EVEN: Context = Context { estimate: 113, probable: false };
 pub(super) struct Decisions<'a> {
     data: &'a [u8],
     position: usize,
-    /// Where the code lies in the interval, in the upper 16 bits; bits to come below.
+    /// The position of the code in the interval, in the upper 16 bits; bits to come below.
     code: u32,
     interval: u32,
     /// How many bits of the code are there before the next byte is needed.

@@ -36,7 +36,7 @@ impl<'a> Coded<'a> for Bits<'a> {
     }
 }
 
-/// Where the data goes on behind the next marker, if that is one of a restart; fill bytes may stand before it.
+/// Where the data goes on behind the next marker, if that is one of a restart; fill bytes may precede it.
 pub(super) fn after_restart(data: &[u8], position: usize) -> Option<usize> {
     let rest = data.get(position..).unwrap_or_default();
     let marker = rest.windows(2).position(|pair| pair[0] == 0xFF && !matches!(pair[1], 0 | 0xFF))?;

@@ -2,9 +2,11 @@
 
 use std::ops::Range;
 
+use resample::Window;
+
 use super::inverse::Inverse;
 use crate::crop::Square;
-use crate::raster::{Plane, Window};
+use crate::raster::Plane;
 use crate::{LARGEST, Rejected};
 
 /// How many samples of a component there should at least be for each pixel of the largest thumbnail, so
@@ -56,7 +58,7 @@ impl Frame {
     /// Reads the header (T.81, B.2.2).
     ///
     /// # Errors
-    /// The picture is too large, makes no sense, or is of a kind that nobody has.
+    /// The picture is too large, is invalid, or is of a kind that is not in use.
     pub(super) fn read(payload: &[u8], height_defined_later: impl FnOnce() -> Option<u16>) -> Result<Self, Rejected> {
         let unsupported = |kind| Err(Rejected::UnsupportedVariant { format: "JPEG", kind });
         let ([precision, h1, h0, w1, w0, count], components) = payload.split_first_chunk().ok_or(Rejected::Damaged)?;

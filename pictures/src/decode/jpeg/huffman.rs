@@ -10,7 +10,7 @@ const LOOKUP: u32 = 10;
 /// Bits that a lookup of [`Ac::skip`] sees.
 const SKIP_LOOKUP: u32 = 12;
 
-/// Codes and the symbols they stand for.
+/// Codes and the symbols that they encode.
 pub(super) struct Codes {
     /// By the next bits: the length of the code, then its symbol; 0 for a code longer than that.
     lookup: Box<[u16; 1 << LOOKUP]>,
@@ -63,7 +63,7 @@ impl Codes {
         let (length, symbol) = self.find(bits.peek(16) as u32);
         if length == 0 {
             bits.invalidate();
-            // Something must be used up, so that whoever asks gets to the end.
+            // Some bits must be consumed, so that the caller reaches the end.
             bits.consume(16);
             return 0;
         }
@@ -171,7 +171,7 @@ impl Ac {
     }
 
     /// Reads the values of a block up to place `last`: each is given with its place, the end of the block
-    /// and what lies beyond it with a place above 63. Returns the place to go on from.
+    /// and what is beyond it with a place above 63. Returns the place to go on from.
     #[inline]
     pub(super) fn values(&self, bits: &mut Bits, last: u32, mut put: impl FnMut(u32, i32)) -> u32 {
         let mut place = 1;

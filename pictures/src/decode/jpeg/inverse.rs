@@ -17,7 +17,7 @@ pub(super) struct Inverse {
     /// 1 to 8.
     pub(super) size: usize,
     /// By place in the file: where a frequency goes, row by row of `size`, or [`NOWHERE`]. The upper half
-    /// stands for places that no block has, so that a place of 7 bits needs no check.
+    /// is for places that no block has, so that a place of 7 bits needs no check.
     pub(super) slots: [u8; 128],
     /// The last place in the file that is needed.
     pub(super) last: u32,

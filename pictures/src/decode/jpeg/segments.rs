@@ -63,7 +63,7 @@ impl<'a> Segments<'a> {
             };
             let code = rest[start + 1];
             self.position += start + 2;
-            // Restart markers, the start of a picture and a temporary marker stand alone.
+            // Restart markers, the start of a picture and a temporary marker have no payload.
             if matches!(code, 0xD0..=0xD8 | 0x01) {
                 continue;
             }
@@ -110,7 +110,7 @@ fn is_marker(byte: u8) -> bool {
     byte != 0 && byte != 0xFF
 }
 
-/// A Huffman table as the file has it: how many codes of each length, and what they stand for.
+/// A Huffman table as the file has it: how many codes of each length, and the symbols that they encode.
 #[derive(Debug, Clone)]
 pub(super) struct HuffmanSpec {
     pub(super) counts: [u8; 16],

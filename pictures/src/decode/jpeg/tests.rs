@@ -52,7 +52,7 @@ fn rough(width: usize, height: usize, channels: usize) -> Vec<u8> {
 }
 
 #[test]
-fn a_picture_that_is_kept_whole_has_the_samples_that_another_decoder_finds() {
+fn an_unscaled_picture_has_the_samples_that_another_decoder_finds() {
     use SamplingFactor::{F_1_1, F_1_2, F_2_1, F_2_2, F_4_1};
     let size = (133, 133);
     let samples = rough(size.0, size.1, 3);

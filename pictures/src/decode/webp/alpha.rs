@@ -1,4 +1,4 @@
-//! The alpha plane that stands beside a lossy WebP picture.
+//! The alpha plane of a lossy WebP picture.
 
 use super::{container, lossless};
 use crate::Rejected;
