@@ -1,8 +1,8 @@
-//! Says whether an access token still stands, to services that must know at once (RFC 7662).
+//! Token introspection, for services that need to know immediately whether an access token is active (RFC 7662).
 //!
-//! `POST /auth/introspect`, with a form and the service's own credentials. A token that is not good, whatever the reason, is
-//! `{"active":false}`: expired, signed out, of another kind, made up. A refresh token too: no service but this one has a
-//! use for one, so who brings one along has found it.
+//! `POST /auth/introspect`, with a form and the client's own credentials. An invalid token is `{"active":false}` for whatever
+//! reason: expired, signed out, of another kind, forged. A refresh token, too: only this service has a use for it, so a client that
+//! sends one must not have it.
 
 use axum::extract::State;
 use macros::operation;
@@ -19,7 +19,8 @@ use shared::http::caller::IntrospectionClient;
 use shared::http::fields::Fields;
 use shared::store::Store;
 use shared::telemetry::audit::Event;
-use shared::tokens::access::{self, Claims};
+use shared::tokens::access;
+use shared::tokens::claims::Claims;
 use shared::{App, Error, Result};
 use utoipa::ToSchema;
 use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
@@ -33,7 +34,7 @@ pub const ROUTE: Route =
 pub struct Introspect {
     #[schema(required, value_type = String)]
     token: Option<SecretString>,
-    /// Not needed: there is one kind of token to ask about.
+    /// Accepted and ignored: there is only one kind of token to introspect.
     #[allow(dead_code, reason = "taken, so that who sends it is not refused")]
     #[schema(example = "access_token")]
     token_type_hint: Option<String>,
@@ -43,14 +44,14 @@ pub struct Introspect {
 #[serde(untagged)]
 pub enum Introspection {
     Active(Box<Active>),
-    /// And nothing else (RFC 7662, 2.2).
+    /// Without any other member (RFC 7662, 2.2).
     Inactive {
         #[schema(schema_with = always_false)]
         active: bool,
     },
 }
 
-/// Times are seconds since 1970-01-01T00:00:00Z.
+/// An active token. Times are in seconds since 1970-01-01T00:00:00Z.
 #[derive(Serialize, ToSchema)]
 #[allow(clippy::struct_field_names, reason = "the names are those of RFC 7662")]
 pub struct Active {
@@ -59,26 +60,26 @@ pub struct Active {
     #[schema(example = "Bearer")]
     token_type: &'static str,
     iss: String,
-    /// The user's id.
+    /// ID of the user.
     sub: Uuid,
     aud: String,
     exp: i64,
     iat: i64,
     nbf: i64,
     jti: Uuid,
-    /// The client that the token was made for: the product's own front end.
+    /// The client that the token was issued to: the front end of the product.
     #[serde(skip_serializing_if = "Option::is_none")]
     client_id: Option<String>,
-    /// The session's id.
+    /// ID of the session.
     sid: Uuid,
-    /// The roles that the user has now, which may differ from those in the token.
+    /// The current roles of the user, which may differ from those in the token.
     roles: Vec<Role>,
-    /// When the user proved who they are; 0 where another acts for them.
+    /// When the user last authenticated; 0 if someone else acts for them.
     auth_time: i64,
-    /// Who acts for the user, where it is not the user (RFC 8693, 4.1).
+    /// The actor, if it is not the user (RFC 8693, 4.1).
     #[serde(skip_serializing_if = "Option::is_none")]
     act: Option<ActView>,
-    /// Claims of the team's own, as in the token.
+    /// Custom claims, as in the token.
     #[serde(skip_serializing_if = "Map::is_empty")]
     #[schema(value_type = Option<Object>)]
     ext: Map<String, Value>,
@@ -100,10 +101,10 @@ fn always_false() -> Object {
 }
 
 #[operation(
-    POST, "/auth/introspect", summary = "Ask whether an access token still stands",
-    description = "For services with credentials of their own (RFC 7662). A token that has expired, was signed out, is of another kind or is unknown is inactive, and so is every refresh token.",
+    POST, "/auth/introspect", summary = "Introspect an access token",
+    description = "For clients with credentials of their own (RFC 7662). A token that has expired, was signed out, is of another kind or is unknown is inactive, and so is every refresh token.",
     request_body(content = Introspect, content_type = "application/x-www-form-urlencoded"),
-    responses((status = 200, description = "Whether it does, and what it says", body = Introspection))
+    responses((status = 200, description = "Whether the token is active, and its claims", body = Introspection))
 )]
 pub async fn handler(
     client: IntrospectionClient,
@@ -129,10 +130,10 @@ async fn standing(app: &App, token: &str) -> Result<Option<(Claims, User)>> {
     let claims = match access::verify(app, token, now).await {
         Ok(claims) => claims,
         Err(Error::InvalidToken) => return Ok(None),
-        // Nobody can tell: that is no "inactive".
+        // Unknown is not "inactive".
         Err(error) => return Err(error),
     };
-    let live = claims.live(app, now).await?;
+    let live = access::live(app, claims.sub, claims.sid, claims.act, now).await?;
     Ok(live.map(|(user, session)| (Claims { auth_time: session.authenticated_at().seconds(), ..claims }, user)))
 }
 

@@ -1,4 +1,4 @@
-//! Who is calling. A handler's signature says who may call it by taking one of these.
+//! The caller of a request. The signature of a handler states who can call it by taking one of these types.
 
 use std::net::IpAddr;
 
@@ -22,20 +22,21 @@ use crate::domain::user::User;
 use crate::error::{Code, Error, Result};
 use crate::store::Store;
 use crate::telemetry::audit::Event;
-use crate::tokens::access::{self, Act};
+use crate::tokens::access;
+use crate::tokens::claims::Act;
 
-/// What API Gateway vouches for of a request, and the user agent that it claims.
+/// Request data from API Gateway, and the claimed user agent.
 #[derive(Debug, Clone, Default)]
 pub struct RequestInfo {
     pub request_id: String,
     /// From the gateway's `sourceIp`, never from a header.
     pub source_ip: Option<IpAddr>,
-    /// What the client says it is, shortened.
+    /// The `User-Agent`, truncated.
     pub user_agent: Option<String>,
 }
 
 impl RequestInfo {
-    /// Who does it, for the events of what is done: somebody who is not signed in, or has an emailed link.
+    /// The actor for events: a caller who is not signed in, or who has an emailed link.
     #[must_use]
     pub fn actor(&self, kind: ActorKind) -> Actor {
         let source_ip = self.source_ip.map(|ip| ip.to_string());
@@ -43,25 +44,25 @@ impl RequestInfo {
     }
 }
 
-/// Someone with a valid access token of a session that is not over.
+/// A caller with a valid access token of a live session.
 #[derive(Debug)]
 pub struct CurrentUser {
     pub user: User,
     pub session: Session,
-    /// When they signed in. A step-up does not change it.
+    /// The time of the sign-in. A step-up does not change it.
     pub signed_in_at: Timestamp,
     pub request: RequestInfo,
 }
 
-/// On requests to a route that a member of staff may use who acts as somebody else and may change something.
+/// Marks requests to a route that is open to impersonation with write access.
 #[derive(Debug, Clone, Copy)]
 pub struct OpenToImpersonation;
 
-/// A [`CurrentUser`] who is an administrator now, whatever the token says.
+/// A [`CurrentUser`] who is currently an administrator, whatever the token says.
 #[derive(Debug)]
 pub struct Admin(pub CurrentUser);
 
-/// A [`CurrentUser`] who has the role of support or of an administrator now, whatever the token says.
+/// A [`CurrentUser`] who currently is support or an administrator, whatever the token says.
 #[derive(Debug)]
 pub struct Support(pub CurrentUser);
 
@@ -69,23 +70,22 @@ pub struct Support(pub CurrentUser);
 #[derive(Debug)]
 pub struct RecentAdmin(pub CurrentUser);
 
-/// A [`CurrentUser`] who signed in, or stepped up, within the last [`RECENT_SIGN_IN`] (RFC 9470), and proved the second factor
-/// within it where the account has one.
+/// A [`CurrentUser`] who authenticated within [`RECENT_SIGN_IN`] (RFC 9470), including the second factor if the account has one.
 #[derive(Debug)]
 pub struct RecentlySignedIn(pub CurrentUser);
 
-/// A [`CurrentUser`] who signed in, or stepped up, within the last [`RECENT_SIGN_IN`], for routes that see to the second factor
-/// themselves, by a proof in the body.
+/// A [`CurrentUser`] who authenticated within [`RECENT_SIGN_IN`], for routes that check the second factor themselves with a proof
+/// in the body.
 #[derive(Debug)]
 pub struct ProvesSecondFactor(pub CurrentUser);
 
-/// A service that may ask whether tokens stand, with its own credentials (RFC 7662, 2.1; RFC 6749, 2.3.1).
+/// A client allowed to call token introspection, with its own credentials (RFC 7662, 2.1; RFC 6749, 2.3.1).
 #[derive(Debug)]
 pub struct IntrospectionClient {
     pub id: String,
 }
 
-/// What finding out who sent an access token needs. The keys that check tokens are read by every function.
+/// What identifying the caller by an access token needs. The keys for verifying tokens are read by every function.
 const SIGNED_IN: Needs = Needs {
     errors: &[Code::Unauthenticated, Code::InvalidToken],
     grants: Store::USER_AND_SESSION,
@@ -153,7 +153,8 @@ impl FromRequestParts<App> for CurrentUser {
         let now = app.clock.now();
         let claims = access::verify(app, bearer(&parts.headers)?.ok_or(Error::Unauthenticated)?, now).await?;
         let request = parts.extensions.get::<RequestInfo>().cloned().unwrap_or_default();
-        let (user, session) = claims.live(app, now).await?.ok_or(Error::InvalidToken)?;
+        let (user, session) =
+            access::live(app, claims.sub, claims.sid, claims.act, now).await?.ok_or(Error::InvalidToken)?;
         record_caller(user.id);
         if let Some(impersonation) = session.impersonation {
             Span::current().record("user.effective.id", field::display(impersonation.by));
@@ -226,14 +227,14 @@ impl CurrentUser {
     /// # Errors
     /// [`Error::InvalidToken`] when the session has ended; otherwise only when the table cannot be read.
     pub async fn reread(&self, app: &App) -> Result<Self> {
-        // What the table says, and not the token's `auth_time`: a step-up counts at once.
+        // From the table, not the token's `auth_time`: a step-up takes effect immediately.
         let (now, actor) = (app.clock.now(), self.session.impersonation.map(Act::from));
         let live = access::live(app, self.user.id, self.session.id, actor, now).await?;
         let (user, session) = live.ok_or(Error::InvalidToken)?;
         Ok(Self { signed_in_at: session.signed_in_at, user, session, request: self.request.clone() })
     }
 
-    /// Who does it, for the events of what is done to their own account.
+    /// The actor for events about the caller's own account.
     #[must_use]
     pub fn actor(&self) -> Actor {
         match self.session.impersonation {
@@ -242,7 +243,7 @@ impl CurrentUser {
         }
     }
 
-    /// For what nobody does for somebody else.
+    /// For actions that are not allowed while impersonating.
     fn must_act_for_oneself(&self) -> Result<()> {
         if self.session.impersonation.is_some() { Err(Error::Impersonating) } else { Ok(()) }
     }
@@ -263,7 +264,7 @@ impl CurrentUser {
         Actor { id: Some(self.user.id), session_id: Some(self.session.id), ..self.request.actor(kind) }
     }
 
-    /// For routes of which only a part asks for a recent sign-in.
+    /// For routes that require recent authentication only in some cases.
     ///
     /// # Errors
     /// [`Error::ReauthenticationRequired`] when who they are, or the second factor of an account that has one, was proved longer
@@ -292,7 +293,7 @@ impl FromRequestParts<App> for IntrospectionClient {
     }
 }
 
-/// Records on the request's span who is calling, so every later line in the log says so.
+/// Records the caller on the request's span, so that all later log lines have it.
 fn record_caller(user: impl std::fmt::Display) {
     Span::current().record("user.id", field::display(user));
 }
@@ -305,8 +306,8 @@ fn basic(headers: &HeaderMap) -> Option<(String, SecretString)> {
     Some((id.to_owned(), secret.to_owned().into()))
 }
 
-/// Clients of OAuth encode id and secret as in a form before they join them (RFC 6749, 2.3.1), some even `-` and `.`; others,
-/// like curl, send them as they are. No id holds a character that this changes; a secret may.
+/// OAuth clients form-encode ID and secret before joining them (RFC 6749, 2.3.1), some even `-` and `.`; others, like curl, send
+/// them as they are. No ID contains a character that this changes; a secret may.
 fn form_decoded(text: &str) -> String {
     form_urlencoded::parse(text.as_bytes()).next().map(|(name, _)| name.into_owned()).unwrap_or_default()
 }
@@ -315,7 +316,7 @@ impl<S: Send + Sync> FromRequestParts<S> for RequestInfo {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
-        parts.extensions.get::<Self>().cloned().ok_or_else(|| Error::internal("the request has no facts"))
+        parts.extensions.get::<Self>().cloned().ok_or_else(|| Error::internal("the request has no `RequestInfo`"))
     }
 }
 
@@ -331,15 +332,15 @@ impl<S: Send + Sync> OptionalFromRequestParts<S> for Bearer {
     }
 }
 
-/// What is sent as an access token, whatever it is; `None` when there is no `Authorization`.
+/// The value sent as access token; `None` without `Authorization`.
 ///
 /// # Errors
-/// [`Error::Unauthenticated`] when it is no Bearer credential; [`Error::InvalidToken`] when that holds more than ASCII.
+/// [`Error::Unauthenticated`] if it is not a Bearer credential; [`Error::InvalidToken`] if it is not ASCII.
 pub(super) fn access_token(headers: &HeaderMap) -> Result<Option<&str>> {
     bearer(headers)
 }
 
-/// The Bearer credential; `None` when there is no `Authorization`.
+/// The Bearer credential; `None` without `Authorization`.
 fn bearer(headers: &HeaderMap) -> Result<Option<&str>> {
     let Some(value) = headers.get(AUTHORIZATION) else {
         return Ok(None);

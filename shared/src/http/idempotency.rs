@@ -19,6 +19,7 @@ use crate::domain::network::ClientNetwork;
 use crate::error::{Causes, Error, FieldError, Result};
 use crate::store::Begun;
 use crate::tokens::access;
+use crate::tokens::claims::Claims;
 
 pub const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 /// On an answer that was kept.
@@ -47,12 +48,12 @@ async fn run_once(app: &App, operation: Idempotent, request: Request, next: Next
     let (parts, body) = request.into_parts();
     let key = key(&parts)?;
     let Some(caller) = caller(app, operation, &parts).await? else {
-        // Whoever this is, the handler refuses them in its own words.
+        // The handler rejects this caller itself.
         return Ok(next.run(Request::from_parts(parts, body)).await);
     };
     let body = to_bytes(body, MAX_BODY).await.map_err(|_| Error::PayloadTooLarge)?;
     let target = parts.uri.path_and_query().map_or("/", |target| target.as_str());
-    // A member of staff may ask the same as themselves and as somebody else, which is not the same.
+    // The same request by staff for themselves and while impersonating is not the same.
     let acts_as = caller.claims.as_ref().filter(|claims| claims.act.is_some()).map(|claims| claims.sub);
     let target = acts_as.map_or_else(|| target.to_owned(), |user| format!("{target} as {user}"));
     let fingerprint = key.fingerprint(parts.method.as_str(), &target, &body);
@@ -74,7 +75,7 @@ fn key(parts: &Parts) -> Result<IdempotencyKey> {
     let (first, second) = (headers.next(), headers.next());
     let key = first.filter(|_| second.is_none()).and_then(|header| IdempotencyKey::parse(header.as_bytes()));
     key.ok_or_else(|| {
-        let detail = "Send one key of 1 to 255 visible ASCII characters; a UUID is a good one.".to_owned();
+        let detail = "Send one key of 1 to 255 visible ASCII characters, such as a UUID.".to_owned();
         Error::fields(vec![FieldError { field: "Idempotency-Key".to_owned(), code: "invalid_key", detail }])
     })
 }
@@ -82,7 +83,7 @@ fn key(parts: &Parts) -> Result<IdempotencyKey> {
 /// Whose key it is, and the access token's claims of who is signed in.
 struct Caller {
     owner: KeyOwner,
-    claims: Option<access::Claims>,
+    claims: Option<Claims>,
 }
 
 /// `None` where that cannot be told. The token's signature is enough for it: whether the session goes on is for the handler to
@@ -95,7 +96,7 @@ async fn caller(app: &App, operation: Idempotent, parts: &Parts) -> Result<Optio
     let Ok(Some(token)) = access_token(&parts.headers) else { return Ok(None) };
     match access::verify(app, token, app.clock.now()).await {
         Ok(claims) => {
-            // Of a member of staff who acts as somebody else they are their own.
+            // While impersonating, keys belong to the member of staff.
             let owner = KeyOwner::User(claims.act.map_or(claims.sub, |act| act.sub));
             Ok(Some(Caller { owner, claims: Some(claims) }))
         }
@@ -105,7 +106,8 @@ async fn caller(app: &App, operation: Idempotent, parts: &Parts) -> Result<Optio
 }
 
 /// Keeps the answer of a request that did what it was to do. One that was refused did nothing, and may come again. Of a failure of
-/// ours it is not known whether it came before the change or after it: its key stays taken for [`RUNNING`](crate::domain::idempotency::RUNNING).
+/// ours it is not known whether it came before the change or after it: its key stays taken for
+/// [`RUNNING`](crate::domain::idempotency::RUNNING).
 async fn keep(
     app: &App,
     operation: Idempotent,
@@ -120,13 +122,13 @@ async fn keep(
     }
     if !status.is_success() {
         if let Err(error) = app.store().forget_request(owner, key, request).await {
-            tracing::warn!(error.message = %Causes(&error), "a request that was refused keeps its key for a minute");
+            tracing::warn!(error.message = %Causes(&error), "failed to release the idempotency key of a refused request; it expires within a minute");
         }
         return response;
     }
     let (parts, body) = response.into_parts();
     let Ok(body) = to_bytes(body, usize::MAX).await else {
-        return Error::internal("an answer could not be read").into_response();
+        return Error::internal("failed to read a response body").into_response();
     };
     let answer = (!operation.answers_secrets && body.len() <= LARGEST).then(|| KeptAnswer {
         content_type: parts.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).map(ToOwned::to_owned),
@@ -134,7 +136,7 @@ async fn keep(
     });
     let outcome = Outcome { status: status.as_u16(), answer };
     if let Err(error) = app.store().complete_request(owner, key, request, &outcome).await {
-        tracing::error!(error.message = %Causes(&error), "what came of a request could not be kept");
+        tracing::error!(error.message = %Causes(&error), "failed to store the outcome of an idempotent request");
     }
     Response::from_parts(parts, Body::from(body))
 }
@@ -145,7 +147,7 @@ async fn replay(app: &App, caller: &Caller, outcome: Outcome) -> Result<Response
     let Outcome { status, answer: Some(answer) } = outcome else { return Err(Error::AnswerNotKept) };
     let body = STANDARD.decode(&answer.body).map_err(Error::internal)?;
     if let Some(claims) = caller.claims.as_ref().filter(|_| !body.is_empty())
-        && claims.live(app, app.clock.now()).await?.is_none()
+        && access::live(app, claims.sub, claims.sid, claims.act, app.clock.now()).await?.is_none()
     {
         return Err(Error::InvalidToken);
     }

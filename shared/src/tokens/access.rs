@@ -3,15 +3,13 @@
 use std::time::Duration;
 
 use jsonwebtoken::{Header, Validation};
-use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
-use uuid::Uuid;
 
+use super::claims::{Act, Claims};
+use super::keys::TokenDigest;
 use crate::App;
 use crate::clock::Timestamp;
 use crate::domain::id::{SessionId, UserId};
-use crate::domain::role::Role;
-use crate::domain::session::{ACCESS_TOKEN_LIFE, Impersonation, Session};
+use crate::domain::session::{ACCESS_TOKEN_LIFE, Session};
 use crate::domain::user::User;
 use crate::error::{Error, Result};
 
@@ -19,57 +17,6 @@ use crate::error::{Error, Result};
 const TYP: &str = "at+jwt";
 /// Instances' clocks may differ by this much: a token is not refused for having been made "in the future".
 const SKEW: Duration = Duration::from_secs(5);
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Claims {
-    pub iss: String,
-    pub sub: UserId,
-    pub aud: String,
-    /// Seconds since the epoch, like every time here.
-    pub exp: i64,
-    pub iat: i64,
-    pub nbf: i64,
-    pub jti: Uuid,
-    /// The client that asked for the token (RFC 9068, 2.2). Tokens of earlier versions have none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub client_id: Option<String>,
-    pub sid: SessionId,
-    pub roles: Vec<Role>,
-    pub auth_time: i64,
-    /// How the user proved who they are (RFC 8176).
-    #[serde(default)]
-    pub amr: Vec<String>,
-    /// Who acts for the user, where it is not the user (RFC 8693, 4.1).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub act: Option<Act>,
-    /// Claims of the team's own: `CLAIMS`.
-    #[serde(default, skip_serializing_if = "Map::is_empty")]
-    pub ext: Map<String, Value>,
-}
-
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
-pub struct Act {
-    pub sub: UserId,
-    /// Their own session.
-    pub sid: SessionId,
-}
-
-impl From<Impersonation> for Act {
-    fn from(impersonation: Impersonation) -> Self {
-        Self { sub: impersonation.by, sid: impersonation.by_session }
-    }
-}
-
-impl Claims {
-    /// The account and the session of a token, if that is not over: where another acts for the user, also by their own account
-    /// and session.
-    ///
-    /// # Errors
-    /// Only when the table cannot be read.
-    pub async fn live(&self, app: &App, now: Timestamp) -> Result<Option<(User, Session)>> {
-        live(app, self.sub, self.sid, self.act, now).await
-    }
-}
 
 /// An account and one of its sessions, if that is not over; or what a member of staff has of the account who acts for its user.
 ///
@@ -127,11 +74,22 @@ pub async fn sign(app: &App, user: &User, session: &Session, now: Timestamp) -> 
     jsonwebtoken::encode(&header, &claims, &key.encoding).map_err(Error::internal)
 }
 
-/// The claims of a token that this service signed for this audience and that is valid now.
+/// The claims of a token that this service signed for this audience and that is valid now. A signature that was verified is
+/// not verified again while its key is trusted without another look.
 ///
 /// # Errors
 /// [`Error::InvalidToken`] for any other; an internal one when the keys cannot be read.
 pub async fn verify(app: &App, token: &str, now: Timestamp) -> Result<Claims> {
+    let digest = TokenDigest::of(token);
+    let claims = match app.keys().verified(&digest, now) {
+        Some(claims) => claims,
+        None => verify_signature(app, token, digest, now).await?,
+    };
+    let valid = now.seconds() < claims.exp && claims.nbf <= now.plus(SKEW).seconds();
+    if valid { Ok(claims) } else { Err(Error::InvalidToken) }
+}
+
+async fn verify_signature(app: &App, token: &str, digest: TokenDigest, now: Timestamp) -> Result<Claims> {
     let header = jsonwebtoken::decode_header(token).map_err(|_| Error::InvalidToken)?;
     if !header.typ.is_some_and(|typ| typ.eq_ignore_ascii_case(TYP)) {
         return Err(Error::InvalidToken);
@@ -143,11 +101,11 @@ pub async fn verify(app: &App, token: &str, now: Timestamp) -> Result<Claims> {
     validation.set_issuer(&app.config.tokens.issuers().collect::<Vec<_>>());
     validation.set_audience(&app.config.tokens.audiences().collect::<Vec<_>>());
     validation.set_required_spec_claims(&["iss", "sub", "aud", "exp", "nbf"]);
-    // Times are compared below, with the clock that everything else goes by.
+    // Times are compared by the caller, with the clock that everything else goes by.
     validation.validate_exp = false;
     validation.validate_nbf = false;
     let claims: Claims =
         jsonwebtoken::decode(token, &key.decoding, &validation).map_err(|_| Error::InvalidToken)?.claims;
-    let valid = now.seconds() < claims.exp && claims.nbf <= now.plus(SKEW).seconds();
-    if valid { Ok(claims) } else { Err(Error::InvalidToken) }
+    app.keys().remember(digest, &claims, &kid, &key);
+    Ok(claims)
 }

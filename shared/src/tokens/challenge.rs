@@ -10,7 +10,7 @@ use crate::domain::factor::Challenge;
 use crate::domain::id::{ChallengeId, DeviceId, UserId};
 
 const MESSAGE: usize = 16 + 16 + 4 + 16 + 8;
-/// Stands for no device: an id of version 7 is never all zeros.
+/// Represents no device: an ID of version 7 is never all zeros.
 const NO_DEVICE: [u8; 16] = [0; 16];
 
 /// 123 characters of URL-safe base64.
@@ -27,7 +27,7 @@ pub fn encode(challenge: &Challenge, key: &MacKey) -> SecretString {
     URL_SAFE_NO_PAD.encode(token).into()
 }
 
-/// `None` unless this service made it. Whether it still counts is [`Challenge::stands`]'s and the table's to say.
+/// `None` unless this service made it. Whether it is still valid is decided by [`Challenge::stands`] and the table.
 #[must_use]
 pub fn decode(text: &str, key: &MacKey) -> Option<Challenge> {
     let token: [u8; MESSAGE + LENGTH] = URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok()?;

@@ -1,4 +1,4 @@
-//! Cursors of lists: the last id of a page with a MAC, so that nobody can make one up, nor use that of another list.
+//! Cursors of lists: the last ID of a page with a MAC, so that they can neither be forged nor used for another list.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

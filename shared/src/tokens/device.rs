@@ -1,4 +1,4 @@
-//! Device tokens: device, account, epoch and expiry with a MAC over them, kept by the client and by nobody else.
+//! Device tokens: device, account, epoch and expiry with a MAC, stored only by the client.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

@@ -2,9 +2,10 @@
 //! a key that is not there.
 
 use std::collections::HashMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
+use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
 use aws_lc_rs::{rsa, signature};
 use base64::Engine;
@@ -15,6 +16,7 @@ use secrecy::ExposeSecret;
 use tokio::sync::OnceCell;
 use zeroize::Zeroizing;
 
+use super::claims::Claims;
 use super::mac::MacKey;
 use super::seal::SealKey;
 use crate::clock::Timestamp;
@@ -31,13 +33,15 @@ const CURSOR_MAC: &str = "cursor";
 const IMPORT_MAC: &str = "import";
 /// How often an unknown key id may make us look: a flood of made-up ids must not become a flood of reads.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
+/// How many verified tokens are remembered at most, at about a kilobyte each; then all are forgotten.
+const REMEMBERED: usize = 1000;
 
 #[derive(Debug)]
 pub struct Keys {
     store: Store,
     private: KeyStore,
     algorithm: Algorithm,
-    verifying: RwLock<Option<Loaded<ByKid>>>,
+    verifying: RwLock<Option<Loaded<Trusted>>>,
     signing: RwLock<Option<Loaded<Arc<SigningKey>>>>,
     refresh_mac: OnceCell<MacKey>,
     cursor_mac: OnceCell<MacKey>,
@@ -51,7 +55,33 @@ pub struct Keys {
 
 type ByKid = HashMap<String, Arc<VerifyingKey>>;
 
-#[derive(Debug, Clone)]
+/// The keys that check tokens, and the tokens that they checked: those go with the keys when the keys are read again.
+#[derive(Debug, Default)]
+struct Trusted {
+    keys: ByKid,
+    verified: Mutex<HashMap<TokenDigest, Claims>>,
+}
+
+/// The SHA-256 of a token: no token is kept in memory longer than its request.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct TokenDigest([u8; 32]);
+
+impl TokenDigest {
+    #[must_use]
+    pub fn of(token: &str) -> Self {
+        let mut octets = [0; 32];
+        octets.copy_from_slice(digest(&SHA256, token.as_bytes()).as_ref());
+        Self(octets)
+    }
+}
+
+impl std::fmt::Debug for TokenDigest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("TokenDigest([REDACTED])")
+    }
+}
+
+#[derive(Debug)]
 struct Loaded<T> {
     value: T,
     at: Timestamp,
@@ -148,8 +178,8 @@ impl Keys {
         let held = {
             let verifying = self.verifying.read().unwrap_or_else(PoisonError::into_inner);
             // A set that was read empty is that of a stack whose first key is just being made: it is read again.
-            let held = verifying.as_ref().filter(|loaded| !loaded.value.is_empty());
-            held.map(|loaded| (loaded.value.get(kid).cloned(), now.since(loaded.at)))
+            let held = verifying.as_ref().filter(|loaded| !loaded.value.keys.is_empty());
+            held.map(|loaded| (loaded.value.keys.get(kid).cloned(), now.since(loaded.at)))
         };
         if let Some((key, age)) = held {
             let look_again = if key.is_some() { FRESH } else { LOOK_AGAIN };
@@ -158,13 +188,37 @@ impl Keys {
             }
             return match self.load_verifying(now).await {
                 Err(error) if key.is_some() => {
-                    tracing::warn!(error.message = %Causes(&error), "the public keys could not be read again; the known ones go on");
+                    tracing::warn!(error.message = %Causes(&error), "failed to refresh the public keys; using the cached ones");
                     Ok(key)
                 }
                 other => other.map(|keys| keys.get(kid).cloned()),
             };
         }
         Ok(self.load_verifying(now).await?.get(kid).cloned())
+    }
+
+    /// The claims of a token whose signature was verified with a key that is still trusted without another look.
+    #[must_use]
+    pub fn verified(&self, token: &TokenDigest, now: Timestamp) -> Option<Claims> {
+        let verifying = self.verifying.read().unwrap_or_else(PoisonError::into_inner);
+        let fresh = verifying.as_ref().filter(|loaded| now.since(loaded.at) < FRESH)?;
+        let verified = fresh.value.verified.lock().unwrap_or_else(PoisonError::into_inner);
+        verified.get(token).cloned()
+    }
+
+    /// Remembers a token that `key` verified, unless the keys were read again since `key` was found.
+    pub fn remember(&self, token: TokenDigest, claims: &Claims, kid: &str, key: &Arc<VerifyingKey>) {
+        let verifying = self.verifying.read().unwrap_or_else(PoisonError::into_inner);
+        let trusted = verifying.as_ref().map(|loaded| &loaded.value);
+        let Some(trusted) = trusted.filter(|trusted| trusted.keys.get(kid).is_some_and(|held| Arc::ptr_eq(held, key)))
+        else {
+            return;
+        };
+        let mut verified = trusted.verified.lock().unwrap_or_else(PoisonError::into_inner);
+        if verified.len() >= REMEMBERED {
+            verified.clear();
+        }
+        verified.insert(token, claims.clone());
     }
 
     async fn load_verifying(&self, now: Timestamp) -> Result<ByKid> {
@@ -174,7 +228,8 @@ impl Keys {
             let decoding = DecodingKey::from_jwk(&jwk).map_err(Error::internal)?;
             keys.insert(key.kid, Arc::new(VerifyingKey { algorithm: key.algorithm.into(), decoding }));
         }
-        let loaded = Loaded { value: keys.clone(), at: now };
+        let trusted = Trusted { keys: keys.clone(), verified: Mutex::default() };
+        let loaded = Loaded { value: trusted, at: now };
         *self.verifying.write().unwrap_or_else(PoisonError::into_inner) = Some(loaded);
         Ok(keys)
     }
@@ -209,8 +264,8 @@ impl Keys {
         Ok(Some(signing))
     }
 
-    /// Reads what a pair of tokens is made with, unless it is here, so that making one finds it. Reads only: it may be given up
-    /// halfway, and what is not there yet is made by whoever needs it.
+    /// Preloads the keys for making a pair of tokens, unless they are cached. It only reads: it can be cancelled, and missing keys
+    /// are created on first use.
     ///
     /// # Errors
     /// When the keys cannot be read.
@@ -274,12 +329,12 @@ impl Keys {
             return Ok((KeyTimes { kid, algorithm: self.algorithm, created_at: now, active_from }, true));
         }
         let waiting = keys::waiting(&times, now).cloned();
-        waiting.map(|next| (next, false)).ok_or_else(|| Error::internal("no key is made, and none waits"))
+        waiting.map(|next| (next, false)).ok_or_else(|| Error::internal("no signing key was made, and none is pending"))
     }
 
     /// Published first, then stored for signing: nothing is ever signed with a key that cannot be checked.
     async fn make(&self, active_from: Timestamp, now: Timestamp) -> Result<String> {
-        let pkcs8 = generate(self.algorithm).map_err(|_| Error::internal("a signing key could not be made"))?;
+        let pkcs8 = generate(self.algorithm).map_err(|_| Error::internal("failed to make a signing key"))?;
         let mut jwk = Jwk::from_encoding_key(&encoding_key(self.algorithm, &pkcs8)?, self.algorithm.into())
             .map_err(Error::internal)?;
         let kid = jwk.thumbprint(ThumbprintHash::SHA256).map_err(Error::internal)?;
@@ -319,7 +374,7 @@ impl Keys {
         self.mac(&self.cursor_mac, CURSOR_MAC).await
     }
 
-    /// Made from the refresh tokens' key, which whoever signs in needs anyway: one key less to read at a cold start.
+    /// Derived from the refresh tokens' key, which every sign-in needs anyway: one key less to read at a cold start.
     ///
     /// # Errors
     /// As [`Self::refresh_mac`].
@@ -360,8 +415,8 @@ impl Keys {
         }
     }
 
-    /// The key that the secrets of authenticator apps are sealed with. One of its own, not made from another: whoever
-    /// replaces the refresh tokens' key in an emergency must not take everybody's second factor away.
+    /// The key that seals the secrets of authenticator apps. It is not derived from another key: replacing the refresh tokens' key
+    /// in an emergency must not remove the second factor of all users.
     ///
     /// # Errors
     /// As [`Self::refresh_mac`].

@@ -57,7 +57,7 @@ mod tests {
         let random: [u8; 32] =
             hex("077709362c2e32df0ddc3f0dc47bba6390b6c73bb50f9c3122ec844ad7c2b3e5").try_into().unwrap();
         let key = MacKey::new(&SecretBox::new(Box::new(random)));
-        // The info of the RFC is no text, so what `derive` does stands here once more with it.
+        // The info of the RFC is not text, so this repeats what `derive` does.
         let info = hex("f0f1f2f3f4f5f6f7f8f9");
         let block = key.sign(&[&info[..], &[1]].concat());
         assert_eq!(block.to_vec(), hex("3cb25f25faacd57a90434f64d0362f2a2d2d0a90cf1a5a4c5db02d56ecc4c5bf"));

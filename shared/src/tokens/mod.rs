@@ -1,8 +1,9 @@
-//! Tokens that this service gives out, and the keys behind them. Each kind has a format or a MAC key of its own,
-//! so that none can stand where another belongs.
+//! Tokens issued by this service, and their keys. Each kind has its own format or MAC key, so that none can be used in place of
+//! another.
 
 pub mod access;
 pub mod challenge;
+pub mod claims;
 pub mod cursor;
 pub mod device;
 pub mod keys;
@@ -23,10 +24,10 @@ use crate::grant::Grants;
 use crate::grants;
 use crate::tokens::keys::Keys;
 
-/// What a sign-in or a refresh gives.
+/// The tokens from a sign-in or refresh.
 #[derive(Serialize, ToSchema)]
 pub struct TokenPair {
-    /// A JWT after RFC 9068, to be sent as `Authorization: Bearer`.
+    /// A JWT (RFC 9068), to be sent as `Authorization: Bearer`.
     #[schema(example = "eyJ0eXAiOiJhdCtqd3QiLCJhbGciOiJFUzI1NiJ9...")]
     pub access_token: String,
     #[schema(example = "Bearer")]
@@ -34,9 +35,9 @@ pub struct TokenPair {
     /// Seconds until the access token expires.
     #[schema(example = 600)]
     pub expires_in: u64,
-    /// Opaque; good for one refresh.
+    /// Opaque; can be used for one refresh.
     pub refresh_token: String,
-    /// Seconds until the refresh token expires unless it is used before.
+    /// Seconds until the refresh token expires if it is not used.
     #[schema(example = 2_592_000)]
     pub refresh_expires_in: u64,
 }
@@ -63,7 +64,7 @@ impl TokenPair {
         tokio::try_join!(write, tokens)
     }
 
-    /// The pair for a session as it stands now: the same session and rotation give the same refresh token.
+    /// The pair for the current state of a session: the same session and rotation result in the same refresh token.
     ///
     /// # Errors
     /// Only when the keys cannot be read.

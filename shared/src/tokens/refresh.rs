@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_says_what_it_was_made_of_and_is_the_same_each_time() {
+    fn a_token_decodes_to_its_session_and_is_the_same_each_time() {
         let (session, key) = (session(), key(1));
         let token = encode(&session, &key);
         assert_eq!(encode(&session, &key).expose_secret(), token.expose_secret());

@@ -1,5 +1,5 @@
-//! Signed requests of this service to others: a JWT (RFC 7519) that says who calls whom with which body, for the receiver to check with
-//! the published keys. It lives for a minute, and is no access token: its type and its audience are others.
+//! Signed requests of this service to others: a JWT (RFC 7519) that says who calls whom with which body, for the receiver to check
+//! with the published keys. It lives for a minute, and is no access token: its type and its audience are others.
 
 use aws_lc_rs::digest;
 use base64::Engine;

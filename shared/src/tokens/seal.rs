@@ -1,6 +1,6 @@
-//! Encryption of what has to be read again: the secrets of authenticator apps and of webhooks. The table's own encryption keeps them from
-//! whoever finds a disk or a backup; this keeps them from whoever may read the table, as most functions may. The key lies
-//! with the private keys, which only functions that check codes read (NIST SP 800-63B-4, 3.1.4.2).
+//! Encryption of stored secrets of authenticator apps and webhooks. The table's own encryption protects them on a disk or in a
+//! backup; this protects them from readers of the table, such as most functions. The key is stored with the private keys, which
+//! only functions that verify codes can read (NIST SP 800-63B-4, 3.1.4.2).
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use aws_lc_rs::hmac;
@@ -57,7 +57,7 @@ impl SealKey {
     pub fn open_bytes(&self, sealed: &str, owner: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
         let bytes = STANDARD.decode(sealed).map_err(Error::internal)?;
         let (nonce, text) =
-            bytes.split_at_checked(NONCE_LEN).ok_or_else(|| Error::internal("a sealed secret is cut"))?;
+            bytes.split_at_checked(NONCE_LEN).ok_or_else(|| Error::internal("a sealed secret is truncated"))?;
         let nonce = Nonce::try_assume_unique_for_key(nonce)?;
         let mut text = Zeroizing::new(text.to_vec());
         let length = self.0.open_in_place(nonce, Aad::from(owner), &mut text)?.len();
@@ -66,8 +66,8 @@ impl SealKey {
     }
 }
 
-/// The key of a set of recovery codes that another system made. Such codes are short: a plain hash of one would be guessed by whoever
-/// reads the table. Each set has its own, so that a set can move to another stack.
+/// The key of a set of recovery codes from another system. Such codes are short: readers of the table could guess a code from its
+/// plain hash. Each set has its own key, so that it can move to another stack.
 pub struct CodesKey(Zeroizing<[u8; 32]>);
 
 impl CodesKey {
@@ -82,7 +82,7 @@ impl CodesKey {
     /// # Errors
     /// When it is not 32 octets of base64.
     pub fn parse(text: &SecretString) -> Result<Self, Invalid> {
-        let invalid = || Invalid::new("invalid_key", "The key of a set of recovery codes is 32 octets of base64.");
+        let invalid = || Invalid::new("invalid_key", "The key of a set of recovery codes must be 32 bytes in base64.");
         let bytes = Zeroizing::new(STANDARD.decode(text.expose_secret()).map_err(|_| invalid())?);
         bytes.as_slice().try_into().map(|bytes| Self(Zeroizing::new(bytes))).map_err(|_| invalid())
     }
@@ -105,7 +105,7 @@ impl CodesKey {
     /// When it was not sealed with this key for this account.
     pub fn open(sealed: &str, key: &SealKey, user: UserId) -> Result<Self> {
         let bytes = key.open_bytes(sealed, user.as_bytes())?;
-        let bytes = bytes.as_slice().try_into().map_err(|_| Error::internal("a sealed key has another length"))?;
+        let bytes = bytes.as_slice().try_into().map_err(|_| Error::internal("a sealed key has the wrong length"))?;
         Ok(Self(Zeroizing::new(bytes)))
     }
 
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn a_code_of_another_system_is_known_by_the_key_of_its_set() {
+    fn an_imported_recovery_code_is_hashed_with_the_key_of_its_set() {
         let now = Timestamp::from_seconds(1_700_000_000);
         let (ada, eve) = (UserId::new(now), UserId::new(now));
         let code = |text: &str| RecoveryCode::parse(&text.into()).unwrap();
