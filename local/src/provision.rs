@@ -5,7 +5,7 @@ use std::time::Duration;
 use aws_sdk_dynamodb::operation::create_table::CreateTableError;
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection, ProjectionType,
-    ScalarAttributeType, StreamSpecification, StreamViewType, TimeToLiveSpecification,
+    ScalarAttributeType, StreamSpecification, StreamViewType, TableDescription, TimeToLiveSpecification,
 };
 use aws_sdk_s3::operation::create_bucket::CreateBucketError;
 use aws_sdk_sqs::types::QueueAttributeName;
@@ -93,18 +93,18 @@ async fn create_table(db: &aws_sdk_dynamodb::Client, name: &str, main: bool) -> 
         ));
         let all = Projection::builder().projection_type(ProjectionType::All);
         table = table
-            .attribute_definitions(attribute("list_shard", ScalarAttributeType::S)?)
+            .attribute_definitions(attribute("listed_in", ScalarAttributeType::S)?)
             .attribute_definitions(attribute("listed_as", ScalarAttributeType::S)?)
             .attribute_definitions(attribute("pending_shard", ScalarAttributeType::S)?)
             .attribute_definitions(attribute("pending_at", ScalarAttributeType::N)?)
-            .global_secondary_indexes(index("list", "list_shard", "listed_as", listed.build())?)
+            .global_secondary_indexes(index("list", "listed_in", "listed_as", listed.build())?)
             .global_secondary_indexes(index("pending", "pending_shard", "pending_at", all.build())?)
             .stream_specification(stream()?);
     }
     match table.send().await {
         Ok(_) => {}
         Err(error) if error.as_service_error().is_some_and(CreateTableError::is_resource_in_use_exception) => {
-            return if main { add_stream(db, name).await } else { Ok(()) };
+            return if main { take_over(db, name).await } else { Ok(()) };
         }
         Err(error) => return Err(error.into()),
     }
@@ -120,9 +120,13 @@ fn stream() -> Result<StreamSpecification, Boxed> {
     Ok(stream.build()?)
 }
 
-/// Data of an earlier version has a table without a stream.
-async fn add_stream(db: &aws_sdk_dynamodb::Client, name: &str) -> Result<(), Boxed> {
+/// Prepares the table of an earlier version, which may have no stream. One whose list has other keys cannot be used.
+async fn take_over(db: &aws_sdk_dynamodb::Client, name: &str) -> Result<(), Boxed> {
     let described = db.describe_table().table_name(name).send().await?;
+    let attributes = described.table().map(TableDescription::attribute_definitions).unwrap_or_default();
+    if !attributes.iter().any(|attribute| attribute.attribute_name() == "listed_in") {
+        return Err("the data was written by an earlier version that this version cannot read".into());
+    }
     let stream_of_table = described.table().and_then(|table| table.stream_specification());
     if !stream_of_table.is_some_and(StreamSpecification::stream_enabled) {
         db.update_table().table_name(name).stream_specification(stream()?).send().await?;

@@ -5,22 +5,28 @@
 use std::path::Path;
 use std::time::Duration;
 
-use aws_sdk_dynamodb::types::{StreamSpecification, StreamViewType};
+use aws_sdk_dynamodb::types::{
+    AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType, StreamSpecification,
+    StreamViewType,
+};
 use aws_sdk_sqs::types::QueueAttributeName;
 use local::{Options, Queue, Stack, SuppressionReason};
 use reqwest::{Client, Response};
 use serde_json::{Value, json};
 
 async fn start(data: Option<&Path>) -> Stack {
+    Stack::start(options(data)).await.unwrap()
+}
+
+fn options(data: Option<&Path>) -> Options {
     let variables = [("PASSWORD_HASH_MEMORY_KIB", "8"), ("PASSWORD_HASH_ITERATIONS", "1")];
-    let options = Options {
+    Options {
         port: 0,
         data: data.map(Path::to_owned),
         variables: variables.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
         sweeping: false,
         ..Options::default()
-    };
-    Stack::start(options).await.unwrap()
+    }
 }
 
 async fn get(stack: &Stack, path: &str, accept: &str) -> Response {
@@ -82,7 +88,7 @@ async fn what_ses_reports_about_an_email_goes_to_its_queue() {
 }
 
 #[tokio::test]
-async fn the_main_tables_stream_is_there_with_data_of_an_earlier_version_too() {
+async fn the_main_tables_stream_is_enabled_for_data_of_earlier_versions_too() {
     let folder = tempfile::tempdir().unwrap();
     for _ in 0..2 {
         let stack = start(Some(folder.path())).await;
@@ -97,6 +103,23 @@ async fn the_main_tables_stream_is_there_with_data_of_an_earlier_version_too() {
         db.update_table().table_name("users").stream_specification(none).send().await.unwrap();
         stack.stop().await;
     }
+}
+
+#[tokio::test]
+async fn a_table_without_todays_list_is_refused_with_a_way_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let stack = start(Some(folder.path())).await;
+    let db = stack.app.dynamodb();
+    db.delete_table().table_name("users").send().await.unwrap();
+    let attribute = AttributeDefinition::builder().attribute_name("pk").attribute_type(ScalarAttributeType::S);
+    let key = KeySchemaElement::builder().attribute_name("pk").key_type(KeyType::Hash).build().unwrap();
+    let table = db.create_table().table_name("users").attribute_definitions(attribute.build().unwrap()).key_schema(key);
+    table.billing_mode(BillingMode::PayPerRequest).send().await.unwrap();
+    stack.stop().await;
+
+    let refusal = Stack::start(options(Some(folder.path()))).await.err().unwrap().to_string();
+
+    assert!(refusal.contains("earlier version") && refusal.contains("--fresh"), "{refusal}");
 }
 
 #[tokio::test]
@@ -115,7 +138,7 @@ async fn functions_are_told_where_events_go() {
 }
 
 #[tokio::test]
-async fn the_events_page_is_a_page_for_a_person_and_json_for_a_program() {
+async fn the_events_page_is_html_for_browsers_and_json_for_programs() {
     let stack = start(None).await;
     register(&stack, "success+1@simulator.amazonses.com").await;
     reported(&stack, 2).await;

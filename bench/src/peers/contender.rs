@@ -28,7 +28,7 @@ impl Contender {
     pub async fn start(processes: &mut Processes, peer: &Arc<dyn Peer>, passwords: Passwords, folder: &Path) -> Self {
         let name = format!("{} with {}", peer.name(), passwords.hash(peer.as_ref()));
         eprintln!("starting {name}");
-        // Those whose passwords alone are compared have nobody to list.
+        // Those whose passwords alone are compared have no users to list.
         let crowd = if passwords == Passwords::Default { CROWD } else { 0 };
         let port = free_port().await;
         let mut database = None;
@@ -75,7 +75,7 @@ impl Contender {
         self.peer.refresh(&Connection::to(&self.url), &Held::default()).is_some()
     }
 
-    /// Bytes of the service, and of a database that runs beside it.
+    /// Bytes of the service, and of a database that it needs.
     pub fn memory(&self) -> (u64, Option<u64>) {
         (memory(self.service), self.database.as_ref().map(|database| memory(database.process)))
     }
@@ -86,7 +86,7 @@ impl Contender {
     }
 }
 
-/// One that nobody listens at.
+/// A free port.
 async fn free_port() -> u16 {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await;
     listener.and_then(|listener| listener.local_addr()).expect("a port").port()

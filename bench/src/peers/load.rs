@@ -61,7 +61,7 @@ pub fn actors() -> Vec<String> {
 }
 
 /// Loads a service for a while. The connections are new, so that a service with several workers spreads them anew, and
-/// everybody has just signed in, so that no token ends meanwhile.
+/// every actor has just signed in, so that no token expires during it.
 pub async fn turn(peer: &Arc<dyn Peer>, url: &str, row: Row, length: Duration) -> Tally {
     let lists = matches!(row, Row::ListInPages | Row::ListAtOnce);
     let clients = join_all(actors().into_iter().map(async |email| {

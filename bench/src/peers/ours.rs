@@ -12,7 +12,7 @@ use tokio::process::Command;
 use super::peer::{ADMIN, ARGON2ID, Answer, Connection, Held, Page, Peer, send};
 use crate::service::PASSWORD;
 
-const LARGEST_PAGE: usize = 100;
+const LARGEST_PAGE: usize = 1_000;
 
 pub struct Ours {
     /// Where its data is.
@@ -33,7 +33,7 @@ impl Peer for Ours {
     }
 
     fn serve(&self, port: u16) -> Command {
-        // Built beside this program, in the same profile.
+        // Built next to this program, in the same profile.
         let binary = std::env::current_exe().expect("a path").with_file_name("local");
         let mut command = Command::new(binary);
         command.current_dir(&self.folder).env("PORT", port.to_string()).env("LIMITS", "off");
@@ -46,7 +46,7 @@ impl Peer for Ours {
 
     fn populate<'a>(&'a self, to: &'a Connection, emails: &'a [String], crowd: usize) -> BoxFuture<'a, ()> {
         Box::pin(async move {
-            // Two at a time, as each is a hash. Nobody has to be confirmed to be listed.
+            // Two at a time, as each is a hash. Users are listed even if unconfirmed.
             for first in (0..crowd).step_by(2) {
                 let pair = (first..crowd.min(first + 2)).map(|number| format!("user{number}@example.com"));
                 join_all(pair.map(async |email| send(self.register(to, &email)).await)).await;

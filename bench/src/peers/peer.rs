@@ -9,7 +9,7 @@ use reqwest::{Client, RequestBuilder};
 use serde::Deserialize;
 use tokio::process::Command;
 
-/// The service makes an administrator of whoever confirms this address, and each peer of whoever registers with it.
+/// The service makes the user who confirms this address an administrator, and each peer the one who registers with it.
 pub const ADMIN: &str = "admin@example.com";
 /// Who signs in, refreshes and reads: one for each connection.
 pub const ACTORS: usize = 8;
@@ -59,8 +59,8 @@ pub trait Peer: Send + Sync {
     /// Starts it on a port of 127.0.0.1; the environment tells the rest.
     fn serve(&self, port: u16) -> Command;
 
-    /// Makes the tables and a crowd of users, before it serves. Without, it makes its tables itself and has no database
-    /// beside it.
+    /// Makes the tables and a crowd of users, before it serves. Without, it makes its tables itself and needs no separate
+    /// database.
     fn seed(&self, crowd: usize) -> Option<Command>;
 
     /// Makes the accounts that `emails` name, and those of a crowd that was not seeded.

@@ -12,7 +12,7 @@ use tokio::time::timeout;
 
 /// No server takes this long to start or to end unless something hangs.
 const PATIENCE: Duration = Duration::from_mins(1);
-/// `PostgreSQL` does not run as root; then it runs as nobody.
+/// `PostgreSQL` does not run as root; then it runs as the user `nobody`.
 pub const NOBODY: u32 = 65_534;
 
 pub fn is_root() -> bool {
@@ -63,7 +63,7 @@ impl Process {
 
     async fn stop(mut self) {
         let Some(id) = self.child.id() else { return };
-        // It may have ended meanwhile, of the same Ctrl-C.
+        // It may already have ended, by the same Ctrl-C.
         let _ = Command::new("kill").args(["-s", self.signal, &id.to_string()]).stderr(Stdio::null()).status().await;
         if timeout(PATIENCE, self.child.wait()).await.is_err() {
             let _ = self.child.kill().await;

@@ -54,7 +54,7 @@ pub fn table(contenders: &[Contender]) -> String {
 }
 
 const NOTES: &str = "\
-- A listing is all requests for 1,000 users together; this service has at most 100 on a page, so its largest page is that.
+- A listing is all requests for 1,000 users together.
 - Memory is the sum of PSS over the processes, after the load.
 - This service does here what AWS would do as well: the gateway's events, DynamoDB over HTTP, a log record for each request. \
 The peers' access logs are off.

@@ -1,5 +1,5 @@
-//! Who has an address, and moving an account from one to another. An address that an account left is reserved for it for a
-//! week, so that a thief cannot give it to somebody else while its owner may take the change back.
+//! Ownership of email addresses, and moving an account from one to another. The previous address of an account is reserved for
+//! it for a week, so that an attacker cannot give it to another account while the owner can still undo the change.
 
 use aws_sdk_dynamodb::types::TransactWriteItem;
 use serde::{Deserialize, Serialize};
@@ -26,23 +26,23 @@ use crate::grant::{ADDRESSES, DELETE, FOUND_BY, GET, Grant, Grants, POPULATION, 
 #[derive(Serialize, Deserialize)]
 pub(super) struct Owner {
     pub user: UserId,
-    /// The account has left the address; until then nobody else gets it.
+    /// The account has left the address; it is reserved until then.
     #[serde(default)]
     pub reserved_until: Option<Timestamp>,
-    /// Of the account's hash, for a sign-in to compute with while it reads the account. Whatever writes a hash writes these in the
-    /// same transaction; where they are of another hash all the same, the next right password mends them.
+    /// The parameters of the account's password hash, so that a sign-in can compute while it reads the account. They are written in
+    /// the same transaction as the hash; if they differ nevertheless, the next correct password fixes them.
     #[serde(default)]
     pub hash_parameters: Option<HashParameters>,
 }
 
 impl Owner {
-    /// The account that has the address now.
+    /// The current owner of the address.
     pub fn account(&self) -> Option<UserId> {
         self.reserved_until.is_none().then_some(self.user)
     }
 }
 
-/// A change of an account's address that a session asks for, with a new name if there is one.
+/// A change of the account's address requested by a session, with a new name if there is one.
 #[derive(Debug, Clone, Copy)]
 pub struct AddressRequest<'a> {
     pub user: &'a User,
@@ -55,16 +55,16 @@ pub struct AddressRequest<'a> {
     pub event: &'a DomainEvent,
 }
 
-/// The way back to an address that is reserved for an account.
+/// The restoration of an address that is reserved for an account.
 #[derive(Debug, Clone, Copy)]
 pub struct AddressRestoration<'a> {
     pub user: &'a User,
     pub stored: StoredFactors<'a>,
     pub to: &'a EmailAddress,
-    /// In the place of the password.
+    /// Replaces the password.
     pub unusable: &'a PasswordHash,
     pub link: &'a LinkHash,
-    /// To the address that the account has again.
+    /// To the restored address.
     pub mail: &'a OutboxEmail,
     pub events: &'a [DomainEvent],
 }
@@ -81,7 +81,7 @@ impl Store {
 
     pub const IS_TAKEN: Grants = &[Grant::table(&[GET], &[ADDRESSES])];
 
-    /// Whether a newcomer cannot have the address: an account has it, or it is reserved for one that left it.
+    /// Whether a new account cannot have the address: another account has it, or it is reserved for one.
     ///
     /// # Errors
     /// Only when the table cannot be read.
@@ -90,7 +90,7 @@ impl Store {
         Ok(owner.is_some_and(|owner| owner.reserved_until.is_none_or(|until| now < until)))
     }
 
-    /// As [`Self::is_taken`], for an account that may have it, or have it reserved.
+    /// Like [`Self::is_taken`], but ignores the given account's own ownership or reservation.
     ///
     /// # Errors
     /// Only when the table cannot be read.
@@ -100,7 +100,7 @@ impl Store {
         Ok(owner.is_some_and(taken))
     }
 
-    /// For a transaction: the address becomes the account's, if no account has it and it is reserved for no other.
+    /// For a transaction: assigns the address to the account, if no account has it and it is not reserved for another.
     pub(super) fn take_address(
         &self,
         address: &NormalizedEmail,
@@ -118,8 +118,8 @@ impl Store {
         put(owner)
     }
 
-    /// For a transaction that gives the account another hash: what a sign-in computes with, if the account has the address. The
-    /// item is written whole, so it has to be all that an owner's is.
+    /// For a transaction that changes the account's hash: writes the parameters for sign-ins, if the account has the address. The
+    /// whole item is written, so it must contain everything that an owner's item has.
     pub(super) fn write_parameters(
         &self,
         address: &NormalizedEmail,
@@ -129,7 +129,7 @@ impl Store {
         self.put_over_owner(owner_item(address, user, hash)?, user)
     }
 
-    /// For a transaction: the account no longer has the address, and it is free at once.
+    /// For a transaction: releases the address of the account immediately.
     pub(super) fn leave_address(&self, address: &NormalizedEmail, user: UserId) -> Result<TransactWriteItem> {
         let owner = self
             .delete_of(&address_key(address), OWNER)
@@ -139,7 +139,7 @@ impl Store {
         delete(owner)
     }
 
-    /// For a transaction: the account no longer has the address, and it is reserved for the account until then.
+    /// For a transaction: releases the address of the account, and reserves it for the account until `until`.
     fn reserve_address(&self, address: &NormalizedEmail, user: UserId, until: Timestamp) -> Result<TransactWriteItem> {
         let mut item =
             to_item(address_key(address), OWNER, &Owner { user, reserved_until: Some(until), hash_parameters: None })?;
@@ -147,7 +147,7 @@ impl Store {
         self.put_over_owner(item, user)
     }
 
-    /// For a transaction: in place of what says that the account has the address, if that stands.
+    /// For a transaction: replaces the item that assigns the address to the account, if it still does.
     fn put_over_owner(&self, item: Item, user: UserId) -> Result<TransactWriteItem> {
         let owner = self
             .put_of(item)
@@ -157,7 +157,7 @@ impl Store {
         put(owner)
     }
 
-    /// Frees an address that is reserved for the account, if it still is.
+    /// Releases the reservation of an address for the account, if it still exists.
     ///
     /// # Errors
     /// Only when the table cannot be written.
@@ -180,9 +180,9 @@ impl Store {
         Grant::table(&[DELETE], &[FOUND_BY]),
     ];
 
-    /// Notes the address that an account is to have, with the mail to it and a new name if there is one. Whether somebody
-    /// has the address is not looked at, so it cannot be told. `false` when the account is gone, or its epoch, its name or the
-    /// time of its last wish is another than was read.
+    /// Stores the pending address of an account, with the email to it and a new name if there is one. It does not check whether
+    /// another account has the address, so it cannot reveal that. `false` if the account is gone, or its epoch, its name or the
+    /// time of its last request has changed since it was read.
     ///
     /// # Errors
     /// Only when the table cannot be written.
@@ -209,10 +209,9 @@ impl Store {
     pub const MOVE_ADDRESS: Grants =
         &[Grant::table(&[UPDATE, PUT], &[USERS]), Grant::table(&[PUT, DELETE], &[ADDRESSES, FOUND_BY])];
 
-    /// Uses a link and moves the account to the address it was mailed to; reserves the address before, and enqueues an
-    /// email to it.
-    /// `false` when somebody has the address, when the link was used or has expired, or when the account was changed in
-    /// the meantime: its address, the one it is to have, its password.
+    /// Uses a link and moves the account to the address it was sent to; reserves the previous address and enqueues an email to it.
+    /// `false` if another account has the address, if the link was used or has expired, or if the account's address, pending
+    /// address or password has changed.
     ///
     /// # Errors
     /// Only when the table cannot be written.
@@ -259,20 +258,20 @@ impl Store {
         Ok(true)
     }
 
-    /// Frees the addresses that were reserved for the account and no longer are. Afterwards and one by one: whether one of
-    /// them has lapsed must not stand in the owner's way, nor must a failure. One that stays lapses within the week, and
-    /// its own link is worth nothing any more.
+    /// Releases former addresses that are no longer reserved for the account. Afterwards and one by one: neither an expired
+    /// reservation nor a failure must prevent the change. A reservation that remains expires within the week, and its link is no
+    /// longer valid.
     pub(super) async fn free_all_but(&self, user: &User, now_its: &NormalizedEmail, reserved: &[FormerEmail]) {
         let gone = |former: &&FormerEmail| former.address != *now_its && !reserved.contains(former);
         for former in user.former_emails.iter().filter(gone) {
             if let Err(error) = self.free_reserved_address(&former.address, user.id).await {
-                tracing::warn!(error.message = %Causes(&error), "a former address stays reserved until it lapses");
+                tracing::warn!(error.message = %Causes(&error), "failed to release a former address; it stays reserved until it expires");
             }
         }
     }
 
-    /// A change that goes with another address, which is confirmed, and the entries of the index; on condition that address and name
-    /// are those that were read.
+    /// The change to another, confirmed address, and the entries of the index; on condition that address and name have not changed
+    /// since they were read.
     fn readdress(&self, user: &User, to: &EmailAddress, at: Timestamp) -> Result<(Change, Vec<TransactWriteItem>)> {
         let change = Change::default().only_if("email = :from").value(":from", s(user.email.as_str()));
         let indexed = user.indexed.clone().map(|indexed| Indexed { at, ..indexed });
@@ -290,11 +289,10 @@ impl Store {
         Grant::table(&[DELETE], &[USERS, ADDRESSES, FOUND_BY]),
     ];
 
-    /// Uses a link and gives the account back an address that is reserved for it. Whatever came after is undone with it: the
-    /// address since, every other that the account left later, whatever `store/revocation.rs` ends, the password,
-    /// in whose place `unusable` comes, and the second factors that are not the owner's beyond doubt, of the app, the
-    /// `recovery` codes and the `passkeys`. `false` when the link was used or has expired, when the address is no longer reserved,
-    /// or when the account or its factors were changed in the meantime.
+    /// Uses a link and restores an address that is reserved for the account. Everything after it is undone: the current address,
+    /// all addresses that the account left later, everything that `store/revocation.rs` ends, the password, which `unusable`
+    /// replaces, and the second factors that cannot be trusted, of the app, the `recovery` codes and the `passkeys`. `false` if the
+    /// link was used or has expired, if the address is no longer reserved, or if the account or its factors have changed.
     ///
     /// # Errors
     /// Only when the table cannot be written.
@@ -353,7 +351,7 @@ impl Store {
     }
 }
 
-/// The account has the address.
+/// The item that assigns the address to the account.
 pub(super) fn owner_item(address: &NormalizedEmail, user: UserId, hash: &PasswordHash) -> Result<Item> {
     let owner = Owner { user, reserved_until: None, hash_parameters: hash.parameters() };
     to_item(address_key(address), OWNER, &owner)

@@ -17,28 +17,28 @@ use crate::domain::user::User;
 use crate::error::{Error, Result};
 use crate::grant::{ADDRESSES, DELETE, GET, GET_EACH, Grant, Grants, PUT, UPDATE, USERS};
 
-/// Longer than the longest lock and the quiet that forgives.
+/// Longer than the longest lock and the idle time that resets the count.
 const KEPT: Duration = Duration::from_hours(2);
 
-/// What stands in the table when somebody tries to sign in.
+/// What the table has at the start of a sign-in attempt.
 #[derive(Debug, Clone)]
 pub struct BeforeSignIn {
-    /// Who has the address.
+    /// The account that has the address.
     pub owner: Option<UserId>,
-    /// Of the hash of the owner's password, unless that was written before they were kept.
+    /// The parameters of the owner's password hash, unless it was written before they were stored.
     pub parameters: Option<HashParameters>,
-    /// Attempts of everyone.
+    /// Attempts of all unknown devices.
     pub by_anyone: Option<Attempts>,
-    /// Attempts of the device that was asked about.
+    /// Attempts of the given device.
     pub by_device: Option<Attempts>,
-    /// The account that the device says it belongs to, whoever has the address.
+    /// The account that the device claims to belong to, whichever account has the address.
     pub user_of_device: Option<User>,
 }
 
 impl Store {
     pub const BEFORE_SIGN_IN: Grants = &[Grant::table(&[GET_EACH], &[USERS, ADDRESSES])];
 
-    /// Who has an address, the attempts with it, and what there is to know of a device, in one round trip.
+    /// The owner of an address, the attempts with it and the state of a device, in one round trip.
     ///
     /// # Errors
     /// Only when the table cannot be read.
@@ -70,8 +70,8 @@ impl Store {
 
     pub const COUNT_ATTEMPT: Grants = &[Grant::table(&[PUT], &[ADDRESSES])];
 
-    /// Counts an attempt before what came of its password is told or acted on, if nobody else counted one since `earlier` was
-    /// read: so many guesses at once cannot slip past the lock together. `false` when somebody did.
+    /// Counts a sign-in attempt before its result is revealed or acted on, if no other was counted since `earlier` was read: so
+    /// concurrent guesses cannot bypass the lock. `false` if another was counted.
     ///
     /// # Errors
     /// Only when the table cannot be written.
@@ -79,7 +79,7 @@ impl Store {
         self.put_count(count_item(bucket, now)?, earlier).await
     }
 
-    /// Puts a count in the place of the one that was read, if nobody else counted since. `false` when somebody did.
+    /// Replaces the count that was read, if no other attempt was counted since. `false` if one was.
     pub(super) async fn put_count(&self, item: Item, earlier: Option<Attempts>) -> Result<bool> {
         let put = self.db.put_item().table_name(&self.table).set_item(Some(item));
         let put = match earlier {
@@ -95,8 +95,8 @@ impl Store {
 
     pub const TAKE_ATTEMPT_BACK: Grants = &[Grant::table(&[PUT, UPDATE, DELETE], &[ADDRESSES])];
 
-    /// Takes one attempt back that was counted and turned out right, and leaves all others: whoever counts along sees the same as
-    /// if it had never been made.
+    /// Undoes the count of one attempt that turned out to be correct, and keeps all others: to an observer it looks as if the
+    /// attempt had never been made.
     ///
     /// # Errors
     /// Only when the table cannot be written.
@@ -109,7 +109,7 @@ impl Store {
         if restored {
             return Ok(());
         }
-        // Another was counted since: it keeps its time, and of the number this one goes.
+        // Another attempt was counted since: keep its time, and subtract only this one.
         let update = self
             .db
             .update_item()
@@ -137,7 +137,7 @@ impl Store {
 
     pub const FORGET_ATTEMPTS: Grants = &[Grant::table(&[DELETE], &[ADDRESSES])];
 
-    /// Forgets all attempts of a bucket that no stranger shares, after a right password.
+    /// Resets the attempts of a bucket that belongs to one device, after a correct password.
     ///
     /// # Errors
     /// Only when the table cannot be written.
@@ -151,7 +151,7 @@ impl Store {
         delete(self.delete_of(&address_key(bucket.address), &sign_in_attempts_of(bucket.device)))
     }
 
-    /// Writes an item after a right password, and forgets the attempts of a bucket if there is one, in one round trip.
+    /// Writes an item after a correct password and resets the attempts of a bucket, if there is one, in one round trip.
     pub(super) async fn put_and_forget(&self, item: Item, bucket: Option<Bucket<'_>>) -> Result<()> {
         let put = PutRequest::builder().set_item(Some(item)).build().map_err(Error::internal)?;
         let mut writes = vec![WriteRequest::builder().put_request(put).build()];

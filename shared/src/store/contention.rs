@@ -59,7 +59,7 @@ impl ClassifyRetry for RetryConflicts {
     }
 
     fn name(&self) -> &'static str {
-        "conflicts between transactions"
+        "transaction conflicts"
     }
 }
 
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_transaction_that_may_be_under_way_is_asked_for_again_after_five_seconds() {
+    async fn a_transaction_that_may_be_in_progress_is_retried_past_five_seconds() {
         // The first attempt fails at once, or by running out of its time.
         for first in [Duration::ZERO, ATTEMPT] {
             let script = Script::of([None].into_iter().chain((0..7).map(|_| Some(in_progress()))));
@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_transaction_that_was_done_though_its_answer_was_lost_is_done_once() {
+    async fn a_transaction_whose_response_was_lost_is_applied_once() {
         let script = Script::of([None, Some(in_progress())]);
         assert!(script.transact().await.unwrap());
         let tokens = script.tokens();
@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn a_transaction_is_tried_again_only_if_all_that_was_in_its_way_passes() {
+    fn a_transaction_is_retried_only_if_every_cancellation_reason_is_transient() {
         let cases: [(&[&str], Option<Cancellation>); 8] = [
             (&["TransactionConflict", "None"], Some(Cancellation::Passing)),
             (&["None", "ThrottlingError"], Some(Cancellation::Passing)),

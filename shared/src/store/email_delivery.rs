@@ -1,5 +1,5 @@
-//! What becomes of emails: which were sent to an address, and what SES said of it last. Beside the address, as it may be of no
-//! account, and in the account that has it, which shows it.
+//! Email delivery: which emails were sent to an address, and the last report of SES. Stored with the address, which may belong to
+//! no account, and in the account that has it, which shows it.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ use crate::grant::{ADDRESSES, DELETE, GET, Grant, Grants, PUT, STAFF, UPDATE, US
 
 /// SES reports what becomes of an email within days.
 const REMEMBERED: Duration = Duration::from_hours(14 * 24);
-/// How long an address counts as one where emails do not arrive: of one that no account has, nobody clears it.
+/// How long an address is avoided after a delivery problem: without an account, it cannot be cleared.
 const AVOIDED: Duration = Duration::from_hours(365 * 24);
 
 #[derive(Deserialize)]
@@ -62,8 +62,8 @@ impl Store {
     pub const RECORD_EMAIL_DELIVERY: Grants =
         &[Grant::table(&[PUT, UPDATE, DELETE], &[ADDRESSES]), Grant::table(&[UPDATE, PUT], &[USERS])];
 
-    /// Notes what SES said of an email, each `report` once: with `delivery`, that emails to the address do not arrive; and the event
-    /// of the account that has the address. `false` when it was noted before, or the account moved to another address.
+    /// Notes what SES said of an email, each `report` once: with `delivery`, that emails to the address do not arrive; and the
+    /// event of the account that has the address. `false` when it was noted before, or the account moved to another address.
     ///
     /// # Errors
     /// Only when the table cannot be written.

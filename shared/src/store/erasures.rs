@@ -19,7 +19,7 @@ use crate::grant::{ADDRESSES, CALLERS, DELETE, Grant, Grants, QUERY, USERS, WRIT
 /// Batches under way at the same time: together they are a fifth of what a partition takes in a second.
 const AT_ONCE: usize = 8;
 
-/// A deleted account whose sessions, links, mails, attempts and pictures have to go.
+/// A deleted account whose sessions, links, emails, attempts and pictures must be erased.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Erasure {
     pub user: UserId,
@@ -46,9 +46,8 @@ impl Store {
     pub const ERASE: Grants =
         &[Grant::table(&[QUERY, WRITE_EACH], &[USERS, ADDRESSES, CALLERS]), Grant::table(&[DELETE], &[ADDRESSES])];
 
-    /// Deletes everything in the table that was the account's. Doing it twice does no harm. The count of failed sign-ins that
-    /// strangers share stays until its time is over: it says nothing of the account, and were it gone, a stranger who had made
-    /// it would see that there was one.
+    /// Deletes all items of the account. It can be repeated. The count of failed sign-ins of unknown devices stays until it
+    /// expires: it says nothing about the account, and its disappearance would reveal to a stranger that there was one.
     ///
     /// # Errors
     /// Only when the table cannot be read or written.

@@ -53,6 +53,9 @@ impl Store {
 
     fn event_item(&self, pk: String, event: &DomainEvent) -> Result<Item> {
         let mut item = to_item(pk, event_key(event.id), event)?;
+        // Text, because the data can have names and numbers of JSON that DynamoDB rejects: an empty name, 1e200.
+        let kind = serde_json::to_value(&event.kind).map_err(Error::internal)?;
+        item.insert("data".into(), s(kind["data"].to_string()));
         item.insert("ttl".into(), n(event.at.plus(self.activity_life).seconds()));
         Ok(item)
     }
@@ -60,8 +63,8 @@ impl Store {
     pub const RECORD_AFTERWARDS: Grants = &[Grant::table(&[GET_EACH, WRITE_EACH], &[USERS])];
 
     /// Writes events whose record is another item, as a session is that of a sign-in, as activity of their accounts. Those of
-    /// accounts that are gone are left out: an account that goes after it was looked at is erased a minute later once more, and this
-    /// takes less. Twice does no harm.
+    /// accounts that are gone are left out: an account that goes after it was looked at is erased a minute later once more, and
+    /// this takes less. Twice does no harm.
     ///
     /// # Errors
     /// Only when the table cannot be read or written.

@@ -1,4 +1,4 @@
-//! Second factors, in their owner's partition, and the sign-ins that wait for one.
+//! Second factors, in their owner's partition, and pending sign-ins that need one.
 
 use std::collections::HashMap;
 
@@ -26,47 +26,47 @@ use crate::domain::user::User;
 use crate::error::Result;
 use crate::grant::{ADDRESSES, DELETE, GET, GET_EACH, Grant, Grants, POPULATION, PUT, UPDATE, USERS, WRITE_EACH};
 
-/// What stands in the table of an account's second factor.
+/// The stored second factors of an account.
 #[derive(Debug, Clone)]
 pub struct Factors {
     pub totp: Option<Totp>,
     pub recovery: Option<RecoverySet>,
-    /// Attempts with codes by the device that was asked about, or by all that are not known.
+    /// Attempts with codes by the given device, or by all unknown devices.
     pub attempts: Option<Attempts>,
-    /// The passkey that was asked about.
+    /// The given passkey.
     pub passkey: Option<Passkey>,
 }
 
 impl Factors {
-    /// The authenticator app that is in force.
+    /// The confirmed authenticator app.
     #[must_use]
     pub fn enrolled(&self) -> Option<&Totp> {
         self.totp.as_ref().filter(|totp| totp.confirmed_at.is_some())
     }
 
-    /// How many recovery codes are left.
+    /// The number of unused recovery codes.
     #[must_use]
     pub fn recovery_codes_left(&self) -> usize {
         self.recovery.as_ref().map_or(0, RecoverySet::left)
     }
 }
 
-/// What a challenge's item holds.
+/// The state in a challenge's item.
 #[derive(serde::Serialize, serde::Deserialize)]
 struct ChallengeState {
     tries: u32,
-    /// What the account's passkeys were asked, if it has any.
+    /// The passkey ceremony, if the account has passkeys.
     #[serde(default)]
     ceremony: Option<CeremonyState>,
 }
 
-/// What stands in the table when somebody answers a challenge.
+/// What is read before an answer to a challenge is verified.
 #[derive(Debug, Clone)]
 pub struct BeforeVerification {
     pub user: Option<User>,
-    /// Tries that the challenge has had; `None` when it was answered or is forgotten.
+    /// Number of attempts at the challenge; `None` if it was answered or no longer exists.
     pub tries: Option<u32>,
-    /// What the account's passkeys were asked with the challenge.
+    /// The passkey ceremony of the challenge.
     pub ceremony: Option<CeremonyState>,
     pub factors: Factors,
 }
@@ -92,7 +92,7 @@ impl Store {
 
     pub const BEFORE_VERIFICATION: Grants = &[Grant::table(&[GET_EACH], &[USERS])];
 
-    /// All that decides about an answer to a challenge, in one round trip.
+    /// Everything needed to verify an answer to a challenge, in one round trip.
     ///
     /// # Errors
     /// Only when the table cannot be read.
@@ -114,8 +114,8 @@ impl Store {
     pub const START_TOTP: Grants =
         &[Grant::table(&[PUT], &[USERS, ADDRESSES]), Grant::table(&[UPDATE, DELETE], &[USERS])];
 
-    /// Notes an authenticator app that waits for its first code, in place of another that waits, uses up the proof
-    /// for it, and enqueues `mail`. `false` when one is in force, or the proof was used in the meantime.
+    /// Stores an unconfirmed authenticator app, replacing another unconfirmed one, uses the proof for it, and enqueues `mail`.
+    /// `false` if a confirmed one exists, or if the proof has been used.
     ///
     /// # Errors
     /// Only when the table cannot be written.
@@ -142,8 +142,7 @@ impl Store {
     pub const BEGIN_CEREMONY_WITH: Grants =
         &[Grant::table(&[PUT], &[USERS, ADDRESSES]), Grant::table(&[UPDATE, DELETE], &[USERS])];
 
-    /// Stores what was asked of an authenticator to add a passkey, uses up the proof for it, and enqueues `mail`.
-    /// `false` when the proof was used in the meantime.
+    /// Stores the ceremony for adding a passkey, uses the proof for it, and enqueues `mail`. `false` if the proof has been used.
     ///
     /// # Errors
     /// Only when the table cannot be written.
@@ -167,10 +166,10 @@ impl Store {
     pub const CONFIRM_TOTP: Grants =
         &[Grant::table(&[PUT], &[USERS, ADDRESSES]), Grant::table(&[UPDATE, DELETE], &[USERS])];
 
-    /// Confirms the authenticator app whose code matched `step` and enqueues an email to the owner. With it come recovery codes
-    /// where a set is given and none are left. `false` when some are, or another app was put in its place or in force meanwhile,
-    /// or the account's factors are not those of `user` any more, or when all sessions were ended: an owner who gets the account
-    /// back must not find the app of somebody whose request was under way.
+    /// Confirms the authenticator app whose code matched `step` and enqueues an email to the owner. Adds the given recovery codes
+    /// if none are left. `false` if some are left, if another app has replaced it or was confirmed, if the account's factors are no
+    /// longer those of `user`, or if all sessions were ended: an owner who regains the account must not find an app from a
+    /// concurrent request of an attacker.
     ///
     /// # Errors
     /// Only when the table cannot be written.
@@ -214,10 +213,9 @@ impl Store {
     pub const REMOVE_FACTOR: Grants =
         &[Grant::table(&[UPDATE, DELETE], &[USERS]), Grant::table(&[PUT], &[USERS, ADDRESSES])];
 
-    /// Takes a factor away, the recovery codes with the last one, and enqueues an email to the owner. Whatever else may
-    /// have begun with the factor ends (`store/revocation.rs`), but for the caller's own session. `false` when the proof
-    /// was used or the session ended in the meantime, the factor is not there, or the account's factors are not those of
-    /// `user` any more.
+    /// Removes a factor, and the recovery codes with the last one, and enqueues an email to the owner. Everything else that may
+    /// have started with the factor ends (`store/revocation.rs`), except the caller's own session. `false` if the proof has been
+    /// used, the session has ended, the factor does not exist, or the account's factors are no longer those of `user`.
     ///
     /// # Errors
     /// Only when the table cannot be written.
@@ -253,20 +251,20 @@ impl Store {
         let unused = match permission {
             Permission::Proof(proof) => {
                 let unused = UnusedCondition::of(proof)?;
-                // What proves it may be what goes: one item has one place in a transaction.
+                // The proof may be the removed factor: a transaction can contain an item only once.
                 if !going.contains(&unused.sk) {
                     items.push(update(self.use_proof(&pk, proof)?)?);
                 }
                 Some(unused)
             }
-            // It goes on, or the transaction fails.
+            // The session continues, or the transaction fails.
             Permission::Session => None,
         };
         for sk in going {
             let gone = self.delete_of(&pk, &sk);
             items.push(delete(match &unused {
                 Some(unused) if unused.sk == sk => unused.clone().on_delete(gone),
-                // An account may have none: they went when a change of the address was taken back.
+                // An account may have none: undoing a change of the address removes them.
                 _ if sk == RECOVERY => gone,
                 _ => if_exists(gone),
             })?);
@@ -281,9 +279,9 @@ impl Store {
         Grant::table(&[PUT], &[USERS, ADDRESSES]),
     ];
 
-    /// Notes in a session that its user proved again who they are, and forgets the failures: with what proved the second
-    /// factor, which is used up; without, by the password of an account that has none. Enqueues `mail`. `false` when the
-    /// proof was used or the session ended in the meantime, or the account's factors are not those of `user` any more.
+    /// Records a step-up in a session and resets the failed attempts. With a proof of the second factor, the proof is used;
+    /// without, the account has no second factor and the password was given. Enqueues `mail`. `false` if the proof has been used,
+    /// the session has ended, or the account's factors are no longer those of `user`.
     ///
     /// # Errors
     /// Only when the table cannot be written.
@@ -315,7 +313,7 @@ impl Store {
 
     pub const NOTE_SECOND_FACTOR: Grants = &[Grant::table(&[UPDATE], &[USERS])];
 
-    /// Notes in a session that its user proved a second factor by adding it, unless the session is over.
+    /// Records in a session that its user proved a second factor by adding it, unless the session has ended.
     ///
     /// # Errors
     /// Only when the table cannot be written.
@@ -334,9 +332,9 @@ impl Store {
     pub const RENEW_RECOVERY_CODES: Grants =
         &[Grant::table(&[PUT], &[USERS, ADDRESSES]), Grant::table(&[UPDATE, DELETE], &[USERS])];
 
-    /// Puts a new set of recovery codes in the place of the old one and enqueues an email to the owner. Whatever else may
-    /// have begun with an old code ends (`store/revocation.rs`), but for the caller's own session. `false` when the proof
-    /// for it was used meanwhile, or the account's factors or sessions are not those of `user` any more.
+    /// Replaces the recovery codes and enqueues an email to the owner. Everything else that may have started with an old code ends
+    /// (`store/revocation.rs`), except the caller's own session. `false` if the proof has been used, or the account's factors or
+    /// sessions are no longer those of `user`.
     ///
     /// # Errors
     /// Only when the table cannot be written.
@@ -364,8 +362,8 @@ impl Store {
         self.transact(items).await
     }
 
-    /// For a transaction that takes a change of the address back: takes away the factors that are not among those `left`. With
-    /// [`same_factors`] it fails if factors came meanwhile that `user` and what is stored do not show.
+    /// For a transaction that undoes a change of the address: removes all factors except those `left`. With [`same_factors`] it
+    /// fails if factors were added concurrently.
     pub(super) fn drop_distrusted(
         &self,
         user: &User,
@@ -380,7 +378,7 @@ impl Store {
         }
         for passkey in passkeys {
             let sk = passkey_key(&passkey.id);
-            // One that stays is held, so that as many as were read are those that were read.
+            // A condition on each remaining one, so that an equal count means that they are the ones that were read.
             items.push(if left.passkeys.contains(&&passkey.id) {
                 self.assert_exists(&pk, &sk)?
             } else {
@@ -388,7 +386,7 @@ impl Store {
             });
         }
         if left.totp != user.totp_since.is_some() || left.passkeys.len() < passkeys.len() {
-            // Nobody waits for what somebody else's guesses have locked.
+            // The owner must not be locked out by an attacker's guesses.
             items.push(delete(self.delete_of(&pk, &factor_attempts_of(None)))?);
         }
         if let Some(set) = recovery {
@@ -406,8 +404,8 @@ impl Store {
 
     pub const BEGIN_CHALLENGE: Grants = &[Grant::table(&[WRITE_EACH], &[USERS, ADDRESSES])];
 
-    /// Begins a sign-in that waits for its second factor, with what the account's passkeys are asked, and forgets the failed
-    /// ones of a device that is known, if it began on one, in one round trip.
+    /// Starts a sign-in that needs a second factor, with the ceremony for the account's passkeys, and resets the failed attempts of
+    /// the known device, if there is one, in one round trip.
     ///
     /// # Errors
     /// Only when the table cannot be written.
@@ -426,7 +424,7 @@ impl Store {
         Grant::table(&[DELETE], &[ADDRESSES]),
     ];
 
-    /// As [`Self::begin_challenge`], and replaces the account's hash. `false` when another was put in its place meanwhile, or the
+    /// Like [`Self::begin_challenge`], and replaces the account's hash. `false` if the hash was replaced concurrently, or the
     /// account moved to another address.
     ///
     /// # Errors
@@ -445,7 +443,7 @@ impl Store {
 
     pub const TAKE_TRY: Grants = &[Grant::table(&[UPDATE], &[USERS])];
 
-    /// Takes one of the challenge's tries before its code is looked at. `false` when none is left or it was answered.
+    /// Uses one attempt of the challenge before its code is verified. `false` if none is left or it was answered.
     ///
     /// # Errors
     /// Only when the table cannot be written.
@@ -468,9 +466,9 @@ impl Store {
     /// [`Self::complete_sign_in`] of a challenge, in addition.
     pub const ANSWER_CHALLENGE: Grants = &[Grant::table(&[DELETE], &[USERS])];
 
-    /// Completes a sign-in: uses up the challenge, if it has one, and what proved the second factor, forgets the failures,
-    /// begins the session and remembers its fingerprint, all or nothing. `false` when challenge or proof was used meanwhile, or
-    /// another fingerprint was remembered.
+    /// Completes a sign-in atomically: uses the challenge, if it has one, and the proof of the second factor, resets the failed
+    /// attempts, starts the session and stores its fingerprint. `false` if challenge or proof has been used, or another fingerprint
+    /// was stored.
     ///
     /// # Errors
     /// Only when the table cannot be written.
@@ -484,7 +482,7 @@ impl Store {
                 items.push(delete(answered)?);
                 items
             }
-            // Nothing was guessed at, so there are no attempts to reset.
+            // No guessing is possible, so there are no attempts to reset.
             None => vec![update(self.use_proof(&pk, proof)?)?],
         };
         items.push(put(self.put_of(session_item(session)?))?);
@@ -509,8 +507,8 @@ impl Store {
 
     pub const COUNT_FACTOR_ATTEMPT: Grants = &[Grant::table(&[PUT], &[USERS])];
 
-    /// Counts an attempt with a code before it is looked at, as [`Self::count_attempt`] does with a password. It stays
-    /// until a right one, or the account's end: no time forgets it.
+    /// Counts an attempt with a code before it is verified, as [`Self::count_attempt`] does with a password. The count stays until
+    /// a correct code or the deletion of the account: it does not expire.
     ///
     /// # Errors
     /// Only when the table cannot be written.
@@ -524,7 +522,7 @@ impl Store {
         self.put_count(to_item(user_key(user), factor_attempts_of(device), &now)?, earlier).await
     }
 
-    /// Marks as used what was right, if nobody used it before, and forgets the wrong ones.
+    /// Marks a correct proof as used, if it was not used before, and resets the failed attempts.
     fn use_proof_and_reset_attempts(
         &self,
         pk: &str,
@@ -534,7 +532,7 @@ impl Store {
         Ok(vec![update(self.use_proof(pk, proof)?)?, delete(self.delete_of(pk, &factor_attempts_of(device)))?])
     }
 
-    /// Marks as used what was right, if nobody used it before.
+    /// Marks a correct proof as used, if it was not used before.
     fn use_proof(&self, pk: &str, proof: &UsedProof) -> Result<UpdateBuilder> {
         let unused = UnusedCondition::of(proof)?;
         let update = self.update(pk.to_owned(), &unused.sk);
@@ -552,15 +550,15 @@ impl Store {
         Ok(unused.on_update(update))
     }
 
-    /// For a transaction that fails unless the item is there: an update that changes nothing, as a check alone is a permission
-    /// of its own.
+    /// For a transaction that fails unless the item exists: an update that changes nothing, because a condition check needs a
+    /// permission of its own.
     fn assert_exists(&self, pk: &str, sk: &str) -> Result<TransactWriteItem> {
         let same = self.update(pk.to_owned(), sk).update_expression("SET created_at = created_at");
         update(same.condition_expression("attribute_exists(pk)"))
     }
 }
 
-/// The condition that what proved the second factor was not used before, and the item that it is about.
+/// The condition that the proof of the second factor was not used before, and the item that it applies to.
 #[derive(Clone)]
 struct UnusedCondition {
     sk: String,
@@ -584,7 +582,7 @@ impl UnusedCondition {
                 names: Some(HashMap::from([("#hash".into(), hash.as_str().to_owned())])),
                 values: None,
             },
-            // A count that the authenticator does not keep stays 0; one that it keeps only rises.
+            // A counter that the authenticator does not support stays 0; a supported one only increases.
             UsedProof::Passkey(used) => Self {
                 sk: passkey_key(&used.id),
                 condition: if used.sign_count == 0 { "sign_count = :count" } else { "sign_count < :count" },
@@ -624,7 +622,7 @@ fn merge<T>(one: Option<HashMap<String, T>>, other: Option<HashMap<String, T>>) 
     }
 }
 
-/// On condition that the session is there and of the account's epoch: sessions of another are over.
+/// On condition that the session exists and has the account's epoch: sessions of other epochs have ended.
 fn of_live_session(session: UpdateBuilder, user: &User) -> UpdateBuilder {
     session
         .condition_expression("attribute_exists(pk) AND epoch = :epoch")
@@ -638,13 +636,13 @@ fn challenge_item(challenge: &Challenge, ceremony: Option<CeremonyState>) -> Res
     Ok(item)
 }
 
-/// On condition that the item is there.
+/// On condition that the item exists.
 fn if_exists(delete: DeleteBuilder) -> DeleteBuilder {
     delete.condition_expression("attribute_exists(pk)")
 }
 
-/// On condition, besides any other, that the account has the factors and the sessions that it was read with: what is decided
-/// by them is decided rightly then.
+/// On the additional condition that factors and sessions of the account have not changed since it was read, so that decisions
+/// based on them are still valid.
 pub(super) fn same_factors(profile: UpdateBuilder, user: &User) -> UpdateBuilder {
     let mut conditions: Vec<String> = profile.get_condition_expression().clone().into_iter().collect();
     conditions.push("session_epoch = :epoch".into());
@@ -667,7 +665,7 @@ pub(super) fn same_factors(profile: UpdateBuilder, user: &User) -> UpdateBuilder
         .expression_attribute_values(":passkeys", n(user.passkeys))
 }
 
-/// Where the parts of [`Factors`] lie.
+/// The keys of the parts of [`Factors`].
 fn factor_keys(user: UserId, device: Option<DeviceId>, passkey: Option<&PasskeyId>) -> Vec<(String, String)> {
     let sks = [TOTP.to_owned(), RECOVERY.to_owned(), factor_attempts_of(device)];
     sks.into_iter().chain(passkey.map(passkey_key)).map(|sk| (user_key(user), sk)).collect()

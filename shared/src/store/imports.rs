@@ -1,5 +1,5 @@
-//! Accounts that come from another system, each in one transaction with all that came along: an import that is interrupted has whole
-//! accounts or none, and may simply be repeated.
+//! Accounts that come from another system, each in one transaction with all that came along: an import that is interrupted has
+//! whole accounts or none, and may simply be repeated.
 
 use aws_sdk_dynamodb::types::{ConditionCheck, TransactWriteItem};
 
@@ -45,7 +45,8 @@ impl Store {
     pub const IMPORT_USER: Grants =
         &[Grant::table(&[PUT], &[USERS, ADDRESSES, FOUND_BY]), Grant::table(&[CHECK], &[USERS, DELETED])];
 
-    /// Creates an account with all that came along. `false` when its id, its address or its id in the other system is there already.
+    /// Creates an account with all that came along. `false` when its id, its address or its id in the other system is there
+    /// already.
     ///
     /// # Errors
     /// Only when the table cannot be written.
@@ -77,8 +78,8 @@ impl Store {
         Ok(items)
     }
 
-    /// What is left of an account that was deleted is erased for some minutes, and an account with its id would be erased with it; and
-    /// whoever deleted an account that was imported does not get it back by the next import.
+    /// The rest of a deleted account is erased within minutes, which would also erase a new account with the same ID; and a deleted
+    /// imported account must not be restored by the next import.
     fn not_deleted(&self, id: UserId) -> Result<[TransactWriteItem; 2]> {
         let absent = |(pk, sk): (String, String)| {
             let check = ConditionCheck::builder()
@@ -139,6 +140,6 @@ impl Store {
                 });
             }
         }
-        if found.len() == users.len() { Ok(found) } else { Err(Error::internal("an account was not looked up")) }
+        if found.len() == users.len() { Ok(found) } else { Err(Error::internal("not all accounts were looked up")) }
     }
 }

@@ -41,7 +41,7 @@ pub enum Acceptance<'a> {
     New(&'a User),
     /// It has the roles as well.
     Known { before: &'a User, after: &'a User },
-    /// Whose it is is in doubt: whoever reads the mailbox chooses its password, and whatever it held ends.
+    /// Its ownership is not proved: the recipient of the email chooses its password, and its sessions, tokens and links end.
     Doubted {
         before: &'a User,
         after: &'a User,
@@ -221,8 +221,8 @@ impl Store {
 
     pub const PUT_INVITATION_LINK: Grants = &[Grant::table(&[UPDATE], &[PARTITION])];
 
-    /// Notes the link that is about to be emailed: from then on it is the one that works. `false` when the invitation is not pending
-    /// any more.
+    /// Notes the link that is about to be emailed: from then on it is the one that works. `false` when the invitation is not
+    /// pending any more.
     ///
     /// # Errors
     /// Only when the table cannot be written.
@@ -246,8 +246,8 @@ impl Store {
         Grant::table(&[PUT, DELETE], &[ADDRESSES, FOUND_BY]),
     ];
 
-    /// Accepts an invitation by its link, once. `false` when it was accepted, revoked or has expired, another link took its place, the
-    /// account that takes it was changed since it was read, or whoever offered it is no administrator any more.
+    /// Accepts an invitation by its link, once. `false` if it was accepted, was revoked or has expired, if its link was replaced,
+    /// if the account has changed since it was read, or if its creator is no longer an administrator.
     ///
     /// # Errors
     /// Only when the table cannot be written.
@@ -265,7 +265,7 @@ impl Store {
             .condition_expression("link = :link AND expires_at > :now AND attribute_not_exists(accepted_at)")
             .expression_attribute_values(":link", s(link.as_str()))
             .expression_attribute_values(":now", n(now.millis()));
-        // What they have no more is not theirs to take back. That they still have it is a condition of what comes then.
+        // Without the role, its creator cannot grant it to themselves again. The transaction checks that they still have it.
         if acceptance.before().is_some_and(|before| before.id == invitation.invited_by && !before.is_admin()) {
             return Ok(false);
         }
@@ -309,7 +309,7 @@ impl Store {
         });
         items.extend(self.record_all(events)?);
         if items.len() > 100 {
-            return Err(Error::internal("an account has more factors than one transaction drops"));
+            return Err(Error::internal("an account has more factors than one transaction can remove"));
         }
         let accepted = self.transact(items).await?;
         if let (true, Acceptance::Doubted { before, .. }) = (accepted, &acceptance) {

@@ -75,8 +75,8 @@ impl Store {
         Ok(())
     }
 
-    /// Says that a key is compromised: within a minute nothing trusts what it signed, and another signs. `false` when there is no such
-    /// key. For operators: no function has a right to it.
+    /// Says that a key is compromised: within a minute nothing trusts what it signed, and another signs. `false` when there is no
+    /// such key. For operators: no function has a right to it.
     ///
     /// # Errors
     /// Only when the table cannot be written.
@@ -155,7 +155,7 @@ impl KeyStore {
         Ok(())
     }
 
-    /// The MAC key for one purpose, made when it is first asked for. Whoever writes it first, all get the same.
+    /// The MAC key for one purpose, created on first use. All concurrent callers get the same key.
     ///
     /// # Errors
     /// Only when the table cannot be read or written.
@@ -171,7 +171,7 @@ impl KeyStore {
         self.find_symmetric_key(MAC, purpose).await
     }
 
-    /// The encryption key for one purpose, made by whoever needs it first.
+    /// The encryption key for one purpose, created on first use.
     ///
     /// # Errors
     /// Only when the table cannot be read or written.
@@ -194,7 +194,7 @@ impl KeyStore {
             .condition_expression("attribute_not_exists(pk)");
         if_condition_held(put.send().await)?;
         let written = self.find_symmetric_key(kind, purpose).await?;
-        written.ok_or_else(|| Error::internal("a key that was just written is not there"))
+        written.ok_or_else(|| Error::internal("a key that was just written is missing"))
     }
 
     async fn find_symmetric_key(&self, kind: &str, purpose: &str) -> Result<Option<SecretBox<[u8; 32]>>> {
@@ -208,7 +208,7 @@ impl KeyStore {
         };
         let Stored { key } = from_item(item)?;
         let bytes = STANDARD.decode(key.expose_secret()).map_err(Error::internal)?;
-        let bytes = bytes.try_into().map_err(|_| Error::internal("a stored key has not 32 bytes"))?;
+        let bytes = bytes.try_into().map_err(|_| Error::internal("a stored key does not have 32 bytes"))?;
         Ok(Some(SecretBox::new(Box::new(bytes))))
     }
 }

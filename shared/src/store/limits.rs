@@ -31,6 +31,6 @@ impl Store {
             .send()
             .await?;
         let count = answer.attributes.as_ref().and_then(|item| item.get("count")?.as_n().ok()?.parse().ok());
-        count.ok_or_else(|| Error::internal("DynamoDB did not say how many requests it counted"))
+        count.ok_or_else(|| Error::internal("DynamoDB returned no request count"))
     }
 }

@@ -1,4 +1,4 @@
-//! Links that were mailed, in their user's partition, under the hash of their secret.
+//! Emailed links, in their user's partition, under the hash of their secret.
 
 use std::time::Duration;
 

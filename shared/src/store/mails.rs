@@ -111,7 +111,7 @@ impl Store {
         Ok(if_condition_held(update.send().await)?.is_some())
     }
 
-    /// Deletes the throttle of an address once its interval is over.
+    /// Deletes the throttle of an address after its interval.
     pub(super) async fn forget_address_throttle(&self, address: &NormalizedEmail, now: Timestamp) -> Result<()> {
         let throttle = self
             .db
@@ -126,7 +126,8 @@ impl Store {
 
     pub const COMPLETE_SENT_EMAIL: Grants = &[Grant::table(&[DELETE, PUT], &[ADDRESSES])];
 
-    /// Deletes an email from the outbox that SES took, and notes in the same transaction by which id SES reports what becomes of it.
+    /// Deletes an email from the outbox that SES took, and notes in the same transaction by which id SES reports what becomes of
+    /// it.
     ///
     /// # Errors
     /// Only when the table cannot be written. The email is then sent again, which has an id of its own.
@@ -188,7 +189,7 @@ impl Store {
 
     pub const DUE: Grants = &[Grant::index(Resource::PendingIndex, &["PENDING#*"])];
 
-    /// Mails and erasures that are due to be looked after, at most `limit` of each shard.
+    /// Emails and erasures that are due, at most `limit` of each shard.
     ///
     /// # Errors
     /// Only when the table cannot be read.
@@ -198,14 +199,14 @@ impl Store {
 
     pub const LAPSED: Grants = &[Grant::index(Resource::PendingIndex, &["UNCONFIRMED#*"])];
 
-    /// Unconfirmed accounts whose time is up, at most `limit` of each shard.
+    /// Expired unconfirmed accounts, at most `limit` of each shard.
     ///
     /// # Errors
     /// Only when the table cannot be read.
     pub async fn lapsed(&self, limit: i32, now: Timestamp) -> Result<Vec<User>> {
         let read = |item| {
             from_item(item)
-                .inspect_err(|error| tracing::error!(error.message = %Causes(error), "an account cannot be read"))
+                .inspect_err(|error| tracing::error!(error.message = %Causes(error), "failed to parse an account"))
                 .ok()
         };
         Ok(self.due_in(UNCONFIRMED, limit, now).await?.into_iter().filter_map(read).collect())
@@ -230,7 +231,7 @@ impl Store {
 
     pub const PUT_OFF: Grants = &[Grant::table(&[UPDATE], &[USERS, ADDRESSES])];
 
-    /// Puts off the next look at something pending. `false` when it is no longer pending or another sweeper was first.
+    /// Postpones the next processing of a pending item. `false` if it is no longer pending or another sweeper was first.
     ///
     /// # Errors
     /// Only when the table cannot be written.
@@ -254,11 +255,9 @@ impl Store {
     }
 }
 
-/// What cannot be read, as something that a newer version wrote, is told of and left to that version.
+/// An unreadable item, for example of a newer version, is logged and left to that version.
 fn pending(item: Item) -> Option<Pending> {
     let erasure = text(&item, "sk").is_some_and(|sk| sk == ERASURE);
     let pending = if erasure { from_item(item).map(Pending::Erasure) } else { from_item(item).map(Pending::Email) };
-    pending
-        .inspect_err(|error| tracing::error!(error.message = %Causes(error), "something pending cannot be read"))
-        .ok()
+    pending.inspect_err(|error| tracing::error!(error.message = %Causes(error), "failed to parse a pending item")).ok()
 }

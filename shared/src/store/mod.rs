@@ -107,7 +107,7 @@ impl Store {
         Ok((found.next().flatten(), found.next().flatten()))
     }
 
-    /// The items under these keys, in their order, in one round trip, strongly consistent. No key may stand twice.
+    /// The items under these keys, in their order, in one round trip, strongly consistent. Keys must be unique.
     async fn get_each(&self, keys: &[(String, String)]) -> Result<Vec<Option<Item>>> {
         let key = |(pk, sk): &(String, String)| Item::from([("pk".into(), s(pk)), ("sk".into(), s(sk))]);
         let mut wanted: Vec<Item> = keys.iter().map(key).collect();
@@ -132,7 +132,7 @@ impl Store {
                 return Ok(keys.iter().map(take).collect());
             }
         }
-        Err(Error::internal("DynamoDB left keys unread four times in a row"))
+        Err(Error::internal("DynamoDB left keys unprocessed four times in a row"))
     }
 
     /// At most 25 writes without conditions, each by itself, in one round trip.
@@ -145,14 +145,14 @@ impl Store {
                 return Ok(());
             }
         }
-        Err(Error::TemporarilyUnavailable("DynamoDB left writes undone again and again".into()))
+        Err(Error::TemporarilyUnavailable("DynamoDB repeatedly left writes unprocessed".into()))
     }
 
     /// Writes all or nothing. `Ok(false)` when a condition did not hold.
     ///
-    /// One that was cancelled for something that passes is a new transaction when it is tried again, with a token of its own:
-    /// the SDK makes one for each call. Where an answer is lost the SDK tries again by itself, with the same token, by which
-    /// `DynamoDB` knows what it has done (<https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html>).
+    /// One that was cancelled for something that passes is a new transaction when it is tried again, with a token of its own: the
+    /// SDK makes one for each call. Where an answer is lost the SDK tries again by itself, with the same token, by which `DynamoDB`
+    /// knows what it has done (<https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html>).
     async fn transact(&self, items: Vec<TransactWriteItem>) -> Result<bool> {
         let tries = async {
             let mut attempt = 0;

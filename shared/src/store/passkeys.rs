@@ -20,7 +20,7 @@ impl Store {
     /// [`Self::begin_ceremony`] of no account in particular.
     pub const BEGIN_OPEN_CEREMONY: Grants = &[Grant::table(&[PUT], &[CEREMONIES])];
 
-    /// Keeps what was asked of an authenticator: of this account's, to add a passkey, or of whoever's, to ask for one.
+    /// Stores a ceremony: to add a passkey to this account, or to request a passkey of any account.
     ///
     /// # Errors
     /// Only when the table cannot be written.
@@ -41,7 +41,8 @@ impl Store {
     /// [`Self::take_ceremony`] of no account in particular.
     pub const TAKE_OPEN_CEREMONY: Grants = &[Grant::table(&[DELETE], &[CEREMONIES])];
 
-    /// Takes a ceremony away: of many answers to it at once one gets it. `None` for all others, and once it has expired.
+    /// Removes and returns a ceremony: exactly one of several concurrent responses gets it. `None` for the others, and once it has
+    /// expired.
     ///
     /// # Errors
     /// Only when the table cannot be written.

@@ -1,5 +1,5 @@
-//! Changing and resetting passwords: the hash, what a sign-in knows of it beforehand, the sessions that end with it and the mail
-//! that tells of it, in one transaction.
+//! Changing and resetting passwords: the hash, its parameters for sign-ins, the sessions that end with it and the email
+//! about it, in one transaction.
 
 use aws_sdk_dynamodb::types::TransactWriteItem;
 
@@ -22,16 +22,16 @@ use crate::domain::user::User;
 use crate::error::Result;
 use crate::grant::{ADDRESSES, DELETE, FOUND_BY, Grant, Grants, POPULATION, PUT, UPDATE, USERS};
 
-/// What a password chosen through a mailed link means for an account whose address nobody had proved so before.
+/// The consequences of a password chosen through an emailed link for an account whose address was not proved that way before.
 #[derive(Debug)]
 pub struct FirstProof<'a> {
     /// Whether the account is an administrator's from then on.
     pub becomes_admin: bool,
-    /// The factors that are there: somebody else's, as far as is known.
+    /// The existing factors, which may belong to someone else.
     pub stored: StoredFactors<'a>,
 }
 
-/// A new password by a link that was mailed.
+/// A new password through an emailed link.
 #[derive(Debug, Clone, Copy)]
 pub struct PasswordReset<'a> {
     pub user: &'a User,
@@ -84,10 +84,10 @@ impl Store {
         Grant::table(&[DELETE], &[USERS, ADDRESSES, FOUND_BY]),
     ];
 
-    /// Uses a link, sets a new password and ends whatever the old one began (`store/revocation.rs`). The address
-    /// counts as confirmed, and the account as its owner's, for whoever knows the password reads the mailbox now. With `proof`
-    /// all second factors go that are there, and from an administrator's account the way back to former addresses. `false` when the link was used or has expired, or when the address, the epoch, or
-    /// with `proof` the factors, were changed in the meantime.
+    /// Uses a link, sets a new password and ends everything that started with the old one (`store/revocation.rs`). The address
+    /// counts as confirmed, and the account's ownership as proved, because the person who knows the password receives the email.
+    /// With `proof` all existing second factors are removed, and for an administrator the reservations of former addresses. `false`
+    /// if the link was used or has expired, or if the address, the epoch, or with `proof` the factors, have changed.
     ///
     /// # Errors
     /// Only when the table cannot be written.

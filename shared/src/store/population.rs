@@ -4,9 +4,8 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use aws_sdk_dynamodb::types::TransactWriteItem;
-use futures_util::future::try_join_all;
 
-use super::schema::{PASSWORD_KIND, PASSWORDS, POPULATION, USERS as LISTED, shards};
+use super::schema::{PASSWORD_KIND, PASSWORDS, POPULATION, USERS as LISTED};
 use super::{Item, Store, n, s};
 use crate::clock::Timestamp;
 use crate::domain::imported::{OWN, PasswordKind};
@@ -74,8 +73,8 @@ impl Store {
         Ok(done)
     }
 
-    /// An account whose imported password is another's or gone counts no more as one of its kind. Where that fails, unknown addresses pass
-    /// for the kind slightly too often: nobody is kept waiting for it, and nothing else depends on it.
+    /// Decrements the count of a kind when an imported password was replaced or deleted. If that fails, unknown addresses imitate
+    /// the kind slightly too often: it is not retried, and nothing else depends on it.
     pub(super) async fn count_out(&self, before: &PasswordHash, replaced: bool) {
         let Some(kind) = before.imported_kind() else { return };
         let update = self
@@ -91,15 +90,15 @@ impl Store {
             .expression_attribute_values(":more", n(i64::from(replaced)));
         if let Err(error) = update.send().await {
             let error = Error::from(error);
-            tracing::warn!(error.message = %Causes(&error), "a password could not be counted out");
+            tracing::warn!(error.message = %Causes(&error), "failed to decrement a count of password kinds");
         }
     }
 
     pub const COUNT_PASSWORDS: Grants =
-        &[Grant::table(&[GET, PUT], &[PARTITION]), Grant::index(Resource::ListIndex, &["USERS#*"])];
+        &[Grant::table(&[GET, PUT], &[PARTITION]), Grant::index(Resource::ListIndex, &[LISTED])];
 
-    /// Counts the passwords of all accounts anew, where some are imported, unless that was done since `before`. Reads the whole list, all
-    /// of its shards at the same time. What is counted in or out meanwhile is off by as much, until the next time.
+    /// Counts the passwords of all accounts anew, where some are imported, unless that was done since `before`. Reads the whole
+    /// list. What is counted in or out while it is read is off by as much, until the next time.
     ///
     /// # Errors
     /// Only when the table cannot be read or written.
@@ -109,13 +108,7 @@ impl Store {
         if !Population::new(counts(&item)).has_imported() || counted_at.is_some_and(|at| at > before) {
             return Ok(false);
         }
-        let mut kinds = BTreeMap::<String, i64>::new();
-        for shard in try_join_all(shards(LISTED).map(async |shard| self.count_shard(&shard).await)).await? {
-            for (kind, count) in shard {
-                *kinds.entry(kind).or_default() += count;
-            }
-        }
-        let mut kinds: Vec<_> = kinds.into_iter().collect();
+        let mut kinds: Vec<_> = self.count_list().await?.into_iter().collect();
         // Of more kinds than are kept the rarest are left out.
         kinds.sort_by_key(|(_, count)| Reverse(*count));
         kinds.truncate(KINDS);
@@ -127,16 +120,16 @@ impl Store {
         Ok(true)
     }
 
-    async fn count_shard(&self, shard: &str) -> Result<BTreeMap<String, i64>> {
-        let (mut kinds, mut from) = (BTreeMap::new(), None);
+    async fn count_list(&self) -> Result<BTreeMap<String, i64>> {
+        let (mut kinds, mut from) = (BTreeMap::<String, i64>::new(), None);
         loop {
             let query = self
                 .db
                 .query()
                 .table_name(&self.table)
                 .index_name("list")
-                .key_condition_expression("list_shard = :shard")
-                .expression_attribute_values(":shard", s(shard))
+                .key_condition_expression("listed_in = :list")
+                .expression_attribute_values(":list", s(LISTED))
                 .projection_expression(PASSWORD_KIND)
                 .set_exclusive_start_key(from);
             let page = query.send().await?;

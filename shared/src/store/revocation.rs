@@ -1,11 +1,11 @@
-//! Ending what is in doubt, in one place.
+//! Revocation of everything that is no longer trusted, in one place.
 //!
-//! **The principle: a password, factor, session, device or link that is in doubt is unusable from the write that puts it in
-//! doubt.** Every act by which an owner takes an account back, or tightens it, writes the account through one of the two changes
-//! below, in the transaction that does the rest. Together with that act they decide what a thief is left with;
-//! `docs/security.md` has the table of both, and `tests/recovery.rs` a test for each of its cells.
+//! **The principle: a password, factor, session, device or link that is no longer trusted is unusable from the write that makes it
+//! so.** Every action by which an owner recovers or secures an account writes the account through one of the two changes below, in
+//! the same transaction. Together with the action they decide what an attacker keeps; `docs/security.md` has the table of both, and
+//! `tests/recovery.rs` a test for each of its cells.
 //!
-//! What one addition to `session_epoch` ends, because each of these names the epoch that it was made under:
+//! Incrementing `session_epoch` ends the following, because each contains the epoch in which it was created:
 //!
 //! | what | where the epoch is compared |
 //! |---|---|
@@ -15,9 +15,8 @@
 //! | links to choose a password, links to a new address | the routes that take them, and the condition of their write |
 //! | factors that are being added | the condition `same_factors` |
 //!
-//! Besides, the address that the account was to have is dropped, uploads that were asked for count as settled, so that
-//! nothing is shown of them, and the fingerprints that the account knew are forgotten, so that the owner is notified of the
-//! next sign-in with any of them.
+//! In addition, a pending address is dropped, requested uploads count as settled, so that they are not shown, and the known
+//! fingerprints are deleted, so that the owner is notified of the next sign-in with any of them.
 
 use super::change::Change;
 use super::{n, value};

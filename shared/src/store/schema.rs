@@ -43,8 +43,8 @@
 //! | an account that is unconfirmed or disabled | `FIND#STATUS#status` | as `listed_as` |
 //! | an account by its id in another system | `FIND#EXTERNAL#external id` | `OWNER` |
 //!
-//! All that belongs to a person is in two partitions, so deleting the account is two queries. Two sparse indexes, each in
-//! shards: `list` (accounts, by `list_shard` and `listed_as`: the id, or time and id) and `pending` (emails, erasures and
+//! All that belongs to a person is in two partitions, so deleting the account is two queries. Two sparse indexes: `list` (accounts,
+//! by `listed_in`, the same for all, and `listed_as`: the id, or time and id) and, in shards, `pending` (emails, erasures and
 //! unconfirmed accounts, by `pending_shard` and `pending_at`). TTL deletes days late, so every read compares times itself.
 //!
 //! The keys table, for what only some functions may read:
@@ -287,12 +287,12 @@ pub(super) const KEY: &str = "KEY";
 
 // The indexes of the main table.
 
-/// Shards of the two indexes: enough for thousands of new accounts a second, few enough to read all at once.
+/// All accounts, in one partition of the index `list`. It takes 1,000 writes a second: new accounts and changes of what lists
+/// show, but no sign-ins.
+pub(super) const USERS: &str = "USERS";
+/// Shards of the index `pending`: enough for thousands of new entries a second, few enough to read all at once.
 /// Chosen once: another number would hide what was written under the old one.
 pub(super) const SHARDS: u8 = 4;
-
-/// Accounts, in the index `list`.
-pub(super) const USERS: &str = "USERS";
 /// Emails and erasures, in the index `pending`.
 pub(super) const PENDING: &str = "PENDING";
 /// Accounts that wait for their confirmation have shards of their own in the index `pending`: as many as a flood of registrations

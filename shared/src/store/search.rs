@@ -73,9 +73,9 @@ impl Store {
     /// [`Self::owner_of_external`].
     pub const OWNER_OF_EXTERNAL: Grants = &[Grant::table(&[GET], &[FOUND_BY])];
 
-    /// Accounts that a filter finds, after a position: at most `limit`, and fewer only when there are no more. With a text those first
-    /// whose name it finds, by name, and then those whose address; otherwise the newest first. An account that is renamed or moves to
-    /// another address during a walk through pages is met once at most.
+    /// Accounts that a filter finds, after a position: at most `limit`, and fewer only when there are no more. With a text those
+    /// first whose name it finds, by name, and then those whose address; otherwise the newest first. An account that is renamed or
+    /// moves to another address during a walk through pages is met once at most.
     ///
     /// # Errors
     /// Only when the table cannot be read.

@@ -46,7 +46,7 @@ fn remembering(change: Change, NewFingerprint { before, after, .. }: &NewFingerp
     Ok(change.value(":before", value(before)?).value(":after", value(after)?))
 }
 
-/// What there is of a member of staff who acts as somebody.
+/// The state of an impersonation by a member of staff.
 pub struct Impersonated {
     pub user: Option<User>,
     /// What they have of the user.
@@ -76,8 +76,8 @@ impl Store {
         Grant::table(&[DELETE], &[ADDRESSES]),
     ];
 
-    /// As [`Self::begin_session`], and remembers the fingerprint that it began with: all or nothing, with the email about
-    /// it. `false` when the account remembers others than `before` meanwhile, or is gone.
+    /// Like [`Self::begin_session`], and stores its fingerprint atomically together with the email about it. `false` if the
+    /// account's fingerprints are no longer `before`, or it is gone.
     ///
     /// # Errors
     /// Only when the table cannot be written.
@@ -219,8 +219,8 @@ impl Store {
 
     pub const ROTATE_SESSION: Grants = &[Grant::table(&[UPDATE], &[USERS])];
 
-    /// Rotates the refresh token: from its current number to the next, if it still has that number. `None` when
-    /// another request rotated it first or the session is over.
+    /// Rotates the refresh token from its current number to the next, if it still has that number. `None` if another request
+    /// rotated it first or the session has ended.
     ///
     /// # Errors
     /// Only when the table cannot be written.

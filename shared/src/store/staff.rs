@@ -81,8 +81,8 @@ impl Store {
 
     pub const DISABLE_USER: Grants = ACT;
 
-    /// Disables an account, or changes why and until when. Everything that it holds ends (`store/revocation.rs`). One that waits for
-    /// its confirmation lapses `lapses_at`, which is after it is enabled, or not at all. `false` when the account was disabled,
+    /// Disables an account, or changes why and until when. Everything that it holds ends (`store/revocation.rs`). One that waits
+    /// for its confirmation lapses `lapses_at`, which is after it is enabled, or not at all. `false` when the account was disabled,
     /// enabled, signed out everywhere or deleted since it was read, or who does it may not any more.
     ///
     /// # Errors
@@ -121,8 +121,8 @@ impl Store {
 
     pub const END_SESSIONS_OF: Grants = ACT;
 
-    /// Signs an account out everywhere (`store/revocation.rs`). `false` when that was done since it was read, or who does it may not
-    /// any more.
+    /// Signs an account out everywhere (`store/revocation.rs`). `false` when that was done since it was read, or who does it may
+    /// not any more.
     ///
     /// # Errors
     /// Only when the table cannot be written.
@@ -145,8 +145,8 @@ impl Store {
 
     pub const ENQUEUE_FOR: Grants = ACT;
 
-    /// Enqueues an email to an account's owner. `false` when the account is gone or has another address than was read, or who does it
-    /// may not any more.
+    /// Enqueues an email to an account's owner. `false` when the account is gone or has another address than was read, or who does
+    /// it may not any more.
     ///
     /// # Errors
     /// Only when the table cannot be written.
@@ -177,9 +177,10 @@ impl Store {
         Grant::table(&[PUT], &[STAFF]),
     ];
 
-    /// Makes an account what it is to be, as far as administrators change it. Another address takes the place of the old one at once,
-    /// with those that were reserved for the account; with `ends_sessions` everything that the account holds ends. `false` when any of
-    /// that was changed since it was read, when the address or the external id is another's, or who does it may not any more.
+    /// Makes an account what it is to be, as far as administrators change it. Another address takes the place of the old one at
+    /// once, with those that were reserved for the account; with `ends_sessions` everything that the account holds ends. `false`
+    /// when any of that was changed since it was read, when the address or the external id is another's, or who does it may not any
+    /// more.
     ///
     /// # Errors
     /// Only when the table cannot be written.
@@ -246,8 +247,8 @@ impl Store {
     pub const IMPERSONATE: Grants =
         &[Grant::table(&[UPDATE, PUT, CHECK], &[USERS]), Grant::table(&[PUT], &[ADDRESSES, STAFF])];
 
-    /// Lets a member of staff act as the owner of an account. `false` when the account has another role or was signed out everywhere
-    /// since it was read, or who does it may not any more.
+    /// Lets a member of staff act as the owner of an account. `false` when the account has another role or was signed out
+    /// everywhere since it was read, or who does it may not any more.
     ///
     /// # Errors
     /// Only when the table cannot be written.
@@ -304,7 +305,8 @@ const ACT: Grants = &[
     Grant::table(&[PUT, DELETE], &[FOUND_BY]),
 ];
 
-/// A change of the account of who acts, or a check of it, on condition that they still have the role and were not signed out everywhere.
+/// A change of the account of who acts, or a check of it, on condition that they still have the role and were not signed out
+/// everywhere.
 fn held_to(change: Change, staff: Option<&StaffMember>) -> Change {
     let Some(staff) = staff else { return change };
     let change = change.name("#roles", "roles").value(":acts_as", s(Role::ADMIN.as_str()));
@@ -317,7 +319,8 @@ fn held_to(change: Change, staff: Option<&StaffMember>) -> Change {
     }
 }
 
-/// What goes with an address that is confirmed or unconfirmed by staff. Of one that is disabled it stays when it lapses, if it does.
+/// What goes with an address that is confirmed or unconfirmed by staff. Of one that is disabled it stays when it lapses, if it
+/// does.
 fn confirmed_as(change: Change, before: &User, after: &User, now: Timestamp) -> Result<Change> {
     let lapses = if after.is_disabled(now) { before.lapses_at } else { after.lapses_at };
     let lapses = lapses.filter(|_| !after.email_confirmed);

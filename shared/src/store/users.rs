@@ -1,16 +1,12 @@
-//! Accounts and the addresses that belong to them.
-
-use std::cmp::Reverse;
+//! Accounts and their email addresses.
 
 use aws_sdk_dynamodb::types::{ReturnValue, TransactWriteItem};
-use futures_util::future::try_join_all;
 
 use super::addresses::owner_item;
 use super::change::Change;
 use super::revocation::revoke_all;
 use super::schema::{
-    LAPSE, PASSWORD_KIND, PROFILE, SHARDS, UNCONFIRMED, USERS as LISTED, deleted_key, nobody_key, shard, shards,
-    user_key,
+    LAPSE, PASSWORD_KIND, PROFILE, UNCONFIRMED, USERS as LISTED, deleted_key, nobody_key, shard, user_key,
 };
 use super::{Erasure, Item, Store, delete, from_item, if_condition_held, n, put, s, to_item, update, value};
 use crate::clock::Timestamp;
@@ -33,42 +29,41 @@ use crate::grant::{
     USERS,
 };
 
-/// When an account is changed meanwhile, a change of what it is found by begins anew, so often.
+/// The number of attempts at a change of search entries when the account changes concurrently.
 const UPDATES: usize = 5;
 
-/// What an owner changes of an account without a link.
+/// Changes that the owner of an account can make without a link.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct OwnUpdate<'a> {
     pub name: Option<&'a UserName>,
-    /// In place of what was stored.
+    /// Replaces the stored one.
     pub profile: Option<&'a Metadata>,
-    /// Whether the address stays, and a change that waits for its confirmation is dropped.
+    /// Whether the address stays and a pending change of it is dropped.
     pub drops_pending_email: bool,
 }
 
-/// What came of creating an account.
+/// The result of creating an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Created {
     Yes,
     AddressTaken,
 }
 
-/// Emails that anyone can request are throttled by what they are about, so that a stranger who registers with an address again
-/// and again does not keep its owner from the link to choose a new password.
+/// Emails that anyone can request are throttled by their purpose, so that repeated registrations with an address do not keep its
+/// owner from getting a password reset link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EmailThrottle {
     Registration,
     Reset,
 }
 
-/// Neither `:upload` nor a newer one is settled.
+/// Neither `:upload` nor a newer upload is settled.
 const UNSETTLED: &str = "(attribute_not_exists(picture.settled.upload) OR picture.settled.upload < :upload)";
 
 impl Store {
     pub const CREATE_USER: Grants = &[Grant::table(&[PUT], &[USERS, ADDRESSES, FOUND_BY])];
 
-    /// Account, address, what it is found by and the email about it, in one transaction: the address's condition is what
-    /// makes addresses unique.
+    /// Writes account, address, search entries and email in one transaction: the condition on the address makes addresses unique.
     ///
     /// # Errors
     /// Only when the table cannot be written.
@@ -80,11 +75,11 @@ impl Store {
         Ok(if self.transact(items).await? { Created::Yes } else { Created::AddressTaken })
     }
 
-    /// The items that [`Self::create_user`] leaves of an account once its mail is sent: itself, what it is found by, and who has its
-    /// address. Also for measurements that fill a table with more accounts than could register.
+    /// The items that [`Self::create_user`] leaves once the email is sent: the account, its search entries and its address. Also
+    /// for benchmarks that fill a table with more accounts than could register.
     ///
     /// # Errors
-    /// Never: an account can be written.
+    /// Never: an account can be serialized.
     pub fn items_of(user: &User) -> Result<Vec<Item>> {
         let mut items = Self::index_items(user)?;
         items.extend([profile_item(user)?, owner_item(&user.email.normalized(), user.id, &user.password_hash)?]);
@@ -93,10 +88,9 @@ impl Store {
 
     pub const ENQUEUE_EMAIL_TO_OWNER: Grants = &[Grant::table(&[PUT], &[ADDRESSES, NOBODY])];
 
-    /// Enqueues an email to an address that an account has. A transaction of as many items as [`Self::create_user`] has for the account
-    /// that is not created, so that registering takes as long for a taken address as for a free one; but they are nobody's and soon
-    /// deleted, and it touches none of the account's own items, or a stranger who registers with an address again and again would get
-    /// in the way of its owner's writes.
+    /// Enqueues an email to an address that is in use. The transaction has as many items as [`Self::create_user`], so that
+    /// registration takes as long for an address in use as for a free one; but the items belong to no account and soon expire. It
+    /// does not touch the account's own items, otherwise repeated registrations would conflict with the owner's writes.
     ///
     /// # Errors
     /// Only when the table cannot be written.
@@ -136,11 +130,11 @@ impl Store {
         Grant::table(&[PUT], &[STAFF]),
     ];
 
-    /// Changes what an owner changes without a link, of an account as it was read: the account as it is then. `None` when its
-    /// sessions were ended or it is gone.
+    /// Applies changes that need no link to an account as it was read, and returns the updated account. `None` if its sessions were
+    /// ended or it is gone.
     ///
     /// # Errors
-    /// [`Error::TemporarilyUnavailable`] when the account was changed again and again meanwhile; otherwise only when the table
+    /// [`Error::TemporarilyUnavailable`] when the account kept changing concurrently; otherwise only when the table
     /// cannot be read or written.
     pub async fn update_user(&self, user: &User, update: &OwnUpdate<'_>, event: &DomainEvent) -> Result<Option<User>> {
         let mut before = user.clone();
@@ -160,10 +154,10 @@ impl Store {
                 None => return Ok(None),
             }
         }
-        Err(Error::TemporarilyUnavailable("the account was changed again and again".into()))
+        Err(Error::TemporarilyUnavailable("the account kept changing concurrently".into()))
     }
 
-    /// A change with another name, if there is one, and the entries of the index that go with it.
+    /// A change of the name, if there is one, and of the index entries that depend on it.
     pub(super) fn rename(
         &self,
         user: &User,
@@ -176,7 +170,7 @@ impl Store {
         };
         let indexed = Indexed::new(name, at);
         let change = change.and_set("#name = :name").name("#name", "name").value(":name", value(name)?);
-        // The entry of the address says the name, too.
+        // The entry of the address contains the name, too.
         let change = change
             .indexed_as(user, &indexed)?
             .only_if("email = :indexed_email")
@@ -187,7 +181,7 @@ impl Store {
 
     pub const END_ALL_SESSIONS: Grants = &[Grant::table(&[UPDATE, PUT], &[USERS])];
 
-    /// Signs the account out everywhere, unless that was done since it was read (`store/revocation.rs`).
+    /// Ends all sessions of the account, unless that happened since it was read (`store/revocation.rs`).
     ///
     /// # Errors
     /// Only when the table cannot be written.
@@ -199,8 +193,8 @@ impl Store {
     pub const CONFIRM_ADDRESS: Grants =
         &[Grant::table(&[UPDATE, PUT], &[USERS]), Grant::table(&[DELETE], &[ADDRESSES, FOUND_BY])];
 
-    /// Uses a link and confirms the account's address, both or neither. `false` when the link was used before or
-    /// has expired, when another link confirmed the address first, when the account is contested or has a role of staff, or when it is gone.
+    /// Uses a link and confirms the account's address atomically. `false` if the link was used or has expired, if another link
+    /// confirmed the address first, if the account is contested or has a staff role, or if it is gone.
     ///
     /// # Errors
     /// Only when the table cannot be written.
@@ -233,11 +227,11 @@ impl Store {
 
     pub const CONTEST: Grants = &[Grant::table(&[UPDATE, PUT, GET], &[USERS]), Grant::table(&[PUT], &[FOUND_BY])];
 
-    /// Notes that somebody else claimed the account's address before it was proved: by registering with it or by asking to
-    /// move to it. From then on only a password chosen through a mailed link makes the account usable. If a plain link
-    /// confirmed it after the claim, before this was written, everything that came of that ends (`store/revocation.rs`).
-    /// The email about the claim holds the throttle of its kind. `None` when the claim came too late, the account was
-    /// contested before, or it is gone.
+    /// Records that someone else claimed the account's address before it was proved: by registering with it or by requesting a
+    /// change to it. From then on only a password chosen through an emailed link makes the account usable. If a plain link
+    /// confirmed it after the claim but before this write, everything that followed ends (`store/revocation.rs`). The email about
+    /// the claim holds the throttle of its kind. `None` if the claim came too late, the account was already contested, or it is
+    /// gone.
     ///
     /// # Errors
     /// Only when the table cannot be written.
@@ -274,8 +268,8 @@ impl Store {
 
     pub const PASS_EMAIL_THROTTLE: Grants = &[Grant::table(&[UPDATE], &[USERS])];
 
-    /// Whether an email that anyone can request may go out now: at most one of its [`EmailThrottle`] in [`ASK_INTERVAL`]. The
-    /// email that passed holds the throttle, so a second attempt at sending that one passes as well.
+    /// Whether an email that anyone can request may be sent now: at most one per [`EmailThrottle`] and [`ASK_INTERVAL`]. The email
+    /// that passed holds the throttle, so a retry of the same email passes as well.
     ///
     /// # Errors
     /// Only when the table cannot be written.
@@ -311,15 +305,15 @@ impl Store {
 
     pub const BEGIN_ATTEMPT: Grants = &[Grant::table(&[GET, UPDATE], &[USERS])];
 
-    /// Begins to read an upload, if that is what is to be done with it; `None` when the account is gone. The note of the
-    /// attempt, with a condition, is what makes it the only one.
+    /// Starts reading an upload, if that is the next step; `None` if the account is gone. The conditional record of the attempt
+    /// ensures that it is the only one.
     ///
     /// # Errors
     /// Only when the table cannot be read or written.
     pub async fn begin_attempt(&self, id: UserId, attempt: &Attempt) -> Result<Option<Next>> {
         let change = Change::set("picture.attempt = :attempt")
             .only_if(UNSETTLED)
-            // The same attempt may come again: an answer was lost.
+            // The same attempt may be repeated after a lost response.
             .only_if(
                 "(attribute_not_exists(picture.attempt) OR picture.attempt.upload <> :upload OR picture.attempt.id = :id)",
             )
@@ -330,13 +324,13 @@ impl Store {
             return Ok(Some(Next::Read));
         }
         let next = self.user(id).await?.map(|user| user.picture.next(attempt.upload, attempt.at));
-        // One that was there a moment ago and is not any more was ended by a failure: the next delivery begins anew.
+        // An attempt that has just disappeared was ended by a failure: the next delivery starts again.
         Ok(next.map(|next| if next == Next::Read { Next::Wait } else { next }))
     }
 
     pub const FORGET_ATTEMPT: Grants = &[Grant::table(&[UPDATE], &[USERS])];
 
-    /// Forgets an attempt that a failure of ours ended, so that the next delivery begins anew.
+    /// Deletes the record of an attempt that an internal failure ended, so that the next delivery starts again.
     ///
     /// # Errors
     /// Only when the table cannot be written.
@@ -350,8 +344,8 @@ impl Store {
 
     pub const SETTLE_PICTURE: Grants = &[Grant::table(&[UPDATE, PUT], &[USERS])];
 
-    /// Records what came of an upload, unless a newer one is settled or the account is gone: `false` then. With `shown`
-    /// the picture that is shown changes too.
+    /// Records the result of an upload, unless a newer one is settled or the account is gone: then `false`. With `shown` the
+    /// current picture changes too.
     ///
     /// # Errors
     /// Only when the table cannot be written.
@@ -372,8 +366,8 @@ impl Store {
 
     pub const REMOVE_PICTURE: Grants = &[Grant::table(&[UPDATE, PUT], &[USERS]), Grant::table(&[PUT], &[STAFF])];
 
-    /// Takes the picture away that is shown, and with it every upload that was asked for before. `false` when another is shown than
-    /// was read, a newer upload is settled, or the account is gone.
+    /// Removes the current picture and all uploads that were requested before. `false` if the picture has changed since it was
+    /// read, a newer upload is settled, or the account is gone.
     ///
     /// # Errors
     /// Only when the table cannot be written.
@@ -406,10 +400,10 @@ impl Store {
         Grant::table(&[PUT], &[DELETED]),
     ];
 
-    /// Deletes the account and frees its address; enqueues the farewell email and notes what is left to erase. Without `staff`
-    /// it is the wish of a session of the account, which has to be of its epoch: an owner who takes the account back must
-    /// not lose it to a request that was under way. `None` when it is not, when who does it may not any more, or when the account
-    /// was gone already, or has another address, name or roles than was read.
+    /// Deletes the account and releases its address; enqueues the farewell email and records what is left to erase. Without `staff`
+    /// it is requested by a session of the account, which must have the current epoch: an owner who regains the account must not
+    /// lose it to a concurrent request. `None` if the epoch differs, if staff are no longer authorized, if the account is already
+    /// gone, or if its address, name or roles have changed since it was read.
     ///
     /// # Errors
     /// Only when the table cannot be written.
@@ -424,7 +418,7 @@ impl Store {
         let erasure = Erasure {
             user: user.id,
             address: farewell.address.clone(),
-            // Those that are no longer reserved may be another account's by now.
+            // Addresses that are no longer reserved may belong to another account by now.
             former: user
                 .former_emails
                 .iter()
@@ -435,8 +429,8 @@ impl Store {
             farewell: farewell.id,
             sweeps: 0,
         };
-        // An account that moved to another address since it was read would leave that one owned by nobody, and its entries in the
-        // index would stay.
+        // If the account has moved to another address since it was read, that address would keep a missing owner, and its index
+        // entries would remain.
         let change = Change::default().while_found_as(user)?;
         let change = if staff.is_none() { change.in_epoch_of(user) } else { change };
         let mut items = vec![
@@ -458,15 +452,15 @@ impl Store {
         Grant::table(&[PUT], &[DELETED]),
     ];
 
-    /// Deletes an account that was never confirmed and whose time is up, frees its address, and notes what is left to erase.
-    /// Its address is told nothing: it never was anybody's here. `None` when it was confirmed, contested or deleted meanwhile.
+    /// Deletes an expired account that was never confirmed, releases its address, and records what is left to erase. No email is
+    /// sent: the address was never proved. `None` if the account was confirmed, contested or deleted concurrently.
     ///
     /// # Errors
     /// Only when the table cannot be written.
     pub async fn lapse_user(&self, user: &User, event: &DomainEvent) -> Result<Option<Erasure>> {
         let now = event.at;
         let address = user.email.normalized();
-        // Emails to the address up to now were about this account.
+        // All emails to the address so far were about this account.
         let erasure = Erasure {
             user: user.id,
             address: address.clone(),
@@ -510,56 +504,43 @@ impl Store {
         Ok(Some(erasure))
     }
 
-    pub const LIST_USERS: Grants = &[Grant::index(Resource::ListIndex, &["USERS#*"])];
+    pub const LIST_USERS: Grants = &[Grant::index(Resource::ListIndex, &[LISTED])];
 
-    /// Accounts older than `before`, newest first, at most `limit`. Every shard of the index is read at the same time, each for
-    /// its share and somewhat more; those that hold more of the list than that are read on.
+    /// Accounts older than `before`, newest first, at most `limit`.
     ///
     /// # Errors
     /// Only when the table cannot be read.
     pub async fn list_users(&self, limit: usize, before: Option<ListKey>) -> Result<Vec<ListedUser>> {
-        let share = share_of(limit);
-        let mut unread: Vec<Shard> = shards(LISTED).map(|name| Shard { name, before: before.clone() }).collect();
-        let mut users: Vec<ListedUser> = Vec::new();
-        while !unread.is_empty() {
-            let pages = try_join_all(unread.into_iter().map(|shard| self.list_shard(shard, share))).await?;
-            let (found, rest): (Vec<_>, Vec<_>) = pages.into_iter().unzip();
-            users.extend(found.into_iter().flatten());
-            users.sort_by_cached_key(|user| Reverse(user.list_key()));
-            users.truncate(limit);
-            let oldest = users.last().filter(|_| users.len() == limit).map(ListedUser::list_key);
-            // What is left of a shard is older than what was read of it.
-            unread = rest.into_iter().flatten().filter(|shard| oldest.is_none() || shard.before > oldest).collect();
-        }
-        Ok(users)
-    }
-
-    /// The next `limit` accounts of a shard, and the shard again if it may hold more.
-    async fn list_shard(&self, shard: Shard, limit: i32) -> Result<(Vec<ListedUser>, Option<Shard>)> {
         let mut query = self
             .db
             .query()
             .table_name(&self.table)
             .index_name("list")
-            .key_condition_expression("list_shard = :shard")
-            .expression_attribute_values(":shard", s(&shard.name))
-            .scan_index_forward(false)
-            .limit(limit);
-        if let Some(before) = &shard.before {
+            .key_condition_expression("listed_in = :list")
+            .expression_attribute_values(":list", s(LISTED))
+            .scan_index_forward(false);
+        if let Some(before) = before {
             query = query
-                .key_condition_expression("list_shard = :shard AND listed_as < :before")
+                .key_condition_expression("listed_in = :list AND listed_as < :before")
                 .expression_attribute_values(":before", s(before.as_str()));
         }
-        let page = query.send().await?;
-        let users: Vec<ListedUser> =
-            page.items.unwrap_or_default().into_iter().map(from_item).collect::<Result<_>>()?;
-        let rest =
-            page.last_evaluated_key.and(users.last()).map(|last| Shard { before: Some(last.list_key()), ..shard });
-        Ok((users, rest))
+        let (mut users, mut from) = (Vec::new(), None);
+        // A query returns at most 1 MB, so a long page may need several.
+        loop {
+            let left = i32::try_from(limit - users.len()).unwrap_or(i32::MAX);
+            let page = query.clone().limit(left).set_exclusive_start_key(from).send().await?;
+            for item in page.items.unwrap_or_default() {
+                users.push(from_item(item)?);
+            }
+            from = page.last_evaluated_key;
+            if from.is_none() || users.len() >= limit {
+                return Ok(users);
+            }
+        }
     }
 
-    /// One update of an account that exists, with other items and its events; `false` when the account does not exist, or when the change's own
-    /// condition did not hold.
+    /// Updates an existing account together with other items and its events; `false` if the account does not exist, or the change's
+    /// own condition failed.
     pub(super) async fn change_and_record(
         &self,
         id: UserId,
@@ -573,7 +554,7 @@ impl Store {
         self.transact(items).await
     }
 
-    /// One update of an account that exists, of what is no change to tell of; `None` when it does not, or when the change's own condition did not hold.
+    /// Updates an existing account without an event; `None` if it does not exist, or the change's own condition failed.
     async fn change_user(&self, id: UserId, change: Change) -> Result<Option<User>> {
         let update = self
             .db
@@ -591,37 +572,20 @@ impl Store {
     }
 }
 
-/// About how many octets its values have.
+/// Approximate size of its values in bytes.
 fn length(item: &Item) -> usize {
     item.values().map(|value| value.as_s().map_or(16, String::len)).sum()
 }
 
-/// A shard of the list of accounts, from where it is still to be read.
-struct Shard {
-    name: String,
-    before: Option<ListKey>,
-}
-
-/// How many accounts to ask of a shard for a list of `limit`: as many as a shard holds of it on average and three standard
-/// deviations of that (a binomial distribution, as the shard of an account is random), so that few lists need a second read.
-fn share_of(limit: usize) -> i32 {
-    let limit = i32::try_from(limit).unwrap_or(i32::MAX);
-    let mean = f64::from(limit) / f64::from(SHARDS);
-    let deviation = (mean * (1.0 - 1.0 / f64::from(SHARDS))).sqrt();
-    #[expect(clippy::cast_possible_truncation, reason = "at most the limit")]
-    let share = (mean + 3.0 * deviation).ceil() as i32;
-    share.clamp(1, limit.max(1))
-}
-
 pub(super) fn profile_item(user: &User) -> Result<Item> {
     let mut profile = to_item(user_key(user.id), PROFILE, user)?;
-    profile.insert("list_shard".into(), s(shard(LISTED, user.id.as_bytes())));
+    profile.insert("listed_in".into(), s(LISTED));
     profile.insert("listed_as".into(), s(user.list_key().as_str()));
     if let Some(kind) = user.password_hash.imported_kind() {
         profile.insert(PASSWORD_KIND.into(), s(kind));
     }
     if user.lapses_at.is_some() {
-        // With its `pending_at` that puts it among what the sweeper looks after.
+        // Together with `pending_at`, this makes it pending for the sweeper.
         profile.insert("pending_shard".into(), s(shard(UNCONFIRMED, user.id.as_bytes())));
     }
     Ok(profile)

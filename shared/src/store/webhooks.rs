@@ -114,10 +114,11 @@ impl Store {
         Grant::table(&[QUERY, WRITE_EACH], &[DELIVERIES_PARTITION]),
     ];
 
-    /// Deletes a webhook, and what is on its way to it. `false` when it is not there; what an earlier deletion left goes all the same.
+    /// Deletes a webhook, and what is on its way to it. `false` when it is not there; what an earlier deletion left goes all the
+    /// same.
     ///
     /// # Errors
-    /// Only when the table cannot be read or written. What is left of its deliveries then goes when its time is over.
+    /// Only when the table cannot be read or written. Remaining deliveries then expire.
     pub async fn delete_webhook(&self, id: WebhookId, event: &DomainEvent) -> Result<bool> {
         let gone = self.delete_of(WEBHOOKS, &id.to_string()).condition_expression("attribute_exists(pk)");
         let mut items = vec![delete(gone)?];
@@ -129,7 +130,8 @@ impl Store {
 
     pub const LEASE_WEBHOOK: Grants = &[Grant::table(&[UPDATE], &[WEBHOOKS_PARTITION])];
 
-    /// Takes an endpoint for oneself, for [`LEASE`]: of concurrent functions one gets it. `None` when another has it, or it is gone.
+    /// Takes an endpoint for oneself, for [`LEASE`]: of concurrent functions one gets it. `None` when another has it, or it is
+    /// gone.
     ///
     /// # Errors
     /// Only when the table cannot be written.
@@ -153,8 +155,8 @@ impl Store {
 
     pub const KEEP_LEASE: Grants = &[Grant::table(&[UPDATE], &[WEBHOOKS_PARTITION])];
 
-    /// Goes on with a lease until then, or gives it up. The webhook as it is now, as administrators may have changed it; `None` when
-    /// another has leased it, or it is gone.
+    /// Goes on with a lease until then, or gives it up. The webhook as it is now, as administrators may have changed it; `None`
+    /// when another has leased it, or it is gone.
     ///
     /// # Errors
     /// Only when the table cannot be written.
@@ -200,7 +202,7 @@ impl Store {
 
     pub const ADVANCE_REPLAY: Grants = &[Grant::table(&[UPDATE], &[WEBHOOKS_PARTITION])];
 
-    /// Notes how far a replay has come, or that it is done, unless administrators began another meanwhile.
+    /// Records the progress or the end of a replay, unless administrators have started another.
     ///
     /// # Errors
     /// Only when the table cannot be written.
@@ -231,8 +233,8 @@ impl Store {
     pub const REPLAY_WEBHOOK: Grants =
         &[Grant::table(&[UPDATE], &[WEBHOOKS_PARTITION]), Grant::table(&[PUT], &[STAFF])];
 
-    /// Notes that deliveries from a time on are to be sent again, or from where an earlier replay is; `false` when the webhook is gone,
-    /// or a replay of it began, went on or ended since it was read.
+    /// Notes that deliveries from a time on are to be sent again, or from where an earlier replay is; `false` when the webhook is
+    /// gone, or a replay of it began, went on or ended since it was read.
     ///
     /// # Errors
     /// Only when the table cannot be written.

@@ -151,7 +151,7 @@ class Scene:
             "passkeys": 0,
             "picture": {},
             "former_emails": [],
-            "list_shard": f"USERS#{uuid.UUID(user).bytes[15] % 4}",
+            "listed_in": "USERS",
             "listed_as": user,
             "created_at": 1,
             "updated_at": 1,

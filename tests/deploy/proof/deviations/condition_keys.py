@@ -9,7 +9,7 @@ from typing import Any
 
 # Of both tables; those of the indexes are found in the query's condition.
 PARTITION_KEY = "pk"
-PARTITION_KEYS = {PARTITION_KEY, "list_shard", "pending_shard"}
+PARTITION_KEYS = {PARTITION_KEY, "listed_in", "pending_shard"}
 
 
 class Resource(str):
