@@ -14,12 +14,12 @@ fn file(path: &str) -> String {
 
 #[test]
 fn every_limit_is_documented_and_limits_a_route() {
-    let readme = file("README.md");
+    let page = file("docs/configuration.md");
     for limit in Limit::ALL {
         let (variable, rate) = (limit.variable(), limit.default_rate());
         assert!(
-            readme.contains(&format!("| `{variable}` | `{rate}` |")),
-            "README.md lacks {variable}, or has not {rate}"
+            page.contains(&format!("| `{variable}` | `{rate}` |")),
+            "docs/configuration.md lacks {variable}, or has not {rate}"
         );
         assert!(routes().any(|route| route.limit == Some(*limit)), "{limit} limits no route");
     }

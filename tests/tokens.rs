@@ -140,7 +140,7 @@ async fn user(app: &TestApp, token: &str) -> Answer {
 }
 
 #[tokio::test]
-async fn an_access_token_says_what_rfc_9068_asks_for_and_the_published_keys_verify_it() {
+async fn an_access_token_follows_rfc_9068_and_verifies_with_the_published_keys() {
     let app = TestApp::start().await;
     let mut ada = app.signed_in("ada@example.com").await;
     let (header, claims) = read(&ada.access_token);
@@ -175,7 +175,7 @@ async fn an_access_token_says_what_rfc_9068_asks_for_and_the_published_keys_veri
 }
 
 #[tokio::test]
-async fn an_audience_that_is_configured_stands_in_the_token_and_is_asked_for() {
+async fn a_configured_audience_is_in_the_token_and_required() {
     let app = TestApp::start_with(&[("TOKEN_AUDIENCE", "https://api.example.com")]).await;
     let ada = app.signed_in("ada@example.com").await;
     let (header, claims) = read(&ada.access_token);
@@ -258,7 +258,7 @@ async fn no_signed_in_route_answers_without_a_credential() {
 }
 
 #[tokio::test]
-async fn no_signed_in_route_takes_a_credential_that_is_not_one_bearer_token() {
+async fn no_signed_in_route_takes_anything_but_one_bearer_token() {
     let app = TestApp::start().await;
     let ada = app.signed_in("ada@example.com").await;
     let token = &ada.access_token;
@@ -290,7 +290,7 @@ async fn no_signed_in_route_takes_a_credential_that_is_not_one_bearer_token() {
 }
 
 #[tokio::test]
-async fn no_signed_in_route_takes_a_token_whose_time_is_over() {
+async fn no_signed_in_route_takes_an_expired_token() {
     let app = TestApp::start().await;
     let ada = app.signed_in("ada@example.com").await;
     app.clock.advance(MINUTE * 9);
@@ -376,7 +376,7 @@ fn public_key_as_secrets(jwk: &Value) -> Vec<Vec<u8>> {
 }
 
 #[tokio::test]
-async fn no_signed_in_route_takes_a_token_of_ours_that_was_made_for_something_else() {
+async fn no_signed_in_route_takes_our_token_for_another_purpose() {
     let app = TestApp::start().await;
     let key = private_key(&app).await;
     let ada = app.signed_in("ada@example.com").await;
@@ -436,7 +436,7 @@ async fn no_signed_in_route_takes_another_kind_of_token() {
 }
 
 #[tokio::test]
-async fn no_signed_in_route_takes_a_token_whose_session_or_account_is_gone() {
+async fn no_signed_in_route_takes_a_token_without_its_session_or_account() {
     let app = TestApp::start().await;
     let gone = app.signed_in("ada@example.com").await;
     let out = app.signed_in("bob@example.com").await;
@@ -447,7 +447,7 @@ async fn no_signed_in_route_takes_a_token_whose_session_or_account_is_gone() {
 }
 
 #[tokio::test]
-async fn the_token_alone_makes_nobody_an_administrator() {
+async fn the_token_alone_makes_no_administrator() {
     let app = TestApp::start().await;
     let key = private_key(&app).await;
     let ada = app.signed_in("ada@example.com").await;
@@ -459,7 +459,7 @@ async fn the_token_alone_makes_nobody_an_administrator() {
 }
 
 #[tokio::test]
-async fn a_new_key_is_published_a_day_before_it_signs_and_the_old_one_stays_until_its_tokens_have_run_out() {
+async fn a_key_is_published_a_day_before_signing_until_its_tokens_expire() {
     let app = TestApp::start().await;
     app.confirmed("ada@example.com").await;
     let old = private_key(&app).await;
@@ -500,7 +500,7 @@ async fn a_new_key_is_published_a_day_before_it_signs_and_the_old_one_stays_unti
     assert_eq!(app.events("key_created").await.len(), 2);
 }
 
-/// What an operator does with the AWS CLI; README.md has the command.
+/// What an operator does with the AWS CLI; docs/operations/signing-key.md has the command.
 async fn revoke(app: &TestApp, kid: &str) {
     let update = app.app().dynamodb().update_item().table_name("users");
     let key = |value: &str| AttributeValue::S(value.into());
@@ -516,7 +516,7 @@ async fn revoke(app: &TestApp, kid: &str) {
 }
 
 #[tokio::test]
-async fn a_revoked_key_is_believed_no_longer_than_a_minute_and_another_signs_in_its_place() {
+async fn a_revoked_key_is_trusted_for_at_most_a_minute_and_replaced() {
     let app = TestApp::start().await;
     let compromised = private_key(&app).await;
     let mut ada = app.signed_in("ada@example.com").await;
@@ -554,7 +554,7 @@ async fn a_revoked_key_is_believed_no_longer_than_a_minute_and_another_signs_in_
 }
 
 #[tokio::test]
-async fn between_the_revocation_and_the_sweepers_run_signing_in_and_refreshing_use_a_new_key() {
+async fn signing_in_and_refreshing_avoid_a_revoked_key_before_the_sweeper_runs() {
     let app = TestApp::start().await;
     let compromised = private_key(&app).await;
     let mut ada = app.signed_in("ada@example.com").await;
@@ -595,7 +595,7 @@ async fn a_signing_key_whose_public_half_was_deleted_signs_nothing_any_more() {
 }
 
 #[tokio::test]
-async fn each_mac_key_lies_in_a_partition_of_its_own() {
+async fn each_mac_key_has_its_own_partition() {
     let app = TestApp::start().await;
     let admin = app.admin().await;
     app.confirmed("ada@example.com").await;
@@ -634,7 +634,7 @@ async fn keys_outlive_a_restart_and_a_new_algorithm_takes_its_turn() {
 }
 
 #[tokio::test]
-async fn deleting_an_account_needs_a_sign_in_of_the_last_quarter_of_an_hour() {
+async fn deleting_an_account_requires_a_sign_in_within_fifteen_minutes() {
     let app = TestApp::start().await;
     let mut ada = app.signed_in("ada@example.com").await;
     app.clock.advance(MINUTE * 9);
@@ -650,7 +650,7 @@ async fn deleting_an_account_needs_a_sign_in_of_the_last_quarter_of_an_hour() {
 }
 
 #[tokio::test]
-async fn a_refresh_within_the_quarter_of_an_hour_keeps_the_sign_in_recent() {
+async fn a_refresh_within_fifteen_minutes_keeps_the_sign_in_recent() {
     let app = TestApp::start().await;
     let mut ada = app.signed_in("ada@example.com").await;
     app.clock.advance(MINUTE * 9);
