@@ -16,23 +16,36 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }
 
-/// Every Rust file under a folder of the workspace, with its lines but those that are comments.
-fn sources(folder: &str) -> Vec<(PathBuf, String)> {
+/// Every file with an extension under a folder, except what is hidden, built or installed.
+fn files(folder: PathBuf, extension: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
-    let mut folders = vec![root().join(folder)];
+    let mut folders = vec![folder];
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(&folder).unwrap() {
             let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            if name.starts_with('.') || name == "target" || name == "node_modules" {
+                continue;
+            }
             if path.is_dir() {
                 folders.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
-                let text = std::fs::read_to_string(&path).unwrap();
-                let code: Vec<_> = text.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
-                found.push((path, code.join("\n")));
+            } else if path.extension().is_some_and(|own| own == extension) {
+                found.push(path);
             }
         }
     }
-    assert!(!found.is_empty(), "{folder} has no Rust files");
+    assert!(!found.is_empty(), "no files with the extension {extension}");
+    found
+}
+
+/// Every Rust file under a folder of the workspace, with its lines except comments.
+fn sources(folder: &str) -> Vec<(PathBuf, String)> {
+    let mut found = Vec::new();
+    for path in files(root().join(folder), "rs") {
+        let text = std::fs::read_to_string(&path).unwrap();
+        let code: Vec<_> = text.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
+        found.push((path, code.join("\n")));
+    }
     found
 }
 
@@ -79,7 +92,7 @@ fn no_table_is_ever_scanned() {
 }
 
 #[test]
-fn nothing_prints_beside_the_log() {
+fn nothing_prints_outside_the_log() {
     for folder in ["shared/src", "functions/src"] {
         for (path, code) in sources(folder) {
             // A function that does not start has no log yet; standard output is where the log goes.
@@ -193,7 +206,7 @@ fn operations(document: &Value) -> impl Iterator<Item = (&'static Route, &'stati
 }
 
 #[test]
-fn every_code_stands_in_the_openapi_document_and_every_route_with_its_own() {
+fn the_openapi_document_lists_every_code_and_those_of_each_route() {
     let document = openapi();
     let listed = document["components"]["schemas"]["Code"]["enum"].as_array().unwrap();
     let listed: BTreeSet<_> = listed.iter().map(|code| code.as_str().unwrap()).collect();
@@ -225,7 +238,7 @@ fn limited_routes_say_so_in_the_document_and_no_other_does() {
 }
 
 #[test]
-fn signed_in_routes_say_so_in_the_document_and_the_others_do_not() {
+fn only_signed_in_routes_require_an_access_token_in_the_document() {
     let document = openapi();
     for (route, operation, described) in operations(&document) {
         let signed_in = route.all_errors(operation).contains(&Code::Unauthenticated);
@@ -342,4 +355,20 @@ fn the_clock_and_chance_are_asked_in_one_place_each() {
             }
         }
     }
+}
+
+/// Every name counts, not only those of functions, so that tests that a macro generates count as well.
+#[test]
+fn a_test_name_has_at_most_twelve_words() {
+    let mut long = BTreeSet::new();
+    for path in files(root(), "rs").into_iter().chain(files(root(), "py")) {
+        let text = std::fs::read_to_string(&path).unwrap();
+        for name in text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_') {
+            let words = name.strip_prefix("test_").unwrap_or(name).split('_').filter(|word| !word.is_empty());
+            if words.count() > 12 && name == name.to_lowercase() {
+                long.insert(format!("{}: {name}", path.display()));
+            }
+        }
+    }
+    assert!(long.is_empty(), "names of more than 12 words: {long:#?}");
 }

@@ -36,7 +36,7 @@ pub fn check(method: &Method, path: &str, answer: &Answer) {
         return;
     };
     // The gateway refuses these itself, whatever the path; the last alone what is not of this machine.
-    let foreign = answer.status == StatusCode::FORBIDDEN && answer.text.contains("are not answered here");
+    let foreign = answer.status == StatusCode::FORBIDDEN && answer.text.contains("are rejected");
     if answer.status == StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE || foreign {
         return;
     }

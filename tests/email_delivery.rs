@@ -27,7 +27,7 @@ async fn signed_in_and_mailed<'a>(app: &'a TestApp, email: &str) -> SignedIn<'a>
 }
 
 #[tokio::test]
-async fn after_a_permanent_bounce_only_what_is_asked_for_is_sent_until_staff_clear_it() {
+async fn a_bounced_address_gets_only_requested_emails_until_staff_clear_it() {
     let app = TestApp::start().await;
     let admin = app.admin().await;
     let user = signed_in_and_mailed(&app, BOUNCE).await;
@@ -100,7 +100,7 @@ async fn a_transient_bounce_that_is_reported_twice_is_taken_once() {
 }
 
 #[tokio::test]
-async fn what_became_of_emails_goes_with_the_account() {
+async fn the_delivery_status_of_emails_is_erased_with_the_account() {
     let app = TestApp::start().await;
     let user = signed_in_and_mailed(&app, BOUNCE).await;
     assert_eq!(delivery(&user).await["status"], "bounced");
@@ -110,7 +110,7 @@ async fn what_became_of_emails_goes_with_the_account() {
 }
 
 #[tokio::test]
-async fn an_address_on_the_suppression_list_is_known_and_cleared_there_as_well() {
+async fn a_suppressed_address_is_shown_and_cleared_in_ses_as_well() {
     let app = TestApp::start().await;
     let admin = app.admin().await;
     let user = app.signed_in("ada@example.com").await;
@@ -139,7 +139,7 @@ async fn a_public_answer_is_the_same_whatever_becomes_of_emails() {
 }
 
 #[tokio::test]
-async fn a_report_that_comes_twice_or_is_of_no_email_of_ours_changes_nothing() {
+async fn a_report_about_no_email_of_ours_changes_nothing() {
     let app = TestApp::start().await;
     let user = app.signed_in("ada@example.com").await;
     app.idle().await;
@@ -175,7 +175,7 @@ async fn a_link_that_was_used_shows_that_emails_arrive() {
 }
 
 #[tokio::test]
-async fn a_former_owner_can_take_a_change_back_although_they_complained() {
+async fn a_former_owner_can_undo_a_change_despite_a_complaint() {
     let app = TestApp::start().await;
     let user = signed_in_and_mailed(&app, COMPLAINT).await;
     assert_eq!(delivery(&user).await["status"], "complained");

@@ -216,7 +216,7 @@ async fn a_wrong_password_is_told_nothing_of_the_second_factor() {
 }
 
 #[tokio::test]
-async fn a_code_that_was_used_is_refused_in_a_second_sign_in_and_so_is_an_earlier_one() {
+async fn a_used_code_and_earlier_ones_are_refused_in_another_sign_in() {
     let app = TestApp::start().await;
     let ada = Owner::enrolled(&app, ADA).await;
     begin_step(&app);
@@ -231,7 +231,7 @@ async fn a_code_that_was_used_is_refused_in_a_second_sign_in_and_so_is_an_earlie
 }
 
 #[tokio::test]
-async fn the_code_that_confirmed_the_app_signs_nobody_in() {
+async fn the_code_that_confirmed_the_app_does_not_sign_in() {
     let app = TestApp::start().await;
     let session = app.signed_in(ADA).await;
     begin_step(&app);
@@ -241,7 +241,7 @@ async fn the_code_that_confirmed_the_app_signs_nobody_in() {
 }
 
 #[tokio::test]
-async fn of_sixteen_who_replay_a_code_at_once_one_signs_in() {
+async fn concurrent_replays_of_a_code_sign_in_once() {
     let app = TestApp::start_with(&[("LIMITS", "off")]).await;
     let ada = Owner::enrolled(&app, ADA).await;
     let challenges = join_all((0..16).map(|_| ada.challenge())).await;
@@ -253,7 +253,7 @@ async fn of_sixteen_who_replay_a_code_at_once_one_signs_in() {
 }
 
 #[tokio::test]
-async fn of_sixteen_who_replay_a_recovery_code_at_once_one_signs_in_and_the_owner_is_told() {
+async fn concurrent_replays_of_a_recovery_code_sign_in_and_notify_once() {
     let app = TestApp::start_with(&[("LIMITS", "off")]).await;
     let ada = Owner::enrolled(&app, ADA).await;
     let challenges = join_all((0..16).map(|_| ada.challenge())).await;
@@ -266,7 +266,7 @@ async fn of_sixteen_who_replay_a_recovery_code_at_once_one_signs_in_and_the_owne
     assert_eq!(session.get("/user/factors").await.json()["recovery_codes"]["left"], 9);
     let mails = app.mails_to(ADA, 3).await;
     assert_eq!(mails[0]["subject"], "A recovery code was used for your Example account");
-    assert!(text(&mails[0]["html"]).contains("9 recovery codes are left."));
+    assert!(text(&mails[0]["html"]).contains("You have 9 recovery codes left."));
     app.idle().await;
     assert_eq!(app.mails(ADA).await.len(), 3);
 }
@@ -306,7 +306,7 @@ async fn a_challenge_is_dead_after_five_wrong_codes() {
 }
 
 #[tokio::test]
-async fn sixteen_wrong_codes_at_once_are_no_more_than_five_tries() {
+async fn concurrent_wrong_codes_get_five_attempts_at_most() {
     let app = TestApp::start_with(&[("LIMITS", "off")]).await;
     let ada = Owner::enrolled(&app, ADA).await;
     let challenge = ada.challenge().await;
@@ -321,7 +321,7 @@ fn retry_after(answer: &Answer) -> u64 {
 }
 
 #[tokio::test]
-async fn guessing_across_challenges_locks_the_second_factor_and_quiet_does_not_forgive() {
+async fn guessing_across_challenges_locks_the_second_factor_without_decay() {
     let app = TestApp::start().await;
     let ada = Owner::enrolled(&app, ADA).await;
     for _ in 0..6 {
@@ -352,7 +352,7 @@ async fn guessing_across_challenges_locks_the_second_factor_and_quiet_does_not_f
 }
 
 #[tokio::test]
-async fn sixteen_guesses_at_once_by_sixteen_challenges_do_not_slip_past_the_lock_together() {
+async fn concurrent_guesses_by_separate_challenges_do_not_bypass_the_lock() {
     let app = TestApp::start().await;
     let ada = Owner::enrolled(&app, ADA).await;
     for _ in 0..6 {
@@ -392,7 +392,7 @@ async fn who_knows_the_password_does_not_lock_the_owners_browser_out() {
 }
 
 #[tokio::test]
-async fn device_tokens_from_before_the_second_factor_bring_no_guesses_of_their_own() {
+async fn device_tokens_older_than_the_second_factor_add_no_guesses() {
     let app = TestApp::start().await;
     app.signed_in(ADA).await;
     // A thief who knows the password collects them, before there is a second factor.
@@ -433,7 +433,7 @@ async fn a_code_is_taken_one_step_early_or_late_and_not_two() {
 }
 
 #[tokio::test]
-async fn a_challenge_ends_with_its_time_and_with_the_account_that_it_was_made_for() {
+async fn a_challenge_ends_with_its_time_or_the_sessions_of_its_account() {
     let app = TestApp::start().await;
     let ada = Owner::enrolled(&app, ADA).await;
     let session = ada.sign_in().await;
@@ -461,7 +461,7 @@ async fn a_challenge_ends_with_its_time_and_with_the_account_that_it_was_made_fo
 }
 
 #[tokio::test]
-async fn anothers_challenge_with_ones_own_code_signs_nobody_in() {
+async fn another_users_challenge_with_ones_own_code_does_not_sign_in() {
     let app = TestApp::start().await;
     let ada = Owner::enrolled(&app, ADA).await;
     let eve = Owner::enrolled(&app, "eve@example.com").await;
@@ -490,7 +490,7 @@ async fn a_forged_or_foreign_challenge_is_refused() {
 }
 
 #[tokio::test]
-async fn codes_are_limited_by_the_address_of_origin_too() {
+async fn codes_are_limited_by_ip_address_too() {
     let app = TestApp::start_with(&[("LIMIT_SECOND_FACTOR_PER_IP", "3/1d")]).await;
     let ada = Owner::enrolled(&app, ADA).await;
     let challenge = ada.challenge().await;
@@ -519,7 +519,7 @@ async fn a_deleted_accounts_second_factor_leaves_nothing_behind() {
 }
 
 #[tokio::test]
-async fn what_is_stored_and_logged_holds_no_secret_no_code_and_no_challenge() {
+async fn the_table_and_the_log_hold_no_secret_code_or_challenge() {
     let app = TestApp::start().await;
     let session = app.signed_in(ADA).await;
     let secret = start(&session).await;
@@ -543,7 +543,7 @@ async fn what_is_stored_and_logged_holds_no_secret_no_code_and_no_challenge() {
 }
 
 #[tokio::test]
-async fn what_becomes_of_a_second_factor_is_in_the_log() {
+async fn changes_and_uses_of_a_second_factor_are_logged() {
     let app = TestApp::start().await;
     let ada = Owner::enrolled(&app, ADA).await;
     ada.guess(&ada.challenge().await).await;
@@ -567,7 +567,7 @@ async fn what_becomes_of_a_second_factor_is_in_the_log() {
 }
 
 #[tokio::test]
-async fn a_new_client_is_told_of_once_its_sign_in_is_complete() {
+async fn a_new_client_is_reported_once_its_sign_in_is_complete() {
     let app = TestApp::start().await;
     let ada = Owner::enrolled(&app, ADA).await;
     let challenge = ada.challenge().await;
@@ -581,12 +581,12 @@ async fn a_new_client_is_told_of_once_its_sign_in_is_complete() {
     assert_eq!(app.mails(ADA).await.len(), 2, "those of registering and of adding the app");
     assert_eq!(with_curl(ada.fresh_code()).await.status, 200);
     let mails = app.mails_to(ADA, 3).await;
-    assert!(text(&mails[0]["subject"]).contains("new sign-in"), "{}", mails[0]);
+    assert!(text(&mails[0]["subject"]).contains("New sign-in"), "{}", mails[0]);
     assert_eq!(app.events("new_client").await.len(), 1);
 }
 
 #[tokio::test]
-async fn of_many_sign_ins_at_once_with_codes_and_a_new_client_one_is_told_of_and_all_succeed() {
+async fn concurrent_code_sign_ins_from_a_new_client_succeed_and_notify_once() {
     let app = TestApp::start_with(&[("LIMITS", "off")]).await;
     let ada = Owner::enrolled(&app, ADA).await;
     let challenges = join_all(ada.recovery.iter().map(|_| ada.challenge())).await;
@@ -602,7 +602,7 @@ async fn of_many_sign_ins_at_once_with_codes_and_a_new_client_one_is_told_of_and
 }
 
 #[tokio::test]
-async fn a_reset_ends_a_sign_in_that_is_half_done_and_leaves_the_second_factor() {
+async fn a_reset_ends_a_pending_sign_in_and_keeps_the_second_factor() {
     const NEW: &str = "quiet lantern harbour";
     let app = TestApp::start().await;
     let ada = Owner::enrolled(&app, ADA).await;

@@ -108,7 +108,7 @@ async fn a_browser_posts_the_form_of_a_mailed_page() {
         assert_eq!(press(site).await.status, 403, "{site}");
     }
     let page = press("same-origin").await;
-    assert!(page.status == 200 && page.text.contains("Your address is confirmed"), "{}", page.text);
+    assert!(page.status == 200 && page.text.contains("Your email address is confirmed"), "{}", page.text);
 }
 
 /// Reported by users of serverless-offline (issue 72).

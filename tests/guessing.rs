@@ -174,7 +174,7 @@ async fn guessing_many_accounts_from_one_address_ends_at_its_limit() {
 }
 
 #[tokio::test]
-async fn whoever_waits_as_told_is_let_in_again() {
+async fn a_client_that_waits_as_told_is_let_in_again() {
     let app = limited_to("2/1h").await;
     for _ in 0..2 {
         guess_from(app.app(), "198.51.100.7", "eve@example.com").await;
@@ -188,7 +188,7 @@ async fn whoever_waits_as_told_is_let_in_again() {
 }
 
 #[tokio::test]
-async fn every_limited_route_refuses_the_request_after_the_last_and_does_nothing_for_it() {
+async fn every_limited_route_refuses_requests_over_its_limit_without_effect() {
     let app = limited_to("3/1d").await;
     let names: Vec<_> = limited_routes().map(|route| route.name).collect();
     for name in ["register", "resend_confirmation", "login", "refresh"] {
@@ -219,7 +219,7 @@ async fn every_limited_route_refuses_the_request_after_the_last_and_does_nothing
 }
 
 #[tokio::test]
-async fn of_sixteen_at_once_through_two_instances_no_more_pass_than_the_limit() {
+async fn concurrent_requests_through_two_instances_do_not_exceed_the_limit() {
     let app = limited_to("5/1d").await;
     let (one, other) = (app.app().clone(), app.another_instance());
     for route in limited_routes() {
@@ -238,7 +238,7 @@ async fn of_sixteen_at_once_through_two_instances_no_more_pass_than_the_limit() 
 }
 
 #[tokio::test]
-async fn a_limit_that_is_used_up_at_one_instance_is_used_up_at_the_next() {
+async fn a_limit_exhausted_at_one_instance_is_exhausted_at_the_next() {
     let app = limited_to("3/1d").await;
     let other = app.another_instance();
     for _ in 0..3 {
@@ -364,7 +364,7 @@ async fn a_refused_flood_is_in_the_log_with_its_source() {
 }
 
 #[tokio::test]
-async fn where_a_client_stands_tells_it_nothing_about_an_address() {
+async fn the_state_of_a_limit_reveals_nothing_about_an_address() {
     let app = limited_to("3/1d").await;
     app.confirmed(ADA).await;
     app.register("bob@example.com").await;
@@ -439,7 +439,7 @@ async fn a_stranger_hears_the_same_whatever_the_owner_does() {
 }
 
 #[tokio::test]
-async fn a_stranger_who_guesses_neither_keeps_the_owner_from_a_new_password_nor_sees_it() {
+async fn a_guessing_stranger_does_not_block_a_password_change_or_notice_it() {
     let app = TestApp::start().await;
     let ada = app.signed_in(ADA).await;
     lock_out(&app, ADA).await;
@@ -476,7 +476,7 @@ async fn watched(app: &TestApp) -> (App, Arc<Mutex<Vec<String>>>) {
 }
 
 #[tokio::test]
-async fn registering_takes_the_same_calls_for_a_free_a_taken_and_a_reserved_address() {
+async fn registering_a_free_taken_or_reserved_address_makes_the_same_calls() {
     let app = TestApp::start().await;
     let ada = app.signed_in(ADA).await;
     assert_eq!(ada.put("/user", &json!({ "email": "ada@example.org" })).await.status, 200);
@@ -504,7 +504,7 @@ async fn registering_takes_the_same_calls_for_a_free_a_taken_and_a_reserved_addr
 // ---- Device tokens
 
 #[tokio::test]
-async fn a_stranger_who_fails_again_and_again_does_not_lock_the_owners_browser_out() {
+async fn a_strangers_failures_do_not_lock_the_owners_browser_out() {
     let app = TestApp::start().await;
     app.confirmed(ADA).await;
     let device = device_token(&app, ADA).await;
@@ -519,7 +519,7 @@ async fn a_stranger_who_fails_again_and_again_does_not_lock_the_owners_browser_o
 }
 
 #[tokio::test]
-async fn a_device_that_is_known_still_needs_the_password_and_is_locked_by_its_own_failures_alone() {
+async fn a_known_device_needs_the_password_and_only_its_failures_lock_it() {
     let app = TestApp::start().await;
     app.confirmed(ADA).await;
     let (device, other) = (device_token(&app, ADA).await, device_token(&app, ADA).await);
@@ -545,7 +545,7 @@ async fn a_device_that_is_known_still_needs_the_password_and_is_locked_by_its_ow
 }
 
 #[tokio::test]
-async fn guesses_at_once_from_a_known_device_do_not_slip_past_its_lock_together() {
+async fn concurrent_guesses_from_a_known_device_do_not_bypass_its_lock() {
     let app = TestApp::start().await;
     app.confirmed(ADA).await;
     let device = device_token(&app, ADA).await;
@@ -592,7 +592,7 @@ async fn assert_ignored(app: &TestApp, token: &str, what: &str) {
 }
 
 #[tokio::test]
-async fn a_forged_a_foreign_an_expired_and_a_revoked_device_token_are_as_good_as_none() {
+async fn a_forged_foreign_expired_or_revoked_device_token_is_ignored() {
     let app = TestApp::start().await;
     app.confirmed(ADA).await;
     app.confirmed("bob@example.com").await;

@@ -29,7 +29,7 @@ async fn register(app: &TestApp, key: &str, body: &Value) -> Answer {
 }
 
 #[tokio::test]
-async fn sixteen_requests_at_once_with_one_key_have_one_effect_and_one_answer() {
+async fn concurrent_requests_with_one_key_have_one_effect_and_one_answer() {
     let app = TestApp::start().await;
     let ada = app.signed_in(ADA).await;
     let body = json!({ "name": "Ada King" });
@@ -49,7 +49,7 @@ async fn sixteen_requests_at_once_with_one_key_have_one_effect_and_one_answer() 
 }
 
 #[tokio::test]
-async fn a_key_of_another_request_is_refused_and_a_day_later_it_is_new() {
+async fn a_key_is_refused_for_another_request_until_it_expires() {
     let app = TestApp::start().await;
     let ada = app.signed_in(ADA).await;
     let (one, two) = (json!({ "name": "One" }), json!({ "name": "Two" }));
@@ -89,7 +89,7 @@ async fn what_was_refused_may_come_again_with_its_key() {
 }
 
 #[tokio::test]
-async fn after_a_failure_of_ours_a_key_is_taken_until_nothing_can_come_of_the_request_any_more() {
+async fn a_key_stays_reserved_for_a_minute_after_a_server_error() {
     let app = TestApp::start().await;
     let admin = app.admin().await;
     let path = format!("/users/{}/email-suppression", admin.id);
@@ -118,7 +118,7 @@ async fn a_request_whose_first_write_is_sent_twice_is_still_the_first() {
 }
 
 #[tokio::test]
-async fn an_answer_with_a_secret_is_not_kept_and_its_request_is_not_done_twice() {
+async fn an_answer_with_a_secret_is_not_stored_nor_its_request_repeated() {
     let app = TestApp::start().await;
     let ada = app.signed_in(ADA).await;
     let first = keyed(&ada, Method::POST, "/user/totp", KEY, None).await;
@@ -129,7 +129,7 @@ async fn an_answer_with_a_secret_is_not_kept_and_its_request_is_not_done_twice()
 }
 
 #[tokio::test]
-async fn the_request_that_ends_its_own_session_can_be_repeated_and_tells_nothing() {
+async fn a_request_that_ends_its_session_can_be_repeated_and_reveals_nothing() {
     let app = TestApp::start().await;
     let ada = app.signed_in(ADA).await;
     let name = json!({ "name": "Ada King" });
@@ -169,7 +169,7 @@ async fn a_malformed_key_is_refused_by_name() {
 }
 
 #[tokio::test]
-async fn a_token_that_is_none_is_refused_before_its_key_is_looked_at() {
+async fn an_invalid_token_is_refused_before_the_idempotency_key_is_read() {
     let app = TestApp::start().await;
     let request = app.request(Method::PUT, "/user").header("idempotency-key", KEY).json(&json!({ "name": "A" }));
     assert_eq!(Answer::of(request).await.code(), "unauthenticated");
@@ -178,7 +178,7 @@ async fn a_token_that_is_none_is_refused_before_its_key_is_looked_at() {
 }
 
 #[test]
-fn every_operation_that_changes_something_for_who_is_signed_in_takes_keys() {
+fn every_signed_in_operation_that_changes_something_accepts_keys() {
     let mut count = 0;
     for route in functions::routes() {
         for operation in route.operations {

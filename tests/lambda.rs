@@ -177,7 +177,7 @@ async fn a_function_answers_its_invocation_and_ships_its_log_afterwards() {
 }
 
 #[tokio::test]
-async fn a_function_behind_a_queue_answers_its_event_and_ships_its_log_afterwards() {
+async fn a_queues_function_answers_its_event_and_ships_its_log_afterwards() {
     let app = TestApp::start().await;
     let (runtime, address) = Runtime::start(EMAILER).await;
     let mut command = command(&app, &address, "");
@@ -192,7 +192,7 @@ async fn a_function_behind_a_queue_answers_its_event_and_ships_its_log_afterward
 }
 
 #[tokio::test]
-async fn lines_about_shipping_the_log_do_not_keep_the_invocation_from_its_end() {
+async fn log_lines_about_shipping_do_not_delay_the_end_of_an_invocation() {
     let app = TestApp::start().await;
     let (runtime, address) = Runtime::start(HEALTH).await;
     let function = Function(command(&app, &address, "debug").spawn().unwrap());
@@ -205,14 +205,14 @@ async fn lines_about_shipping_the_log_do_not_keep_the_invocation_from_its_end() 
 }
 
 #[tokio::test]
-async fn a_function_ends_that_can_no_longer_say_when_an_invocation_is_over() {
+async fn a_function_exits_if_its_extension_cannot_get_the_next_event() {
     let app = TestApp::start().await;
     let (runtime, address) = Runtime::start(HEALTH).await;
     let function = Function(command(&app, &address, "").stderr(Stdio::piped()).spawn().unwrap());
     eventually("an answer", async || runtime.answer.lock().unwrap().clone()).await;
     runtime.events.close();
     let said = function.last_words().await;
-    assert!(said.contains("Lambda answered its extension with 500 Internal Server Error: no events"), "{said}");
+    assert!(said.contains("Lambda responded to its extension with 500 Internal Server Error: no events"), "{said}");
 }
 
 #[tokio::test]
@@ -223,11 +223,11 @@ async fn a_function_whose_extension_lambda_does_not_take_does_not_start() {
     let address = serve(router).await;
     let function = Function(command(&app, &address, "").stderr(Stdio::piped()).spawn().unwrap());
     let said = function.last_words().await;
-    assert!(said.contains("Lambda answered its extension with 403 Forbidden: too many extensions"), "{said}");
+    assert!(said.contains("Lambda responded to its extension with 403 Forbidden: too many extensions"), "{said}");
     // Nobody listens on the first port.
     let function = Function(command(&app, "127.0.0.1:1", "").stderr(Stdio::piped()).spawn().unwrap());
     let said = function.last_words().await;
-    assert!(said.contains("Lambda did not answer its extension: client error (Connect): "), "{said}");
+    assert!(said.contains("Lambda did not respond to its extension: client error (Connect): "), "{said}");
 }
 
 /// What API Gateway may send and `lambda_http` makes no request of (reported by users of aws-lambda-rust-runtime, issue 515):

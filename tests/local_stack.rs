@@ -26,7 +26,7 @@ async fn refusal(options: Options) -> String {
 }
 
 #[tokio::test]
-async fn accounts_sessions_pictures_mails_and_logs_survive_a_restart() {
+async fn accounts_sessions_pictures_emails_and_logs_survive_a_restart() {
     let folder = tempfile::tempdir().unwrap();
     let app = TestApp::start_in(Some(folder.path()), &PUBLIC).await;
     let ada = app.signed_in("ada@example.com").await;
@@ -50,7 +50,7 @@ async fn accounts_sessions_pictures_mails_and_logs_survive_a_restart() {
 }
 
 #[tokio::test]
-async fn a_mail_that_was_owed_survives_a_restart_and_goes_out() {
+async fn an_email_in_the_outbox_survives_a_restart_and_is_sent() {
     let folder = tempfile::tempdir().unwrap();
     let app = TestApp::start_in(Some(folder.path()), &PUBLIC).await;
     app.outage(Service::Sqs, Outage::Unavailable).await;
@@ -108,7 +108,7 @@ async fn a_port_that_is_taken_is_named_in_one_line() {
 }
 
 #[tokio::test]
-async fn data_that_another_copy_uses_is_named_in_one_line_and_free_after_its_end() {
+async fn data_in_use_is_reported_in_one_line_until_its_owner_stops() {
     let folder = tempfile::tempdir().unwrap();
     let data = || Some(folder.path().to_owned());
     let first = Stack::start(Options { data: data(), ..options() }).await.unwrap();
@@ -120,7 +120,7 @@ async fn data_that_another_copy_uses_is_named_in_one_line_and_free_after_its_end
 }
 
 #[tokio::test]
-async fn a_folder_that_cannot_be_used_and_a_wrong_variable_are_named_in_one_line() {
+async fn an_unusable_folder_or_invalid_variable_is_reported_in_one_line() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("file");
     std::fs::write(&file, "x").unwrap();
@@ -144,7 +144,7 @@ async fn page(app: &TestApp, path: &str, accept: &str) -> Answer {
 }
 
 #[tokio::test]
-async fn the_mailbox_is_a_page_for_a_person_and_json_for_a_program() {
+async fn the_mailbox_is_html_for_browsers_and_json_for_programs() {
     let app = TestApp::start().await;
     app.register("ada@example.com").await;
     app.mails_to("ada@example.com", 1).await;

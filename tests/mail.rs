@@ -47,7 +47,7 @@ async fn actions(app: &TestApp, action: &str) -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn a_message_that_comes_many_times_sends_one_mail() {
+async fn a_message_delivered_many_times_sends_one_email() {
     let app = TestApp::start().await;
     let mail = register_unnoticed(&app, ADA).await;
     let message = message(&mail);
@@ -63,7 +63,7 @@ async fn a_message_that_comes_many_times_sends_one_mail() {
 }
 
 #[tokio::test]
-async fn a_mail_whose_emailer_died_goes_out_once_when_its_claim_has_run_out() {
+async fn an_email_whose_emailer_died_is_sent_once_after_its_claim_expires() {
     let app = TestApp::start().await;
     let mail = register_unnoticed(&app, ADA).await;
     let claim = app.app().store().claim_email(&mail.address, mail.id, app.clock.now()).await.unwrap();
@@ -83,7 +83,7 @@ async fn a_mail_whose_emailer_died_goes_out_once_when_its_claim_has_run_out() {
 }
 
 #[tokio::test]
-async fn a_mail_that_another_emailer_holds_is_not_sent_beside_it() {
+async fn an_email_claimed_by_another_emailer_is_not_sent() {
     let app = TestApp::start().await;
     let mail = register_unnoticed(&app, ADA).await;
     app.app().store().claim_email(&mail.address, mail.id, app.clock.now()).await.unwrap();
@@ -97,7 +97,7 @@ async fn a_mail_that_another_emailer_holds_is_not_sent_beside_it() {
 }
 
 #[tokio::test]
-async fn an_emailer_that_was_slow_does_not_strike_off_what_another_took_up() {
+async fn a_slow_emailer_does_not_complete_an_email_that_another_claimed() {
     let app = TestApp::start().await;
     let mail = register_unnoticed(&app, ADA).await;
     let store = app.app().store();
@@ -117,13 +117,13 @@ async fn an_emailer_that_was_slow_does_not_strike_off_what_another_took_up() {
 }
 
 #[tokio::test]
-async fn while_ses_is_down_a_mail_stays_owed_and_goes_out_afterwards() {
+async fn an_email_stays_in_the_outbox_while_ses_is_down() {
     let app = TestApp::start().await;
     app.outage(Service::Ses, Outage::Unavailable).await;
     assert_eq!(app.register(ADA).await.status, 202, "registering does not depend on it");
     eventually("a failed attempt", async || {
         let logs = app.stack.logs().await;
-        logs.iter().any(|line| line["message"] == "a mail was not sent; it will be tried again").then_some(())
+        logs.iter().any(|line| line["message"] == "failed to send an email; it will be retried").then_some(())
     })
     .await;
     assert_eq!(owed(&app).await.len(), 1);
@@ -138,7 +138,7 @@ async fn while_ses_is_down_a_mail_stays_owed_and_goes_out_afterwards() {
 }
 
 #[tokio::test]
-async fn a_mail_that_ses_refuses_stays_owed_and_goes_out_once_ses_takes_it() {
+async fn an_email_that_ses_rejects_stays_in_the_outbox_until_accepted() {
     let app = TestApp::start().await;
     app.outage(Service::Ses, Outage::Reject).await;
     app.register(ADA).await;
@@ -153,7 +153,7 @@ async fn a_mail_that_ses_refuses_stays_owed_and_goes_out_once_ses_takes_it() {
 }
 
 #[tokio::test]
-async fn a_mail_that_could_not_be_sent_for_a_day_is_given_up() {
+async fn an_email_that_cannot_be_sent_for_a_day_is_given_up() {
     let app = TestApp::start().await;
     register_unnoticed(&app, ADA).await;
     app.later(Duration::from_hours(25)).await;
@@ -166,7 +166,7 @@ async fn a_mail_that_could_not_be_sent_for_a_day_is_given_up() {
 }
 
 #[tokio::test]
-async fn while_the_queue_is_down_nothing_fails_and_every_mail_goes_out_afterwards() {
+async fn a_queue_outage_fails_no_request_and_every_email_is_sent_afterwards() {
     let app = TestApp::start().await;
     app.outage(Service::Sqs, Outage::Unavailable).await;
     let names: Vec<String> = (0..4).map(|number| format!("user{number}@example.com")).collect();
@@ -187,7 +187,7 @@ async fn while_the_queue_is_down_nothing_fails_and_every_mail_goes_out_afterward
 }
 
 #[tokio::test]
-async fn a_queue_that_takes_a_message_but_not_says_so_sends_no_mail_twice() {
+async fn a_queue_whose_response_is_lost_sends_no_email_twice() {
     let app = TestApp::start().await;
     app.outage(Service::Sqs, Outage::AnswerLost).await;
     assert_eq!(app.register(ADA).await.status, 202);
@@ -200,7 +200,7 @@ async fn a_queue_that_takes_a_message_but_not_says_so_sends_no_mail_twice() {
 }
 
 #[tokio::test]
-async fn the_sweeper_leaves_a_mail_alone_that_is_younger_than_a_minute() {
+async fn the_sweeper_skips_an_email_younger_than_a_minute() {
     let app = TestApp::start().await;
     register_unnoticed(&app, ADA).await;
     app.later(Duration::from_secs(50)).await;
@@ -210,7 +210,7 @@ async fn the_sweeper_leaves_a_mail_alone_that_is_younger_than_a_minute() {
 }
 
 #[tokio::test]
-async fn a_message_that_nobody_can_read_ends_among_the_dead_letters_and_holds_up_nobody() {
+async fn an_unreadable_message_becomes_a_dead_letter_and_blocks_no_email() {
     let app = TestApp::start().await;
     let poison = ["{", "[]", "null", "{\"address\":\"ada@example.com\"}", "{\"address\":7,\"mail\":7}"];
     for body in poison {
@@ -228,7 +228,7 @@ async fn a_message_that_nobody_can_read_ends_among_the_dead_letters_and_holds_up
 }
 
 #[tokio::test]
-async fn a_mail_has_what_the_configuration_says_in_text_and_in_html() {
+async fn an_email_has_the_configured_values_in_text_and_html() {
     let app = TestApp::start_with(&[
         ("MAIL_FROM", "Acme Accounts <accounts@acme.example>"),
         ("MAIL_REPLY_TO", "help@acme.example"),
@@ -289,7 +289,7 @@ async fn a_sender_of_any_name_is_written_as_mail_programs_read_it() {
 
 /// Reported by users of fxa (issue 4643) and django-allauth (issue 2049): an earlier version took look-alikes.
 #[tokio::test]
-async fn a_look_alike_of_an_earlier_version_keeps_nobody_from_their_address() {
+async fn a_look_alike_of_an_earlier_version_does_not_block_an_address() {
     let app = TestApp::start().await;
     earlier_account(&app, "\u{ff41}da@example.com").await;
     app.clock.advance(2 * MINUTE);
@@ -317,7 +317,7 @@ async fn earlier_account(app: &TestApp, email: &str) {
 }
 
 #[tokio::test]
-async fn a_mail_that_can_never_be_delivered_is_given_up_at_once() {
+async fn an_undeliverable_email_is_given_up_at_once() {
     let app = TestApp::start().await;
     for (email, reason) in [("josé@example.com", "undeliverable"), ("ada@", "refused")] {
         earlier_account(&app, email).await;
@@ -331,7 +331,7 @@ async fn a_mail_that_can_never_be_delivered_is_given_up_at_once() {
 }
 
 #[tokio::test]
-async fn many_accounts_that_ask_for_one_address_send_it_one_mail_a_minute() {
+async fn many_accounts_requesting_one_address_send_it_one_email_a_minute() {
     let app = TestApp::start().await;
     let victim = "victim@example.com";
     let mut accounts = Vec::new();
@@ -364,7 +364,7 @@ async fn many_accounts_that_ask_for_one_address_send_it_one_mail_a_minute() {
 
 /// Reported by users of devise (issue 501) and etesync (issue 77): a mail program left the last character of a link out.
 #[tokio::test]
-async fn a_link_is_alone_on_its_line_and_ends_in_a_letter_or_digit() {
+async fn a_link_has_its_own_line_ending_in_a_letter_or_digit() {
     let app = TestApp::start().await;
     for number in 0..8 {
         let email = format!("user{number}@example.com");
@@ -378,7 +378,7 @@ async fn a_link_is_alone_on_its_line_and_ends_in_a_letter_or_digit() {
 }
 
 #[tokio::test]
-async fn without_a_reply_address_a_mail_names_none() {
+async fn an_email_without_a_configured_reply_address_names_none() {
     let app = TestApp::start().await;
     app.register(ADA).await;
     let mail = app.mails_to(ADA, 1).await.remove(0);
@@ -387,7 +387,7 @@ async fn without_a_reply_address_a_mail_names_none() {
 }
 
 #[tokio::test]
-async fn each_mail_has_its_own_subject_and_goes_to_the_address_of_the_account() {
+async fn each_email_has_its_own_subject_and_goes_to_the_accounts_address() {
     let app = TestApp::start().await;
     let ada = app.signed_in("Ada@example.com").await;
     app.clock.advance(2 * MINUTE);
@@ -403,7 +403,7 @@ async fn each_mail_has_its_own_subject_and_goes_to_the_address_of_the_account() 
 }
 
 #[tokio::test]
-async fn a_second_registration_of_an_unconfirmed_address_greets_by_the_first_name_and_has_a_link() {
+async fn registering_an_unconfirmed_address_again_sends_a_link_without_the_new_name() {
     let app = TestApp::start().await;
     app.register(ADA).await;
     app.mails_to(ADA, 1).await;
@@ -411,7 +411,7 @@ async fn a_second_registration_of_an_unconfirmed_address_greets_by_the_first_nam
     let stranger = json!({ "name": "Mallory", "email": ADA, "password": "another horse battery" });
     assert_eq!(app.post("/auth/register", &stranger).await.status, 202);
     let mails = app.mails_to(ADA, 2).await;
-    assert_eq!(mails[0]["subject"], "Your account with Example is waiting for you");
+    assert_eq!(mails[0]["subject"], "Your account with Example is not confirmed yet");
     assert!(!mails[0].to_string().contains("Mallory"), "{}", mails[0]);
     assert_eq!(app.choose_password(ADA, "quiet lantern harbour").await.status, 200);
     for password in ["another horse battery", PASSWORD] {
@@ -451,7 +451,7 @@ async fn a_hostile_name_never_becomes_a_link_or_markup() {
 }
 
 #[tokio::test]
-async fn an_address_that_asks_often_is_not_flooded() {
+async fn an_address_is_not_flooded_by_repeated_requests() {
     let app = TestApp::start().await;
     app.register(ADA).await;
     app.mails_to(ADA, 1).await;
@@ -527,7 +527,7 @@ async fn journey(app: &TestApp) -> Vec<(&'static str, String)> {
 }
 
 #[tokio::test]
-async fn no_line_of_the_log_holds_a_password_a_token_or_a_whole_address() {
+async fn no_log_line_holds_a_password_a_token_or_a_whole_address() {
     let app = TestApp::start().await;
     let mut secrets = journey(&app).await;
     secrets
@@ -543,7 +543,7 @@ async fn no_line_of_the_log_holds_a_password_a_token_or_a_whole_address() {
 }
 
 #[tokio::test]
-async fn no_mail_holds_a_password_or_a_token_of_a_session() {
+async fn no_email_holds_a_password_or_a_token_of_a_session() {
     let app = TestApp::start().await;
     let secrets = journey(&app).await;
     let mails = [app.mails(ADA).await, app.mails("bob@example.com").await].concat();

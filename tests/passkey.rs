@@ -132,7 +132,7 @@ async fn a_passkey_signs_in_alone_and_says_how() {
 }
 
 #[tokio::test]
-async fn a_passkey_is_the_second_factor_of_a_sign_in_with_the_password() {
+async fn a_passkey_is_the_second_factor_of_a_password_sign_in() {
     let app = TestApp::start().await;
     let ada = app.signed_in(ADA).await;
     let mut key = authenticator(&app);
@@ -147,7 +147,7 @@ async fn a_passkey_is_the_second_factor_of_a_sign_in_with_the_password() {
 }
 
 #[tokio::test]
-async fn of_sixteen_who_replay_a_registration_at_once_one_adds_a_passkey() {
+async fn concurrent_replays_of_a_registration_add_one_passkey() {
     let app = TestApp::start().await;
     let ada = app.signed_in(ADA).await;
     let mut key = authenticator(&app);
@@ -162,7 +162,7 @@ async fn of_sixteen_who_replay_a_registration_at_once_one_adds_a_passkey() {
 }
 
 #[tokio::test]
-async fn of_sixteen_who_replay_an_assertion_at_once_one_signs_in() {
+async fn concurrent_replays_of_an_assertion_sign_in_once() {
     let app = TestApp::start().await;
     let ada = app.signed_in(ADA).await;
     // One that counts shows a replay by its count as well: here the ceremony alone has to.
@@ -180,7 +180,7 @@ async fn of_sixteen_who_replay_an_assertion_at_once_one_signs_in() {
 }
 
 #[tokio::test]
-async fn of_sixteen_who_replay_a_second_factor_at_once_one_signs_in() {
+async fn concurrent_replays_of_a_second_factor_sign_in_once() {
     let app = TestApp::start_with(&[("LIMITS", "off")]).await;
     let ada = app.signed_in(ADA).await;
     let mut key = authenticator(&app);
@@ -273,7 +273,7 @@ async fn an_authenticator_that_does_not_verify_its_user_is_refused_everywhere() 
 }
 
 #[tokio::test]
-async fn a_count_that_does_not_rise_is_refused_and_logged_as_a_copy() {
+async fn a_signature_counter_that_does_not_rise_is_refused_as_a_clone() {
     let app = TestApp::start().await;
     let ada = app.signed_in(ADA).await;
     let mut key = authenticator(&app);
@@ -297,7 +297,7 @@ async fn a_count_that_does_not_rise_is_refused_and_logged_as_a_copy() {
 }
 
 #[tokio::test]
-async fn a_count_is_taken_by_the_write_so_of_two_copies_at_once_the_one_behind_is_refused() {
+async fn concurrent_sign_ins_with_the_same_signature_counter_succeed_once() {
     let app = TestApp::start().await;
     let ada = app.signed_in(ADA).await;
     let mut key = authenticator(&app);
@@ -349,7 +349,7 @@ async fn a_passkey_opens_no_account_but_its_own() {
 }
 
 #[tokio::test]
-async fn the_same_credential_at_two_accounts_opens_each_by_its_own_name_only() {
+async fn a_credential_of_two_accounts_opens_the_one_its_handle_names() {
     let app = TestApp::start().await;
     let (ada, bob) = (app.signed_in(ADA).await, app.signed_in(BOB).await);
     let mut key = authenticator(&app);
@@ -360,7 +360,7 @@ async fn the_same_credential_at_two_accounts_opens_each_by_its_own_name_only() {
 }
 
 #[tokio::test]
-async fn whatever_is_wrong_with_a_passkey_that_signs_in_alone_the_answer_is_the_same() {
+async fn every_failed_passkey_sign_in_has_the_same_answer() {
     let app = TestApp::start().await;
     let mut keys = Vec::new();
     for (at, email) in [ADA, BOB, "cy@example.com"].into_iter().enumerate() {
@@ -397,7 +397,7 @@ async fn whatever_is_wrong_with_a_passkey_that_signs_in_alone_the_answer_is_the_
 }
 
 #[tokio::test]
-async fn who_proves_the_passkey_of_a_disabled_account_is_told() {
+async fn the_passkey_of_a_disabled_account_reveals_that_it_is_disabled() {
     let app = TestApp::start().await;
     let mut key = authenticator(&app);
     let ada = app.signed_in(ADA).await;
@@ -443,7 +443,7 @@ async fn ceremonies_end_after_five_minutes() {
 }
 
 #[tokio::test]
-async fn no_other_token_stands_in_for_a_ceremony_and_a_ceremony_for_no_other() {
+async fn a_ceremony_token_and_any_other_token_are_not_interchangeable() {
     let app = TestApp::start().await;
     let ada = app.signed_in(ADA).await;
     let mut key = authenticator(&app);
@@ -501,7 +501,7 @@ async fn wrong_passkeys_count_as_wrong_codes_do() {
 }
 
 #[tokio::test]
-async fn a_session_that_was_left_open_adds_nothing_beside_a_second_factor() {
+async fn a_session_left_open_adds_no_factor_to_a_second_factor() {
     let app = TestApp::start().await;
     let thief = app.signed_in(ADA).await;
     // What was begun before there was a second factor comes too late as well.
@@ -526,7 +526,7 @@ async fn a_session_that_was_left_open_adds_nothing_beside_a_second_factor() {
 }
 
 #[tokio::test]
-async fn both_factors_live_side_by_side_and_the_recovery_codes_go_with_the_last() {
+async fn both_factors_coexist_and_recovery_codes_end_with_the_last_one() {
     let app = TestApp::start().await;
     let owner = AppOwner::enrolled(&app, ADA).await;
     let ada = owner.sign_in().await;
@@ -552,7 +552,7 @@ async fn both_factors_live_side_by_side_and_the_recovery_codes_go_with_the_last(
 }
 
 #[tokio::test]
-async fn an_app_beside_a_passkey_leaves_the_recovery_codes_that_there_are() {
+async fn an_app_added_to_a_passkey_keeps_the_existing_recovery_codes() {
     let app = TestApp::start().await;
     let ada = app.signed_in(ADA).await;
     let mut key = authenticator(&app);
@@ -563,11 +563,11 @@ async fn an_app_beside_a_passkey_leaves_the_recovery_codes_that_there_are() {
     recover(&app, &passkey["recovery_codes"][0]).await;
     let mails = app.mails_to(ADA, 4).await;
     let told = mails.iter().find(|mail| text(&mail["subject"]).contains("authenticator app was added"));
-    assert!(text(&told.unwrap()["text"]).contains("Your other ways to sign in go on working."), "{told:?}");
+    assert!(text(&told.unwrap()["text"]).contains("Your other ways to sign in still work."), "{told:?}");
 }
 
 #[tokio::test]
-async fn an_app_beside_a_passkey_comes_with_recovery_codes_when_none_are_left() {
+async fn an_app_added_to_a_passkey_brings_missing_recovery_codes() {
     let app = TestApp::start().await;
     let ada = app.signed_in(ADA).await;
     let mut key = authenticator(&app);
@@ -604,7 +604,7 @@ async fn a_new_password_leaves_passkeys_and_a_deleted_account_none() {
 }
 
 #[tokio::test]
-async fn what_becomes_of_a_passkey_is_in_the_log_and_the_owner_is_told() {
+async fn changes_to_a_passkey_are_logged_and_notify_the_owner() {
     let app = TestApp::start().await;
     let ada = app.signed_in(ADA).await;
     let mut key = authenticator(&app);

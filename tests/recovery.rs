@@ -576,7 +576,7 @@ async fn an_owner_who_undoes_ends_the_links_of_later_addresses() {
 }
 
 #[tokio::test]
-async fn an_owner_who_moves_back_leaves_the_thiefs_mailbox_no_way_to_undo_it() {
+async fn an_owner_who_changes_back_leaves_the_thiefs_mailbox_no_undo_link() {
     let app = TestApp::start().await;
     let owner = app.signed_in(EMAIL).await;
     moved(&app, &app.sign_in(EMAIL).await, THIEF).await;
@@ -585,7 +585,7 @@ async fn an_owner_who_moves_back_leaves_the_thiefs_mailbox_no_way_to_undo_it() {
     assert_eq!(app.post("/auth/email/confirm", &json!({ "token": token })).await.status, 200);
     app.idle().await;
     let mails = app.mails(THIEF).await;
-    assert_eq!(mails[0]["subject"], "Your account with Example has another email address now");
+    assert_eq!(mails[0]["subject"], "The email address of your account with Example was changed");
     assert!(!mails[0]["links"].to_string().contains("/undo"), "{mails:?}");
     app.confirmed(THIEF).await;
 }
@@ -625,7 +625,7 @@ async fn a_stranger_who_registers_first_gets_nothing_by_any_plain_link() {
     assert_eq!(app.login(EMAIL, PASSWORD).await.code(), "invalid_credentials");
     assert_eq!(app.login(EMAIL, NEW).await.status, 200);
     app.idle().await;
-    assert_eq!(app.mails(EMAIL).await[0]["subject"], "A new sign-in to your account with Example", "even the first");
+    assert_eq!(app.mails(EMAIL).await[0]["subject"], "New sign-in to your account with Example", "even the first");
 }
 
 #[tokio::test]
@@ -656,7 +656,7 @@ async fn a_registration_that_comes_after_the_confirmation_contests_nothing() {
 }
 
 #[tokio::test]
-async fn a_stranger_who_registers_again_and_again_does_not_end_the_owners_link() {
+async fn a_stranger_who_registers_repeatedly_does_not_end_the_owners_link() {
     let app = TestApp::start().await;
     app.register(EMAIL).await;
     app.register(EMAIL).await;
@@ -689,7 +689,7 @@ async fn the_administrator_is_made_by_a_chosen_password_and_by_nothing_else() {
 }
 
 #[tokio::test]
-async fn an_account_that_moves_to_the_administrators_address_becomes_one_by_a_chosen_password() {
+async fn an_account_at_the_administrators_address_becomes_one_by_choosing_a_password() {
     let app = TestApp::start().await;
     let ada = app.signed_in(EMAIL).await;
     let mut key = passkey::authenticator(&app);
@@ -702,7 +702,7 @@ async fn an_account_that_moves_to_the_administrators_address_becomes_one_by_a_ch
 }
 
 #[tokio::test]
-async fn a_thief_who_moved_an_account_to_the_administrators_address_cannot_undo_it() {
+async fn a_thief_cannot_undo_moving_an_account_to_the_administrators_address() {
     let app = TestApp::start().await;
     let thief = app.signed_in(THIEF).await;
     let undo = moved(&app, &thief, ADMIN).await;
@@ -716,7 +716,7 @@ async fn a_thief_who_moved_an_account_to_the_administrators_address_cannot_undo_
 }
 
 #[tokio::test]
-async fn a_link_that_an_account_got_before_its_address_was_the_administrators_confirms_nothing() {
+async fn a_link_sent_before_its_address_became_the_administrators_confirms_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let app = TestApp::start_in(Some(folder.path()), &[("ADMIN_EMAIL", "other@example.com")]).await;
     app.register(EMAIL).await;
@@ -727,7 +727,7 @@ async fn a_link_that_an_account_got_before_its_address_was_the_administrators_co
 }
 
 #[tokio::test]
-async fn whoever_resets_a_password_sees_which_second_factors_the_account_has() {
+async fn a_password_reset_lists_the_second_factors_of_the_account() {
     let app = TestApp::start().await;
     let ada = app.signed_in(EMAIL).await;
     let mut key = passkey::authenticator(&app);
@@ -741,7 +741,10 @@ async fn whoever_resets_a_password_sees_which_second_factors_the_account_has() {
     app.idle().await;
     let mail = &app.mails(EMAIL).await[0];
     assert_eq!(mail["subject"], "Your password for Example was changed");
-    assert!(text(&mail["text"]).replace('\n', " ").contains("It has 1 passkey, and recovery codes."), "{mail}");
+    assert!(
+        text(&mail["text"]).replace('\n', " ").contains("Your account has 1 passkey, and recovery codes."),
+        "{mail}"
+    );
     app.clock.advance(MINUTE);
     let answer = app.recover(EMAIL, "another quiet lantern").await;
     assert_eq!(answer.json()["factors"], json!({ "totp": false, "passkeys": 1 }));
@@ -750,7 +753,7 @@ async fn whoever_resets_a_password_sees_which_second_factors_the_account_has() {
 // Accounts that nobody confirms.
 
 #[tokio::test]
-async fn an_account_that_nobody_confirms_lapses_and_its_address_is_free() {
+async fn an_unconfirmed_account_lapses_and_frees_its_address() {
     let app = TestApp::start_with(&[("UNCONFIRMED_DAYS", "3")]).await;
     app.register(EMAIL).await;
     let token = app.mailed_token(EMAIL, "/auth/confirm").await;
@@ -792,7 +795,7 @@ async fn a_second_registration_gives_an_unconfirmed_account_its_whole_time_again
 }
 
 #[tokio::test]
-async fn an_account_that_is_confirmed_while_it_lapses_is_one_or_the_other() {
+async fn an_account_confirmed_while_it_lapses_is_either_kept_or_erased() {
     for _ in 0..4 {
         let app = TestApp::start_with(&[("UNCONFIRMED_DAYS", "1")]).await;
         app.register(EMAIL).await;
@@ -853,7 +856,7 @@ async fn a_request_that_was_under_way_changes_nothing_after_a_recovery() {
 }
 
 #[tokio::test]
-async fn an_app_that_was_begun_before_a_password_was_changed_is_not_added_after_it() {
+async fn an_app_begun_before_a_password_change_is_not_added_after_it() {
     let app = TestApp::start().await;
     let owner = app.signed_in(EMAIL).await;
     let secret = factor::start(&app.sign_in(EMAIL).await).await;
@@ -878,7 +881,7 @@ async fn an_owner_who_resets_is_not_kept_waiting_by_strangers() {
 }
 
 #[tokio::test]
-async fn deleting_accounts_is_no_way_around_the_limit_of_emails_to_one_address() {
+async fn deleting_accounts_does_not_bypass_the_email_limit_of_one_address() {
     let app = TestApp::start().await;
     for number in 0..3 {
         let account = app.signed_in(&format!("user{number}@example.net")).await;

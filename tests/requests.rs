@@ -248,7 +248,7 @@ async fn a_body_of_another_type_is_refused_by_every_route() {
 }
 
 #[tokio::test]
-async fn a_sign_out_with_a_body_that_makes_no_sense_signs_nobody_out() {
+async fn a_sign_out_with_a_malformed_body_ends_no_session() {
     let app = TestApp::start().await;
     let ada = app.signed_in("ada@example.com").await;
     for body in [
@@ -489,7 +489,7 @@ async fn odd_request_lines_are_refused_but_never_fail() {
 }
 
 #[tokio::test]
-async fn a_client_that_goes_away_in_the_middle_harms_nobody() {
+async fn a_client_that_disconnects_midway_affects_no_other() {
     let app = TestApp::start().await;
     let ada = app.signed_in("ada@example.com").await;
     for part in [
@@ -560,7 +560,7 @@ async fn a_program_that_prefers_json_gets_json() {
 }
 
 #[tokio::test]
-async fn every_request_has_an_id_of_its_own_that_stands_in_the_log() {
+async fn every_request_has_its_own_id_which_the_log_contains() {
     let app = TestApp::start().await;
     let forged = HeaderName::from_static("x-request-id");
     let answer = Answer::of(app.request(Method::GET, "/health").header(&forged, "forged")).await;

@@ -50,7 +50,7 @@ async fn no_other_token_of_the_service_is_taken() {
 }
 
 #[tokio::test]
-async fn a_token_expires_and_keys_rotate_without_anybody_noticing() {
+async fn a_token_expires_and_keys_rotate_without_interruption() {
     let app = TestApp::start().await;
     let ada = app.signed_in("ada@example.com").await;
     let verifier = verifier(&app);
@@ -66,7 +66,7 @@ async fn a_token_expires_and_keys_rotate_without_anybody_noticing() {
 }
 
 #[tokio::test]
-async fn a_revoked_key_is_believed_within_the_cache_time_only_and_the_new_one_at_once() {
+async fn a_verifier_drops_a_revoked_key_once_it_sees_the_new_one() {
     let app = TestApp::start().await;
     let ada = app.signed_in("ada@example.com").await;
     let verifier = verifier(&app);
@@ -84,7 +84,7 @@ async fn a_revoked_key_is_believed_within_the_cache_time_only_and_the_new_one_at
 }
 
 #[tokio::test]
-async fn what_is_over_here_goes_on_there_until_it_expires() {
+async fn a_token_of_an_ended_session_verifies_until_it_expires() {
     let app = TestApp::start().await;
     let ada = app.signed_in("ada@example.com").await;
     let verifier = verifier(&app);

@@ -43,7 +43,7 @@ async fn registered(app: &TestApp, email: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_program_confirms_by_get_by_json_or_by_form_and_hears_when_it_was_done_before() {
+async fn a_program_confirms_by_get_json_or_form_and_repeats_are_reported() {
     let app = TestApp::start().await;
     for way in ["get", "json", "form"] {
         let email = format!("{way}@example.com");
@@ -72,7 +72,7 @@ async fn a_program_may_name_json_as_what_it_takes() {
 }
 
 #[tokio::test]
-async fn of_many_at_once_one_confirms() {
+async fn concurrent_uses_of_a_link_confirm_once() {
     let app = TestApp::start().await;
     let token = registered(&app, "ada@example.com").await;
     let gets = join_all((0..8).map(|_| open(&app, &token)));
@@ -86,7 +86,7 @@ async fn of_many_at_once_one_confirms() {
 }
 
 #[tokio::test]
-async fn of_many_links_of_one_account_at_once_one_confirms() {
+async fn concurrent_links_of_one_account_confirm_once() {
     let app = TestApp::start_with(&[("LIMITS", "off")]).await;
     let mut tokens = vec![registered(&app, "ada@example.com").await];
     for count in 2..9 {
@@ -101,7 +101,7 @@ async fn of_many_links_of_one_account_at_once_one_confirms() {
 }
 
 #[tokio::test]
-async fn a_link_works_for_a_day_and_then_says_that_it_has_expired() {
+async fn a_link_expires_after_a_day_and_says_so() {
     let app = TestApp::start().await;
     let token = registered(&app, "ada@example.com").await;
     let late = registered(&app, "bob@example.com").await;
@@ -204,8 +204,8 @@ async fn the_button_confirms_and_every_outcome_is_a_page() {
     app.clock.advance(LIFE);
     let expired = press_the_button(&app, &late).await;
     for (page, status, says) in [
-        (confirmed, 200, "Your address is confirmed"),
-        (again, 200, "Your address was already confirmed"),
+        (confirmed, 200, "Your email address is confirmed"),
+        (again, 200, "Your email address is already confirmed"),
         (invalid, 400, "This link does not work"),
         (expired, 410, "This link has expired"),
     ] {
@@ -268,7 +268,7 @@ async fn only_the_configured_address_makes_an_administrator() {
 /// Reported by users of gcconnex (issue 1062) and fxa-content-server (issue 4884), whose links came with parameters of a
 /// campaign.
 #[tokio::test]
-async fn every_page_of_a_mailed_link_ignores_what_was_added_to_it() {
+async fn every_page_of_an_emailed_link_ignores_added_parameters() {
     let app = TestApp::start().await;
     let token = registered(&app, "ada@example.com").await;
     for query in [
@@ -302,7 +302,7 @@ async fn every_page_of_a_mailed_link_ignores_what_was_added_to_it() {
 
 /// Reported by users of blurts-server (issue 526), who got JSON for a link whose token their email program had left out.
 #[tokio::test]
-async fn a_browser_that_opens_a_link_without_a_usable_token_gets_a_page() {
+async fn a_browser_gets_a_page_for_a_link_without_a_usable_token() {
     let app = TestApp::start().await;
     let token = registered(&app, "ada@example.com").await;
     let cut = &token[..token.len() - 3];
@@ -330,7 +330,7 @@ async fn a_browser_that_opens_a_link_without_a_usable_token_gets_a_page() {
 
 /// Reported by users of supabase/auth (issues 739 and 1214), whose links were opened by previews and scanners first.
 #[tokio::test]
-async fn only_a_program_that_prefers_json_by_name_confirms_by_opening_the_link() {
+async fn only_a_client_that_explicitly_prefers_json_confirms_by_opening_the_link() {
     let app = TestApp::start().await;
     let token = registered(&app, "ada@example.com").await;
     for accept in [

@@ -25,7 +25,7 @@ const NEW: &str = "ada@example.org";
 const MINUTE: Duration = Duration::from_mins(1);
 const DAY: Duration = Duration::from_hours(24);
 const BROWSER: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
-const CHANGED: &str = "Your account with Example has another email address now";
+const CHANGED: &str = "The email address of your account with Example was changed";
 const CONFIRM: &str = "Confirm your new email address for Example";
 
 async fn ask(session: &SignedIn<'_>, email: &str) -> Answer {
@@ -72,7 +72,7 @@ async fn submit(app: &TestApp, path: &str, token: &str) -> Answer {
 }
 
 #[tokio::test]
-async fn the_address_stays_until_the_new_one_is_confirmed_and_the_old_one_is_told() {
+async fn an_email_change_takes_effect_on_confirmation_and_notifies_the_old_address() {
     let app = TestApp::start().await;
     let ada = app.signed_in(OLD).await;
     let answer = ask(&ada, NEW).await;
@@ -99,7 +99,7 @@ async fn the_address_stays_until_the_new_one_is_confirmed_and_the_old_one_is_tol
 }
 
 #[tokio::test]
-async fn a_new_address_needs_a_recent_sign_in_and_a_new_name_does_not() {
+async fn changing_the_email_but_not_the_name_requires_a_recent_sign_in() {
     let app = TestApp::start().await;
     let mut ada = app.signed_in(OLD).await;
     app.clock.advance(16 * MINUTE);
@@ -117,7 +117,7 @@ async fn a_new_address_needs_a_recent_sign_in_and_a_new_name_does_not() {
 }
 
 #[tokio::test]
-async fn addresses_that_cannot_be_taken_and_fields_that_are_not_ones_own_change_nothing() {
+async fn invalid_addresses_and_read_only_fields_change_nothing() {
     let app = TestApp::start().await;
     let ada = app.signed_in(OLD).await;
     let before = ada.get("/user").await.json();
@@ -147,7 +147,7 @@ async fn addresses_that_cannot_be_taken_and_fields_that_are_not_ones_own_change_
 }
 
 #[tokio::test]
-async fn a_taken_address_gets_the_very_same_answer_and_its_owner_a_mail() {
+async fn a_taken_address_gets_the_same_answer_and_its_owner_an_email() {
     let app = TestApp::start().await;
     let ada = app.signed_in(OLD).await;
     app.confirmed("bob@example.com").await;
@@ -169,7 +169,7 @@ async fn a_taken_address_gets_the_very_same_answer_and_its_owner_a_mail() {
 }
 
 #[tokio::test]
-async fn an_address_that_is_taken_between_the_mail_and_the_button_stays_with_who_was_first() {
+async fn an_address_taken_before_its_change_is_confirmed_stays_with_its_owner() {
     let app = TestApp::start().await;
     let ada = app.signed_in(OLD).await;
     let token = asked(&app, &ada, NEW).await;
@@ -177,14 +177,14 @@ async fn an_address_that_is_taken_between_the_mail_and_the_button_stays_with_who
     let answer = confirm(&app, &token).await;
     assert_eq!((answer.status.as_u16(), answer.code().as_str()), (409, "address_taken"));
     let page = submit(&app, "/auth/email/confirm", &token).await;
-    assert!(page.status == 409 && page.text.contains("This address is taken"), "{}", page.text);
+    assert!(page.status == 409 && page.text.contains("This email address is already in use"), "{}", page.text);
     assert_eq!(ada.get("/user").await.json()["email"], OLD);
     assert_eq!(app.sign_in(OLD).await.id, ada.id);
     assert_ne!(app.sign_in(NEW).await.id, ada.id);
 }
 
 #[tokio::test]
-async fn opening_a_link_changes_nothing_whoever_opens_it() {
+async fn opening_a_link_changes_nothing_for_any_client() {
     let app = TestApp::start().await;
     let ada = app.signed_in(OLD).await;
     let token = asked(&app, &ada, NEW).await;
@@ -192,28 +192,28 @@ async fn opening_a_link_changes_nothing_whoever_opens_it() {
         let path = format!("/auth/email/confirm?token={token}");
         let page = Answer::of(app.request(Method::GET, &path).header("accept", accept)).await;
         assert_eq!(page.status, 200);
-        assert!(page.text.contains("Confirm my new address") && page.text.contains(&token), "{}", page.text);
+        assert!(page.text.contains("Confirm new email address") && page.text.contains(&token), "{}", page.text);
         assert_eq!(page.header("referrer-policy"), "no-referrer");
     }
     assert_eq!(ada.get("/user").await.json()["email"], OLD);
     let page = submit(&app, "/auth/email/confirm", &token).await;
-    assert!(page.status == 200 && page.text.contains("Your new address is confirmed"), "{}", page.text);
+    assert!(page.status == 200 && page.text.contains("Your new email address is confirmed"), "{}", page.text);
 
     let token = app.mailed_token(OLD, "/auth/email/undo").await;
     for accept in [BROWSER, "*/*", "application/json"] {
         let path = format!("/auth/email/undo?token={token}");
         let page = Answer::of(app.request(Method::GET, &path).header("accept", accept)).await;
-        assert!(page.status == 200 && page.text.contains("Take the change back"), "{}", page.text);
+        assert!(page.status == 200 && page.text.contains("Undo this change"), "{}", page.text);
     }
     assert_eq!(ada.get("/user").await.json()["email"], NEW);
     let page = submit(&app, "/auth/email/undo", &token).await;
-    assert!(page.status == 200 && page.text.contains("has this address again"), "{}", page.text);
+    assert!(page.status == 200 && page.text.contains("has this email address again"), "{}", page.text);
     let page = submit(&app, "/auth/email/undo", &token).await;
-    assert!(page.status == 410 && page.text.contains("This link was used before"), "{}", page.text);
+    assert!(page.status == 410 && page.text.contains("This link has already been used"), "{}", page.text);
 }
 
 #[tokio::test]
-async fn the_old_address_takes_a_change_back_ends_all_sessions_and_gets_a_link_to_choose_a_password() {
+async fn undoing_an_email_change_ends_all_sessions_and_sends_a_reset_link() {
     let app = TestApp::start().await;
     let thief = app.signed_in(OLD).await;
     let token = moved(&app, &thief, OLD, "thief@example.net").await;
@@ -238,7 +238,7 @@ async fn the_old_address_takes_a_change_back_ends_all_sessions_and_gets_a_link_t
 }
 
 #[tokio::test]
-async fn a_thief_who_moves_on_and_on_keeps_nothing() {
+async fn a_thief_who_changes_the_address_repeatedly_keeps_nothing() {
     let app = TestApp::start().await;
     let thief = app.signed_in(OLD).await;
     let mine = moved(&app, &thief, OLD, "thief1@example.net").await;
@@ -261,7 +261,7 @@ async fn a_thief_who_moves_on_and_on_keeps_nothing() {
 }
 
 #[tokio::test]
-async fn the_old_address_is_kept_for_a_week_and_its_link_works_as_long() {
+async fn the_old_address_is_reserved_and_its_link_works_for_a_week() {
     let app = TestApp::start().await;
     let ada = app.signed_in(OLD).await;
     let token = moved(&app, &ada, OLD, NEW).await;
@@ -311,7 +311,7 @@ async fn links_that_were_used_or_have_expired_are_not_used_again() {
 }
 
 #[tokio::test]
-async fn of_many_who_use_a_link_at_once_one_moves_the_account_and_one_moves_it_back() {
+async fn concurrent_uses_of_a_link_change_the_email_and_undo_it_once() {
     let app = TestApp::start().await;
     let ada = app.signed_in(OLD).await;
     let token = asked(&app, &ada, NEW).await;
@@ -328,7 +328,7 @@ async fn of_many_who_use_a_link_at_once_one_moves_the_account_and_one_moves_it_b
 }
 
 #[tokio::test]
-async fn of_many_wishes_at_once_one_is_granted() {
+async fn one_of_many_concurrent_changes_is_accepted() {
     let app = TestApp::start().await;
     let ada = app.signed_in(OLD).await;
     let addresses: Vec<String> = (0..16).map(|number| format!("ada{number}@example.org")).collect();
@@ -343,7 +343,7 @@ async fn of_many_wishes_at_once_one_is_granted() {
 }
 
 #[tokio::test]
-async fn a_later_wish_takes_the_place_of_an_earlier_one_and_ones_own_address_drops_it() {
+async fn a_pending_change_is_replaced_by_a_later_one_or_cancelled() {
     let app = TestApp::start().await;
     let ada = app.signed_in(OLD).await;
     let first = asked(&app, &ada, NEW).await;
@@ -404,7 +404,7 @@ async fn a_change_that_races_the_deletion_leaves_nothing_behind() {
 }
 
 #[tokio::test]
-async fn deleting_an_account_frees_the_addresses_that_were_kept_for_it() {
+async fn deleting_an_account_frees_its_reserved_addresses() {
     let app = TestApp::start().await;
     let ada = app.signed_in(OLD).await;
     let token = moved(&app, &ada, OLD, NEW).await;
@@ -421,7 +421,7 @@ async fn deleting_an_account_frees_the_addresses_that_were_kept_for_it() {
 }
 
 #[tokio::test]
-async fn taking_a_change_back_wins_over_another_change_at_the_same_time() {
+async fn undoing_a_change_wins_over_a_concurrent_change() {
     for _ in 0..4 {
         let app = TestApp::start().await;
         let thief = app.signed_in(OLD).await;
@@ -440,7 +440,7 @@ async fn taking_a_change_back_wins_over_another_change_at_the_same_time() {
 }
 
 #[tokio::test]
-async fn a_hash_for_an_account_that_has_moved_meanwhile_is_not_written_and_the_old_address_stays_kept() {
+async fn a_stale_rehash_is_not_written_and_the_old_address_stays_reserved() {
     let app = TestApp::start().await;
     let ada = app.signed_in(OLD).await;
     let store = app.app().store();
@@ -457,7 +457,7 @@ async fn a_hash_for_an_account_that_has_moved_meanwhile_is_not_written_and_the_o
 }
 
 #[tokio::test]
-async fn an_address_that_is_kept_for_another_account_is_not_moved_to() {
+async fn an_address_reserved_for_another_account_cannot_be_taken() {
     let app = TestApp::start().await;
     let ada = app.signed_in(OLD).await;
     moved(&app, &ada, OLD, NEW).await;
@@ -471,7 +471,7 @@ async fn an_address_that_is_kept_for_another_account_is_not_moved_to() {
 
 /// Sudhodanan and Paverd, "Pre-hijacked accounts" (USENIX Security 2022): the unexpired email change attack.
 #[tokio::test]
-async fn taking_a_change_back_takes_away_an_app_that_came_with_it() {
+async fn undoing_a_change_removes_an_app_added_around_it() {
     let app = TestApp::start().await;
     for (address, app_first) in [(OLD, false), ("grace@example.com", true)] {
         app.confirmed(address).await;
@@ -502,7 +502,7 @@ async fn taking_a_change_back_takes_away_an_app_that_came_with_it() {
 }
 
 #[tokio::test]
-async fn taking_a_change_back_takes_away_a_passkey_that_came_with_it_and_leaves_the_owners() {
+async fn undoing_a_change_removes_the_thiefs_passkey_and_keeps_the_owners() {
     let app = TestApp::start().await;
     let owner = app.signed_in(OLD).await;
     let (mut own, mut foreign) = (passkey::authenticator(&app), passkey::authenticator(&app));
@@ -522,7 +522,7 @@ async fn taking_a_change_back_takes_away_a_passkey_that_came_with_it_and_leaves_
 }
 
 #[tokio::test]
-async fn a_passkey_whose_adding_was_under_way_when_a_change_was_taken_back_is_not_added() {
+async fn a_passkey_being_added_while_a_change_is_undone_is_not_added() {
     let app = TestApp::start().await;
     let store = app.app().store();
     let thief = app.signed_in(OLD).await;
@@ -548,7 +548,7 @@ async fn a_passkey_whose_adding_was_under_way_when_a_change_was_taken_back_is_no
 }
 
 #[tokio::test]
-async fn a_change_is_not_taken_back_without_a_look_at_an_app_that_is_added_meanwhile() {
+async fn an_undo_that_missed_a_concurrently_added_app_is_refused() {
     let app = TestApp::start().await;
     let store = app.app().store();
     let thief = app.signed_in(OLD).await;
@@ -569,7 +569,7 @@ async fn a_change_is_not_taken_back_without_a_look_at_an_app_that_is_added_meanw
 }
 
 #[tokio::test]
-async fn an_app_whose_confirmation_was_under_way_when_a_change_was_taken_back_is_not_added() {
+async fn an_app_being_confirmed_while_a_change_is_undone_is_not_added() {
     let app = TestApp::start().await;
     let store = app.app().store();
     let thief = app.signed_in(OLD).await;
@@ -592,7 +592,7 @@ async fn an_app_whose_confirmation_was_under_way_when_a_change_was_taken_back_is
 }
 
 #[tokio::test]
-async fn taking_a_change_back_leaves_the_owners_app_and_takes_recovery_codes_that_came_with_the_change() {
+async fn undoing_a_change_keeps_the_owners_app_and_removes_new_recovery_codes() {
     let app = TestApp::start().await;
     let ada = Owner::enrolled(&app, OLD).await;
     let left =
@@ -623,7 +623,7 @@ async fn taking_a_change_back_leaves_the_owners_app_and_takes_recovery_codes_tha
 }
 
 #[tokio::test]
-async fn taking_a_change_back_ends_the_trust_in_the_thiefs_device() {
+async fn undoing_a_change_ends_the_trust_in_the_thiefs_device() {
     let app = TestApp::start().await;
     app.confirmed(OLD).await;
     let signed_in = app.login(OLD, PASSWORD).await.json();
@@ -651,7 +651,7 @@ async fn a_thiefs_pending_change_ends_when_the_owner_resets_the_password() {
 }
 
 #[tokio::test]
-async fn a_link_to_reset_the_password_that_the_old_address_got_ends_with_the_change() {
+async fn an_email_change_ends_a_reset_link_sent_to_the_old_address() {
     let app = TestApp::start().await;
     let ada = app.signed_in(OLD).await;
     app.post("/auth/password/forgot", &json!({ "email": OLD })).await;

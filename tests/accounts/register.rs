@@ -10,7 +10,7 @@ use tests::{Answer, PASSWORD, TestApp};
 
 const CONFIRM: &str = "Confirm your email address for Example";
 const ALREADY: &str = "You already have an account with Example";
-const WAITING: &str = "Your account with Example is waiting for you";
+const WAITING: &str = "Your account with Example is not confirmed yet";
 
 fn body(name: &str, email: &str, password: &str) -> Value {
     json!({ "name": name, "email": email, "password": password })
@@ -159,7 +159,7 @@ async fn a_body_of_another_shape_is_refused_and_makes_no_account() {
 }
 
 #[tokio::test]
-async fn a_taken_address_gets_the_very_same_answer_in_every_spelling_and_its_owner_a_mail() {
+async fn a_taken_address_in_any_spelling_is_answered_like_a_free_one() {
     let app = TestApp::start().await;
     app.confirmed("ada@example.com").await;
     let free = app.post("/auth/register", &body("Eve", "bob@example.com", "another password")).await;
@@ -195,7 +195,7 @@ async fn an_international_address_is_one_address_in_every_unicode_form() {
 }
 
 #[tokio::test]
-async fn a_waiting_address_that_registers_again_is_confirmed_by_choosing_a_password() {
+async fn an_unconfirmed_address_registered_again_is_confirmed_by_choosing_a_password() {
     let app = TestApp::start().await;
     app.register("ada@example.com").await;
     app.mails_to("ada@example.com", 1).await;
@@ -212,7 +212,7 @@ async fn a_waiting_address_that_registers_again_is_confirmed_by_choosing_a_passw
 }
 
 #[tokio::test]
-async fn of_many_who_race_for_an_address_one_gets_an_account() {
+async fn concurrent_registrations_of_an_address_create_one_account() {
     let app = TestApp::start().await;
     let spellings = ["ada@example.com", "ADA@example.com"];
     let answers = join_all((0..16).map(|racer| app.register(spellings[racer % 2]))).await;
@@ -234,7 +234,7 @@ async fn of_many_who_race_for_an_address_one_gets_an_account() {
 }
 
 #[tokio::test]
-async fn a_queue_that_is_down_delays_the_mail_and_nothing_else() {
+async fn a_queue_that_is_down_delays_the_email_and_nothing_else() {
     for outage in [Outage::Unavailable, Outage::AnswerLost] {
         let app = TestApp::start().await;
         app.outage(Service::Sqs, outage).await;

@@ -16,7 +16,7 @@ async fn send(app: &TestApp, email: &str) -> Answer {
 }
 
 #[tokio::test]
-async fn unknown_confirmed_and_waiting_addresses_get_the_same_answer() {
+async fn unknown_confirmed_and_unconfirmed_addresses_get_the_same_answer() {
     let app = TestApp::start().await;
     app.confirmed("ada@example.com").await;
     app.register("bob@example.com").await;
@@ -32,7 +32,7 @@ async fn unknown_confirmed_and_waiting_addresses_get_the_same_answer() {
 }
 
 #[tokio::test]
-async fn a_waiting_address_gets_a_fresh_link_in_any_spelling_and_the_first_one_still_works() {
+async fn an_unconfirmed_address_gets_a_new_link_and_the_first_still_works() {
     for newest in [true, false] {
         let app = TestApp::start().await;
         app.register("ada@example.com").await;
@@ -60,7 +60,7 @@ async fn a_fresh_link_works_when_the_first_one_has_expired() {
 }
 
 #[tokio::test]
-async fn an_account_is_sent_one_mail_a_minute_at_most_whoever_asks() {
+async fn an_account_is_sent_at_most_one_email_a_minute() {
     let app = TestApp::start().await;
     app.register("ada@example.com").await;
     app.mails_to("ada@example.com", 1).await;

@@ -12,7 +12,7 @@ use tests::{Answer, PASSWORD, SignedIn, TestApp, eventually, jpeg, text};
 const MINUTE: Duration = Duration::from_mins(1);
 
 #[tokio::test]
-async fn one_reads_ones_own_account_whole() {
+async fn a_user_reads_all_of_their_own_account() {
     let app = TestApp::start().await;
     let ada = app.signed_in("Ada@example.com").await;
     let answer = ada.get("/user").await;
@@ -192,7 +192,7 @@ async fn the_old_confirmation_link_of_a_deleted_account_is_worth_nothing() {
 }
 
 #[tokio::test]
-async fn mails_that_were_queued_for_a_deleted_account_are_not_sent() {
+async fn emails_queued_for_a_deleted_account_are_not_sent() {
     let app = TestApp::start().await;
     let ada = app.signed_in("ada@example.com").await;
     app.idle().await;
@@ -231,7 +231,7 @@ async fn only_an_administrator_deletes_others_and_each_only_once() {
 }
 
 #[tokio::test]
-async fn of_many_deletions_at_once_one_happens() {
+async fn one_of_many_concurrent_deletions_succeeds() {
     let app = TestApp::start().await;
     let ada = app.signed_in("ada@example.com").await;
     let statuses: Vec<u16> =
@@ -245,7 +245,7 @@ async fn of_many_deletions_at_once_one_happens() {
 }
 
 #[tokio::test]
-async fn deleting_asks_for_a_sign_in_of_the_last_quarter_of_an_hour() {
+async fn deleting_the_account_requires_a_recent_sign_in() {
     let app = TestApp::start().await;
     let mut ada = app.signed_in("ada@example.com").await;
     app.clock.advance(16 * MINUTE);
@@ -258,7 +258,7 @@ async fn deleting_asks_for_a_sign_in_of_the_last_quarter_of_an_hour() {
 }
 
 #[tokio::test]
-async fn what_could_not_be_erased_while_s3_was_down_is_erased_by_the_sweeper() {
+async fn the_sweeper_erases_what_was_left_while_s3_was_down() {
     let app = TestApp::start().await;
     let ada = app.signed_in("ada@example.com").await;
     ada.upload("image/jpeg", jpeg(70, 70, [20, 20, 200])).await;
@@ -308,7 +308,7 @@ async fn a_sign_in_that_races_the_deletion_leaves_nothing_behind() {
 }
 
 #[tokio::test]
-async fn the_farewell_is_owed_even_when_the_queue_is_down() {
+async fn the_farewell_is_in_the_outbox_even_when_the_queue_is_down() {
     let app = TestApp::start().await;
     let ada = app.signed_in("ada@example.com").await;
     app.idle().await;
@@ -322,7 +322,7 @@ async fn the_farewell_is_owed_even_when_the_queue_is_down() {
 }
 
 #[tokio::test]
-async fn when_the_table_is_down_the_answer_is_a_failure_of_ours_that_tells_nothing() {
+async fn answers_are_500_and_reveal_nothing_while_the_table_is_down() {
     let app = TestApp::start().await;
     let ada = app.signed_in("ada@example.com").await;
     app.idle().await;
@@ -342,7 +342,7 @@ async fn when_the_table_is_down_the_answer_is_a_failure_of_ours_that_tells_nothi
 }
 
 #[tokio::test]
-async fn a_session_that_began_while_its_account_was_deleted_is_erased_a_minute_later() {
+async fn a_session_begun_during_its_accounts_deletion_is_erased_a_minute_later() {
     let app = TestApp::start().await;
     let ada = app.signed_in("ada@example.com").await;
     let user = app.app().store().user(ada.id.parse().unwrap()).await.unwrap().unwrap();

@@ -40,7 +40,7 @@ async fn activity(of: &SignedIn<'_>) -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn an_account_tells_of_its_life_in_order_and_the_bus_and_its_activity_agree() {
+async fn an_accounts_events_are_in_order_and_match_its_activity() {
     let app = TestApp::start().await;
     let ada = app.signed_in(ADA).await;
     assert_eq!(ada.put("/user", &json!({ "name": "Ada King" })).await.status, 200);
@@ -112,7 +112,7 @@ async fn a_deletion_is_told_with_what_was_there_and_leaves_no_activity() {
 }
 
 #[tokio::test]
-async fn what_staff_do_to_an_account_is_told_to_both_and_outlives_it_without_its_data() {
+async fn a_staff_action_outlives_its_account_in_staff_activity_without_its_data() {
     let app = TestApp::start().await;
     let admin = app.admin().await;
     let ada = app.signed_in(ADA).await;
@@ -133,7 +133,7 @@ async fn what_staff_do_to_an_account_is_told_to_both_and_outlives_it_without_its
 }
 
 #[tokio::test]
-async fn activity_is_its_owners_and_staffs_and_its_cursors_are_of_one_list() {
+async fn only_the_owner_and_staff_see_activity_and_cursors_fit_one_list() {
     let app = TestApp::start().await;
     let admin = app.admin().await;
     let (ada, eve) = (app.signed_in(ADA).await, app.signed_in("eve@example.com").await);
@@ -248,7 +248,7 @@ async fn every_type_of_event_about_an_account_happens() {
 }
 
 #[tokio::test]
-async fn events_survive_every_failure_of_the_bus_in_the_order_of_each_user() {
+async fn events_survive_every_bus_failure_in_the_order_of_each_user() {
     let app = TestApp::start().await;
     let (ada, eve) = (app.signed_in(ADA).await, app.signed_in("eve@example.com").await);
     for outage in [Outage::Unavailable, Outage::AnswerLost, Outage::PartialFailure] {

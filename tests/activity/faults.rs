@@ -126,7 +126,7 @@ async fn invoke(app: &TestApp, records: &[Value], fault: Fault) -> usize {
 }
 
 #[tokio::test]
-async fn of_ten_thousand_events_none_is_lost_whatever_fails() {
+async fn none_of_ten_thousand_events_is_lost_whatever_fails() {
     let app = TestApp::start().await;
     let start = Timestamp::from_seconds(1_800_000_000);
     let users: Vec<UserId> = (0..USERS).map(|_| UserId::new(start)).collect();

@@ -20,7 +20,7 @@ const BOUNCE: &str = "bounce@simulator.amazonses.com";
 const COMPLAINT: &str = "complaint@simulator.amazonses.com";
 
 /// The changing routes and workers, and the events that each owes; or why it owes none. One that is new has to be added
-/// here, and one that owes events is performed in `each_change_has_the_events_that_it_owes`.
+/// here, and one that owes events is performed in `each_change_has_its_declared_events`.
 const OWED: &[(&str, Owed)] = &[
     ("register", Owed::Events(&["user.created"])),
     ("resend_confirmation", Owed::Nothing("an email is asked for")),
@@ -90,7 +90,7 @@ enum Owed {
 }
 
 #[test]
-fn every_changing_route_and_worker_says_what_events_it_owes() {
+fn every_changing_route_and_worker_declares_its_events() {
     let owed: BTreeMap<_, _> = OWED.iter().copied().collect();
     assert_eq!(owed.len(), OWED.len(), "none stands twice");
     let changing = functions::routes().filter(|route| route.operations.iter().any(shared::http::Operation::changes));
@@ -161,7 +161,7 @@ impl Walk<'_> {
 }
 
 #[tokio::test]
-async fn each_change_has_the_events_that_it_owes() {
+async fn each_change_has_its_declared_events() {
     let app = TestApp::start().await;
     let admin = app.admin().await;
     let mut walk = Walk { app: &app, seen: HashSet::new(), done: BTreeSet::new() };

@@ -15,7 +15,7 @@ use crate::factor::Owner;
 const ADA: &str = "ada@example.com";
 
 #[tokio::test]
-async fn a_session_is_kept_for_its_owner_alone_and_ends_by_signing_out() {
+async fn a_session_file_is_private_and_signing_out_ends_the_session() {
     let app = TestApp::start().await;
     app.confirmed(ADA).await;
     let users = Users::signed_in(&app, ADA).await;
@@ -30,7 +30,7 @@ async fn a_session_is_kept_for_its_owner_alone_and_ends_by_signing_out() {
     let token = text(&stored[app.stack.url()]["refresh_token"]);
     assert_eq!(users.run(&["logout"]).await.code, 0);
     assert_eq!(app.refresh(&token).await.code(), "invalid_refresh_token");
-    assert_eq!(users.run(&["whoami"]).await.refusal(), (3, "users: not signed in: users login"));
+    assert_eq!(users.run(&["whoami"]).await.refusal(), (3, "users: not signed in: run `users login`"));
 }
 
 #[tokio::test]
@@ -87,10 +87,10 @@ async fn an_account_lives_by_commands_alone() {
 
     assert_eq!(users.run(&["delete", &id]).await.refusal().0, 3);
     let wrong = users.run(&["delete", &id, "--yes", ADA]).await;
-    assert_eq!(wrong.refusal(), (4, "users: not done: the account's address is ada@example.org"));
+    assert_eq!(wrong.refusal(), (4, "users: canceled: the email address of the account is ada@example.org"));
     assert_eq!(users.run(&["delete", &id, "--yes", "ada@example.org"]).await.code, 0);
     let gone = users.run(&["show", &id]).await;
-    assert_eq!(gone.refusal(), (5, "users: There is no such user. (user_not_found)"));
+    assert_eq!(gone.refusal(), (5, "users: User not found. (user_not_found)"));
     assert_eq!(users.run(&["show", ADA]).await.refusal().0, 5);
 }
 
@@ -126,23 +126,23 @@ async fn a_dry_run_says_what_would_be_sent_and_sends_nothing() {
 }
 
 #[tokio::test]
-async fn an_old_sign_in_is_proved_again_where_a_route_asks_for_it() {
+async fn an_old_sign_in_is_reauthenticated_where_a_route_requires_it() {
     let app = TestApp::start().await;
     app.admin().await;
     app.confirmed(ADA).await;
     let users = Users::signed_in(&app, ADMIN).await;
     app.clock.advance(Duration::from_mins(16));
     let silent = users.run(&["disable", ADA]).await;
-    assert_eq!(silent.refusal(), (3, "users: an answer is needed, and nothing can be asked: The password, once more"));
+    assert_eq!(silent.refusal(), (3, "users: input is required, but prompting is disabled: Password again"));
     let wrong = users.run_with("wrong\n", &["disable", ADA, "--password-stdin"]).await;
-    assert_eq!(wrong.refusal(), (1, "users: The current password is wrong. (wrong_password)"));
+    assert_eq!(wrong.refusal(), (1, "users: The current password is incorrect. (wrong_password)"));
     let right = users.run_with(&format!("{PASSWORD}\n"), &["disable", ADA, "--password-stdin"]).await;
-    assert_eq!(right.stdout, format!("disabled {ADA}, without an end\n"));
+    assert_eq!(right.stdout, format!("disabled {ADA}, with no end date\n"));
     assert_eq!(users.run(&["enable", ADA]).await.code, 0);
 }
 
 #[tokio::test]
-async fn a_second_factor_is_asked_for_after_the_password_and_to_step_up() {
+async fn a_second_factor_is_requested_after_the_password_and_for_step_up() {
     let app = TestApp::start().await;
     let admin = app.admin().await;
     let owner = Owner::enrolled_as(&app, admin, ADMIN).await;
@@ -151,7 +151,10 @@ async fn a_second_factor_is_asked_for_after_the_password_and_to_step_up() {
     let login = ["login", ADMIN, "--password-stdin"];
     assert_eq!(users.run_with(&format!("{PASSWORD}\n"), &login).await.refusal().0, 3);
     let wrong = users.run_with(&format!("{PASSWORD}\n{}\n", owner.wrong_code()), &login).await;
-    assert_eq!(wrong.refusal(), (1, "users: The code is wrong, has expired, or was used before. (invalid_code)"));
+    assert_eq!(
+        wrong.refusal(),
+        (1, "users: The code is incorrect, has expired, or has already been used. (invalid_code)")
+    );
     let signed_in = users.run_with(&format!("{PASSWORD}\n{}\n", owner.fresh_code()), &login).await;
     assert_eq!(signed_in.stdout, format!("signed in as {ADMIN}\n"));
     app.clock.advance(Duration::from_mins(16));
@@ -164,9 +167,12 @@ async fn what_is_refused_has_its_line_and_its_exit_code() {
     let app = TestApp::start().await;
     app.confirmed(ADA).await;
     let users = Users::signed_in(&app, ADA).await;
-    assert_eq!(users.run(&["find"]).await.refusal(), (1, "users: Your account may not do this. (forbidden)"));
+    assert_eq!(
+        users.run(&["find"]).await.refusal(),
+        (1, "users: Your account does not have permission to do this. (forbidden)")
+    );
     let wrong = users.run_with("wrong\n", &["login", ADA, "--password-stdin"]).await;
-    let said = "users: The email address or the password is wrong. (invalid_credentials)";
+    let said = "users: The email address or password is incorrect. (invalid_credentials)";
     assert_eq!(wrong.refusal(), (1, said));
     assert_eq!(users.run(&["show", "ada"]).await.code, 2);
     assert_eq!(users.run(&["delete"]).await.code, 2);
@@ -175,7 +181,7 @@ async fn what_is_refused_has_its_line_and_its_exit_code() {
 }
 
 #[tokio::test]
-async fn fields_that_cannot_be_taken_stand_on_the_line() {
+async fn invalid_fields_are_named_on_the_line() {
     let app = TestApp::start().await;
     app.admin().await;
     let users = Users::signed_in(&app, ADMIN).await;
@@ -247,7 +253,7 @@ async fn a_lost_answer_is_asked_for_again_with_the_same_key() {
 }
 
 #[tokio::test]
-async fn an_account_that_changes_meanwhile_keeps_both_roles() {
+async fn concurrent_changes_of_roles_keep_all_of_them() {
     let app = TestApp::start().await;
     let admin = app.admin().await;
     app.confirmed(ADA).await;

@@ -19,7 +19,7 @@ async fn choose_password(operator: &Operator, link: &str) -> Answer {
 }
 
 #[tokio::test]
-async fn the_first_administrator_of_an_empty_stack_chooses_a_password_and_signs_in() {
+async fn the_first_administrator_chooses_a_password_by_link_and_signs_in() {
     let operator = Operator::start().await;
     let create = ["create-admin", ADA, "--name", "Ada Lovelace", "--json"];
     assert_eq!(operator.run(&[&create[..], &["--dry-run"]].concat()).await.json()["status"], "created");
@@ -54,7 +54,7 @@ async fn an_account_becomes_an_administrator_once_its_address_is_confirmed() {
 }
 
 #[tokio::test]
-async fn an_account_that_a_click_confirmed_becomes_no_administrator_before_its_password_is_chosen() {
+async fn an_account_confirmed_by_link_must_choose_a_password_to_become_administrator() {
     let operator = Operator::start().await;
     let stranger = operator.app.signed_in(ADA).await;
     let early = operator.run(&["create-admin", ADA, "--json"]).await;

@@ -39,7 +39,7 @@ def rings(alarm, **values):
 
 
 @pytest.mark.parametrize("stage, watched", [("test", False), ("dev", False), ("staging", True), ("production", True)])
-def test_alarms_ring_for_staging_and_production_and_reach_the_topic(stage, watched):
+def test_staging_and_production_have_alarms_that_reach_the_topic(stage, watched):
     found = alarms(Stage=stage, Search="on")
     assert bool(found) is watched
     for name, alarm in found.items():
@@ -51,7 +51,7 @@ def test_alarms_ring_for_staging_and_production_and_reach_the_topic(stage, watch
 @pytest.mark.parametrize(
     "given, tables", [({}, [{"Ref": "Table"}, {"Ref": "KeysTable"}]), (chosen.RESTORED, ["restored", "restored-keys"])]
 )
-def test_a_table_that_throttles_or_fails_rings(given, tables):
+def test_a_table_that_throttles_or_fails_raises_an_alarm(given, tables):
     watched = [
         (name, dimensions)
         for alarm in alarms(Stage="production", **given).values()
@@ -88,14 +88,14 @@ def test_alarms_watch_at_most_ten_metrics():
     "refused, requests, expected",
     [(0, 1000, False), (19, 19, False), (20, 100, True), (20, 400, False), (50, 1000, False), (51, 1000, True)],
 )
-def test_clients_that_are_turned_away_ring_by_their_share(refused, requests, expected):
+def test_refused_clients_raise_an_alarm_by_their_share(refused, requests, expected):
     assert rings(alarms(Stage="production")["TooManyRequests"], refused=refused, requests=requests) is expected
 
 
 @pytest.mark.parametrize(
     "refused, requests, expected", [(0, 0.1, False), (99, 99, False), (100, 199, True), (100, 200, False), (300, 1000, False)]
 )
-def test_a_client_error_in_most_answers_rings(refused, requests, expected):
+def test_client_errors_in_most_answers_raise_an_alarm(refused, requests, expected):
     assert rings(alarms(Stage="production")["ClientErrors"], refused=refused, requests=requests) is expected
 
 
@@ -103,7 +103,7 @@ def test_a_client_error_in_most_answers_rings(refused, requests, expected):
     "errors, requests, expected",
     [(0, 0.1, False), (4, 4, False), (5, 5, True), (5, 10_000, True), (5, 100_000, False), (101, 1_000_000, True)],
 )
-def test_failures_that_are_few_but_go_on_ring_within_the_hour(errors, requests, expected):
+def test_few_but_persistent_failures_raise_an_alarm_within_the_hour(errors, requests, expected):
     alarm = alarms(Stage="production")["LingeringErrors"]
     assert {metric["MetricStat"]["Period"] for metric in alarm["Metrics"] if "MetricStat" in metric} == {3600}
     assert (alarm["EvaluationPeriods"], alarm["DatapointsToAlarm"]) == (1, 1)
@@ -132,7 +132,7 @@ def test_the_access_log_counts_answers_429_and_no_others():
     assert (transformation["MetricNamespace"], transformation["MetricName"], {}) in watched
 
 
-def test_a_signing_key_that_is_not_followed_by_a_new_one_rings():
+def test_a_signing_key_without_a_successor_raises_an_alarm():
     made = chosen.resources(Stage="production")
     filter_ = made["SigningKeyAge"]["Properties"]
     assert filter_["LogGroupName"] == {"Fn::Sub": "/aws/lambda/${AWS::StackName}/sweeper"}
@@ -151,7 +151,7 @@ def test_a_signing_key_that_is_not_followed_by_a_new_one_rings():
 @pytest.mark.parametrize(
     "limit, claimed, expected", [("10", 8, False), ("10", 9, True), ("1000", 800, False), ("1000", 801, True)]
 )
-def test_concurrency_that_runs_out_rings_before_requests_are_turned_away(limit, claimed, expected):
+def test_concurrency_that_runs_out_raises_an_alarm_before_requests_are_refused(limit, claimed, expected):
     alarm = alarms(Stage="production")["ConcurrencyUsed"]
     assert list(metrics(alarm)) == [("AWS/Lambda", "ClaimedAccountConcurrency", {})]
     (expression,) = [metric for metric in alarm["Metrics"] if "Expression" in metric]
@@ -160,7 +160,7 @@ def test_concurrency_that_runs_out_rings_before_requests_are_turned_away(limit, 
 
 
 @pytest.mark.parametrize("pictures", ["off", "on"])
-def test_a_queue_whose_age_rings_has_a_consumer(pictures):
+def test_a_queue_with_an_age_alarm_has_a_consumer(pictures):
     given = {"Stage": "production", "Pictures": pictures}
     watched = {
         dimensions["QueueName"]["Fn::GetAtt"][0]

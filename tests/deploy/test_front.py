@@ -71,7 +71,7 @@ def test_the_fronts_secret_is_long_and_one():
         assert not re.fullmatch(pattern, secret), secret
 
 
-def test_errors_of_every_distribution_ring():
+def test_errors_of_every_distribution_raise_an_alarm():
     alarms = [one["Properties"] for one in GLOBAL["Resources"].values() if one["Type"] == "AWS::CloudWatch::Alarm"]
     watched = [one["Dimensions"][0]["Value"]["Ref"] for one in alarms if one["MetricName"] == "5xxErrorRate"]
     assert sorted(watched) == ["FrontDistribution", "PicturesDistribution"]

@@ -31,7 +31,7 @@ def test_outputs_name_every_dns_record_that_a_sender_needs():
     assert not [name for name in chosen.outputs() if name in records]
 
 
-def test_the_account_rings_before_aws_looks_into_it():
+def test_alarms_fire_before_aws_reviews_the_account():
     alarms = [alarm["Properties"] for alarm in chosen.resources("AWS::CloudWatch::Alarm", **DOMAIN).values()]
     watched = {alarm["MetricName"]: alarm for alarm in alarms if alarm.get("Namespace") == "AWS/SES"}
     assert watched.keys() == REVIEWS.keys()

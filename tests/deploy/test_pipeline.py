@@ -218,7 +218,7 @@ def stack_arn(name):
     "CreateChangeSet DescribeEvents ListChangeSets "
     "ContinueUpdateRollback RollbackStack CancelUpdateStack DeleteStack".split(),
 )
-def test_the_pipeline_explains_and_mends_its_stack_and_those_nested_in_it(name, action):
+def test_the_pipeline_explains_and_recovers_its_stack_and_nested_ones(name, action):
     assert Resolved().may("Deploy", f"cloudformation:{action}", stack_arn(name))
 
 
@@ -351,7 +351,7 @@ def test_cloudformation_makes_what_the_template_has(action):
         ("secretsmanager:GetSecretValue", f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:other"),
     ],
 )
-def test_a_role_of_the_stack_is_no_administrator_even_if_its_policy_says_so(action, resource):
+def test_the_boundary_limits_a_role_even_with_an_administrator_policy(action, resource):
     boundary = Resolved().resources["Boundary"]["PolicyDocument"]
     limited = evaluate(
         request(action, resource), [parse_policy_document(ADMINISTRATOR)], [parse_policy_document(boundary)]
@@ -783,7 +783,7 @@ def test_why_a_change_set_was_refused_is_told(cloudformation, capsys):
     assert "new change set FAILED: See DescribeEvents." in out and "old" not in out
 
 
-def test_a_stack_that_is_stuck_is_said_to_be_and_what_mends_it(cloudformation, capsys):
+def test_a_stuck_stack_is_reported_with_the_command_that_recovers_it(cloudformation, capsys):
     is_in(cloudformation, "UPDATE_ROLLBACK_FAILED")
     change_sets(cloudformation, ROOT_STACK)
     events(cloudformation, {"StackName": ROOT_STACK})
@@ -832,7 +832,7 @@ def test_a_stuck_stack_is_brought_where_it_can_be_deployed(cloudformation, clock
     assert clock == [deploy_stack.PAUSE] * (len(states) - 1)
 
 
-def test_what_cannot_be_mended_is_tried_once_and_fails(cloudformation, clock, capsys):
+def test_an_unrecoverable_stack_is_tried_once_and_fails(cloudformation, clock, capsys):
     is_in(cloudformation, "UPDATE_ROLLBACK_FAILED")
     cloudformation.stub.add_response("continue_update_rollback", {}, {"StackName": ROOT_STACK})
     for status in ("UPDATE_ROLLBACK_IN_PROGRESS", "UPDATE_ROLLBACK_FAILED"):
@@ -842,16 +842,16 @@ def test_what_cannot_be_mended_is_tried_once_and_fails(cloudformation, clock, ca
     events(cloudformation, {"StackName": ROOT_STACK}, event("Login", "the package is gone", minute=60 * 24 * 365 * 100))
     assert run(cloudformation, "recover", STACK) == 1
     out = capsys.readouterr().out
-    assert "UPDATE_ROLLBACK_FAILED still" in out and "the package is gone" in out
+    assert "is still UPDATE_ROLLBACK_FAILED" in out and "the package is gone" in out
 
 
-def test_a_stack_that_never_comes_to_rest_is_not_waited_for_without_end(cloudformation, clock):
+def test_the_wait_for_a_stack_that_never_settles_times_out(cloudformation, clock):
     is_in(cloudformation, *["CREATE_IN_PROGRESS"] * (deploy_stack.LOOKS + 1))
     with pytest.raises(TimeoutError, match="CREATE_IN_PROGRESS"):
         run(cloudformation, "recover", STACK)
 
 
-def test_nothing_is_mended_where_no_stack_is(cloudformation, capsys):
+def test_nothing_is_recovered_without_a_stack(cloudformation, capsys):
     no_stack(cloudformation)
     assert run(cloudformation, "recover", STACK) == 0
     assert "nothing to recover" in capsys.readouterr().out

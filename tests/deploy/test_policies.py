@@ -231,7 +231,7 @@ def test_a_statement_says_what_it_allows_and_not_what_it_leaves_out(environment)
 
 
 @everywhere
-def test_nobody_is_let_in_as_anybody(environment):
+def test_no_policy_allows_every_principal(environment):
     for statement in allowed(environment):
         who = statement.principal
         assert who != "*" and (not isinstance(who, dict) or "*" not in as_list(who.get("AWS", []))), statement
@@ -313,7 +313,7 @@ def test_a_role_uses_a_key_only_through_dynamodb(environment):
 
 
 @everywhere
-def test_mail_is_sent_only_as_the_sender_of_this_stack(environment):
+def test_email_is_sent_only_as_the_sender_of_this_stack(environment):
     senders = [statement for statement in allowed(environment) if "ses:SendEmail" in statement.actions]
     assert [statement.policy for statement in senders] == ["EmailerRole"]
     default = stack.source()["Parameters"]["MailAddress"]["Default"]

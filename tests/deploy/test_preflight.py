@@ -159,7 +159,7 @@ def test_a_name_that_is_no_other_stacks_beginning_is_right():
 
 
 @pytest.mark.parametrize("other", [f"{STACK}-tools", "users"])
-def test_a_name_that_begins_another_or_the_other_way_round_is_a_problem(other):
+def test_two_stack_names_where_one_prefixes_the_other_are_a_problem(other):
     only(listed(Account(), STACK, other).finds("stack_name"), "problem", f"{STACK} and {other}")
 
 
@@ -168,7 +168,7 @@ def test_a_name_that_the_pipeline_would_not_take_is_warned_of(name):
     account = Account()
     account.target.stack = name
     found = listed(account).finds("stack_name")
-    assert found[0].level == "warning" and "23 lower-case" in found[0].text
+    assert found[0].level == "warning" and "23 lowercase" in found[0].text
 
 
 def test_a_name_that_makes_functions_unknown_to_their_role_is_a_problem():
@@ -212,7 +212,7 @@ def test_a_stack_that_cannot_be_deployed_is_a_problem(status, level, words):
     only(with_stack(Account(), status).finds("stack_state"), level, words)
 
 
-def test_what_is_stuck_for_preflight_is_what_the_pipeline_mends():
+def test_the_pipeline_recovers_what_preflight_reports_as_stuck():
     recovers = set(scripts.load("stack").RECOVERY)
     assert preflight.STUCK == {status for status in recovers if not status.endswith("IN_PROGRESS")}
 
@@ -221,7 +221,7 @@ def test_a_stack_whose_role_is_gone_is_a_problem():
     role = f"arn:aws:iam::{ACCOUNT}:role/{STACK}-cloudformation"
     account = with_stack(Account(), RoleARN=role).refuses("iam", "get_role", "NoSuchEntity", "not found")
     found = account.finds("stack_state")
-    assert [finding.level for finding in found] == ["ok", "problem"] and "which is gone" in found[1].text
+    assert [finding.level for finding in found] == ["ok", "problem"] and "no longer exists" in found[1].text
     there = {"Path": "/", "RoleName": "a", "RoleId": "A" * 16, "Arn": role, "CreateDate": NOW}
     account = with_stack(Account(), RoleARN=role).says(
         "iam", "get_role", {"Role": there}, RoleName=f"{STACK}-cloudformation"
@@ -253,14 +253,14 @@ def test_an_account_without_an_earlier_stack_has_nothing_left():
     assert [finding.level for finding in found] == ["ok", "ok"]
 
 
-def test_tables_and_log_groups_of_an_earlier_stack_are_told():
+def test_tables_and_log_groups_of_an_earlier_stack_are_reported():
     account = Account().says("dynamodb", "list_tables", {"TableNames": [f"{STACK}-Table-1"]})
     tables, logs = groups(without_stack(account), LOGS).finds("leftovers")
     assert tables.level == "warning" and f"{STACK}-Table-1" in tables.text
     assert logs.level == "problem" and LOGS in logs.text
 
 
-def test_what_the_stack_and_those_nested_in_it_have_made_is_not_left_over():
+def test_resources_of_the_stack_and_its_nested_stacks_are_not_leftovers():
     nested = f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/{STACK}-Data-1/1"
     account = Account().says("dynamodb", "list_tables", {"TableNames": [f"{STACK}-Data-1-Table-1"]})
     held = [resource("AWS::Logs::LogGroup", LOGS), resource("AWS::CloudFormation::Stack", nested)]
@@ -306,7 +306,7 @@ Resources:
     return tmp_path / "template.yaml"
 
 
-def test_the_names_that_a_template_gives_are_read_also_in_a_nested_one(template):
+def test_explicit_resource_names_are_read_from_nested_templates_too(template):
     account = Account()
     account.target.template = template
     assert account.target.given_names == [
@@ -322,7 +322,7 @@ def test_the_log_groups_of_the_template_have_names_that_can_be_known():
 
 @pytest.mark.parametrize(
     "error, level, words",
-    [("404", "ok", "is free"), ("403", "problem", "another account's"), (None, "problem", "there already")],
+    [("404", "ok", "is available"), ("403", "problem", "another account"), (None, "problem", "already exists")],
 )
 def test_a_bucket_whose_name_is_taken_is_a_problem(template, error, level, words):
     account = without_stack(Account())
@@ -337,13 +337,13 @@ def test_a_bucket_whose_name_is_taken_is_a_problem(template, error, level, words
 def test_a_template_that_names_no_bucket_needs_no_name(template):
     account = Account()
     account.target.template = template.parent / "data.yaml"
-    only(account.finds("buckets"), "ok", "names every bucket")
+    only(account.finds("buckets"), "ok", "names all buckets")
 
 
 def test_the_stacks_own_bucket_is_fine(template):
     account = with_stack(Account(), resources=[resource("AWS::S3::Bucket", BUCKET)])
     account.target.template = template
-    only(account.finds("buckets"), "ok", "is the stack's")
+    only(account.finds("buckets"), "ok", "belongs to the stack")
 
 
 # ---- Lambda and quotas -----------------------------------------------------------------------------------------------
@@ -363,7 +363,7 @@ def test_an_account_with_room_for_functions_is_fine():
 @pytest.mark.parametrize("stage, level", [("production", "problem"), ("staging", "problem"), ("dev", "warning")])
 def test_a_new_accounts_ten_functions_at_once_are_too_few(stage, level):
     found = lambda_settings(Account(Stage=stage), concurrent=10).finds("lambda")[0]
-    assert found.level == level and "10 functions run at once" in found.text and "L-B99A9384" in found.text
+    assert found.level == level and "region is 10;" in found.text and "L-B99A9384" in found.text
 
 
 def test_the_alarm_on_concurrency_goes_by_the_accounts_number():
@@ -396,14 +396,14 @@ def quotas(account, stacks=2000, keys=100_000, requests=10_000, used_keys=5):
 def test_an_account_with_the_usual_quotas_is_fine():
     found = quotas(Account()).finds("quotas")
     assert [finding.level for finding in found] == ["ok", "ok", "ok"]
-    assert "2,000 are allowed, 2 are used" in found[0].text and "5 are used" in found[1].text
+    assert "2,000 allowed, 2 used" in found[0].text and "5 used" in found[1].text
 
 
 @pytest.mark.parametrize("place, changed", [(0, {"stacks": 11}), (1, {"keys": 7}), (2, {"requests": 499})])
 def test_a_quota_that_leaves_no_room_is_a_problem(place, changed):
     found = quotas(Account(), **changed).finds("quotas")
     assert [finding.level == "problem" for finding in found] == [at == place for at in range(3)]
-    assert "Ask for more: quota L-" in found[place].text
+    assert "Request an increase: quota L-" in found[place].text
 
 
 def test_the_stacks_that_are_counted_are_those_of_the_template():
@@ -419,7 +419,7 @@ def test_a_quota_that_was_never_changed_is_the_default():
 # ---- CloudFront ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("quantity, level, words", [(1, "ok", "before"), (0, "warning", "must be verified")])
+@pytest.mark.parametrize("quantity, level, words", [(1, "ok", "already has"), (0, "warning", "must be verified")])
 def test_an_account_that_never_made_a_distribution_may_have_to_ask(quantity, level, words):
     distributions = {"Marker": "", "MaxItems": 1, "IsTruncated": False, "Quantity": quantity}
     account = Account(Pictures="on").says(
@@ -493,8 +493,8 @@ def test_a_sender_that_ses_has_not_verified_is_a_problem():
     only(account.finds("sender"), "problem", "acme.test is not verified (PENDING)")
 
 
-def test_a_sender_that_ses_does_not_know_is_a_problem_unless_the_stack_adds_it():
-    only(identities(Account()).finds("sender"), "problem", "does not know no-reply@mail.acme.test")
+def test_an_unknown_sender_is_a_problem_unless_the_stack_adds_it():
+    only(identities(Account()).finds("sender"), "problem", "neither no-reply@mail.acme.test")
     only(identities(Account(MailDomain="acme.test")).finds("sender"), "ok", "the stack adds it")
 
 
@@ -512,13 +512,13 @@ def test_a_domain_that_ses_knows_cannot_be_added_by_a_new_stack():
 @pytest.mark.parametrize("domain", ["other.test", "me.test"])
 def test_a_sender_of_another_domain_is_a_problem(domain):
     found = identities(Account(MailDomain=domain), "acme.test").finds("sender")
-    assert found[0].level == "problem" and f"is not of MailDomain, {domain}" in found[0].text
+    assert found[0].level == "problem" and f"is not in MailDomain, {domain}" in found[0].text
 
 
 @pytest.mark.parametrize("stage, level", [("production", "problem"), ("dev", "warning")])
 def test_the_examples_sender_sends_nothing(stage, level):
     account = Account(Stage=stage, MailAddress="no-reply@example.com")
-    only(account.finds("sender"), level, "is the example's")
+    only(account.finds("sender"), level, "is the example address")
     assert account.finds("mail_dns") == []
 
 
@@ -558,14 +558,14 @@ def mail_from():
         (
             SPF | DMARC | DKIM | {("c._domainkey.acme.test", "CNAME"): ["other.test"]},
             "problem",
-            "missing from the DNS: c.",
+            "missing from DNS: c.",
         ),
         (DMARC | DKIM, "warning", "no SPF record"),
         (DMARC | DKIM | {("mail.acme.test", "TXT"): ["v=spf1 -all", "v=spf1 ~all"]}, "warning", "2 SPF records"),
         (SPF | DKIM, "warning", "_dmarc.mail.acme.test TXT"),
     ],
 )
-def test_a_record_that_is_missing_is_told_as_it_has_to_be_published(records, level, words):
+def test_a_missing_record_is_reported_with_the_value_to_publish(records, level, words):
     only([finding for finding in mail_dns(records) if finding.level != "ok"], level, words)
 
 
@@ -637,10 +637,10 @@ def test_records_are_read_from_the_dns(resolver, name, kind, records):
     assert sorted(preflight.lookup(resolver, name, kind)) == sorted(records)
 
 
-def test_a_server_that_does_not_answer_is_a_warning_and_no_missing_record(resolver):
+def test_an_unresponsive_dns_server_is_a_warning_and_not_a_missing_record(resolver):
     account = identities(Account(MailAddress="no-reply@mail.acme.test"), "acme.test", **SIGNED)
     account.target.lookup = lambda name, kind: preflight.lookup(resolver, "down.test", kind)
-    only(account.finds("mail_dns"), "warning", "could not be looked at")
+    only(account.finds("mail_dns"), "warning", "could not be checked")
 
 
 # ---- The API's name --------------------------------------------------------------------------------------------------
@@ -662,7 +662,7 @@ def test_a_certificate_that_is_issued_for_the_name_is_fine(names):
         ({"Status": "PENDING_VALIDATION"}, "problem", "PENDING_VALIDATION"),
         ({"SubjectAlternativeNames": ["acme.test"]}, "problem", "not for users.acme.test"),
         ({"SubjectAlternativeNames": ["*.test"]}, "problem", "not for users.acme.test"),
-        ({"NotAfter": NOW + timedelta(days=20)}, "warning", "ends on"),
+        ({"NotAfter": NOW + timedelta(days=20)}, "warning", "expires on"),
     ],
 )
 def test_a_certificate_that_will_not_do_is_told(changed, level, words):
@@ -677,7 +677,7 @@ def test_a_certificate_of_another_region_or_account_is_a_problem():
     )
     missing = Account(**DOMAIN).refuses("acm", "describe_certificate", "ResourceNotFoundException")
     only(missing.finds("certificate"), "problem", "no certificate")
-    only(Account(**DOMAIN | {"CertificateArn": ""}).finds("certificate"), "problem", "needs a CertificateArn")
+    only(Account(**DOMAIN | {"CertificateArn": ""}).finds("certificate"), "problem", "requires a CertificateArn")
     only(Account().finds("certificate"), "ok", "no DomainName")
 
 
@@ -703,7 +703,7 @@ def leads(account):
 
 def test_a_zone_of_the_name_that_the_dns_leads_to_is_fine():
     account = leads(zone(Account(**DOMAIN), records=[("users2.acme.test.", "A")]))
-    only(account.finds("zone"), "ok", "leads to it")
+    only(account.finds("zone"), "ok", "resolves to it")
 
 
 def test_a_zone_that_will_not_do_is_a_problem():
@@ -715,16 +715,16 @@ def test_a_zone_that_will_not_do_is_a_problem():
     only(missing.finds("zone"), "problem", "no hosted zone Z0EXAMPLE")
 
 
-def test_a_record_of_the_name_is_in_the_way_of_a_new_stack_only():
+def test_an_existing_record_of_the_domain_blocks_a_new_stack_only():
     taken = [("users.acme.test.", "A")]
     only(
-        leads(without_stack(zone(Account(**DOMAIN), records=taken))).finds("zone"), "problem", "has records already (A)"
+        leads(without_stack(zone(Account(**DOMAIN), records=taken))).finds("zone"), "problem", "already has records (A)"
     )
-    only(leads(with_stack(zone(Account(**DOMAIN), records=taken))).finds("zone"), "ok", "leads to it")
+    only(leads(with_stack(zone(Account(**DOMAIN), records=taken))).finds("zone"), "ok", "resolves to it")
 
 
 def test_a_name_without_a_zone_has_to_be_pointed_by_hand():
-    only(Account(**DOMAIN | {"HostedZoneId": ""}).finds("zone"), "warning", "DomainTarget by hand")
+    only(Account(**DOMAIN | {"HostedZoneId": ""}).finds("zone"), "warning", "DomainTarget manually")
     assert Account().finds("zone") == []
 
 
@@ -748,7 +748,7 @@ def test_githubs_provider_has_to_take_awss_audience(clients, level, words):
 def test_another_provider_is_not_githubs():
     other = [{"Arn": PROVIDER.replace("token.actions.githubusercontent.com", "example.com")}]
     account = Account().says("iam", "list_open_id_connect_providers", {"OpenIDConnectProviderList": other})
-    only(account.finds("github"), "ok", "not there yet")
+    only(account.finds("github"), "ok", "does not exist yet")
 
 
 # ---- Another system's passwords --------------------------------------------------------------------------------------
@@ -777,7 +777,7 @@ def with_pool(account, *clients):
 
 
 def test_a_stack_that_asks_no_other_system_needs_none():
-    only(Account().finds("legacy"), "ok", "no other system")
+    only(Account().finds("legacy"), "ok", "no former system")
 
 
 @pytest.mark.parametrize("flow", [ASKING, "ADMIN_NO_SRP_AUTH"])
@@ -797,10 +797,10 @@ def test_an_endpoint_that_is_asked_needs_an_end_alone():
     "until, words",
     [
         ("", "is missing, so no function would start"),
-        ("2020-06-30T00:00:00Z", "the other system is not asked any more"),
-        ("2020-06-30T02:00:00+02:00", "the other system is not asked any more"),
+        ("2020-06-30T00:00:00Z", "the former system is no longer asked"),
+        ("2020-06-30T02:00:00+02:00", "the former system is no longer asked"),
         ("2099-06-30T00:00:00", "has no time zone"),
-        ("in June", "which is no time"),
+        ("in June", "which is not a valid time"),
     ],
 )
 def test_an_other_system_is_asked_until_a_time_to_come(until, words):
@@ -817,7 +817,7 @@ def test_an_other_system_is_asked_until_a_time_to_come(until, words):
         ([{"ExplicitAuthFlows": [ASKING], "ClientSecret": 24 * "x"}], "client0 of"),
     ],
 )
-def test_a_user_pool_that_cannot_be_asked_is_a_problem_and_says_what_to_make(clients, words):
+def test_a_user_pool_without_a_usable_client_is_a_problem_with_instructions(clients, words):
     end, found = with_pool(Account(**LEGACY), *clients).finds("legacy")
     assert end.level == "ok" and found.level == "problem" and words in found.text
     assert f"--user-pool-id {POOL} " in found.text and "--no-generate-secret" in found.text
@@ -834,16 +834,16 @@ def test_a_user_pool_of_another_region_or_account_is_a_problem():
 @pytest.mark.parametrize(
     "method, right", [("describe_user_pool", "DescribeUserPool"), ("list_user_pool_clients", "ListUserPoolClients")]
 )
-def test_a_right_to_look_at_the_user_pool_that_is_missing_is_a_warning(method, right):
+def test_a_missing_permission_to_read_the_user_pool_is_a_warning(method, right):
     message = f"User: arn:aws:iam::{ACCOUNT}:user/ada is not authorized to perform: cognito-idp:{right} on resource: *"
     account = Account(**LEGACY)
     if method != "describe_user_pool":
         account.says("cognito-idp", "describe_user_pool", {"UserPool": {"Id": POOL}}, UserPoolId=POOL)
     found = account.refuses("cognito-idp", method, "AccessDeniedException", message).finds("legacy")[1]
-    assert found.level == "warning" and f"the right cognito-idp:{right} is missing" in found.text
+    assert found.level == "warning" and f"the permission cognito-idp:{right} is missing" in found.text
 
 
-def test_alarms_that_nobody_gets_are_warned_of():
+def test_alarms_without_a_recipient_are_a_warning():
     only(Account().finds("alarms"), "ok", "alarms@acme.test")
     only(Account(AlarmEmail="").finds("alarms"), "warning", "AlarmEmail")
     only(Account(AlarmEmail="", Stage="dev").finds("alarms"), "ok", "no alarms")
@@ -873,20 +873,20 @@ def test_alarms_that_nobody_gets_are_warned_of():
 def test_a_right_that_is_missing_is_a_warning_that_names_it(check, service, method, right, error):
     message = f"User: arn:aws:iam::{ACCOUNT}:user/ada is not authorized to perform: {right} on resource: * because"
     account = Account(Pictures="on", **DOMAIN).refuses(service, method, error, message)
-    only(account.finds(check), "warning", f"the right {right} is missing")
+    only(account.finds(check), "warning", f"the permission {right} is missing")
 
 
 def test_an_error_that_names_no_right_is_told_by_its_call():
     account = Account().refuses("sesv2", "get_account", "AccessDeniedException", "no")
-    only(account.finds("ses"), "warning", "the right GetAccount is missing")
+    only(account.finds("ses"), "warning", "the permission GetAccount is missing")
 
 
 def test_an_error_that_is_no_missing_right_is_told_as_it_is():
     account = Account().refuses("sesv2", "get_account", "TooManyRequestsException", "slow down")
-    only(account.finds("ses"), "warning", "could not be looked at: An error occurred (TooManyRequestsException)")
+    only(account.finds("ses"), "warning", "could not be checked: An error occurred (TooManyRequestsException)")
 
 
-def test_an_error_of_aws_is_a_warning_and_the_next_check_goes_on(capsys):
+def test_an_aws_error_is_a_warning_and_the_next_check_runs(capsys):
     account = Account()
     account.says(
         "sts",
@@ -923,7 +923,7 @@ parameter_overrides = 'Stage=dev ProductName="Example Test"'
     assert (qa["stack"], qa["region"]) == ("users-qa", "eu-west-1")
     assert qa["parameters"] == {"Stage": "staging", "ProductName": "Example Test", "HomeUrl": "https://a.test/?b=c"}
     assert preflight.configured(file, "text")["parameters"] == {"Stage": "dev", "ProductName": "Example Test"}
-    with pytest.raises(ValueError, match="no environment nothing; there are qa, text"):
+    with pytest.raises(ValueError, match="no environment nothing; available: qa, text"):
         preflight.configured(file, "nothing")
 
 
@@ -999,7 +999,7 @@ def test_an_account_with_everything_in_the_way_gets_its_problems(emulator, tmp_p
     for words in (
         f"stack name: {STACK} and {STACK}-tools",
         "left over: 1 log groups",
-        "sender: no-reply@example.com is the example's",
+        "sender: no-reply@example.com is the example address",
         "certificate: ",
         "hosted zone: the hosted zone",
         "GitHub: ",
@@ -1011,4 +1011,4 @@ def test_an_account_with_everything_in_the_way_gets_its_problems(emulator, tmp_p
 
 def test_what_is_not_configured_is_said(emulator):
     ended = look(emulator, "--config-env", "qa")
-    assert ended.returncode == 2 and "no environment qa; there are default, dev, " in ended.stderr
+    assert ended.returncode == 2 and "no environment qa; available: default, dev, " in ended.stderr

@@ -38,7 +38,7 @@ def test_a_newer_engine_keeps_the_indexes():
 
 
 @pytest.mark.parametrize("metric", ["ClusterIndexWritesBlocked", "ClusterStatus.red", "FreeStorageSpace", "JVMMemoryPressure"])
-def test_a_domain_that_takes_no_more_lines_rings(metric):
+def test_a_search_domain_that_accepts_no_more_lines_raises_an_alarm(metric):
     def watched(**given):
         alarms = chosen.resources("AWS::CloudWatch::Alarm", **given).values()
         return [alarm["Properties"].get("MetricName") for alarm in alarms]

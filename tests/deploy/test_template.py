@@ -60,7 +60,7 @@ def test_the_origins_of_passkeys_are_those_that_a_function_takes():
         assert not pattern.fullmatch(refused), refused
 
 
-def test_every_binary_is_a_function_of_its_name_and_every_function_a_binary():
+def test_every_binary_is_the_function_of_its_name_and_vice_versa():
     manifest = tomllib.loads((stack.ROOT / "functions/Cargo.toml").read_text())
     assert set(stack.binaries().values()) == {binary["name"] for binary in manifest["bin"]}
     for name, binary in stack.binaries().items():
@@ -124,7 +124,7 @@ def event_sources(environment, stream=False):
 
 
 @everywhere
-def test_changes_of_the_table_come_in_their_order_and_those_that_fail_are_kept(environment):
+def test_table_changes_arrive_in_order_and_failed_ones_are_kept(environment):
     sources = event_sources(environment, stream=True)
     assert set(sources) == {"DispatchWebhooksRecords", "PublishEventsRecords"}
     table = stack.resources(environment).get("Table", {"Properties": {"StreamSpecification": {"StreamViewType": "NEW_IMAGE"}}})
@@ -142,7 +142,7 @@ def test_changes_of_the_table_come_in_their_order_and_those_that_fail_are_kept(e
 
 
 @everywhere
-def test_a_message_stays_invisible_for_six_timeouts_and_ends_as_a_dead_letter_for_14_days(environment):
+def test_messages_are_invisible_for_six_timeouts_and_dead_letters_kept_14_days(environment):
     resources = stack.resources(environment)
     mappings = event_sources(environment)
     assert len(mappings) == (5 if "PicturesArea" in stack.deployed(environment) else 4)
@@ -165,14 +165,14 @@ def test_a_variable_of_a_function_is_text():
             assert not isinstance(value, (int, float)), f"{name}, {variable}: {value}"
 
 
-def test_the_function_has_room_beside_the_process_that_reads_a_picture():
+def test_the_function_has_memory_besides_that_of_the_picture_process():
     image = stack.resources("everything", "AWS::Lambda::Function")["ResizePicture"]["Properties"]
     memory = int(image["Environment"]["Variables"]["PICTURE_MEMORY_MIB"])
     assert 512 <= memory <= image["MemorySize"] - 256
 
 
 @everywhere
-def test_settings_of_a_route_are_those_of_a_route_that_is_made_before_the_stage(environment):
+def test_route_settings_are_of_routes_created_before_the_stage(environment):
     (stage,) = stack.resources(environment, "AWS::ApiGatewayV2::Stage").values()
     made_before = {
         route["Properties"]["RouteKey"]
@@ -187,7 +187,7 @@ def test_settings_of_a_route_are_those_of_a_route_that_is_made_before_the_stage(
 
 
 @everywhere
-def test_no_throttle_is_so_low_that_one_client_fills_it_or_too_high_for_a_partition(environment):
+def test_every_throttle_exceeds_one_client_and_fits_one_partition(environment):
     (stage,) = stack.resources(environment, "AWS::ApiGatewayV2::Stage").values()
     for key, settings in stage["Properties"]["RouteSettings"].items():
         rate, burst = settings["ThrottlingRateLimit"], settings["ThrottlingBurstLimit"]
@@ -220,7 +220,7 @@ def test_data_outlives_the_stack_and_is_encrypted(environment):
 
 
 @everywhere
-def test_a_picture_that_was_deleted_is_gone_from_the_cache_after_an_hour(environment):
+def test_a_deleted_picture_is_out_of_the_cache_within_an_hour(environment):
     policies = stack.resources(environment, "AWS::CloudFront::CachePolicy")
     for name, distribution in stack.resources(environment, "AWS::CloudFront::Distribution").items():
         policy = distribution["Properties"]["DistributionConfig"]["DefaultCacheBehavior"]["CachePolicyId"]
@@ -244,7 +244,7 @@ def test_a_picture_that_was_deleted_is_gone_from_the_cache_after_an_hour(environ
         (101, 10_000, True),
     ],
 )
-def test_an_outage_rings_however_few_ask_and_one_failure_among_some_does_not(errors, requests, rings):
+def test_an_outage_alarms_at_any_traffic_and_a_single_failure_does_not(errors, requests, rings):
     alarm = stack.resources("production")["ServerErrors"]["Properties"]
     assert (alarm["DatapointsToAlarm"], alarm["EvaluationPeriods"]) == (2, 3)
     [expression] = [metric["Expression"] for metric in alarm["Metrics"] if "Expression" in metric]
@@ -285,7 +285,7 @@ def test_production_alone_shifts_traffic_and_only_where_an_alarm_can_judge(envir
 
 
 @everywhere
-def test_a_replaced_version_is_deleted_so_that_its_code_can_be_published_again(environment):
+def test_a_replaced_version_is_deleted_so_its_code_can_be_republished(environment):
     versions = stack.resources(environment, "AWS::Lambda::Version")
     assert len(versions) == len(stack.resources(environment, "AWS::Lambda::Function"))
     for name, version in versions.items():
@@ -378,12 +378,12 @@ def test_a_new_configuration_replaces_the_version_of_every_function(environment)
                 assert "${Configuration}" in body["Properties"]["Description"]["Fn::Sub"], name
 
 
-def test_the_next_deployment_is_taken_back_again_after_one_that_was_not():
+def test_rollback_is_on_again_for_the_next_deployment():
     for environment in ("staging", "production"):
         assert stack.environments()[environment]["Rollback"] == "on", f"{environment} keeps what the last one was told"
 
 
-def test_one_hiccup_of_a_function_takes_nothing_back():
+def test_one_hiccup_of_a_function_rolls_nothing_back():
     for name in WORKERS:
         alarm = stack.resources("everything")[f"{name}Errors"]["Properties"]
         assert (alarm["DatapointsToAlarm"], alarm["EvaluationPeriods"]) == (2, 3), name
@@ -424,6 +424,6 @@ def test_no_account_and_no_region_is_written_into_the_template():
         ("MailAddress", "a@localhost", False),
     ],
 )
-def test_a_parameter_of_mails_takes_what_the_service_takes(parameter, value, taken):
+def test_an_email_parameter_takes_what_the_service_takes(parameter, value, taken):
     pattern = stack.source()["Parameters"][parameter]["AllowedPattern"]
     assert bool(re.fullmatch(pattern, value)) == taken

@@ -56,7 +56,7 @@ def constant(path, name):
 # ---- The bucket ------------------------------------------------------------------------------------------------------
 
 
-def test_what_is_on_the_way_is_gone_after_a_day_in_every_form():
+def test_transfer_objects_and_incomplete_uploads_expire_after_a_day():
     bucket = chosen.resources()["TransferBucket"]
     assert bucket["Properties"]["LifecycleConfiguration"]["Rules"] == [
         {
@@ -109,7 +109,7 @@ def test_an_operator_works_on_restored_tables_as_on_the_stacks_own(role):
 
 @pytest.mark.parametrize("role", OPERATORS)
 @pytest.mark.parametrize("mfa", ["on", "off"])
-def test_an_operator_is_of_this_account_and_has_an_hour_and_mfa_unless_it_is_elsewhere(role, mfa):
+def test_operators_of_this_account_get_an_hour_with_mfa_if_configured(role, mfa):
     made = chosen.resources(OperatorMfa=mfa)[role]["Properties"]
     assert made["MaxSessionDuration"] == 3600
     (trust,) = made["AssumeRolePolicyDocument"]["Statement"]
@@ -127,7 +127,7 @@ def test_an_import_operator_reads_and_writes_no_table():
     assert not [action for action, _, _ in MAY["ImportOperator"] if action.startswith(("dynamodb:", "kms:"))]
 
 
-def test_an_export_operator_lists_exports_alone_and_an_import_operator_sees_what_is_missing():
+def test_export_operators_list_exports_only_and_import_operators_see_missing_reports():
     assert statements("ExportOperator")["ListExports"]["Condition"] == {"StringLike": {"s3:prefix": "exports/*"}}
     # A request for an object has no prefix: with a condition on it a report that is not there yet would be refused with 403.
     assert "Condition" not in statements("ImportOperator")["SeeThatReportsAreMissing"]
@@ -260,7 +260,7 @@ def test_no_other_system_is_asked_without_an_end(given, taken):
 
 
 @pytest.mark.parametrize("binary", ["login", "change_password", "step_up"])
-def test_a_function_that_checks_passwords_may_ask_the_user_pool_and_no_other(binary):
+def test_only_functions_that_check_passwords_may_query_the_user_pool(binary):
     role = "".join(word.capitalize() for word in binary.split("_")) + "Role"
     asking = {
         name: [stack.words(one) for one in as_list(statement["Resource"])]

@@ -80,7 +80,7 @@ async fn a_passkey_that_is_there_is_not_added_again() {
 }
 
 #[tokio::test]
-async fn an_account_has_ten_passkeys_at_most_whoever_adds_them_at_once() {
+async fn concurrent_additions_leave_an_account_ten_passkeys_at_most() {
     let app = TestApp::start_with(&[("LIMITS", "off")]).await;
     let ada = app.signed_in(ADA).await;
     let mut first = authenticator(&app);
@@ -125,7 +125,7 @@ async fn ceremonies_that_were_kept_add_no_eleventh_passkey() {
 }
 
 #[tokio::test]
-async fn of_many_first_passkeys_at_once_one_brings_the_recovery_codes() {
+async fn one_of_many_concurrent_first_passkeys_brings_the_recovery_codes() {
     let app = TestApp::start().await;
     let ada = app.signed_in(ADA).await;
     let mut asked = Vec::new();
@@ -164,7 +164,7 @@ async fn a_passkey_is_renamed_by_its_owner_alone() {
 }
 
 #[tokio::test]
-async fn a_passkey_is_removed_after_a_recent_sign_in_with_a_proof_and_by_its_owner_alone() {
+async fn only_its_owner_removes_a_passkey_by_recent_sign_in_and_proof() {
     let app = TestApp::start().await;
     let ada = app.signed_in(ADA).await;
     let bob = app.signed_in("bob@example.com").await;
@@ -214,7 +214,7 @@ async fn a_passkey_renews_the_recovery_codes() {
 }
 
 #[tokio::test]
-async fn asking_for_a_passkey_tells_nothing_of_anybody() {
+async fn requesting_a_passkey_reveals_nothing_about_any_account() {
     let app = TestApp::start().await;
     let before = asked(&app).await;
     let ada = app.signed_in(ADA).await;
@@ -229,7 +229,7 @@ async fn asking_for_a_passkey_tells_nothing_of_anybody() {
 }
 
 #[tokio::test]
-async fn a_known_device_stays_the_same_device_and_a_new_client_is_told_of() {
+async fn a_passkey_sign_in_from_a_new_client_is_reported() {
     let app = TestApp::start().await;
     let ada = app.signed_in(ADA).await;
     let mut key = authenticator(&app);

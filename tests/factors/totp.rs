@@ -99,7 +99,7 @@ async fn codes_for_an_enrolment_cannot_be_guessed_either() {
 }
 
 #[tokio::test]
-async fn an_enrolment_waits_for_a_quarter_of_an_hour_and_starts_after_a_recent_sign_in_only() {
+async fn an_enrolment_requires_a_recent_sign_in_and_expires_in_fifteen_minutes() {
     let app = TestApp::start().await;
     let ada = app.signed_in(ADA).await;
     let secret = start(&ada).await;
@@ -113,7 +113,7 @@ async fn an_enrolment_waits_for_a_quarter_of_an_hour_and_starts_after_a_recent_s
 }
 
 #[tokio::test]
-async fn of_sixteen_confirmations_at_once_one_makes_recovery_codes() {
+async fn one_of_many_concurrent_confirmations_creates_recovery_codes() {
     let app = TestApp::start_with(&[("LIMITS", "off")]).await;
     let ada = app.signed_in(ADA).await;
     let secret = start(&ada).await;
@@ -162,7 +162,7 @@ async fn removal_without_a_step_up_is_refused() {
 }
 
 #[tokio::test]
-async fn removal_takes_the_recovery_codes_along_and_tells_the_owner() {
+async fn removal_deletes_the_recovery_codes_and_notifies_the_owner() {
     let app = TestApp::start().await;
     let ada = Owner::enrolled(&app, ADA).await;
     let session = ada.sign_in().await;
@@ -196,7 +196,7 @@ async fn a_recovery_code_removes_a_lost_app() {
 }
 
 #[tokio::test]
-async fn of_sixteen_removals_at_once_with_one_code_one_removes() {
+async fn concurrent_removals_with_one_code_succeed_once() {
     let app = TestApp::start_with(&[("LIMITS", "off")]).await;
     let ada = Owner::enrolled(&app, ADA).await;
     let session = ada.sign_in().await;
@@ -223,7 +223,7 @@ async fn new_recovery_codes_kill_the_old_ones() {
 }
 
 #[tokio::test]
-async fn of_sixteen_who_spend_one_code_for_new_recovery_codes_one_gets_them() {
+async fn concurrent_uses_of_one_code_renew_the_recovery_codes_once() {
     let app = TestApp::start_with(&[("LIMITS", "off")]).await;
     let ada = Owner::enrolled(&app, ADA).await;
     let session = ada.sign_in().await;

@@ -26,7 +26,7 @@ async fn accept(app: &TestApp, token: &str, body: Value) -> Answer {
 }
 
 #[tokio::test]
-async fn somebody_without_an_account_creates_one_and_has_the_roles() {
+async fn an_invitee_without_an_account_creates_one_with_the_roles() {
     let app = TestApp::start().await;
     let admin = app.admin().await;
     let invited = invite(&admin, GRACE, &["user", "support"]).await;
@@ -71,7 +71,7 @@ async fn the_account_of_the_address_gets_the_roles_and_no_other() {
 }
 
 #[tokio::test]
-async fn an_account_that_nobody_confirmed_is_its_invitees_alone() {
+async fn an_unconfirmed_account_becomes_its_invitees_alone() {
     let app = TestApp::start().await;
     let admin = app.admin().await;
     // A stranger registered with the address.
@@ -115,7 +115,7 @@ async fn a_link_works_until_it_expires_is_replaced_or_revoked() {
 }
 
 #[tokio::test]
-async fn of_sixteen_who_accept_at_once_one_does() {
+async fn one_of_many_concurrent_acceptances_succeeds() {
     let app = TestApp::start().await;
     let admin = app.admin().await;
     assert_eq!(invite(&admin, GRACE, &["user"]).await.status, 201);
@@ -127,7 +127,7 @@ async fn of_sixteen_who_accept_at_once_one_does() {
 }
 
 #[tokio::test]
-async fn roles_of_staff_are_offered_after_a_recent_sign_in_and_disabled_accounts_get_none() {
+async fn staff_roles_need_a_recent_sign_in_and_disabled_accounts_get_none() {
     let app = TestApp::start().await;
     let mut admin = app.admin().await;
     let grace = app.signed_in(GRACE).await;
@@ -145,7 +145,7 @@ async fn roles_of_staff_are_offered_after_a_recent_sign_in_and_disabled_accounts
 }
 
 #[tokio::test]
-async fn ones_own_data_are_exported_without_secrets() {
+async fn a_users_own_data_is_exported_without_secrets() {
     let app = TestApp::start().await;
     let owner = Owner::enrolled(&app, "ada@example.com").await;
     let mut ada = owner.sign_in().await;
@@ -188,7 +188,7 @@ async fn what_an_administrator_offered_goes_with_their_role() {
 }
 
 #[tokio::test]
-async fn a_role_of_staff_takes_a_password_that_whoever_reads_the_mailbox_chose() {
+async fn a_staff_role_requires_a_password_chosen_through_the_mailbox() {
     let app = TestApp::start().await;
     let admin = app.admin().await;
     // A stranger registered, and the owner of the mailbox used the link without a thought.
@@ -204,7 +204,7 @@ async fn a_role_of_staff_takes_a_password_that_whoever_reads_the_mailbox_chose()
 }
 
 #[tokio::test]
-async fn who_was_demoted_takes_nothing_back_by_an_invitation_of_their_own() {
+async fn a_demoted_administrator_regains_nothing_by_their_own_invitation() {
     let app = TestApp::start().await;
     let admin = app.admin().await;
     let other = app.signed_in_by_mail(GRACE).await;

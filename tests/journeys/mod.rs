@@ -48,7 +48,7 @@ async fn an_administrator_finds_a_user_looks_at_them_and_deletes_them() {
 }
 
 #[tokio::test]
-async fn only_the_one_who_chooses_a_password_at_the_configured_address_becomes_an_administrator() {
+async fn only_choosing_a_password_at_the_configured_address_makes_an_administrator() {
     let app = TestApp::start_with(&[("ADMIN_EMAIL", "Root@Example.com")]).await;
     let other = app.signed_in("admin@example.com").await;
     assert_eq!(other.get("/user").await.json()["roles"], json!(["user"]));
@@ -105,7 +105,7 @@ async fn what_one_device_changes_the_other_sees_and_the_list_shows() {
 }
 
 #[tokio::test]
-async fn somebody_who_comes_back_within_a_month_need_not_sign_in_but_does_to_leave() {
+async fn a_user_returning_within_a_month_signs_in_only_for_deletion() {
     let app = TestApp::start().await;
     let mut ada = app.signed_in("ada@example.com").await;
     for _ in 0..3 {
@@ -120,7 +120,7 @@ async fn somebody_who_comes_back_within_a_month_need_not_sign_in_but_does_to_lea
 }
 
 #[tokio::test]
-async fn a_newcomer_who_lost_the_mail_asks_again_and_the_first_link_still_works() {
+async fn a_newcomer_requests_another_email_and_the_first_link_still_works() {
     let app = TestApp::start().await;
     app.register("ada@example.com").await;
     let first = app.confirmation_token("ada@example.com").await;

@@ -111,7 +111,7 @@ async fn request_later(app: &TestApp, user: &SignedIn<'_>, length: usize) -> Val
 }
 
 #[tokio::test]
-async fn a_picture_is_uploaded_resized_and_served_as_squares_that_may_be_cached_for_ever() {
+async fn a_picture_is_uploaded_resized_and_served_as_cacheable_squares() {
     let app = TestApp::start().await;
     let ada = app.signed_in("ada@example.com").await;
     let picture = jpeg(640, 300, RED);
@@ -141,7 +141,7 @@ async fn a_picture_is_uploaded_resized_and_served_as_squares_that_may_be_cached_
 }
 
 #[tokio::test]
-async fn what_is_no_picture_is_rejected_with_a_reason_and_a_good_one_replaces_it() {
+async fn an_invalid_picture_is_rejected_with_a_reason_and_can_be_replaced() {
     let app = TestApp::start().await;
     let ada = app.signed_in("ada@example.com").await;
     ada.upload("image/jpeg", b"<svg onload=alert(1)>".to_vec()).await;
@@ -171,7 +171,7 @@ async fn what_is_no_picture_is_rejected_with_a_reason_and_a_good_one_replaces_it
 }
 
 #[tokio::test]
-async fn a_new_picture_has_new_urls_and_takes_the_old_ones_away() {
+async fn a_new_picture_has_new_urls_and_removes_the_old_ones() {
     let app = TestApp::start().await;
     let ada = app.signed_in("ada@example.com").await;
     ada.upload("image/jpeg", jpeg(90, 90, BLUE)).await;
@@ -187,7 +187,7 @@ async fn a_new_picture_has_new_urls_and_takes_the_old_ones_away() {
 }
 
 #[tokio::test]
-async fn an_older_upload_that_is_finished_after_a_newer_one_does_not_win() {
+async fn an_older_upload_finished_after_a_newer_one_does_not_replace_it() {
     let app = TestApp::start().await;
     let ada = app.signed_in("ada@example.com").await;
     let (red, blue) = (jpeg(90, 90, RED), jpeg(90, 90, BLUE));
@@ -344,7 +344,7 @@ async fn a_worker_that_an_upload_ends_rejects_the_upload() {
 }
 
 #[tokio::test]
-async fn a_worker_that_could_not_work_is_no_reason_to_reject_a_picture() {
+async fn a_picture_is_not_rejected_because_its_worker_could_not_run() {
     let folder = tempfile::tempdir().unwrap();
     let gate = Gate::new(folder.path());
     gate.open();
@@ -402,7 +402,7 @@ async fn two_deliveries_at_the_same_time_read_an_upload_once() {
 }
 
 #[tokio::test]
-async fn a_picture_that_met_an_outage_while_it_was_read_is_shown_afterwards() {
+async fn a_picture_read_during_an_outage_is_shown_afterwards() {
     for service in [Service::S3, Service::DynamoDb] {
         let folder = tempfile::tempdir().unwrap();
         let gate = Gate::new(folder.path());
@@ -413,9 +413,9 @@ async fn a_picture_that_met_an_outage_while_it_was_read_is_shown_afterwards() {
         app.outage(service, Outage::Unavailable).await;
         gate.open();
         let failure = if service == Service::S3 {
-            "an upload was not resized; it will be tried again"
+            "failed to resize an upload; it will be retried"
         } else {
-            "an attempt at reading an upload could not be taken back yet"
+            "failed to undo an attempt to read an upload; retrying"
         };
         eventually("a failed attempt", async || {
             app.stack.logs().await.iter().any(|line| line["message"] == failure).then_some(())
@@ -430,7 +430,7 @@ async fn a_picture_that_met_an_outage_while_it_was_read_is_shown_afterwards() {
 }
 
 #[tokio::test]
-async fn an_upload_is_one_of_four_types_and_has_a_length_of_at_most_ten_mebibytes() {
+async fn an_upload_has_one_of_four_types_and_at_most_ten_mebibytes() {
     let app = TestApp::start().await;
     let ada = app.signed_in("ada@example.com").await;
     let field = |name: &str, code: &str| vec![(name.to_owned(), code.to_owned())];
@@ -481,7 +481,7 @@ async fn an_upload_that_never_comes_is_forgotten_after_a_while() {
 }
 
 #[tokio::test]
-async fn deleting_the_picture_removes_it_and_brings_uploads_under_way_to_nothing() {
+async fn deleting_the_picture_removes_it_and_cancels_uploads_in_progress() {
     let app = TestApp::start().await;
     let ada = app.signed_in("ada@example.com").await;
     assert_eq!(ada.delete("/user/picture").await.status, 204, "there was none");
@@ -509,7 +509,7 @@ async fn deleting_the_picture_removes_it_and_brings_uploads_under_way_to_nothing
 }
 
 #[tokio::test]
-async fn deleting_the_picture_many_times_at_once_does_it_each_time() {
+async fn concurrent_deletions_of_a_picture_all_succeed() {
     let app = TestApp::start().await;
     let ada = app.signed_in("ada@example.com").await;
     ada.upload("image/jpeg", jpeg(90, 90, RED)).await;
@@ -548,7 +548,7 @@ async fn a_notification_that_comes_twice_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_message_that_nobody_can_read_ends_among_the_dead_letters_and_holds_up_nobody() {
+async fn an_unreadable_message_becomes_a_dead_letter_and_blocks_no_picture() {
     let app = TestApp::start().await;
     let ada = app.signed_in("ada@example.com").await;
     for poison in ["{", "[]", "null", "{\"Records\":7}", "\u{fffd}"] {
@@ -598,7 +598,7 @@ async fn a_picture_that_met_an_outage_of_s3_is_made_afterwards() {
     app.outage(Service::Sqs, Outage::None).await;
     eventually("a failed attempt", async || {
         let logs = app.stack.logs().await;
-        logs.iter().any(|line| line["message"] == "an upload was not resized; it will be tried again").then_some(())
+        logs.iter().any(|line| line["message"] == "failed to resize an upload; it will be retried").then_some(())
     })
     .await;
     assert_eq!(ada.get("/user").await.json()["picture"]["status"], "processing");
@@ -610,7 +610,7 @@ async fn a_picture_that_met_an_outage_of_s3_is_made_afterwards() {
 }
 
 #[tokio::test]
-async fn a_picture_whose_removal_met_an_outage_of_s3_is_removed_by_the_next_attempt() {
+async fn a_picture_whose_removal_failed_is_removed_by_the_next_attempt() {
     let app = TestApp::start().await;
     let ada = app.signed_in("ada@example.com").await;
     ada.upload("image/jpeg", jpeg(90, 90, RED)).await;
@@ -627,7 +627,7 @@ async fn a_picture_whose_removal_met_an_outage_of_s3_is_removed_by_the_next_atte
 }
 
 #[tokio::test]
-async fn one_users_picture_is_nobody_elses() {
+async fn identical_pictures_of_two_users_are_independent() {
     let app = TestApp::start().await;
     let (ada, bob) = (app.signed_in("ada@example.com").await, app.signed_in("bob@example.com").await);
     let red = jpeg(90, 90, RED);

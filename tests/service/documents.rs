@@ -116,7 +116,7 @@ async fn the_openapi_document_has_every_route_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn every_operation_says_how_it_fails_who_may_call_it_and_shows_examples() {
+async fn every_operation_documents_its_errors_credentials_and_examples() {
     let app = TestApp::start().await;
     let document = document(&app).await;
     let mut ids = BTreeSet::new();

@@ -29,7 +29,7 @@ async fn session(of: &SignedIn<'_>) -> String {
 }
 
 #[tokio::test]
-async fn a_standing_token_says_whose_it_is_and_is_kept_by_no_cache() {
+async fn an_active_token_is_described_by_its_claims_and_never_cached() {
     let app = start().await;
     let admin = app.admin().await;
     let answer = introspect(&app, &admin.access_token).await;
@@ -95,7 +95,7 @@ async fn a_service_may_encode_its_credentials_as_in_a_form() {
 }
 
 #[tokio::test]
-async fn without_a_services_credentials_nobody_learns_anything() {
+async fn introspection_without_a_services_credentials_reveals_nothing() {
     let app = start().await;
     let ada = app.signed_in("ada@example.com").await;
     let ask = || app.request(Method::POST, "/auth/introspect").form(&[("token", ada.access_token.as_str())]);
@@ -122,14 +122,14 @@ async fn without_a_services_credentials_nobody_learns_anything() {
 }
 
 #[tokio::test]
-async fn where_no_service_is_configured_nobody_may_ask() {
+async fn introspection_is_refused_if_no_service_is_configured() {
     let app = TestApp::start().await;
     let ada = app.signed_in("ada@example.com").await;
     assert_eq!(introspect(&app, &ada.access_token).await.code(), "invalid_client");
 }
 
 #[tokio::test]
-async fn a_token_is_inactive_as_soon_as_its_session_or_account_is_over() {
+async fn a_token_is_inactive_once_its_session_or_account_ends() {
     let app = start().await;
     let ada = app.signed_in("ada@example.com").await;
     let phone = app.sign_in("ada@example.com").await;

@@ -54,7 +54,7 @@ async fn the_list_says_when_where_and_with_what_newest_first() {
 }
 
 #[tokio::test]
-async fn the_list_never_shows_anybody_elses_sessions_or_those_that_are_over() {
+async fn the_list_never_shows_sessions_of_others_or_ended_ones() {
     let app = TestApp::start().await;
     let ada = app.signed_in("ada@example.com").await;
     let bob = app.signed_in("bob@example.com").await;
@@ -74,7 +74,7 @@ async fn the_list_never_shows_anybody_elses_sessions_or_those_that_are_over() {
 }
 
 #[tokio::test]
-async fn an_ended_session_is_over_at_once_and_the_others_go_on() {
+async fn an_ended_session_is_invalid_at_once_and_the_others_go_on() {
     let app = TestApp::start().await;
     let ada = app.signed_in("ada@example.com").await;
     let phone = app.sign_in("ada@example.com").await;
@@ -102,7 +102,7 @@ async fn ending_the_current_session_is_signing_out() {
 }
 
 #[tokio::test]
-async fn anothers_session_cannot_be_ended_and_is_answered_like_one_that_never_was() {
+async fn another_users_session_cannot_be_ended_and_looks_nonexistent() {
     let app = TestApp::start().await;
     let ada = app.signed_in("ada@example.com").await;
     let admin = app.admin().await;
@@ -119,7 +119,7 @@ async fn anothers_session_cannot_be_ended_and_is_answered_like_one_that_never_wa
 }
 
 #[tokio::test]
-async fn of_many_who_end_a_session_at_once_one_does() {
+async fn concurrent_requests_end_a_session_once() {
     let app = TestApp::start().await;
     let ada = app.signed_in("ada@example.com").await;
     let phone = current(&app.sign_in("ada@example.com").await).await;
@@ -131,7 +131,7 @@ async fn of_many_who_end_a_session_at_once_one_does() {
 }
 
 #[tokio::test]
-async fn the_first_sign_in_and_those_of_a_known_client_send_no_mail_and_a_new_client_does() {
+async fn the_first_sign_in_from_a_further_client_sends_an_email() {
     let app = TestApp::start().await;
     app.confirmed("ada@example.com").await;
     assert_eq!(login_with(&app, FIREFOX).await.status, 200);
@@ -141,7 +141,7 @@ async fn the_first_sign_in_and_those_of_a_known_client_send_no_mail_and_a_new_cl
 
     assert_eq!(login_with(&app, "curl/8.14.1").await.status, 200);
     let mails = app.mails_to("ada@example.com", 2).await;
-    assert!(text(&mails[0]["subject"]).contains("new sign-in"), "{}", mails[0]);
+    assert!(text(&mails[0]["subject"]).contains("New sign-in"), "{}", mails[0]);
     for part in ["text", "html"] {
         assert!(text(&mails[0][part]).contains("curl") && text(&mails[0][part]).contains("127.0.0.1"), "{}", mails[0]);
     }
@@ -179,7 +179,7 @@ async fn a_wrong_password_makes_no_client_known() {
 }
 
 #[tokio::test]
-async fn of_many_sign_ins_at_once_with_a_new_client_one_is_told_of_and_all_succeed() {
+async fn concurrent_sign_ins_from_a_new_client_all_succeed_and_notify_once() {
     let app = TestApp::start_with(&[("LIMITS", "off")]).await;
     app.signed_in("ada@example.com").await;
     let answers = join_all((0..16).map(|_| login_with(&app, FIREFOX))).await;
@@ -190,7 +190,7 @@ async fn of_many_sign_ins_at_once_with_a_new_client_one_is_told_of_and_all_succe
 }
 
 #[tokio::test]
-async fn what_a_client_says_of_itself_never_stands_in_a_mail() {
+async fn a_clients_user_agent_is_never_quoted_in_an_email() {
     let app = TestApp::start().await;
     app.confirmed("ada@example.com").await;
     assert_eq!(login_with(&app, FIREFOX).await.status, 200);
@@ -199,7 +199,7 @@ async fn what_a_client_says_of_itself_never_stands_in_a_mail() {
     for word in ["evil", "800"] {
         assert!(!mails[0].to_string().contains(word), "{}", mails[0]);
     }
-    assert!(text(&mails[0]["text"]).contains("an unknown program"));
+    assert!(text(&mails[0]["text"]).contains("an unknown browser or app"));
 }
 
 /// Session fixation: Eve plants what is hers in the browser that Ada signs in with.

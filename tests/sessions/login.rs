@@ -97,7 +97,7 @@ async fn an_unknown_address_and_a_wrong_password_cannot_be_told_apart() {
 }
 
 #[tokio::test]
-async fn an_address_that_waits_for_its_confirmation_is_told_so_with_the_right_password_only() {
+async fn an_unconfirmed_address_is_reported_only_with_the_right_password() {
     let app = TestApp::start().await;
     app.register("ada@example.com").await;
     assert_eq!(outcome(&app.login("ada@example.com", PASSWORD).await), refused(403, "email_not_confirmed"));
@@ -105,7 +105,7 @@ async fn an_address_that_waits_for_its_confirmation_is_told_so_with_the_right_pa
 }
 
 #[tokio::test]
-async fn a_disabled_account_is_told_so_with_the_right_password_only_and_its_sessions_are_over() {
+async fn a_disabled_account_is_reported_only_with_the_right_password() {
     let app = TestApp::start().await;
     let ada = app.signed_in("ada@example.com").await;
     app.set_disabled(&ada.id).await;
@@ -116,7 +116,7 @@ async fn a_disabled_account_is_told_so_with_the_right_password_only_and_its_sess
 }
 
 #[tokio::test]
-async fn a_password_is_the_same_in_every_unicode_form_and_different_in_every_other_way() {
+async fn a_password_matches_in_any_unicode_form_but_is_otherwise_exact() {
     let app = TestApp::start().await;
     let typed = "Crème brûlée";
     let body = json!({ "name": "Ada", "email": "ada@example.com", "password": typed });
@@ -167,7 +167,7 @@ async fn what_is_missing_or_of_the_wrong_type_is_named() {
 }
 
 #[tokio::test]
-async fn every_failure_after_the_sixth_doubles_the_wait_whether_or_not_an_account_has_the_address() {
+async fn failures_double_the_wait_whether_or_not_the_address_has_an_account() {
     let app = TestApp::start().await;
     app.confirmed("ada@example.com").await;
     for email in ["ada@example.com", "nobody@example.com"] {
@@ -200,7 +200,7 @@ async fn the_lock_of_an_unknown_address_looks_like_any_other() {
 }
 
 #[tokio::test]
-async fn whoever_waits_as_told_gets_in_and_knocking_meanwhile_does_not_prolong_the_lock() {
+async fn attempts_during_a_lock_do_not_prolong_it() {
     let app = TestApp::start().await;
     app.confirmed("ada@example.com").await;
     lock(&app, "ada@example.com").await;
@@ -213,7 +213,7 @@ async fn whoever_waits_as_told_gets_in_and_knocking_meanwhile_does_not_prolong_t
 }
 
 #[tokio::test]
-async fn the_right_password_forgives_all_failures_of_a_known_device() {
+async fn the_right_password_resets_all_failures_of_a_known_device() {
     let app = TestApp::start().await;
     app.confirmed("ada@example.com").await;
     let device = text(&app.login("ada@example.com", PASSWORD).await.json()["device_token"]);
@@ -242,7 +242,7 @@ async fn right_passwords_alone_never_lock() {
 }
 
 #[tokio::test]
-async fn an_hour_of_quiet_forgives_too() {
+async fn failures_expire_after_an_hour_without_attempts() {
     let app = TestApp::start().await;
     for _ in 0..3 {
         fail_six_times(&app, "eve@example.com").await;
@@ -268,7 +268,7 @@ async fn another_spelling_of_an_address_is_no_way_round_its_lock() {
 }
 
 #[tokio::test]
-async fn guesses_at_once_do_not_slip_past_the_lock_together() {
+async fn concurrent_guesses_do_not_bypass_the_lock() {
     let app = TestApp::start().await;
     app.confirmed("ada@example.com").await;
     let began = app.clock.now();
@@ -284,7 +284,7 @@ async fn guesses_at_once_do_not_slip_past_the_lock_together() {
 }
 
 #[tokio::test]
-async fn of_many_guesses_at_once_one_is_checked_when_a_lock_opens() {
+async fn one_of_many_concurrent_guesses_is_checked_when_a_lock_expires() {
     let app = TestApp::start().await;
     lock(&app, "ada@example.com").await;
     app.clock.advance(Duration::from_secs(32));
@@ -328,7 +328,7 @@ async fn a_hash_of_another_cost_is_replaced_at_the_next_login() {
 }
 
 #[tokio::test]
-async fn whatever_sets_a_password_or_moves_an_account_tells_the_next_sign_in_what_to_compute_with() {
+async fn every_password_or_email_change_stores_hash_parameters_for_sign_in() {
     let app = TestApp::start().await;
     let mut ada = app.signed_in("ada@example.com").await;
     assert!(foreseen(&app, "ada@example.com").await, "registered");
@@ -375,7 +375,7 @@ const OTHER_PARAMETERS: [Option<&str>; 3] =
     [Some("$argon2id$v=19$m=8,t=1,p=1$AAAAAAAAAAAAAAAAAAAAAA"), None, Some("nonsense")];
 
 #[tokio::test]
-async fn what_lies_beside_an_address_never_decides_and_a_right_password_mends_it() {
+async fn stored_hash_parameters_never_decide_and_a_right_password_corrects_them() {
     let app = TestApp::start().await;
     let ada = app.signed_in("ada@example.com").await;
     let device = app.login("ada@example.com", PASSWORD).await.json()["device_token"].clone();
@@ -401,7 +401,7 @@ async fn what_lies_beside_an_address_never_decides_and_a_right_password_mends_it
 }
 
 #[tokio::test]
-async fn what_became_of_an_attempt_is_in_the_log_without_password_or_token() {
+async fn sign_in_attempts_are_logged_without_password_or_token() {
     let app = TestApp::start().await;
     let ada = app.signed_in("ada@example.com").await;
     app.login("ada@example.com", WRONG).await;

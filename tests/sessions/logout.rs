@@ -101,7 +101,7 @@ async fn a_body_that_cannot_be_read_ends_nothing() {
 }
 
 #[tokio::test]
-async fn a_stranger_signs_nobody_out() {
+async fn a_stranger_cannot_sign_a_user_out() {
     let app = TestApp::start().await;
     let ada = app.signed_in("ada@example.com").await;
     let answer = app.post("/auth/logout", &json!({ "everywhere": true })).await;

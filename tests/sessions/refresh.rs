@@ -53,7 +53,7 @@ async fn a_refresh_by_post_or_by_get_gives_a_new_pair() {
 }
 
 #[tokio::test]
-async fn many_tabs_that_refresh_at_once_all_stay_signed_in() {
+async fn concurrent_refreshes_all_stay_signed_in() {
     let app = TestApp::start().await;
     let ada = app.signed_in("ada@example.com").await;
     let answers = join_all((0..16).map(async |tab| match tab % 2 {
@@ -72,7 +72,7 @@ async fn many_tabs_that_refresh_at_once_all_stay_signed_in() {
 }
 
 #[tokio::test]
-async fn a_client_that_lost_the_answer_gets_the_current_pair_again_for_ten_seconds() {
+async fn a_client_that_lost_the_answer_gets_the_current_pair_again() {
     let app = TestApp::start().await;
     let ada = app.signed_in("ada@example.com").await;
     let (_, lost) = pair(&app.refresh(&ada.refresh_token).await);
@@ -86,7 +86,7 @@ async fn a_client_that_lost_the_answer_gets_the_current_pair_again_for_ten_secon
 }
 
 #[tokio::test]
-async fn a_refresh_token_that_comes_back_after_eleven_seconds_is_stolen_and_the_session_ends() {
+async fn a_refresh_token_reused_after_eleven_seconds_ends_the_session() {
     let app = TestApp::start().await;
     let ada = app.signed_in("ada@example.com").await;
     let elsewhere = app.sign_in("ada@example.com").await;
@@ -167,7 +167,7 @@ async fn the_repeat_of_a_lost_answer_does_not_prolong_its_ten_seconds() {
 }
 
 #[tokio::test]
-async fn a_session_that_nobody_refreshes_ends_after_thirty_days() {
+async fn a_session_that_is_not_refreshed_ends_after_thirty_days() {
     let app = TestApp::start().await;
     let ada = app.signed_in("ada@example.com").await;
     let idle = app.sign_in("ada@example.com").await;
@@ -268,7 +268,7 @@ async fn a_request_without_the_token_is_refused() {
 }
 
 #[tokio::test]
-async fn the_session_of_a_deleted_account_is_over() {
+async fn the_session_of_a_deleted_account_is_refused() {
     let app = TestApp::start().await;
     let ada = app.signed_in("ada@example.com").await;
     assert_eq!(ada.delete("/user").await.status, 204);

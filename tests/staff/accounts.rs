@@ -214,7 +214,7 @@ async fn what_an_account_holds_ends_with_the_act_that_says_so() {
 }
 
 #[tokio::test]
-async fn who_is_disabled_is_told_so_by_the_password_alone_and_until_it_ends() {
+async fn a_disablement_is_revealed_only_by_the_password_and_ends_by_itself() {
     let app = TestApp::start().await;
     let admin = app.admin().await;
     let ada = app.signed_in(ADA).await;
@@ -271,7 +271,7 @@ async fn a_disabled_account_is_enabled_again_without_what_ended() {
 }
 
 #[tokio::test]
-async fn nobody_disables_demotes_or_deletes_themselves() {
+async fn staff_cannot_disable_demote_or_delete_themselves() {
     let app = TestApp::start().await;
     let admin = app.admin().await;
     let own = format!("/users/{}", admin.id);
@@ -290,7 +290,7 @@ async fn nobody_disables_demotes_or_deletes_themselves() {
 }
 
 #[tokio::test]
-async fn of_two_administrators_who_demote_each_other_one_is_left() {
+async fn one_of_two_administrators_who_demote_each_other_is_left() {
     for _ in 0..8 {
         let app = TestApp::start().await;
         let admin = app.admin().await;
@@ -305,7 +305,7 @@ async fn of_two_administrators_who_demote_each_other_one_is_left() {
 }
 
 #[tokio::test]
-async fn a_merge_patch_changes_what_it_names_and_if_match_holds_it_to_what_was_read() {
+async fn a_merge_patch_changes_named_fields_and_if_match_refuses_stale_edits() {
     let app = TestApp::start().await;
     let admin = app.admin().await;
     let ada = app.signed_in(ADA).await;
@@ -344,7 +344,7 @@ async fn a_merge_patch_changes_what_it_names_and_if_match_holds_it_to_what_was_r
 }
 
 #[tokio::test]
-async fn an_address_that_staff_set_takes_the_place_of_the_old_one_at_once() {
+async fn an_address_set_by_staff_replaces_the_old_one_at_once() {
     let app = TestApp::start().await;
     let admin = app.admin().await;
     let (ada, bob) = (app.signed_in(ADA).await, app.signed_in("bob@example.com").await);
@@ -356,7 +356,7 @@ async fn an_address_that_staff_set_takes_the_place_of_the_old_one_at_once() {
     assert_eq!(app.login(ADA, PASSWORD).await.code(), "invalid_credentials");
     assert_eq!(app.login("ada@example.org", PASSWORD).await.code(), "email_not_confirmed");
     let told = app.mails_to(ADA, 2).await;
-    assert!(text(&told[0]["subject"]).contains("another email address"), "{told:?}");
+    assert!(text(&told[0]["subject"]).contains("The email address of your account"), "{told:?}");
     let link = app.mailed_token("ada@example.org", "/auth/confirm").await;
     assert_eq!(app.post("/auth/confirm", &json!({ "token": link })).await.status, 200);
     assert_eq!(app.login("ada@example.org", PASSWORD).await.status, 200);
@@ -369,7 +369,7 @@ async fn an_address_that_staff_set_takes_the_place_of_the_old_one_at_once() {
 }
 
 #[tokio::test]
-async fn an_account_that_staff_create_is_its_owners_once_they_choose_a_password() {
+async fn an_account_created_by_staff_is_its_owners_after_choosing_a_password() {
     let app = TestApp::start().await;
     let admin = app.admin().await;
     let body = json!({
@@ -447,7 +447,7 @@ async fn staff_take_off_the_factors_that_an_owner_has_lost() {
 }
 
 #[tokio::test]
-async fn an_act_fails_when_who_does_it_lost_the_role_meanwhile() {
+async fn a_staff_action_fails_if_its_actor_has_lost_the_role() {
     use shared::domain::event::{Actor, DomainEvent, EventKind};
     use shared::domain::role::Role;
     use shared::domain::staff::StaffMember;
@@ -471,7 +471,7 @@ async fn an_act_fails_when_who_does_it_lost_the_role_meanwhile() {
 }
 
 #[tokio::test]
-async fn nobody_promotes_themselves_who_was_demoted_meanwhile() {
+async fn a_demoted_administrator_cannot_change_their_own_account_as_staff() {
     use shared::domain::event::{Actor, DomainEvent, EventKind};
     use shared::domain::role::Role;
     use shared::domain::staff::StaffMember;
@@ -534,7 +534,7 @@ async fn an_act_that_is_refused_changes_no_item() {
 }
 
 #[tokio::test]
-async fn an_act_is_whole_though_the_queue_is_down_and_its_email_goes_out_later() {
+async fn a_staff_action_succeeds_while_the_queue_is_down_and_emails_later() {
     let app = TestApp::start().await;
     let admin = app.admin().await;
     let ada = app.signed_in(ADA).await;
@@ -563,7 +563,7 @@ async fn a_contested_account_is_confirmed_by_no_word_of_staff() {
 }
 
 #[tokio::test]
-async fn an_account_that_waits_for_its_confirmation_lapses_after_it_is_enabled_by_itself() {
+async fn an_unconfirmed_account_lapses_after_its_disablement_ends() {
     let app = TestApp::start().await;
     let admin = app.admin().await;
     assert_eq!(app.register(ADA).await.status, 202);
@@ -580,7 +580,7 @@ async fn an_account_that_waits_for_its_confirmation_lapses_after_it_is_enabled_b
 }
 
 #[tokio::test]
-async fn nobody_becomes_staff_whose_password_may_be_a_strangers() {
+async fn an_account_whose_password_may_be_a_strangers_cannot_become_staff() {
     let app = TestApp::start().await;
     let admin = app.admin().await;
     let staff = json!({ "roles": ["user", "support"] });

@@ -38,7 +38,7 @@ async fn an_administrator_sees_what_a_user_sees_and_changes_nothing() {
     }
     app.idle().await;
     let mails = app.mails(ADA).await;
-    assert!(text(&mails[0]["subject"]).contains("Support looked"), "{mails:?}");
+    assert!(text(&mails[0]["subject"]).contains("Support accessed"), "{mails:?}");
     let own = ada.get("/user/activity?limit=1").await.json()["events"][0].clone();
     assert_eq!((&own["type"], &own["data"]["write"]), (&json!("user.impersonated"), &json!(false)));
     assert_eq!(own["data"].get("reason"), None);

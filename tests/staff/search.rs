@@ -79,7 +79,7 @@ async fn an_account_is_found_by_address_name_role_status_and_external_id() {
 }
 
 #[tokio::test]
-async fn filters_that_cannot_be_taken_are_refused_and_cursors_are_of_their_filters() {
+async fn filters_are_validated_and_cursors_belong_to_their_filters() {
     let app = TestApp::start().await;
     let admin = app.admin().await;
     for number in 0..5 {
@@ -108,7 +108,7 @@ async fn filters_that_cannot_be_taken_are_refused_and_cursors_are_of_their_filte
 }
 
 #[tokio::test]
-async fn of_sixteen_renames_at_once_the_words_of_one_are_indexed() {
+async fn concurrent_renames_index_the_words_of_one() {
     let app = TestApp::start().await;
     let ada = app.signed_in("ada@example.com").await;
     let bodies: Vec<_> = (0..16).map(|number| json!({ "name": format!("Name{number} Word{number}") })).collect();
@@ -279,8 +279,8 @@ fn act<'a>(user: &'a User, events: &'a [DomainEvent], now: shared::clock::Timest
     StaffAct { user, staff: None, mail: None, events, now }
 }
 
-/// Reference: a search agrees with a list in memory after any changes; and with changes between the pages no page is short, no account
-/// is met twice, and one that was not changed is met.
+/// Reference: a search agrees with a list in memory after any changes; and with changes between the pages no page is short, no
+/// account is met twice, and one that was not changed is met.
 #[test]
 fn a_search_agrees_with_a_list_in_memory_under_any_changes() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

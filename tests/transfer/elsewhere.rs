@@ -99,7 +99,7 @@ fn ways() -> [Value; 2] {
 }
 
 #[tokio::test]
-async fn the_old_system_is_asked_until_the_right_password_came_and_then_never_again() {
+async fn the_legacy_system_is_asked_until_the_right_password_and_never_again() {
     for way in ways() {
         let (former, url) = Former::start().await;
         let app = start(&url).await;
@@ -131,7 +131,7 @@ async fn a_system_that_does_not_answer_is_no_wrong_password() {
 }
 
 #[tokio::test]
-async fn after_its_last_day_the_old_system_is_asked_nothing_and_a_link_lets_the_owner_in() {
+async fn a_legacy_system_is_not_asked_after_its_end_but_resets_work() {
     let (former, url) = Former::start().await;
     let app = TestApp::start_with(&[
         ("LEGACY_USER_POOL", POOL),

@@ -133,7 +133,7 @@ async fn a_password_in_doubt_is_in_doubt_after_a_move() {
     assert_eq!(new.run(&["import", &file, "--identity", &identity]).await.code, 0);
     let created = new.run(&["create-admin", ADA]).await;
     assert_eq!(created.code, 1, "{created:?}");
-    assert!(created.stdout.contains("no administrator yet"), "{created:?}");
+    assert!(created.stdout.contains("not an administrator yet"), "{created:?}");
 }
 
 #[tokio::test]

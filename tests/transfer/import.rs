@@ -95,7 +95,7 @@ pub fn django() -> Vector {
 }
 
 #[tokio::test]
-async fn an_imported_password_signs_in_and_is_replaced_by_a_hash_of_our_own() {
+async fn an_imported_password_signs_in_and_is_replaced_by_our_own_hash() {
     let app = TestApp::start().await;
     for (producer, scheme) in [
         ("passlib", "django_pbkdf2_sha256"),
@@ -150,7 +150,7 @@ async fn what_the_old_system_accepted_is_accepted_once() {
 }
 
 #[tokio::test]
-async fn of_many_first_sign_ins_at_once_all_succeed_and_one_replaces_the_hash() {
+async fn concurrent_first_sign_ins_all_succeed_and_replace_the_hash_once() {
     let app = TestApp::start_with(&[("LIMITS", "off")]).await;
     let vector = django();
     let id = import(&app, &account(ADA, &vector)).await.remove(0);
@@ -264,7 +264,7 @@ pub async fn second_step(app: &TestApp, email: &str, password: &str, mut proof: 
 }
 
 #[tokio::test]
-async fn a_passkey_of_another_system_signs_in_alone_and_as_a_second_factor() {
+async fn an_imported_passkey_signs_in_alone_and_as_a_second_factor() {
     let app = TestApp::start().await;
     let vector = django();
     let id = "0f3ad8bc-7a1e-4c0e-9d5c-5c8a1f0e2b11";
@@ -333,13 +333,13 @@ async fn every_row_that_is_refused_says_why_and_the_rest_goes_in() {
             assert!(named.iter().all(|named| reasons.contains(named)), "{reasons}");
             assert_eq!(reasons.lines().count(), named.len(), "{reasons}");
         }
-        let taken = if dry { "email: row 1 has it, too" } else { "email: ADA@example.com is the address of" };
+        let taken = if dry { "email: also used in row 1" } else { "email: ADA@example.com is the address of" };
         assert!(reasons(2).starts_with(taken), "{}", reasons(2));
     }
 }
 
 #[tokio::test]
-async fn of_rows_with_one_address_the_first_becomes_the_account_however_long_it_takes() {
+async fn the_first_row_of_an_address_becomes_the_account_however_slow() {
     let app = TestApp::start().await;
     let weak = json!({ "system": "django", "stored": "md5$seasalt$3f86d0d3d465b7b458c231bf3555c0e3" });
     let mut pairs = Vec::new();
@@ -387,7 +387,7 @@ async fn an_import_that_is_repeated_changes_nothing_and_sends_nothing() {
 }
 
 #[tokio::test]
-async fn an_imported_account_that_was_deleted_is_not_brought_back_by_the_next_import() {
+async fn a_deleted_imported_account_is_not_restored_by_the_next_import() {
     let app = TestApp::start().await;
     let vector = django();
     let record = account(ADA, &vector);
@@ -429,7 +429,7 @@ async fn an_imported_password_counts_until_it_is_replaced_or_its_account_goes() 
 }
 
 #[tokio::test]
-async fn a_password_of_an_export_is_taken_only_as_far_as_this_service_made_it() {
+async fn an_exports_password_is_accepted_only_if_this_service_wrote_it() {
     let app = TestApp::start().await;
     let wrapped = |phc: &str| {
         let recipe = json!({ "scheme": { "digest": { "hash": "md5" } } });
@@ -452,7 +452,7 @@ async fn a_password_of_an_export_is_taken_only_as_far_as_this_service_made_it() 
 }
 
 #[tokio::test]
-async fn an_account_that_no_item_has_room_for_is_refused_and_the_others_go_in() {
+async fn an_oversized_account_is_refused_and_the_others_are_imported() {
     let app = TestApp::start().await;
     let clients: Vec<String> = (0..11).map(|number| format!("{number:0>43}")).collect();
     let records = [
@@ -476,7 +476,7 @@ async fn roles_of_staff_come_along_only_where_they_are_asked_for() {
 }
 
 #[tokio::test]
-async fn two_imports_of_the_same_rows_at_once_make_each_account_once() {
+async fn concurrent_imports_of_the_same_rows_create_each_account_once() {
     let app = TestApp::start().await;
     let records: Vec<Value> = (0..40).map(|number| json!({ "email": format!("user{number}@example.com") })).collect();
     let (one, other) = tokio::join!(import_all(&app, &records), import_all(&app, &records));
@@ -552,7 +552,7 @@ async fn unknown_addresses_pass_for_the_kinds_of_passwords_that_there_are() {
 }
 
 #[tokio::test]
-async fn an_owner_of_an_imported_password_changes_it_and_steps_up_with_it() {
+async fn an_imported_password_can_be_changed_and_used_to_step_up() {
     let app = TestApp::start().await;
     let vector = django();
     import(&app, &account(ADA, &vector)).await;

@@ -112,7 +112,7 @@ async fn events_are_delivered_signed_to_who_wants_them() {
 }
 
 #[tokio::test]
-async fn a_secret_is_told_once_and_two_sign_while_one_is_replaced() {
+async fn a_secret_is_shown_once_and_two_sign_during_rotation() {
     let app = TestApp::start().await;
     let admin = app.admin().await;
     let receiver = Receiver::start().await;
@@ -164,7 +164,7 @@ async fn a_failed_delivery_comes_again_with_growing_waits_and_the_same_id() {
 }
 
 #[tokio::test]
-async fn an_endpoint_that_fails_for_three_days_is_disabled_and_administrators_are_told() {
+async fn an_endpoint_failing_for_three_days_is_disabled_and_administrators_notified() {
     let app = TestApp::start().await;
     let admin = app.admin().await;
     let receiver = Receiver::start().await;
@@ -223,7 +223,7 @@ async fn one_delivery_can_be_sent_again() {
 }
 
 #[tokio::test]
-async fn of_an_account_that_is_gone_nothing_is_sent_again_but_that_it_is_gone() {
+async fn a_replay_sends_only_the_deletion_of_a_deleted_account() {
     let app = TestApp::start().await;
     let admin = app.admin().await;
     let receiver = Receiver::start().await;
@@ -243,7 +243,7 @@ async fn of_an_account_that_is_gone_nothing_is_sent_again_but_that_it_is_gone() 
 }
 
 #[tokio::test]
-async fn what_waits_to_be_sent_of_an_account_goes_with_it() {
+async fn pending_deliveries_of_an_account_are_skipped_once_it_is_deleted() {
     let app = TestApp::start().await;
     let admin = app.admin().await;
     let receiver = Receiver::start().await;
@@ -268,7 +268,7 @@ async fn what_waits_to_be_sent_of_an_account_goes_with_it() {
 }
 
 #[tokio::test]
-async fn an_account_is_told_of_in_the_order_of_its_changes_and_replays_join() {
+async fn events_are_delivered_in_order_and_replays_do_not_cancel_each_other() {
     let app = TestApp::start().await;
     let admin = app.admin().await;
     let receiver = Receiver::start().await;
@@ -328,7 +328,7 @@ async fn an_outage_of_the_queue_loses_no_delivery() {
 }
 
 #[tokio::test]
-async fn urls_that_lead_into_the_network_are_refused_when_they_are_typed_and_when_they_are_called() {
+async fn urls_into_the_private_network_are_refused_on_creation_and_delivery() {
     let app = TestApp::start_with(&[("WEBHOOK_TARGETS", "public")]).await;
     let admin = app.admin().await;
     for url in [

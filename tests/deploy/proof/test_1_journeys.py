@@ -43,7 +43,7 @@ def test_from_registering_to_signing_out(api: Api, deployment: Deployment) -> No
     assert refused.must(401)["code"] == "invalid_refresh_token"
 
 
-def test_mails_are_asked_for_again_and_owners_of_a_taken_address_told(api: Api, deployment: Deployment) -> None:
+def test_a_second_email_is_requested_and_the_first_link_still_works(api: Api, deployment: Deployment) -> None:
     email = "grace@journeys.example.com"
     api.register(email, PASSWORD).must(202)
     first = api.confirmation_token(email)
@@ -54,7 +54,7 @@ def test_mails_are_asked_for_again_and_owners_of_a_taken_address_told(api: Api, 
     assert api.post("/auth/confirm", {"token": first}).must(200) == {"status": "already_confirmed"}
 
 
-def test_somebody_who_registers_a_taken_address_gets_the_same_answer_and_its_owner_a_mail(
+def test_registering_a_taken_address_gets_the_same_answer_and_notifies_its_owner(
     api: Api, deployment: Deployment
 ) -> None:
     email = "mary@journeys.example.com"
@@ -65,7 +65,7 @@ def test_somebody_who_registers_a_taken_address_gets_the_same_answer_and_its_own
     assert api.login(email, "another-password-of-a-stranger").must(401)["code"] == "invalid_credentials"
 
 
-def test_a_refresh_token_that_comes_back_at_once_is_answered_with_the_current_pair(api: Api) -> None:
+def test_an_immediately_reused_refresh_token_gets_the_current_pair(api: Api) -> None:
     first = api.signed_in("emmy@journeys.example.com", PASSWORD)["refresh_token"]
     second = api.fetch("GET", f"{api.public_url}/api/v1/auth/refresh", None, {"authorization": f"Bearer {first}"})
     third = api.post("/auth/refresh", {"refresh_token": second.must(200)["refresh_token"]}).must(200)
@@ -98,7 +98,7 @@ def test_a_password_is_changed_and_a_forgotten_one_chosen_anew(api: Api) -> None
     api.login(email, third).must(200)
 
 
-def test_an_address_is_changed_and_the_change_taken_back(api: Api) -> None:
+def test_an_address_is_changed_and_the_change_undone(api: Api) -> None:
     old, new = "vera@journeys.example.com", "rubin@journeys.example.com"
     access = api.signed_in(old, PASSWORD)["access_token"]
     assert api.request("PUT", "/api/v1/user", {"email": new}, access).must(200)["email"] == old

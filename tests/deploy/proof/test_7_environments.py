@@ -25,9 +25,9 @@ def test_an_environment_deploys_answers_and_logs(deployment: Deployment, environ
 
 
 @pytest.mark.parametrize("environment", ["staging", "production"])
-def test_nobody_gets_mail_from_the_sender_of_the_example(deployment: Deployment, environment: str) -> None:
+def test_a_stack_with_the_example_sender_is_refused(deployment: Deployment, environment: str) -> None:
     template = Template.of(environment)
     template.stack += "-example"
     template.parameters["MailAddress"] = "no-reply@example.com"
-    with pytest.raises(ClientError, match="need a MailAddress of yours"):
+    with pytest.raises(ClientError, match="require your own MailAddress"):
         make_stack(deployment.emulator, template, deployment.code)

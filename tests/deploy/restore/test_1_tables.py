@@ -149,7 +149,7 @@ def test_accounts_that_were_deleted_since_are_deleted_again(restored: Restored) 
     assert "3 of 3 deleted" in restored.run.out
 
 
-def test_the_note_of_a_deletion_names_addresses_that_are_kept(restored: Restored) -> None:
+def test_the_note_of_a_deletion_names_reserved_addresses(restored: Restored) -> None:
     assert restored.items[f"USER#{restored.eve}", "ERASURE"]["former"] == ["kept@example.com"]
 
 
@@ -163,7 +163,7 @@ def test_passwords_stay_unless_a_reset_is_forced(restored: Restored) -> None:
     assert "--force-reset makes them unusable" in restored.run.out
 
 
-def test_webhooks_are_off_until_somebody_enables_them(restored: Restored) -> None:
+def test_webhooks_are_off_until_enabled_again(restored: Restored) -> None:
     webhook = restored.items["WEBHOOKS", "one"]
     assert webhook["off"]["reason"] == "switched_off"
     assert "leased_until" not in webhook
@@ -363,7 +363,7 @@ def test_the_tables_of_a_stack_that_is_gone_can_be_named(emulator: Emulator) -> 
     scene = Scene(emulator)
     ada, second = scene.account("ada@example.com"), next_second()
     scene.stack = f"{scene.stack}-gone"
-    assert "name it by --table" in scene.restore(second, "--no-logs").must(1).error
+    assert "specify it with --table" in scene.restore(second, "--no-logs").must(1).error
     tables = ["--table", scene.sources["main"], "--keys-table", scene.sources["keys"]]
     scene.restore(second, "--no-logs", *tables).must()
     assert scene.items(scene.restored(second))[f"USER#{ada}", "PROFILE"]["session_epoch"] == 1

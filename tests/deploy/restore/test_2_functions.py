@@ -72,7 +72,7 @@ def test_the_second_stack_uses_the_restored_tables(story: Story) -> None:
     assert story.before.variable("TABLE_NAME") not in names.values()
 
 
-def test_nobody_is_signed_in(story: Story) -> None:
+def test_no_earlier_session_is_valid(story: Story) -> None:
     for pair in story.pairs.values():
         assert story.api.get("/user", pair["access_token"]).must(401)["code"] == "invalid_token"
         refreshed = story.api.post("/auth/refresh", {"refresh_token": pair["refresh_token"]})
