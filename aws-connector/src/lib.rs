@@ -50,8 +50,8 @@ pub fn connector(trust: Trust) -> Result<SharedHttpConnector, Error> {
     trusting(authorities(trust)?)
 }
 
-/// The client that the SDK asks for. Of a client's timeouts those for operations and attempts hold; those for connecting and reading,
-/// which the SDK leaves to its HTTP client, do not.
+/// The client that the SDK asks for. Of a client's timeouts those for operations and attempts hold; those for connecting and
+/// reading, which the SDK leaves to its HTTP client, do not.
 #[must_use]
 pub fn client(connector: SharedHttpConnector) -> SharedHttpClient {
     http_client_fn(move |_, _| connector.clone())
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_server_that_failed_is_asked_again_on_another_connection_which_is_kept() {
+    async fn a_failed_request_is_retried_on_a_new_connection_which_is_reused() {
         let (listener, address) = listener().await;
         let requests = Arc::<AtomicUsize>::default();
         let counted = Arc::clone(&requests);
@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_connection_that_breaks_is_tried_again_and_what_speaks_no_http_is_not() {
+    async fn a_broken_connection_is_retried_and_a_non_http_answer_is_not() {
         assert_eq!(tried(b"").await, (3, ErrorOf::Io));
         assert_eq!(tried(b"HTTP/1.1 200 OK\r\ncontent-len").await, (3, ErrorOf::Io));
         assert_eq!(tried(b"220 mail.example.com ESMTP\r\n").await, (1, ErrorOf::Other));
@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_server_is_taken_over_tls_if_a_trusted_authority_certified_it_and_no_other() {
+    async fn only_a_server_with_a_trusted_certificate_is_accepted_over_tls() {
         let (authority, server) = authority();
         let (listener, address) = listener().await;
         let requests = Arc::<AtomicUsize>::default();

@@ -1,6 +1,6 @@
 // Signs in, much as `functions/src/sessions/login.rs` does it: the same items of the same tables, the same cost of a password, a token of
 // the same kind. Written as one writes it in Node.js, on the usual libraries. It reads before it hashes, and does less: no limits
-// by origin, no device tokens, no second factor, and nobody is told of a new client.
+// by origin, no device tokens, no second factor, and no email about a new client.
 import { createPrivateKey, createHash, randomBytes, randomUUID } from 'node:crypto';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import {

@@ -1,8 +1,8 @@
 """Makes the pictures that bench/pictures resizes, always the same ones: corpus.py FOLDER
 
-They stand for photographs. What matters to a decoder is how much detail there is at which size, so they follow the "dead
+They represent photographs. What matters to a decoder is how much detail there is at which size, so they follow the "dead
 leaves" model: discs of all sizes that hide one another, as many of each size as covers the same area, which has the edges
-and the spectrum of natural pictures (Lee, Mumford and Huang, "Occlusion models for natural images", 2001). On them lie a
+and the spectrum of natural pictures (Lee, Mumford and Huang, "Occlusion models for natural images", 2001). Over them are a
 texture with a spectrum of 1/f, and the noise of a sensor.
 """
 import sys

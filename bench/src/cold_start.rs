@@ -39,7 +39,7 @@ const BARE: &str = "bare";
 /// The login of `bench/node`, bundled.
 const NODE: &str = "node login";
 const NODE_FILES: &str = "bench/node/build";
-/// What stands here is made by [`COMMAND`].
+/// The files here are made by [`COMMAND`].
 const AUTHORITIES: &str = "target/cold-start/authorities.pem";
 const CERTIFICATE: &str = "target/cold-start/server.pem";
 const PRIVATE_KEY: &str = "target/cold-start/server-key.pem";
@@ -118,7 +118,7 @@ struct Bench {
     service: Running,
     events: Events,
     emulator: OsString,
-    /// Where the functions were built: beside this program.
+    /// Where the functions were built: next to this program.
     binaries: PathBuf,
     dynamodb: Door,
     environment: HashMap<&'static str, String>,
@@ -347,7 +347,7 @@ impl Log {
     }
 }
 
-/// Two that nobody listens at: both are held until both are known, so that they differ.
+/// Two free addresses: both are held until both are known, so that they differ.
 async fn free_addresses() -> [SocketAddr; 2] {
     let (one, other) =
         tokio::join!(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)), TcpListener::bind((Ipv4Addr::LOCALHOST, 0)));

@@ -26,7 +26,7 @@ const SIZES: [u32; 6] = [128, 256, 512, 1024, 1769, 3008];
 const KINDS: [(&str, &str); 3] = [("sign-ins", "login"), ("refreshes", "refresh"), ("reads", "get_user")];
 /// Within which time a warm function is to answer, in milliseconds: one that hashes, and any other.
 const TARGETS: (f64, f64) = (50.0, 15.0);
-/// Functions that nobody waits for.
+/// Functions that no client waits for.
 const UNHURRIED: [&str; 2] = ["emailer", "sweeper"];
 /// Its memory goes by the largest picture that it takes, not by a request: `bench/pictures` measures that.
 const BY_PICTURE: &str = "resize_picture";
@@ -44,7 +44,7 @@ pub async fn run(mut arguments: impl Iterator<Item = String>) {
     bench.stop().await;
     let mut text = format!(
         "At the list prices of {} as of {}, without the free tier. Each price and its source, and what is assumed of AWS's \
-         times, stands in `bench/prices.toml`.\n\n",
+         times, are in `bench/prices.toml`.\n\n",
         list.region, list.as_of
     );
     for (kind, function) in KINDS {
@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn the_cheapest_size_is_the_smallest_that_answers_in_time_and_holds_the_process() {
+    fn the_cheapest_size_is_the_smallest_that_meets_the_target_and_fits() {
         let list = PriceList::parse(LIST);
         for (target, peak_memory, best) in
             [(100.0, 30.0, Some(128)), (100.0, 200.0, Some(256)), (12.0, 30.0, Some(512)), (8.0, 30.0, None)]

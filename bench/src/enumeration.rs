@@ -47,8 +47,8 @@ pub async fn run() {
         let (known, unknown) = measure(&service, path, status, body, known, strangers).await;
         rows += &row(path, what, &known, &unknown);
     }
-    // The same with accounts that came from elsewhere, a third of each kind. What an address that nobody has passes for is drawn: it
-    // is compared with accounts of that kind.
+    // The same with accounts that came from elsewhere, a third of each kind. The kind that an unknown address passes for is
+    // random: it is compared with accounts of that kind.
     service.stack.stop().await;
     // Of their own: each round above that registered left an account.
     let service = Running::start_without_publishers().await;
@@ -123,7 +123,7 @@ async fn imported(service: &Running) -> String {
         let kind = passes_for(app, &format!("anybody{number}@example.com")).await;
         *shares.entry(kind.to_string()).or_default() += 1;
     }
-    let _ = writeln!(table, "\nOf 3,000 addresses that nobody has, so many pass for a kind: {shares:?}.");
+    let _ = writeln!(table, "\nOf 3,000 unknown addresses, the number that pass for each kind: {shares:?}.");
     table
 }
 

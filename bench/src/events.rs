@@ -1,4 +1,4 @@
-//! Events that succeed, over and over: the stored ones, with tokens that are valid now and with somebody new wherever a
+//! Events that succeed, over and over: the stored ones, with tokens that are valid now and with a new user wherever a
 //! request uses up what it is about.
 
 use std::path::PathBuf;
@@ -12,7 +12,7 @@ use shared::domain::role::Role;
 use crate::people::{People, Person};
 use crate::service::{EMAIL, PASSWORD};
 
-/// Signed-in functions whose request leaves nothing behind that it could be sent for again: each gets somebody of its own.
+/// Signed-in functions whose request leaves nothing behind that it could be sent for again: each gets a user of its own.
 const ONCE: [&str; 8] = [
     "change_password",
     "confirm_totp",
@@ -105,7 +105,7 @@ impl Events {
     }
 }
 
-/// The function's event as somebody sends it.
+/// The function's event as this person sends it.
 pub fn by(function: &str, person: &Person) -> Value {
     let mut event = stored(function);
     let headers = &mut event["headers"];

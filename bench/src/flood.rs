@@ -1,5 +1,5 @@
 //! The whole service in memory under many clients at once: reads, refreshes and sign-ins. Nothing may fail and its memory
-//! may not grow. Then reads alone beside more sign-ins than there are threads to hash on: hashing must not starve the rest.
+//! may not grow. Then reads alone during more sign-ins than there are threads to hash on: hashing must not starve the rest.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -35,7 +35,7 @@ const CROWDED: Duration = Duration::from_secs(10);
 
 /// No growth: over the last quarter of the flood the process has at most this much more memory than over the first.
 const GROWTH: f64 = 1.02;
-/// Reads answer within this beside a crowd that signs in, 99 of 100.
+/// Reads answer within this while a crowd signs in, 99 of 100.
 const UNSTARVED: Duration = Duration::from_millis(50);
 
 /// Floods for as many seconds as `arguments` say.
@@ -56,7 +56,7 @@ pub async fn run(mut arguments: impl Iterator<Item = String>) {
 
     let clients = [("read", READERS), ("sign in and out", CROWD)];
     let (crowded, _) = flood.run("crowd", &clients, (Duration::from_secs(1), 0), CROWDED).await;
-    let _ = write!(table.text, "\nReads beside {CROWD} clients that sign in, for {} s:\n\n", CROWDED.as_secs());
+    let _ = write!(table.text, "\nReads while {CROWD} clients sign in, for {} s:\n\n", CROWDED.as_secs());
     table.text += &crowded.text;
     let command = format!("`{COMMAND}`, {seconds} s once it is warm");
     report::publish("flood", "Flood", &command, &table.text).await;
@@ -64,7 +64,7 @@ pub async fn run(mut arguments: impl Iterator<Item = String>) {
     let quarter = memory.len().div_ceil(4);
     let (first, last) = (mean(&memory[..quarter]), mean(&memory[memory.len() - quarter..]));
     assert!(last <= first * GROWTH, "the memory grew from {first:.1} MB to {last:.1} MB");
-    assert!(crowded.reads_p99 <= UNSTARVED, "reads took {} beside sign-ins", millis(crowded.reads_p99));
+    assert!(crowded.reads_p99 <= UNSTARVED, "reads took {} during sign-ins", millis(crowded.reads_p99));
 }
 
 struct Flood {
@@ -78,8 +78,8 @@ struct Outcome {
 }
 
 impl Flood {
-    /// Lets so many clients of each kind ask for `time`, and says how long they waited and what memory the process had
-    /// meanwhile, in MB.
+    /// Lets so many clients of each kind ask for `time`, and says how long they waited and what memory the process used
+    /// during it, in MB.
     async fn run(
         &self,
         name: &str,

@@ -38,7 +38,7 @@ pub struct Cpu {
 }
 
 impl Function {
-    /// Starts the binary that was built beside this program, and waits until it asks for its first invocation.
+    /// Starts the binary that was built next to this program, and waits until it asks for its first invocation.
     pub async fn start(name: &str, environment: &HashMap<&'static str, String>) -> Self {
         let mut api = RuntimeApi::start().await;
         let binary = folder().join(name);
@@ -118,7 +118,7 @@ impl Cpu {
     }
 }
 
-/// Where the functions were built: beside this program.
+/// Where the functions were built: next to this program.
 pub fn folder() -> PathBuf {
     std::env::current_exe().expect("a path").parent().expect("a folder").to_owned()
 }

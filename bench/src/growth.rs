@@ -1,5 +1,5 @@
 //! Whether requests cost more the more accounts there are: calls to DynamoDB, items, capacity units and time of five routes,
-//! in the same table as it grows, and of every filter of the list. And what deleting somebody with a thousand sessions costs.
+//! in the same table as it grows, and of every filter of the list. And what deleting a user with a thousand sessions costs.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;

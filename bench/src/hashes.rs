@@ -1,4 +1,5 @@
-//! Whether every hash of the collection answers as the software that made it, and a tenth of them once more over HTTP, after an import.
+//! Whether every hash of the collection answers as the software that made it, and a tenth of them once more over HTTP, after an
+//! import.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

@@ -1,5 +1,5 @@
-//! How fast accounts are imported, beside a bare loop of the same writes, and with how much memory. Both are processes of their own, on
-//! the tables of this one.
+//! How fast accounts are imported, against a bare loop of the same writes, and with how much memory. Both are processes of their
+//! own, on the tables of this one.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -34,7 +34,7 @@ pub async fn run() {
     std::fs::write(&file, accounts("user", ACCOUNTS)).expect("a file");
     let bare_file = folder.path().join("bare.jsonl");
     std::fs::write(&bare_file, accounts("bare", BARE)).expect("a file");
-    // Before and after, as the table grows meanwhile.
+    // Before and after, as the table grows during the import.
     let before = bare(&service, &bare_file, "before").await;
     let report = folder.path().join("report.jsonl");
     let began = Instant::now();

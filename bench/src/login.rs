@@ -1,4 +1,4 @@
-//! What a sign-in costs beside the verification of the password: the two in turn, so that both meet the same machine.
+//! What a sign-in costs compared with the verification of the password: the two in turn, so that both meet the same machine.
 
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
@@ -57,7 +57,8 @@ pub async fn run() {
             ratio(samples.median(), base)
         );
     }
-    report::publish("login", "A sign-in beside its hash", "`cargo run --release -p bench -- login`", &table).await;
+    report::publish("login", "A sign-in compared with its hash", "`cargo run --release -p bench -- login`", &table)
+        .await;
     service.stack.stop().await;
 }
 

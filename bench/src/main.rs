@@ -43,7 +43,7 @@ const USAGE: &str = "usage: cargo run --release -p bench -- COMMAND
   cost         dollars for a million sign-ins, refreshes and reads, and by memory; bench/with-functions, too
   cold-start   every function's zip, init and first answer against a bare one; bench/cold-start builds what it needs
   pictures     the resizer against sharp and Pillow; bench/pictures gets what it needs
-  peers        this service beside Flask, FastAPI Users and better-auth; bench/peers installs and builds what it needs";
+  peers        this service against Flask, FastAPI Users and better-auth; bench/peers installs and builds what it needs";
 
 fn main() -> ExitCode {
     ::pictures::worker::serve().unwrap_or_else(run)

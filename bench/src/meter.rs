@@ -146,7 +146,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn a_call_costs_what_its_answer_reports_and_the_function_does_not_see_that() {
+    fn a_call_costs_its_reported_capacity_which_the_function_does_not_see() {
         for (operation, request, mut answer, items, read_units, write_units) in [
             ("GetItem", json!({}), json!({ "ConsumedCapacity": { "CapacityUnits": 0.5 } }), 0, 0.5, 0.0),
             ("GetItem", json!({}), json!({ "Item": {}, "ConsumedCapacity": { "CapacityUnits": 1 } }), 1, 1.0, 0.0),

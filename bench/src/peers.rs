@@ -85,12 +85,12 @@ async fn measure(processes: &mut Processes, folder: &Path, seconds: u64) {
                 contender.tallies.entry(row).or_default().add(&tally);
             }
         }
-        eprintln!("round {round} of {ROUNDS} is over");
+        eprintln!("round {round} of {ROUNDS} is done");
     }
     let command = format!(
         "`bench/peers {seconds}`: {seconds} s of load in {ROUNDS} rounds, on {ACTORS} connections that stay open and send \
          the next request when they have the answer to the last"
     );
-    report::publish("peers", "This service beside its peers", &command, &table::table(&contenders)).await;
+    report::publish("peers", "This service compared with its peers", &command, &table::table(&contenders)).await;
     table::plot(&contenders);
 }

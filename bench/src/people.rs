@@ -31,7 +31,7 @@ pub struct People {
     hash: PasswordHash,
 }
 
-/// Somebody who is signed in.
+/// A user who is signed in.
 pub struct Person {
     pub user: User,
     pub session: Session,
@@ -66,7 +66,7 @@ impl People {
 
     async fn stored(&self, user: User) -> User {
         let now = self.app.clock.now();
-        // Nobody tells the emailer, so this mail is never sent.
+        // The emailer is not notified, so this email is never sent.
         let mail = OutboxEmail::new(user.email.normalized(), EmailKind::ConfirmAddress { user: user.id }, now);
         assert_eq!(
             self.app.store().create_user(&user, &mail, &event(&user, now)).await.expect("a table"),
@@ -77,7 +77,7 @@ impl People {
         user
     }
 
-    /// The token of a link, as it stands in a mail.
+    /// The token of a link, as an email contains it.
     pub async fn link(&self, user: &User, purpose: LinkPurpose) -> String {
         let token = LinkToken::new(user.id);
         let link = Link {
@@ -95,7 +95,7 @@ impl People {
         self.app.store().user(user.id).await.expect("a table").expect("the account")
     }
 
-    /// Somebody who wants another address, and the token of the link that was mailed to it.
+    /// A user who requested another address, and the token of the link that was sent to it.
     pub async fn moving(&self, email: &str, to: &EmailAddress) -> (User, String) {
         let (user, now) = (self.registered(email, vec![Role::USER]).await, self.app.clock.now());
         let mail = OutboxEmail::new(to.normalized(), EmailKind::ConfirmAddress { user: user.id }, now);
@@ -107,7 +107,7 @@ impl People {
         (self.again(&user).await, token)
     }
 
-    /// Somebody who has moved to another address, and the token of the link that takes that back.
+    /// A user who has moved to another address, and the token of the link that reverts it.
     pub async fn moved(&self, email: &str, to: &EmailAddress) -> String {
         let (user, token) = self.moving(email, to).await;
         let (link, now) = (LinkToken::decode(&token).expect("a token").hash(), self.app.clock.now());
@@ -173,7 +173,7 @@ impl People {
         Person { user, session, tokens }
     }
 
-    /// Gives somebody an access token as if it were new: they end after ten minutes.
+    /// Gives a user an access token as if it were new: they end after ten minutes.
     pub async fn renew(&self, person: &mut Person) {
         person.tokens = TokenPair::issue(&self.app, &person.user, &person.session).await.expect("keys");
     }
@@ -194,7 +194,7 @@ impl Person {
     }
 }
 
-/// Any event: what it tells is nobody's concern here.
+/// Any event: its content does not matter here.
 fn event(user: &User, now: Timestamp) -> DomainEvent {
     DomainEvent::new(Subject::User(user.id), &Actor::SYSTEM, EventKind::Confirmed {}, now)
 }

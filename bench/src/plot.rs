@@ -1,4 +1,4 @@
-//! Pictures of tables, beside them in `bench/results/`.
+//! Charts of tables, next to them in `bench/results/`.
 
 use std::error::Error;
 
@@ -17,7 +17,7 @@ const SMALL: (&str, u32) = ("sans-serif", 12);
 /// Bars in groups.
 pub struct Bars<'a> {
     pub title: &'a str,
-    /// What each colour stands for, four at most.
+    /// What each colour means, four at most.
     pub series: &'a [&'a str],
     /// Each with a value of every series above zero, or none.
     pub groups: Vec<(&'a str, Vec<Option<f64>>)>,

@@ -1,4 +1,4 @@
-//! How fast events are published, beside a bare loop of the same calls to the bus.
+//! How fast events are published, against a bare loop of the same calls to the bus.
 
 use std::time::{Duration, Instant};
 

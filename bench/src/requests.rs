@@ -54,7 +54,7 @@ pub async fn run(arguments: impl Iterator<Item = String>) {
     bench.stop().await;
 }
 
-/// The service, with functions of it as processes of their own beside it.
+/// The service, with some of its functions as separate processes.
 pub struct Bench {
     service: Running,
     meter: Meter,

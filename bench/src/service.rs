@@ -1,4 +1,4 @@
-//! The service to be measured, and somebody signed in to it.
+//! The service to be measured, and a user who is signed in to it.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -37,8 +37,8 @@ impl Running {
         Self::start_with(HashMap::from([("LIMITS", "off".to_owned())])).await
     }
 
-    /// The same, without the functions that read the table's stream: on AWS they run beside the one that is measured, and here on
-    /// its thread.
+    /// The same, without the functions that read the table's stream: on AWS they run separately from the one that is measured, and
+    /// here on its thread.
     pub async fn start_without_publishers() -> Self {
         Self::start_as(HashMap::from([("LIMITS", "off".to_owned())]), false).await
     }

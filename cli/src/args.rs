@@ -1,4 +1,4 @@
-//! What is typed.
+//! Command-line arguments.
 
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -14,11 +14,11 @@ use uuid::Uuid;
 use crate::service::service_url;
 
 /// At the end of `--help` and of the manual.
-const EXIT_CODES: &str = "Exit codes: 0 done; 1 failed, or refused by the service; 2 wrong usage; 3 input is needed, or a \
-                          sign-in; 4 not confirmed; 5 not found; 6 the service cannot be reached.";
+const EXIT_CODES: &str = "Exit codes: 0 success; 1 failed, or rejected by the service; 2 invalid usage; 3 input or a sign-in is \
+                          required; 4 not confirmed; 5 not found; 6 the service cannot be reached.";
 
-/// Looks after the accounts of the user-management service: as a member of staff who is signed in, or as an operator with
-/// credentials of its AWS account.
+/// Manages the accounts of the user-management service: as a signed-in member of staff, or as an operator with credentials of
+/// its AWS account.
 #[derive(Debug, Parser)]
 #[command(name = "users", version, after_help = EXIT_CODES)]
 pub struct Arguments {
@@ -29,41 +29,41 @@ pub struct Arguments {
 }
 
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Options of every command")]
+#[command(next_help_heading = "Global options")]
 pub struct Global {
-    /// Where the service is, without /api/v1: https, or http on this machine
+    /// URL of the service, without /api/v1: https, or http on this machine
     #[arg(long, global = true, env = "USERS_URL", default_value = "http://127.0.0.1:9000", value_parser = service_url)]
     pub url: String,
-    /// Print JSON, and nothing else, on standard output
+    /// Print only JSON on standard output
     #[arg(long, global = true)]
     pub json: bool,
-    /// Never ask for anything: fail with exit code 3 instead
+    /// Never prompt for input: fail with exit code 3 instead
     #[arg(long, global = true)]
     pub no_input: bool,
-    /// Read the password, and a code after it, from lines of standard input instead of asking
+    /// Read the password, and a code after it, from lines of standard input instead of prompting
     #[arg(long, global = true)]
     pub password_stdin: bool,
 }
 
-/// Of commands that change something.
+/// Options of commands that change something.
 #[derive(Debug, Clone, Copy, Args)]
 pub struct Change {
-    /// Print what would be sent, and send nothing
+    /// Print what would be sent without sending it
     #[arg(long)]
     pub dry_run: bool,
 }
 
-/// Of commands that cannot be undone.
+/// Options of commands that cannot be undone.
 #[derive(Debug, Args)]
 pub struct Confirmation {
-    /// The address of the account, instead of being asked for it
+    /// Confirm with the email address of the account instead of a prompt
     #[arg(long, value_name = "ADDRESS")]
     pub yes: Option<String>,
 }
 
 #[derive(Debug, Args)]
 pub struct Target {
-    /// An id, an address, or an id of another system as external:ID
+    /// An ID, an email address, or an ID in another system as external:ID
     #[arg(value_name = "WHO")]
     pub who: Who,
 }
@@ -76,25 +76,25 @@ pub enum Command {
     Act(Act),
     #[command(flatten)]
     Operate(Operate),
-    /// Print what completes commands in a shell
+    /// Print shell completions
     Completions { shell: Shell },
-    /// Write the pages of the manual into a folder
+    /// Write the manual pages to a folder
     Man { folder: PathBuf },
 }
 
-/// Of a person: their session, and what changes no account.
+/// Commands of staff that manage the session or only read.
 #[derive(Debug, Subcommand)]
 pub enum Read {
-    /// Sign in, and keep the session for the commands that follow
+    /// Sign in, and keep the session for later commands
     Login {
-        /// The address; that of the last sign-in, or asked for, unless given
+        /// The email address. Default: that of the last sign-in, or a prompt
         email: Option<String>,
     },
     /// Sign out
     Logout,
     /// Show who is signed in
     Whoami,
-    /// Find accounts by name or address, or list the newest
+    /// Find accounts by name or email address, or list the newest
     Find(Find),
     /// Show an account
     Show {
@@ -106,7 +106,7 @@ pub enum Read {
         #[command(flatten)]
         target: Target,
     },
-    /// List what happened to an account
+    /// List the activity of an account
     Activity {
         #[command(flatten)]
         target: Target,
@@ -115,19 +115,19 @@ pub enum Read {
     },
 }
 
-/// Of a person: what changes accounts.
+/// Commands of staff that change accounts.
 #[derive(Debug, Subcommand)]
 pub enum Act {
-    /// Create an account; with --invite the person is emailed a link to choose the password
+    /// Create an account; with --invite, the user is emailed a link to choose a password
     Create(Create),
-    /// Disable an account, and end everything that it holds
+    /// Disable an account, and end its sessions, tokens and links
     Disable {
         #[command(flatten)]
         target: Target,
-        /// For other members of staff
+        /// The reason, visible to staff
         #[arg(long)]
         reason: Option<String>,
-        /// When it ends by itself: a time after RFC 3339, or from now on, as 12h, 7d or 2w
+        /// When the account is enabled again: an RFC 3339 time, or a duration such as 12h, 7d or 2w
         #[arg(long, value_name = "TIME|DURATION", value_parser = until)]
         until: Option<String>,
         #[command(flatten)]
@@ -144,13 +144,13 @@ pub enum Act {
     EndSessions {
         #[command(flatten)]
         target: Target,
-        /// That session alone
+        /// Only this session
         #[arg(long, value_name = "SID")]
         session: Option<Uuid>,
         #[command(flatten)]
         change: Change,
     },
-    /// Take second factors off an account whose owner has lost them
+    /// Remove second factors from an account whose owner has lost them
     DropFactor {
         #[command(flatten)]
         target: Target,
@@ -163,12 +163,12 @@ pub enum Act {
     },
     /// Replace the roles of an account, or add and remove some
     SetRole(SetRole),
-    /// Give an account another address at once
+    /// Change the email address of an account immediately
     SetEmail {
         #[command(flatten)]
         target: Target,
         email: String,
-        /// It counts as confirmed: no link is emailed
+        /// Mark the address as confirmed: no link is emailed
         #[arg(long)]
         confirmed: bool,
         #[command(flatten)]
@@ -184,14 +184,14 @@ pub enum Act {
         #[command(flatten)]
         change: Change,
     },
-    /// Email the owner the link that confirms the address
+    /// Email the owner a link to confirm the address
     Confirm {
         #[command(flatten)]
         target: Target,
         #[command(flatten)]
         change: Change,
     },
-    /// Delete an account for good
+    /// Permanently delete an account
     Delete {
         #[command(flatten)]
         target: Target,
@@ -200,14 +200,14 @@ pub enum Act {
         #[command(flatten)]
         change: Change,
     },
-    /// Have emails go to the address of an account again
+    /// Clear the email suppression of an account's address
     Unsuppress {
         #[command(flatten)]
         target: Target,
         #[command(flatten)]
         change: Change,
     },
-    /// Invite somebody by email, whether or not they have an account
+    /// Invite someone by email, whether or not they have an account
     Invite {
         email: String,
         #[command(flatten)]
@@ -215,15 +215,15 @@ pub enum Act {
         #[command(flatten)]
         change: Change,
     },
-    /// Look after invitations
+    /// Manage invitations
     #[command(subcommand)]
     Invitations(Invitations),
 }
 
-/// Past the API.
+/// Commands of operators, which do not use the API.
 #[derive(Debug, Subcommand)]
 pub enum Operate {
-    /// Operators: make an administrator, and print a link to choose the password
+    /// Operators: create an administrator, and print a link to choose the password
     CreateAdmin {
         email: String,
         /// The name of a new account
@@ -236,15 +236,15 @@ pub enum Operate {
     },
     /// Operators: import accounts from a file of this service or of another system
     Import(Import),
-    /// Operators: export all accounts, encrypted to a key of age
+    /// Operators: export all accounts, encrypted to an age key
     Export(Export),
-    /// Operators: check passwords against hashes of other systems, a JSON object a line, from standard input
+    /// Operators: check passwords against hashes of other systems, one JSON object per line, from standard input
     #[command(hide = true)]
     VerifyHash,
-    /// Operators: look after the keys that sign access tokens
+    /// Operators: manage the keys that sign access tokens
     #[command(subcommand)]
     Keys(Keys),
-    /// Operators: check one by one what the service needs
+    /// Operators: check everything that the service depends on
     Doctor {
         #[command(flatten)]
         environment: Environment,
@@ -253,15 +253,15 @@ pub enum Operate {
 
 #[derive(Debug, Args)]
 pub struct Find {
-    /// The beginning of the address, or of words of the name
+    /// A prefix of the email address, or of words of the name
     pub text: Option<String>,
-    /// The whole address
+    /// The whole email address
     #[arg(long)]
     pub email: Option<String>,
-    /// The id in another system
+    /// The ID in another system
     #[arg(long)]
     pub external_id: Option<String>,
-    /// A role that they have
+    /// A role of the accounts
     #[arg(long)]
     pub role: Option<String>,
     #[arg(long)]
@@ -279,10 +279,10 @@ pub enum Status {
 
 #[derive(Debug, Args)]
 pub struct Pages {
-    /// How many at most; with --all, in one request
+    /// Maximum number of results; with --all, per request
     #[arg(long)]
     pub limit: Option<u16>,
-    /// All of them, page after page; with --json one object on each line
+    /// All results, page after page; with --json, one object per line
     #[arg(long)]
     pub all: bool,
 }
@@ -295,29 +295,29 @@ pub struct Create {
     pub email: String,
     #[command(flatten)]
     pub given: Given,
-    /// What administrators store, for staff alone
+    /// Data stored by administrators, visible to staff only
     #[arg(long, value_name = "JSON", value_parser = object)]
     pub internal: Option<Value>,
-    /// The id in another system
+    /// The ID in another system
     #[arg(long)]
     pub external_id: Option<String>,
-    /// The address counts as confirmed
+    /// Mark the email address as confirmed
     #[arg(long)]
     pub email_confirmed: bool,
-    /// Email the person a link to choose a password
+    /// Email the user a link to choose a password
     #[arg(long)]
     pub invite: bool,
     #[command(flatten)]
     pub change: Change,
 }
 
-/// What an account gets that there is not yet.
+/// Options for a new account.
 #[derive(Debug, Args)]
 pub struct Given {
-    /// A role; may be repeated. `user` alone unless given
+    /// A role; may be repeated. Default: `user` only
     #[arg(long = "role", value_name = "ROLE")]
     pub roles: Vec<String>,
-    /// What administrators store, for its owner to read
+    /// Data stored by administrators, visible to the owner
     #[arg(long, value_name = "JSON", value_parser = object)]
     pub app: Option<Value>,
 }
@@ -330,13 +330,13 @@ pub struct Given {
 pub struct SetRole {
     #[command(flatten)]
     pub target: Target,
-    /// All the roles that the account is to have
+    /// All roles that the account should have
     #[arg(value_name = "ROLE", conflicts_with_all = ["add", "remove"])]
     pub roles: Vec<String>,
-    /// One more; may be repeated
+    /// A role to add; may be repeated
     #[arg(long, value_name = "ROLE")]
     pub add: Vec<String>,
-    /// One less; may be repeated
+    /// A role to remove; may be repeated
     #[arg(long, value_name = "ROLE")]
     pub remove: Vec<String>,
     #[command(flatten)]
@@ -345,18 +345,18 @@ pub struct SetRole {
 
 #[derive(Debug, Subcommand)]
 pub enum Invitations {
-    /// List them, newest first; those that expired are forgotten some time
+    /// List invitations, newest first; expired ones are deleted after some time
     List {
         #[command(flatten)]
         pages: Pages,
     },
-    /// Revoke one: its link is worth nothing any more
+    /// Revoke an invitation: its link stops working
     Revoke {
         id: Uuid,
         #[command(flatten)]
         change: Change,
     },
-    /// Email one again
+    /// Resend an invitation
     Send {
         id: Uuid,
         #[command(flatten)]
@@ -366,21 +366,21 @@ pub enum Invitations {
 
 #[derive(Debug, Subcommand)]
 pub enum Keys {
-    /// List them: which one signs, which one is next
+    /// List the keys: which one signs, which one is next
     List {
         #[command(flatten)]
         environment: Environment,
     },
-    /// Make the next key now: it is published at once, and signs a day later
+    /// Create the next key now: it is published immediately, and signs a day later
     Rotate {
         #[command(flatten)]
         environment: Environment,
         #[command(flatten)]
         change: Change,
     },
-    /// Say that a key is compromised: within a minute nothing trusts it, and another signs
+    /// Mark a key as compromised: within a minute it is no longer trusted, and another key signs
     Revoke {
-        /// The id of the key, from the header of a token or from `users keys list`. One in 64 begins with a hyphen
+        /// The ID of the key, from the header of a token or from `users keys list`. One in 64 starts with a hyphen
         #[arg(allow_hyphen_values = true)]
         kid: String,
         #[command(flatten)]
@@ -393,36 +393,36 @@ pub enum Keys {
 #[derive(Debug, Args)]
 #[command(after_help = IMPORT_HELP)]
 pub struct Import {
-    /// The file; encrypted to a key of age where --identity is given
+    /// The file; encrypted to an age key if --identity is given
     pub file: PathBuf,
     /// Where the file comes from: json-lines, cognito, auth0, clerk, firebase, supabase, keycloak, kratos, django, flask-security
     #[arg(long, value_name = "SOURCE", default_value = "json-lines")]
     pub from: Source,
-    /// Settings of the old system that its hashes depend on, as a file with a JSON object: a pepper, a signer key
+    /// A JSON file with settings of the former system that its hashes depend on: a pepper, a signer key
     #[arg(long, value_name = "FILE")]
     pub settings: Option<PathBuf>,
-    /// With --from cognito: the id of the user pool that is asked about passwords
+    /// With --from cognito: the ID of the user pool that is asked to check passwords
     #[arg(long, value_name = "POOL", requires = "cognito_client")]
     pub cognito_pool: Option<String>,
     /// With --from cognito: the app client of the pool
     #[arg(long, value_name = "CLIENT", requires = "cognito_pool")]
     pub cognito_client: Option<String>,
-    /// Count addresses as confirmed of which the file does not say whether they are
+    /// Treat addresses as confirmed if the file does not say whether they are
     #[arg(long)]
     pub email_confirmed: bool,
-    /// Keep the roles admin and support, and marks of other systems that mean them
+    /// Keep the roles admin and support, and equivalent markers of other systems
     #[arg(long)]
     pub keep_staff_roles: bool,
-    /// A file with the private key of age that the file is encrypted to
+    /// A file with the age private key of the encrypted file
     #[arg(long, value_name = "FILE")]
     pub identity: Option<PathBuf>,
-    /// Where to write what came of each row, as JSON Lines; only what was refused or left out is printed
+    /// Where to write the result of each row, as JSON Lines; only refused rows and omissions are printed
     #[arg(long, value_name = "FILE")]
     pub report: Option<PathBuf>,
-    /// Go on behind this row: a faster way to repeat an import that was interrupted
+    /// Continue after this row: a faster way to repeat an interrupted import
     #[arg(long, value_name = "ROW", default_value_t = 0)]
     pub after: u64,
-    /// Write to the tables from here, also where a queue for imports is set
+    /// Write to the tables directly, even if an import queue is configured
     #[arg(long)]
     pub direct: bool,
     #[command(flatten)]
@@ -432,16 +432,16 @@ pub struct Import {
 }
 
 /// At the end of `users import --help`.
-const IMPORT_HELP: &str = "It may be repeated, and interrupted at any time: accounts that are there stay as they are. No email is \
+const IMPORT_HELP: &str = "An import can be repeated, and interrupted at any time: existing accounts do not change. No email is \
                            sent. docs/import-format.md describes the format, docs/moving-in/ each system.\n\n\
-                           Exit codes: 0 every row is an account; 1 some were refused, or it failed.";
+                           Exit codes: 0 every row has an account; 1 some rows were refused, or the import failed.";
 
 #[derive(Debug, Args)]
 pub struct Export {
     /// The file to write
     #[arg(long, value_name = "FILE")]
     pub to: PathBuf,
-    /// The public key of age that the file is encrypted to, as age1...; may be repeated
+    /// The age public key to encrypt the file to (age1...); may be repeated
     #[arg(long = "recipient", value_name = "KEY", required = true)]
     pub recipients: Vec<String>,
     #[command(flatten)]
@@ -452,12 +452,12 @@ pub struct Export {
 
 #[derive(Debug, Args)]
 pub struct Environment {
-    /// Read the variables of the functions from a file, before those of the environment
+    /// Read the variables of the functions from a file; they take precedence over the environment
     #[arg(long, value_name = "FILE")]
     pub env_file: Option<PathBuf>,
 }
 
-/// Whose account.
+/// How an account is identified.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Who {
     Id(Uuid),
@@ -477,7 +477,7 @@ impl FromStr for Who {
         }
         text.parse()
             .map(Self::Id)
-            .map_err(|_| "this is no id, no address and no external:ID; users find looks for names")
+            .map_err(|_| "not an ID, an email address or external:ID; `users find` searches for names")
     }
 }
 
@@ -499,7 +499,7 @@ impl FromStr for Factor {
             "recovery-codes" => Ok(Self::RecoveryCodes),
             _ => match text.strip_prefix("passkey:").filter(|id| !id.is_empty()) {
                 Some(id) => Ok(Self::Passkey(id.to_owned())),
-                None => Err("write all, totp, recovery-codes or passkey:ID"),
+                None => Err("expected all, totp, recovery-codes or passkey:ID"),
             },
         }
     }
@@ -507,15 +507,17 @@ impl FromStr for Factor {
 
 fn object(text: &str) -> Result<Value, String> {
     let value: Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
-    if value.is_object() { Ok(value) } else { Err("write a JSON object".into()) }
+    if value.is_object() { Ok(value) } else { Err("expected a JSON object".into()) }
 }
 
-/// A time as the API takes it.
+/// A time in the format of the API.
 fn until(text: &str) -> Result<String, &'static str> {
     if let Some(duration) = duration(text) {
         return Ok(Clock::default().now().plus(duration).rfc3339());
     }
-    Timestamp::parse(text).map(Timestamp::rfc3339).ok_or("write a time after RFC 3339, or a duration as 12h, 7d or 2w")
+    Timestamp::parse(text)
+        .map(Timestamp::rfc3339)
+        .ok_or("expected an RFC 3339 time, or a duration such as 12h, 7d or 2w")
 }
 
 /// A number of minutes, hours, days or weeks: `30m`, `12h`, `7d`, `2w`.

@@ -78,7 +78,7 @@ impl Client {
         let answer = self.service.send(&request, None, None).await?;
         if answer.code() == Some("invalid_refresh_token") {
             held.write(&saved)?;
-            return Err(Failure::NeedsInput("the session is over: users login".into()));
+            return Err(Failure::NeedsInput("the session has ended: run `users login`".into()));
         }
         let pair = answer.ok()?;
         saved.refresh_token = Some(token_of(&pair, "refresh_token")?);
@@ -93,9 +93,9 @@ impl Client {
         let factors = self.service.send(&Request::get("/user/factors"), Some(access), None).await?.ok()?;
         let has_passkeys = factors["passkeys"].as_array().is_some_and(|passkeys| !passkeys.is_empty());
         let body = if !factors["totp"].is_null() || has_passkeys {
-            code_as_proof(&self.input.secret("The code of the authenticator app, or a recovery code")?)
+            code_as_proof(&self.input.secret("Code from the authenticator app, or a recovery code")?)
         } else {
-            json!({ "password": self.input.secret("The password, once more")?.expose_secret() })
+            json!({ "password": self.input.secret("Password again")?.expose_secret() })
         };
         let request = Request::post("/auth/step-up").with(body).proving();
         self.service.send(&request, Some(access), None).await?.ok().map(|_| ())
@@ -131,12 +131,12 @@ impl Client {
     async fn prove_second_factor(&self, challenge: &Value) -> Result<Value> {
         let methods = challenge["methods"].as_array().into_iter().flatten().filter_map(Value::as_str);
         if methods.clone().all(|method| method == "passkey") {
-            return Err(Failure::NeedsInput("this account signs in with a passkey, which takes a browser".into()));
+            return Err(Failure::NeedsInput("this account signs in with a passkey, which requires a browser".into()));
         }
         let what = if methods.clone().any(|method| method == "totp") {
-            "The code of the authenticator app, or a recovery code"
+            "Code from the authenticator app, or a recovery code"
         } else {
-            "A recovery code"
+            "Recovery code"
         };
         let mut body = code_as_proof(&self.input.secret(what)?);
         body["challenge_token"] = challenge["challenge_token"].clone();
@@ -151,7 +151,7 @@ impl Client {
         held.write(&Saved { email: Some(email.to_owned()), refresh_token, device_tokens })
     }
 
-    /// Ends the session, here and at the service. One that is over already is none.
+    /// Ends the session, here and at the service. A session that has already ended is no error.
     ///
     /// # Errors
     /// When the service cannot be reached: then the session stays.
@@ -168,7 +168,7 @@ impl Client {
 
 fn token_of(answer: &Value, name: &str) -> Result<Token> {
     let token = answer[name].as_str().map(|token| Token(token.to_owned().into()));
-    token.ok_or_else(|| Failure::Failed(format!("the service's answer has no {name}")))
+    token.ok_or_else(|| Failure::Failed(format!("the response of the service has no {name}")))
 }
 
 fn code_as_proof(code: &SecretString) -> Value {
@@ -186,7 +186,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn six_or_eight_digits_are_a_code_and_everything_else_is_a_recovery_code() {
+    fn six_or_eight_digits_are_a_code_anything_else_a_recovery_code() {
         let proof = |text: &str| code_as_proof(&text.to_owned().into());
         assert_eq!(proof(" 287 082 "), json!({ "code": "287082" }));
         assert_eq!(proof("94287082"), json!({ "code": "94287082" }));

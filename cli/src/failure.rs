@@ -60,14 +60,14 @@ impl Failure {
     }
 
     pub fn not_signed_in() -> Self {
-        Self::NeedsInput("not signed in: users login".into())
+        Self::NeedsInput("not signed in: run `users login`".into())
     }
 
     /// Of standard output.
     pub fn of_output(error: &io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::BrokenPipe => Self::OutputClosed,
-            _ => Self::Failed(format!("standard output cannot be written: {error}")),
+            _ => Self::Failed(format!("cannot write to standard output: {error}")),
         }
     }
 }
@@ -113,7 +113,7 @@ impl fmt::Display for Problem {
 /// Of the store, whose causes are for operators.
 impl From<shared::Error> for Failure {
     fn from(error: shared::Error) -> Self {
-        // What an answer would say of an error of ours is for whoever called over HTTP.
+        // The public message of an internal error is for HTTP clients.
         let source = std::error::Error::source(&error);
         Self::Failed(source.map_or_else(|| error.to_string(), |source| shared::error::Causes(source).to_string()))
     }
@@ -124,7 +124,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_problem_is_one_line_with_its_fields_and_has_an_exit_code() {
+    fn a_problem_has_one_line_with_its_fields_and_an_exit_code() {
         let problem: Problem = serde_json::from_str(
             r#"{"status":400,"code":"invalid_request","detail":"Look.","title":"x",
                 "errors":[{"field":"email","code":"invalid_email","detail":"Bad."}]}"#,

@@ -21,7 +21,7 @@ impl Input {
 
     /// A password or a code; it is not shown while it is typed.
     pub fn secret(self, what: &str) -> Result<SecretString> {
-        let missing = || Failure::NeedsInput(format!("an answer is needed, and nothing can be asked: {what}"));
+        let missing = || Failure::NeedsInput(format!("input is required, but prompting is disabled: {what}"));
         if self.secrets_by_line {
             return line().filter(|line| !line.is_empty()).map(SecretString::from).ok_or_else(missing);
         }
@@ -33,7 +33,7 @@ impl Input {
 
     /// Anything else: never from standard input that is not a terminal.
     pub fn text(self, what: &str) -> Result<String> {
-        let missing = || Failure::NeedsInput(format!("an answer is needed, and nothing can be asked: {what}"));
+        let missing = || Failure::NeedsInput(format!("input is required, but prompting is disabled: {what}"));
         if self.silent || self.secrets_by_line || !std::io::stdin().is_terminal() {
             return Err(missing());
         }

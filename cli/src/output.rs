@@ -67,7 +67,7 @@ pub fn printable(text: &str) -> String {
     text.chars().map(|c| if steers(c) { '\u{fffd}' } else { c }).collect()
 }
 
-/// JSON that says the same, without characters that steer a terminal: in JSON they stand in strings alone.
+/// JSON that says the same, without characters that control a terminal: in JSON they occur only in strings.
 pub fn escaped(json: &str) -> String {
     let escape = |c: char| if steers(c) { format!("\\u{:04x}", u32::from(c)) } else { c.to_string() };
     json.chars().map(escape).collect()

@@ -128,7 +128,7 @@ impl Answer {
         let known = if known.code.is_empty() {
             Problem {
                 code: self.status.to_string(),
-                detail: "The service answers no problem of its own.".into(),
+                detail: "The response contains no problem details of the service.".into(),
                 ..known
             }
         } else {
@@ -142,7 +142,7 @@ impl Answer {
         }))
     }
 
-    /// The first attempt is still at work, or failed so that nobody knows what came of it.
+    /// The first attempt is still running, or failed with an unknown outcome.
     fn is_in_progress(&self) -> bool {
         self.code() == Some("request_in_progress")
     }
@@ -169,7 +169,7 @@ impl Service {
         tcp.set_connect_timeout(Some(CONNECT));
         let connector = HttpsConnectorBuilder::new()
             .with_provider_and_native_roots(rustls::crypto::aws_lc_rs::default_provider())
-            .map_err(|error| Failure::Failed(format!("no certificate authority can be read: {error}")))?
+            .map_err(|error| Failure::Failed(format!("cannot read the certificate authorities: {error}")))?
             .https_or_http()
             .enable_http1()
             .wrap_connector(tcp);
@@ -208,7 +208,7 @@ impl Service {
         }
     }
 
-    /// A document of the service beside the API, once.
+    /// A document of the service outside the API, without retries.
     ///
     /// # Errors
     /// As [`Self::send`].
@@ -238,7 +238,7 @@ impl Service {
         };
         match tokio::time::timeout(ATTEMPT, exchanged).await {
             Ok(outcome) => outcome.map_err(|why| unreachable(&format!("cannot be reached: {why}"))),
-            Err(_) => Err(unreachable(&format!("did not answer within {} s", ATTEMPT.as_secs()))),
+            Err(_) => Err(unreachable(&format!("did not respond within {} s", ATTEMPT.as_secs()))),
         }
     }
 }
@@ -277,7 +277,7 @@ fn build(
 }
 
 fn no_request() -> Failure {
-    Failure::Failed("this cannot be sent as a request".into())
+    Failure::Failed("this cannot be encoded as an HTTP request".into())
 }
 
 /// An error with everything that caused it.
@@ -292,14 +292,14 @@ fn causes(error: &(dyn std::error::Error + 'static)) -> String {
 pub fn service_url(text: &str) -> std::result::Result<String, String> {
     let text = text.trim_end_matches('/');
     let text = text.strip_suffix(BASE_PATH).unwrap_or(text);
-    let uri: Uri = text.parse().map_err(|_| "this is no URL".to_owned())?;
+    let uri: Uri = text.parse().map_err(|_| "not a valid URL".to_owned())?;
     if !uri.path().trim_end_matches('/').is_empty() || uri.query().is_some() {
-        return Err(format!("the URL of the service ends before {BASE_PATH}"));
+        return Err(format!("the URL of the service must end before {BASE_PATH}"));
     }
     match (uri.scheme_str(), uri.host()) {
         (Some("https"), Some(_)) => Ok(text.to_owned()),
         (Some("http"), Some(host)) if is_this_machine(host) => Ok(text.to_owned()),
-        _ => Err("the URL begins with https://, or with http:// on this machine".into()),
+        _ => Err("the URL must begin with https://, or with http:// on this machine".into()),
     }
 }
 

@@ -1,5 +1,5 @@
 //! The stored session of each service: `sessions.json` in `$XDG_CONFIG_HOME/users`, or in `~/.config/users`, which its owner
-//! alone reads. A lock beside it keeps two processes from rotating one refresh token at once.
+//! alone reads. A lock file next to it keeps two processes from rotating the same refresh token.
 
 use std::collections::BTreeMap;
 use std::fs::{DirBuilder, File, OpenOptions};
@@ -59,7 +59,8 @@ impl Sessions {
     pub fn of(service: &str) -> Result<Self> {
         let folder = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
         let config = folder("XDG_CONFIG_HOME").or_else(|| folder("HOME").map(|home| home.join(".config")));
-        let config = config.ok_or_else(|| Failure::Failed("neither XDG_CONFIG_HOME nor HOME names a folder".into()))?;
+        let config =
+            config.ok_or_else(|| Failure::Failed("neither XDG_CONFIG_HOME nor HOME is set to a folder".into()))?;
         Ok(Self { folder: config.join("users"), service: service.to_owned() })
     }
 
@@ -80,7 +81,7 @@ impl Sessions {
     }
 
     fn failure(&self, error: &io::Error) -> Failure {
-        Failure::Failed(format!("{} cannot be used: {error}", self.folder.display()))
+        Failure::Failed(format!("cannot use {}: {error}", self.folder.display()))
     }
 }
 
@@ -109,9 +110,8 @@ impl Held<'_> {
 
     fn all(&self) -> io::Result<BTreeMap<String, Saved>> {
         match std::fs::read(self.sessions.folder.join(FILE)) {
-            Ok(bytes) => serde_json::from_slice(&bytes).map_err(|error| {
-                io::Error::other(format!("{FILE} is damaged ({error}); remove it, and sign in again"))
-            }),
+            Ok(bytes) => serde_json::from_slice(&bytes)
+                .map_err(|error| io::Error::other(format!("{FILE} is damaged ({error}); delete it and sign in again"))),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(BTreeMap::new()),
             Err(error) => Err(error),
         }

@@ -110,10 +110,10 @@ fn is_loopback(host: &str) -> bool {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Foreign {
     /// It was led here by a name that is not this machine's.
-    #[error("Requests for the host {0:?} are not answered here, only for 127.0.0.1 and localhost.")]
+    #[error("Requests for the host {0:?} are rejected; use 127.0.0.1 or localhost.")]
     Host(String),
     /// A web page sent it, of an origin that is not allowed.
-    #[error("Requests from web pages of {0} are not answered here.")]
+    #[error("Requests from web pages of {0} are rejected.")]
     Page(String),
 }
 
@@ -137,7 +137,7 @@ impl Callers {
         Self { hosts: Vec::new(), origins }
     }
 
-    /// Requests for this host are answered, too, whatever the port: a name that somebody gave this machine on purpose.
+    /// Requests for this host are answered, too, whatever the port: a name that this machine was given on purpose.
     #[must_use]
     pub fn at(mut self, host: impl Into<String>) -> Self {
         self.hosts.push(host.into());

@@ -85,7 +85,7 @@ pub struct Credentials {
 }
 
 impl Credentials {
-    /// A key that nobody knows, and that is valid nowhere else. Both halves are drawn: the id alone lets in where no signature
+    /// A random key that is valid nowhere else. Both halves are random: the id alone lets in where no signature
     /// is verified.
     fn new() -> Self {
         let drawn = || machine::new_id().replace('-', "");

@@ -1,6 +1,6 @@
 //! S3 on a folder, by `s3s` (protocol and signatures) and `s3s-fs` (storage), path style.
 //!
-//! In front of `s3s-fs` stands what it leaves out: a missing bucket is refused, a folder is no object,
+//! In front of `s3s-fs` is what it leaves out: a missing bucket is refused, a folder is no object,
 //! an object has a content type, and a new object is told to the bucket's queue. In front of `s3s`: an `x-amz-` header that is
 //! not signed is refused.
 //!
@@ -62,7 +62,7 @@ impl Store {
         Ok(Self { files, root, sqs, notifications, sequencer, access_key_id, creating })
     }
 
-    /// Tell the queues about every object that lies in a bucket with a notification.
+    /// Notify the queues of every object in a bucket with a notification.
     pub(crate) async fn resend(&self) {
         for notification in &self.notifications {
             let mut after = None;
@@ -140,7 +140,7 @@ impl Store {
         if self.path(bucket, key).is_dir() { Err(s3_error!(NoSuchKey)) } else { Ok(()) }
     }
 
-    /// Where an object lies. Joined as a relative path, so that a key with a leading slash stays inside.
+    /// The file of an object. Joined as a relative path, so that a key with a leading slash stays inside.
     fn path(&self, bucket: &str, key: &str) -> PathBuf {
         self.root.join(bucket).join(key.trim_start_matches('/'))
     }
@@ -188,7 +188,7 @@ impl S3 for Api {
         self.0.check_bucket(&request.input.bucket)?;
         let object = self.0.path(&request.input.bucket, &request.input.key);
         match self.0.files.delete_object(request).await {
-            // Somebody else was faster.
+            // A concurrent request deleted it first.
             Err(_) if matches!(object.try_exists(), Ok(false)) => Ok(S3Response::new(DeleteObjectOutput::default())),
             answer => answer,
         }
@@ -232,7 +232,7 @@ async fn handle(State(service): State<S3Service>, request: Request) -> Response 
     }
 }
 
-/// The `x-amz-` headers that a signature leaves out, which S3 refuses: whoever got a presigned URL could add to what its maker
+/// The `x-amz-` headers that a signature leaves out, which S3 refuses: the holder of a presigned URL could add to what its signer
 /// allowed (<https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html>, under `X-Amz-SignedHeaders`).
 /// A hash of the body is taken unsigned, as it allows nothing more.
 fn unsigned_headers(uri: &Uri, headers: &HeaderMap) -> Vec<String> {

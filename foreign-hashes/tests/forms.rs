@@ -105,7 +105,7 @@ fn php_stops_at_a_nul_and_ruby_refuses_it() {
 }
 
 #[test]
-fn a_password_too_long_for_its_rounds_is_refused_unless_it_is_hashed_once() {
+fn a_password_too_long_for_its_rounds_is_refused_unless_hashed_once() {
     let output = ".".repeat(86);
     let recipe = hash(System::Passlib, &format!("$6$rounds=656000$salt${output}"));
     assert_eq!(recipe.recipe().derive(&"x".repeat(1633)), None);

@@ -92,9 +92,9 @@ impl<'de> Deserialize<'de> for Version {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         match u64::deserialize(deserializer)? {
             Self::NUMBER => Ok(Self),
-            other => {
-                Err(de::Error::custom(format_args!("version {other} of the format is unknown, this is version 1")))
-            }
+            other => Err(de::Error::custom(format_args!(
+                "version {other} of the format is not supported, only version 1 is"
+            ))),
         }
     }
 }
@@ -201,7 +201,7 @@ impl TryFrom<PasswordForm> for Password {
             PasswordForm { system: None, stored: None, fields: None, cognito: None, endpoint: Some(form) } => {
                 Ok(Self::Endpoint { username: form.username })
             }
-            _ => Err("a password is exactly one of: `system` with `stored`, `cognito`, `endpoint`"),
+            _ => Err("a password must be exactly one of: `system` with `stored`, `cognito`, `endpoint`"),
         }
     }
 }
@@ -297,7 +297,7 @@ impl TryFrom<u64> for Digits {
         match digits {
             6 => Ok(Self::Six),
             8 => Ok(Self::Eight),
-            _ => Err("a code has 6 or 8 digits"),
+            _ => Err("a code must have 6 or 8 digits"),
         }
     }
 }
@@ -363,7 +363,7 @@ impl TryFrom<RecoveryCodesForm> for RecoveryCodes {
             RecoveryCodesForm { codes: None, sha256: Some(sha256), key, created_at } => {
                 Ok(Self::Hashed { sha256, key, created_at })
             }
-            _ => Err("recovery codes are either `codes` alone or `sha256`, with `created_at` if known"),
+            _ => Err("recovery codes must be either `codes` alone or `sha256`, with `created_at` if known"),
         }
     }
 }
@@ -434,7 +434,7 @@ fn thirty_seconds() -> u32 {
 
 fn positive<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
     match u32::deserialize(deserializer)? {
-        0 => Err(de::Error::custom("a period has at least one second")),
+        0 => Err(de::Error::custom("a period must be at least one second")),
         period => Ok(period),
     }
 }

@@ -72,7 +72,7 @@ impl fmt::Display for Source {
 /// That a text names no [`Source`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "unknown source, known are json-lines, cognito, auth0, clerk, firebase, supabase, keycloak, kratos, django and \
+    "unknown source; supported are json-lines, cognito, auth0, clerk, firebase, supabase, keycloak, kratos, django and \
      flask-security"
 )]
 pub struct UnknownSource;

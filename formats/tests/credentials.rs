@@ -17,7 +17,7 @@ fn a_password_of_keycloak_that_has_to_be_replaced_does_not_come() {
     for (temporary, actions, notes) in [
         (json!(null), json!([]), vec![]),
         (json!(false), json!(["VERIFY_EMAIL"]), vec!["the required action `VERIFY_EMAIL` has no counterpart"]),
-        (json!(true), json!([]), vec!["no password: the account has a temporary one"]),
+        (json!(true), json!([]), vec!["no password: the account has a temporary password"]),
         (
             json!(null),
             json!(["UPDATE_PASSWORD", "CONFIGURE_TOTP"]),
@@ -38,7 +38,7 @@ fn a_password_of_keycloak_that_has_to_be_replaced_does_not_come() {
 
 #[test]
 fn the_user_handle_of_kratos_comes_with_its_passkeys_and_security_keys() {
-    const ALONE: &str = "does not sign in alone: its user handle is not the account's id";
+    const ALONE: &str = "cannot sign in alone: its user handle is not the account's ID";
     // The handle of security keys is the identity's id, that of passkeys is made for them.
     for (kind, handle, taken, signs_in) in [
         ("webauthn", json!("oIObHMTVRueRqCk6S1xtfg=="), Some("oIObHMTVRueRqCk6S1xtfg"), true),

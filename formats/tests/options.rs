@@ -70,8 +70,8 @@ fn clerk(addresses: &str) -> String {
 }
 
 #[test]
-fn staff_roles_of_json_lines_come_when_asked_for_or_from_our_own_export() {
-    let left_out = |role: &str| format!("the role `{role}` is left out: staff roles are not taken over");
+fn json_lines_keep_staff_roles_on_request_or_from_our_own_export() {
+    let left_out = |role: &str| format!("the role `{role}` is left out: staff roles are not imported");
     let (drop, keep) = (Options::default(), Options { staff_roles: StaffRoles::Keep, ..Options::default() });
     let none: &[&str] = &[];
     for (members, options, roles, dropped) in [

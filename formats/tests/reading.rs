@@ -96,26 +96,29 @@ fn a_bad_row_does_not_hide_the_next() {
 }
 
 #[test]
-fn what_is_no_member_or_of_another_type_is_named_without_its_value() {
+fn an_invalid_member_is_named_without_its_value() {
     for (members, expected) in [
         (r#""roles":"hunter2""#, "roles: expected a list"),
         (r#""roles":["editor",7]"#, "roles[1]: expected a string"),
         (r#""role":"editor""#, "role: unknown member `role`, expected one of `version`"),
         (r#""email_confirmed":"hunter2, expected less""#, "email_confirmed: expected a boolean"),
         (r#""name":"a","name":"hunter2""#, "duplicate member `name`"),
-        (r#""version":2"#, "version: version 2 of the format is unknown, this is version 1"),
+        (r#""version":2"#, "version: version 2 of the format is not supported, only version 1 is"),
         (r#""version":"hunter2""#, "version: expected a whole number"),
         (r#""password":"hunter2""#, "password: expected an object"),
         (r#""password":{"hunter2":1}"#, "password: unknown member, expected one of `system`"),
-        (r#""password":{"system":"django"}"#, "password: a password is exactly one of"),
+        (r#""password":{"system":"django"}"#, "password: a password must be exactly one of"),
         (r#""password":{"system":"django","stored":["hunter2"]}"#, "password: expected a string"),
-        (r#""password":{"endpoint":{"username":"a"},"stored":"hunter2"}"#, "password: a password is exactly one of"),
+        (
+            r#""password":{"endpoint":{"username":"a"},"stored":"hunter2"}"#,
+            "password: a password must be exactly one of",
+        ),
         (r#""totp":["hunter2"]"#, "totp: expected an object"),
         (r#""passkeys":[["a","b"]]"#, "passkeys[0]: expected an object"),
-        (r#""totp":{"secret":"hunter2","digits":7}"#, "totp: a code has 6 or 8 digits"),
-        (r#""totp":{"secret":"hunter2","period":0}"#, "totp: a period has at least one second"),
+        (r#""totp":{"secret":"hunter2","digits":7}"#, "totp: a code must have 6 or 8 digits"),
+        (r#""totp":{"secret":"hunter2","period":0}"#, "totp: a period must be at least one second"),
         (r#""totp":{"secret":"hunter2","algorithm":"hunter2"}"#, "totp: unknown value, expected one of `SHA1`"),
-        (r#""recovery_codes":{"codes":["hunter2"],"sha256":[]}"#, "recovery_codes: recovery codes are either"),
+        (r#""recovery_codes":{"codes":["hunter2"],"sha256":[]}"#, "recovery_codes: recovery codes must be either"),
         (r#""passkeys":[{"public_key":"a"}]"#, "passkeys[0]: missing member `id`"),
     ] {
         let rows = read(Source::JsonLines, format!(r#"{{"email":"a@example.com",{members}}}"#));
@@ -164,7 +167,7 @@ fn a_file_that_is_something_else_has_one_problem() {
         (Source::Keycloak, "{\"realm\":\"a\",", "the file ends in the middle"),
         (Source::Firebase, "{\"users\":[}", "the file is not JSON"),
         (Source::Django, "id,username,email\n", "the header has no column `password`"),
-        (Source::Django, "id,password,email,id\n", "the header has a column twice"),
+        (Source::Django, "id,password,email,id\n", "the header has a duplicate column"),
         (Source::Clerk, "email\na@example.com\n", "the header has no column `id`"),
     ] {
         let rows = read(source, file);
@@ -173,7 +176,7 @@ fn a_file_that_is_something_else_has_one_problem() {
         assert!(problem.ends_file() && problem.to_string() == expected, "{file}: {problem}");
     }
     let utf16 = read(Source::JsonLines, b"\xff\xfe{\0}\0");
-    assert_eq!(summary(&utf16), pairs(&[(1, "! the file is UTF-16, and has to be UTF-8")]));
+    assert_eq!(summary(&utf16), pairs(&[(1, "! the file is UTF-16, but must be UTF-8")]));
     assert!(read(Source::JsonLines, "").is_empty(), "an export without accounts has no lines");
 }
 
@@ -205,7 +208,7 @@ fn a_row_that_is_too_long_is_a_problem_and_no_memory() {
 }
 
 #[test]
-fn settings_of_a_file_are_those_of_every_hash_that_has_none_itself() {
+fn file_settings_apply_to_every_hash_without_its_own() {
     let options: Options = serde_json::from_str(r#"{"settings":{"pepper":"all","hashes":"devise"}}"#).unwrap();
     let lines = [
         r#"{"email":"a@example.com","password":{"system":"devise","stored":"h"}}"#,

@@ -1,4 +1,4 @@
-//! Attempts to prove a password, counted before their result is told or acted on.
+//! Attempts to prove a password, counted before their result is revealed or acted on.
 
 use shared::domain::id::UserId;
 use shared::domain::lockout::{self, Attempts, Bucket, Counted};

@@ -32,15 +32,15 @@ const FIND_AND_DELETE: Grants = grants![
     ]
 ];
 
-/// Erases at once, when the account is deleted. The note of it stays: what a request under way wrote meanwhile, a session
-/// for one, the sweeper finds a minute later. A failure is left to it too, and what takes longer than somebody waits.
+/// Erases immediately, when the account is deleted. Its record stays, so that the sweeper also erases what concurrent requests
+/// wrote, such as a session, a minute later. Failures, and work that takes too long for the request, are left to the sweeper, too.
 pub async fn erase_now(app: &App, erasure: &Erasure) {
     let reason = match timeout(AT_ONCE, erase(app, erasure)).await {
         Ok(Ok(())) => return,
         Ok(Err(error)) => Causes(&error).to_string(),
         Err(elapsed) => elapsed.to_string(),
     };
-    tracing::warn!(error.message = %reason, user.id = %erasure.user, "an erasure is not finished; the sweeper will go on");
+    tracing::warn!(error.message = %reason, user.id = %erasure.user, "failed to finish an erasure; the sweeper will retry");
 }
 
 /// Erases again and deletes the note.

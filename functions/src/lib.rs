@@ -1,6 +1,6 @@
-//! The Lambda functions. A route is a file, top to bottom: purpose, path, request, answer, handler; what its `ROUTE` says is
-//! said there alone. Areas are folders, with a list of their routes in `mod.rs`; what only the routes of an area share is there,
-//! too. No route imports another. Each binary runs one function.
+//! The Lambda functions. A route is a file, top to bottom: purpose, path, request, response, handler; its `ROUTE` is the only
+//! definition of its properties. Areas are folders, with a list of their routes in `mod.rs`, which also has what the routes of the
+//! area share. Routes do not import each other. Each binary runs one function.
 
 #![allow(clippy::missing_errors_doc, reason = "what a route fails with is in its ROUTE, as data")]
 
@@ -106,7 +106,7 @@ pub struct Documented {
     pub uses_table: bool,
     pub limited: bool,
     pub takes_idempotency_key: bool,
-    /// Whether it changes something for a signed-in caller, who may be staff acting as somebody else.
+    /// Whether it makes changes for a signed-in caller, who may be staff impersonating a user.
     pub refuses_impersonation: bool,
     /// The OpenAPI document of this operation alone.
     pub document: fn() -> OpenApi,

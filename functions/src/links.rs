@@ -1,4 +1,4 @@
-//! What the routes of mailed links have in common: finding the link, and telling what came of it as JSON or as a page.
+//! What the routes of emailed links share: finding the link, and returning the result as JSON or as a page.
 
 use axum::http::StatusCode;
 use axum::http::header::{CONTENT_SECURITY_POLICY, HeaderValue};
@@ -21,7 +21,7 @@ use utoipa::{IntoParams, ToSchema};
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct Confirm {
-    /// What the link in the email carries. Other parameters are ignored: what sends emails and opens links adds some.
+    /// The token from the emailed link. Other parameters are ignored, because email services and clients add some.
     pub token: String,
 }
 
@@ -118,7 +118,7 @@ pub fn outcome_of(error: &Error, used: Outcome, expired: Outcome) -> (StatusCode
         Error::LinkUsed => used,
         Error::AddressTaken => Outcome::AddressTaken,
         _ => {
-            tracing::error!(error.message = %Causes(error), "a link could not be used");
+            tracing::error!(error.message = %Causes(error), "failed to use a link");
             Outcome::Unavailable
         }
     };

@@ -1,4 +1,4 @@
-//! Proving the second factor: used by `verify_login` and `step_up`, and by the routes that add to it, change or remove it.
+//! Proofs of the second factor, for `verify_login`, `step_up` and the routes that add, change or remove factors.
 
 use secrecy::SecretString;
 use serde::Deserialize;
@@ -40,29 +40,29 @@ pub const STEP_UP: Grants = grants![Store::FACTORS, COUNT, Store::TAKE_OPEN_CERE
 pub const REMOVE: Grants =
     grants![STEP_UP, Store::REMOVE_FACTOR, Store::USER_AND_SESSION, Store::PASSKEY, App::NOTIFY_EMAILER];
 
-/// A proof of the second factor: one of the three.
+/// A proof of the second factor: exactly one of the three fields.
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StepUp {
-    /// Six digits of the authenticator app.
+    /// The six digits shown by the authenticator app.
     #[schema(value_type = Option<String>, example = "287082")]
     pub code: Option<SecretString>,
-    /// A recovery code, instead.
+    /// A recovery code.
     #[schema(value_type = Option<String>, example = "7QK4-0R2M-XV9T-B3HD-51NW-ZC8P")]
     pub recovery_code: Option<SecretString>,
-    /// A passkey of one's own, instead.
+    /// A passkey of the account.
     #[schema(value_type = Option<PasskeyProof>)]
     pub passkey: Option<PasskeyProof>,
 }
 
-/// An answer to the options of `POST /auth/passkey/options`.
+/// The response to the options of `POST /auth/passkey/options`.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PasskeyProof {
-    /// That of the options.
+    /// The `challenge_token` of the options.
     #[schema(required, value_type = String, format = "uuid")]
     challenge_token: Option<String>,
-    /// What `navigator.credentials.get()` gave, by its `toJSON()`.
+    /// The result of `navigator.credentials.get()`, by its `toJSON()`.
     #[schema(required, value_type = Object)]
     credential: Option<Value>,
 }
@@ -90,7 +90,7 @@ impl StepUp {
         fields.finish(proof.map(|proof| SteppedUp { proof, ceremony }))
     }
 
-    /// Whether nothing is brought, for routes where nothing may be asked for.
+    /// Whether there is no proof, for routes that may not require one.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.code.is_none() && self.recovery_code.is_none() && self.passkey.is_none()
@@ -99,17 +99,17 @@ impl StepUp {
 
 /// The id of a ceremony as `challenge_token` names it.
 pub fn ceremony_id(text: &str) -> Result<CeremonyId, Invalid> {
-    text.parse().map_err(|_| Invalid::new("invalid_challenge_token", "This is no challenge token of the options."))
+    text.parse().map_err(|_| Invalid::new("invalid_challenge_token", "This is not a challenge token from the options."))
 }
 
-/// What somebody gave as proof.
+/// A proof of the second factor.
 pub enum Proof {
     Totp(TotpCode),
     RecoveryCode(RecoveryCode),
     Passkey(Box<Assertion>),
 }
 
-/// The fields of a request that may hold a proof.
+/// The fields of a request that can contain a proof.
 pub struct GivenProof {
     pub code: Option<SecretString>,
     pub recovery_code: Option<SecretString>,
@@ -119,11 +119,11 @@ pub struct GivenProof {
 }
 
 impl GivenProof {
-    /// Exactly one has to be there.
+    /// Exactly one must be present.
     pub fn parse(self, fields: &mut Fields) -> Option<Proof> {
         let Self { code, recovery_code, passkey_field, passkey } = self;
         let one_too_many =
-            |_| Err(Invalid::new("one_too_many", "Send one of `code`, `recovery_code` and `passkey`, no more."));
+            |_| Err(Invalid::new("one_too_many", "Send only one of `code`, `recovery_code` and `passkey`."));
         match (code, recovery_code, passkey) {
             (None, None, Some(passkey)) => fields
                 .optional(passkey_field, Some(passkey), Assertion::parse)
@@ -211,7 +211,7 @@ pub async fn remove(app: &App, caller: CurrentUser, factor: &Factor, proof: Opti
             Permission::Session => still_there(app, &caller, factor).await?,
         };
     }
-    Err(Error::TemporarilyUnavailable("factors of the account were changed again and again".into()))
+    Err(Error::TemporarilyUnavailable("the factors of the account kept changing concurrently".into()))
 }
 
 /// The caller as they are now, if their session can still remove the factor.
@@ -253,22 +253,23 @@ pub async fn notify(app: &App, user: &User, mail: Option<OutboxEmail>) {
     }
 }
 
-/// Notes in the session that its user proved a second factor by adding it. The factor is there whatever becomes of this: at
-/// worst its owner is asked to step up.
+/// Records in the session that its user proved a second factor by adding it. The factor exists even if this fails: at worst its
+/// owner must step up.
 pub async fn note(app: &App, user: &User, session: SessionId, method: Method) {
     let proof = Reauthentication { at: app.clock.now(), second_factor: Some(method) };
     if let Err(error) = app.store().note_second_factor(user, session, proof).await {
-        tracing::warn!(error.message = %Causes(&error), "a session does not know of its second factor");
+        tracing::warn!(error.message = %Causes(&error), "failed to record the second factor in its session");
     }
 }
 
-/// The step-up of a route that adds to an account's factors: one that has none needs none.
+/// The step-up of a route that adds a factor: not required if the account has none.
 pub async fn step_up_to_add(app: &App, user: &User, body: StepUp) -> Result<Option<UsedProof>> {
-    match (user.has_second_factor(), body.is_empty()) {
-        (true, true) => Err(Error::SecondFactorNeeded),
-        (true, false) => step_up(app, user, &body.parse()?).await.map(Some),
-        (false, _) => Ok(None),
+    if body.is_empty() {
+        return if user.has_second_factor() { Err(Error::SecondFactorNeeded) } else { Ok(None) };
     }
+    // A malformed proof is rejected even if none is required.
+    let proof = body.parse()?;
+    if user.has_second_factor() { step_up(app, user, &proof).await.map(Some) } else { Ok(None) }
 }
 
 /// Counts an attempt, unless the account's second factor is locked for this device, or for all that are not known.
@@ -332,14 +333,14 @@ pub async fn check(
     used_proof.ok_or_else(|| refuse(user, proof.method()))
 }
 
-/// A copy of a key is worth a look by somebody, whatever else is said of it.
+/// A copied key must be investigated, whatever the response is.
 pub fn tell_of_clone(user: UserId, passkey: &PasskeyId, refusal: Refusal) {
     if refusal == Refusal::Cloned {
         Event::PasskeyCloned { user, passkey }.record();
     }
 }
 
-/// A proof that is wrong, or that somebody else used first.
+/// A proof that is wrong, or was already used.
 #[must_use]
 pub fn refuse(user: UserId, method: Method) -> Error {
     Event::SecondFactorFailed { user, method: method.as_str() }.record();

@@ -36,33 +36,33 @@ fn requests() -> Vec<Alarm> {
     vec![
         // A failure that a function answers with 500 is none to Lambda, so this one also brings deployments back. Of a handful of
         // requests one or two failures are no rate, unless they are most of them: that is an outage.
-        Alarm::new("ServerErrors", "More than one request in a hundred fails.")
+        Alarm::new("ServerErrors", "More than 1% of requests fail.")
             .computes("rate", "IF(errors >= 3 OR errors * 2 > requests, 100 * errors / requests, 0)", "Failed requests, per cent")
             .of("errors", answers("5xx", MINUTE))
             .of("requests", requests(MINUTE))
             .above("1", 3, Some(2)),
         // What ServerErrors does not see: a route that always fails and is rarely called, such as the one that deletes an account.
-        Alarm::new("LingeringErrors", "Five requests or more failed within an hour, and more than one in ten thousand.")
+        Alarm::new("LingeringErrors", "At least five requests failed within an hour, and more than 0.01% of them.")
             .computes("shown", "IF(errors >= 5, 100 * errors / requests, 0)", "Failed requests, per cent")
             .of("errors", answers("5xx", HOUR))
             .of("requests", requests(HOUR))
             .above("0.01", 1, Some(1)),
         // By API Gateway's throttle, which is one for all clients of a route, or by a limit for each address.
-        Alarm::new("TooManyRequests", "More than one request in twenty is turned away with 429. The access log says on which route.")
-            .computes("shown", "IF(refused >= 20, 100 * refused / requests, 0)", "Requests turned away, per cent")
+        Alarm::new("TooManyRequests", "More than 5% of requests are throttled with 429. The access log shows the routes.")
+            .computes("shown", "IF(refused >= 20, 100 * refused / requests, 0)", "Throttled requests, per cent")
             .of("refused", Metric::new("!Ref AWS::StackName", "RefusedRequests", &[]).each(MINUTE, "Sum"))
             .of("requests", requests(MINUTE))
             .above("5", 5, Some(3)),
         Alarm::new(
             "ClientErrors",
-            "More than half of all requests are refused. A front end is broken, or passwords or tokens are being tried.",
+            "More than half of all requests are rejected. A front end is broken, or passwords or tokens are being guessed.",
         )
-        .computes("shown", "IF(refused >= 100, 100 * refused / requests, 0)", "Refused requests, per cent")
+        .computes("shown", "IF(refused >= 100, 100 * refused / requests, 0)", "Rejected requests, per cent")
         .of("refused", answers("4xx", 5 * MINUTE))
         .of("requests", requests(5 * MINUTE))
         .above("50", 3, Some(3)),
         // The API's metric, as one slow route is enough.
-        Alarm::new("SlowAnswers", format!("One answer in a hundred takes most of a function's {TIMEOUT} seconds."))
+        Alarm::new("SlowAnswers", format!("1% of responses take most of a function's {TIMEOUT} seconds."))
             .on(Metric::new("AWS/ApiGateway", "IntegrationLatency", &[API]).each(5 * MINUTE, "p99"))
             .above(most_of(TIMEOUT), 3, Some(2)),
     ]
@@ -72,27 +72,28 @@ fn functions() -> Vec<Alarm> {
     let runs = |metric| Metric::new("AWS/Lambda", metric, &[SWEEPER]).each(15 * MINUTE, "Sum");
     vec![
         slow("SlowEmailer", "The emailer", &emailer::WORKER, EMAILER),
-        slow("SlowImage", "Resizing a picture", &resize_picture::WORKER, RESIZE_PICTURE).when("HasWatchedPictures"),
-        slow("SlowPublisher", "Publishing events", &publish_events::WORKER, PUBLISHER),
-        slow("SlowDispatcher", "Enqueuing events for webhooks", &dispatch_webhooks::WORKER, DISPATCHER),
+        slow("SlowImage", "The resizing of a picture", &resize_picture::WORKER, RESIZE_PICTURE)
+            .when("HasWatchedPictures"),
+        slow("SlowPublisher", "The publishing of events", &publish_events::WORKER, PUBLISHER),
+        slow("SlowDispatcher", "The enqueuing of events for webhooks", &dispatch_webhooks::WORKER, DISPATCHER),
         // What a stream's consumer fails at it tries again, and nothing after it goes on.
-        stuck("EventsStuck", "Events wait for five minutes to be published.", PUBLISHER),
-        stuck("WebhookEventsStuck", "Events wait for five minutes to be enqueued for webhooks.", DISPATCHER),
+        stuck("EventsStuck", "Events have waited for five minutes to be published.", PUBLISHER),
+        stuck("WebhookEventsStuck", "Events have waited for five minutes to be enqueued for webhooks.", DISPATCHER),
         slow("SlowSweeper", "The sweeper", &sweeper::WORKER, SWEEPER),
         // Of all functions in the account and region: they share one limit, so one that is throttled tells of all.
-        Alarm::new("Throttles", "Lambda turns invocations away; the account's limit of concurrent ones is reached.")
+        Alarm::new("Throttles", "Lambda throttles invocations; the concurrency quota of the account is reached.")
             .on(Metric::new("AWS/Lambda", "Throttles", &[]).each(MINUTE, "Sum"))
             .above("0", 5, Some(3)),
         Alarm::new(
             "ConcurrencyUsed",
-            "The account runs more than 80 % of the functions that it may run at once. Raise the quota.",
+            "The account uses more than 80 % of its Lambda concurrency quota. Request an increase.",
         )
         .computes("shown", "!Sub 100 * claimed / ${AccountConcurrency}", "Concurrency in use, per cent")
         .of("claimed", Metric::new("AWS/Lambda", "ClaimedAccountConcurrency", &[]).each(MINUTE, "Maximum"))
         .above("80", 5, Some(3)),
         // Silence is the symptom here: nothing would go out again that got stuck, and no new signing key would be made. It rings
         // once while a new stack has not been up for a minute.
-        Alarm::new("SweeperSilent", "The sweeper has not succeeded for a quarter of an hour.")
+        Alarm::new("SweeperSilent", "The sweeper has not succeeded for 15 minutes.")
             .computes("succeeded", "invocations - errors", "Runs that succeeded")
             .of("invocations", runs("Invocations"))
             .of("errors", runs("Errors"))
@@ -107,7 +108,7 @@ fn slow(
     Worker { timeout, .. }: &Worker,
     function: (&'static str, &'static str),
 ) -> Alarm {
-    Alarm::new(name, format!("{what} comes near its timeout of {timeout} seconds."))
+    Alarm::new(name, format!("{what} is close to its timeout of {timeout} seconds."))
         .on(Metric::new("AWS/Lambda", "Duration", &[function]).each(5 * MINUTE, "p99"))
         .above(most_of(*timeout), 3, Some(2))
 }
@@ -139,20 +140,20 @@ fn tables() -> Vec<Alarm> {
     vec![
         throttled(
             "TableThrottled",
-            "DynamoDB throttles the main table or an index of it. Functions try again; people wait, and then get 503.",
+            "DynamoDB throttles the main table or one of its indexes. Functions retry; users wait and then get 503.",
             MAIN_TABLE,
             &["list", "pending"],
         ),
         throttled("KeysTableThrottled", "DynamoDB throttles the table of private keys.", KEYS_TABLE, &[]).of_keys(),
         failing(
             "TableFails",
-            "DynamoDB fails calls to the main table for minutes. Look at AWS's health dashboard and at the table's key.",
+            "Calls to the main table have failed for minutes. Check the AWS Health Dashboard and the table's KMS key.",
             MAIN_TABLE,
             &MAIN,
         ),
         failing(
             "KeysTableFails",
-            "DynamoDB fails calls to the table of private keys for minutes. Look at AWS's health dashboard and at its key.",
+            "Calls to the table of private keys have failed for minutes. Check the AWS Health Dashboard and its KMS key.",
             KEYS_TABLE,
             &KEYS,
         )
@@ -202,24 +203,24 @@ fn queues() -> Vec<Alarm> {
         Metric::new("AWS/SQS", "ApproximateNumberOfMessagesVisible", &[("QueueName", queue)]).each(MINUTE, "Maximum")
     };
     vec![
-        Alarm::new("MailAge", "A mail has waited for five minutes.")
+        Alarm::new("MailAge", "An email has waited for five minutes.")
             .on(age("!GetAtt MailQueue.QueueName"))
             .above("300", 3, None),
-        Alarm::new("EmailEventsAge", "A report of SES about an email has waited for five minutes.")
+        Alarm::new("EmailEventsAge", "A report from SES about an email has waited for five minutes.")
             .on(age("!GetAtt EmailEventsQueue.QueueName"))
             .above("300", 3, None),
         Alarm::new(
             "EmailEventsDeadLettersAlarm",
-            "A report of SES about an email could not be taken in five attempts.",
+            "A report from SES about an email could not be processed in five attempts.",
         )
         .on(messages("!GetAtt EmailEventsDeadLetters.QueueName"))
         .above("0", 1, None),
-        Alarm::new("WebhookAge", "A webhook has waited for five minutes to be served.")
+        Alarm::new("WebhookAge", "A webhook has waited for delivery for five minutes.")
             .on(age("!GetAtt WebhookQueue.QueueName"))
             .above("300", 3, None),
         Alarm::new(
             "WebhookDeadLettersAlarm",
-            "A message about a webhook failed five times. The sweeper queues the webhook again.",
+            "A message about a webhook failed five times. The sweeper enqueues the webhook again.",
         )
         .on(messages("!GetAtt WebhookDeadLetters.QueueName"))
         .above("0", 1, None),
@@ -229,7 +230,7 @@ fn queues() -> Vec<Alarm> {
             .above("300", 3, None),
         Alarm::new(
             "MailDeadLettersAlarm",
-            "A message about a mail failed five times. The sweeper goes on with the mail for a day.",
+            "A message about an email failed five times. The sweeper retries the email for a day.",
         )
         .on(messages("!GetAtt MailDeadLetters.QueueName"))
         .above("0", 1, None),
@@ -250,14 +251,14 @@ fn queues() -> Vec<Alarm> {
 }
 
 fn keys_and_emails() -> Vec<Alarm> {
-    // The rates of the account, as it is the account that SES reviews, at 5 and 0.1 per cent, and stops, at 10 and 0.5. A rate comes
-    // with the emails that it is about: without any it is what it was.
+    // The rates of the account, as it is the account that SES reviews, at 5 and 0.1 per cent, and stops, at 10 and 0.5. A rate
+    // comes with the emails that it is about: without any it is what it was.
     let reputation = |metric| Metric::new("AWS/SES", metric, &[]).each(HOUR, "Average");
     vec![
         // The sweeper says in each run how old the newest key is. Once a key is 30 days old there is a new one.
         Alarm::new(
             "SigningKeyOld",
-            "The newest signing key is a day over its 30 days. Look into the sweeper's log for why it makes no new one.",
+            "The newest signing key is a day older than its 30 days. See the sweeper's log for why there is no new one.",
         )
         .on(Metric::new("!Ref AWS::StackName", "SigningKeyAge", &[]).each(HOUR, "Maximum"))
         .above("744", 1, None)
@@ -265,14 +266,14 @@ fn keys_and_emails() -> Vec<Alarm> {
         .without_data(Breaches),
         Alarm::new(
             "MailBounces",
-            "Three emails in a hundred of this account bounce. At five AWS reviews the account, at ten it stops its emails.",
+            "3% of the emails of this account bounce. AWS reviews the account at 5% and pauses its sending at 10%.",
         )
         .on(reputation("Reputation.BounceRate"))
         .compares("GreaterThanOrEqualToThreshold", "0.03", 1, None)
         .without_data(Ignored),
         Alarm::new(
             "MailComplaints",
-            "Eight emails in ten thousand of this account are marked as spam. At ten AWS reviews the account.",
+            "0.08% of the emails of this account are marked as spam. AWS reviews the account at 0.1%.",
         )
         .on(reputation("Reputation.ComplaintRate"))
         .compares("GreaterThanOrEqualToThreshold", "0.0008", 1, None)
@@ -280,13 +281,14 @@ fn keys_and_emails() -> Vec<Alarm> {
     ]
 }
 
-/// Those of the domain as AWS advises: <https://docs.aws.amazon.com/opensearch-service/latest/developerguide/cloudwatch-alarms.html>
+/// Those of the domain as AWS advises:
+/// <https://docs.aws.amazon.com/opensearch-service/latest/developerguide/cloudwatch-alarms.html>
 fn logs() -> Vec<Alarm> {
     let domain = |metric, period, statistic| Metric::new("AWS/ES", metric, &SEARCH).each(period, statistic);
     let freshness = "!If [HasSearch, DeliveryToAmazonOpenSearchService.DataFreshness, DeliveryToS3.DataFreshness]";
     let stream = ("DeliveryStreamName", "!If [HasSearch, !Ref SearchStream, !Ref LogStream]");
     vec![
-        Alarm::new("LogsStuck", "Log lines wait for a quarter of an hour to be delivered. CloudWatch has them.")
+        Alarm::new("LogsStuck", "Log lines have waited for 15 minutes to be delivered. CloudWatch has them.")
             .on(Metric::new("AWS/Firehose", freshness, &[stream]).each(5 * MINUTE, "Maximum"))
             .above("900", 2, None),
         Alarm::new("SearchFull", "The OpenSearch domain has less than 2 GB of disk left.")
@@ -295,19 +297,19 @@ fn logs() -> Vec<Alarm> {
             .compares("LessThanThreshold", "2048", 3, None),
         Alarm::new(
             "SearchRed",
-            "A shard of the OpenSearch domain is nowhere; lines of that day are missing there. S3 keeps what is refused.",
+            "A shard of the OpenSearch domain is unassigned; lines of that day are missing there. S3 keeps rejected lines.",
         )
         .when("HasWatchedSearch")
         .on(domain("ClusterStatus.red", MINUTE, "Maximum"))
         .compares("GreaterThanOrEqualToThreshold", "1", 1, None),
         Alarm::new(
             "SearchBlocked",
-            "The OpenSearch domain takes no more lines. S3 keeps what is refused, for the retention of logs.",
+            "The OpenSearch domain accepts no more lines. S3 keeps rejected lines for the retention of logs.",
         )
         .when("HasWatchedSearch")
         .on(domain("ClusterIndexWritesBlocked", 5 * MINUTE, "Maximum"))
         .compares("GreaterThanOrEqualToThreshold", "1", 1, None),
-        Alarm::new("SearchMemory", "The OpenSearch domain is short of memory; a larger SearchInstanceType has more.")
+        Alarm::new("SearchMemory", "The OpenSearch domain is low on memory; use a larger SearchInstanceType.")
             .when("HasWatchedSearch")
             .on(domain("JVMMemoryPressure", MINUTE, "Maximum"))
             .compares("GreaterThanOrEqualToThreshold", "95", 3, None),

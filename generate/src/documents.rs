@@ -12,7 +12,7 @@ pub fn write(output: &mut Output) -> Result<(), String> {
 
 /// A table, with an empty line around it.
 fn types_of_events() -> String {
-    let mut text = "\n| type | when | in `data`, beside `actor` |\n|---|---|---|\n".to_owned();
+    let mut text = "\n| type | when | in `data`, besides `actor` |\n|---|---|---|\n".to_owned();
     for (name, fields, when) in EventKind::ALL {
         let fields: Vec<_> = fields.iter().map(|field| format!("`{field}`")).collect();
         text += &format!("| `{name}` | {when} | {} |\n", fields.join(", "));

@@ -33,7 +33,7 @@ fn limits() -> String {
     Type: String
     Default: \"\"
     AllowedPattern: \"|off|[1-9][0-9]*/[1-9][0-9]*[smhd]\"
-    Description: {counted} by one IPv4 address or IPv6 /64 at most, as 30/5m, or off. Empty for {rate}.\n"
+    Description: {counted} per IPv4 address or IPv6 /64 at most, such as 30/5m, or off. Empty means {rate}.\n"
         )
     });
     parameters.collect()

@@ -17,7 +17,7 @@ pub fn write(output: &mut Output) {
     }
 }
 
-/// Parameters of an area's stack beside the variables of its functions, and the root template's values.
+/// Parameters of an area's stack besides the variables of its functions, and the root template's values.
 pub fn parameters(area: &Area) -> Vec<(&'static str, &'static str)> {
     let mut parameters = vec![
         ("ServiceName", "!Ref AWS::StackName"),
@@ -287,7 +287,7 @@ fn alarm(name: &str) -> String {
     let id = camel_case(name);
     format!(
         "  {id}Errors:\n    Type: AWS::CloudWatch::Alarm\n    Condition: IsWatched\n    Properties:\n      \
-         AlarmDescription: The function {name} crashes or runs out of time.\n      Namespace: AWS/Lambda\n      \
+         AlarmDescription: The function {name} crashes or times out.\n      Namespace: AWS/Lambda\n      \
          MetricName: Errors\n      Dimensions: [{{Name: FunctionName, Value: !Ref {id}}}]\n      Statistic: Sum\n      Period: 60\n      \
          EvaluationPeriods: 3\n      DatapointsToAlarm: 2\n      ComparisonOperator: GreaterThanThreshold\n      Threshold: 0\n      \
          TreatMissingData: notBreaching\n      AlarmActions: [!Ref AlarmTopic]\n\n"

@@ -16,7 +16,7 @@ pub fn write(output: &mut Output) -> Result<(), String> {
     }
     let mut lines: Vec<_> =
         table.into_iter().map(|(path, entries)| format!("\"{path}\" = [{}]", entries.join(", "))).collect();
-    // By its name alone stands what takes every method.
+    // A function that takes every method is listed by its name alone.
     lines.extend(FALLBACK.operations[0].root_paths.iter().map(|path| format!("\"{path}\" = \"{}\"", FALLBACK.name)));
     output.region("Cargo.toml", "router", &lines.join("\n"))
 }

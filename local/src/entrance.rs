@@ -27,7 +27,7 @@ use tokio::net::{TcpListener, TcpStream};
 /// API Gateway's limit for a body: 10 MB
 /// (<https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html>).
 const MAX_BODY: usize = 10 * 1024 * 1024;
-/// A request line that is longer is left as it is: it is over the gateway's limit anyway.
+/// A request line that is longer is left as it is: it exceeds the gateway's limit anyway.
 const MAX_LINE: usize = 16 * 1024;
 
 #[derive(Clone)]

@@ -11,12 +11,12 @@ use embedded::{Credentials, Embedded};
 use crate::provision::{EVENT_BUS, KEYS_TABLE, PICTURES, TABLE, TRANSFER, UPLOADS};
 use crate::queues::Queue;
 
-/// The file beside the data that holds the environment of this start, for functions and tools that are started by something
-/// else than this stack but are to work on its data.
+/// The file next to the data that holds the environment of this start, for functions and tools that are started separately
+/// but work on the stack's data.
 const FILE: &str = "functions.env";
 
 #[derive(Debug, thiserror::Error)]
-#[error("{path} cannot be written: {cause}")]
+#[error("cannot write {path}: {cause}")]
 pub struct WriteError {
     path: PathBuf,
     cause: io::Error,

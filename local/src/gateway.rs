@@ -152,7 +152,7 @@ fn route_path(pattern: &str) -> String {
     }
 }
 
-/// A pattern's one variable and what stands at its place.
+/// A pattern's one variable and its value.
 fn parameter(pattern: &str, path: &str) -> Option<(String, String)> {
     let (before, variable) = pattern.split_once('{')?;
     let (name, _) = variable.split_once('}')?;

@@ -7,15 +7,14 @@ use local::{Options, Stack};
 
 const USAGE: &str = "usage: cargo run [-- --fresh | --memory]
   --fresh   start with empty data
-  --memory  keep nothing
+  --memory  keep data in memory only
   PORT=n    serve on port n (default 9000, 0 picks a free one)";
 
 fn main() -> ExitCode {
     pictures::worker::serve().unwrap_or_else(run)
 }
 
-// One thread, as in a function, and others for hashes alone: what one client waits for hardly pays for handing it from thread to
-// thread.
+// One thread, as in a function, and others only for hashing: for one client, moving work between threads hardly pays.
 #[tokio::main(flavor = "current_thread")]
 async fn run() -> ExitCode {
     let mut options = Options { data: Some(PathBuf::from(".local")), ..Options::default() };
@@ -27,18 +26,18 @@ async fn run() -> ExitCode {
                 println!("{USAGE}");
                 return ExitCode::SUCCESS;
             }
-            other => return fail(&format!("{other} is no option\n{USAGE}")),
+            other => return fail(&format!("unknown option {other}\n{USAGE}")),
         }
     }
     if let Some(port) = std::env::var("PORT").ok().filter(|port| !port.trim().is_empty()) {
         match port.parse() {
             Ok(port) => options.port = port,
-            Err(_) => return fail(&format!("PORT={port} is no port")),
+            Err(_) => return fail(&format!("invalid port: PORT={port}")),
         }
     }
     let stopped = match stopped() {
         Ok(stopped) => stopped,
-        Err(error) => return fail(&format!("no signal can be listened for: {error}")),
+        Err(error) => return fail(&format!("failed to listen for signals: {error}")),
     };
     match Stack::start(options).await {
         Ok(stack) => {
@@ -58,8 +57,8 @@ fn fail(line: &str) -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// Ctrl-C, or the signal that a process manager sends. It is listened for from this call on, so that one that comes while
-/// the stack starts ends it cleanly, too.
+/// Ctrl-C, or the termination signal of a process manager. Listening starts with this call, so that a signal during startup
+/// also stops the stack cleanly.
 #[cfg(unix)]
 fn stopped() -> std::io::Result<impl Future<Output = ()>> {
     use tokio::signal::unix::{SignalKind, signal};

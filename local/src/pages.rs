@@ -28,7 +28,7 @@ use tracing::instrument::WithSubscriber;
 
 use self::receiver::Receiver;
 
-/// An address of the stack, for a person.
+/// A URL of the stack, with a description.
 #[derive(Debug, Clone, Serialize)]
 pub struct Address {
     pub name: &'static str,
@@ -40,17 +40,17 @@ pub fn addresses(url: &str, embedded: &Embedded) -> Vec<Address> {
     let endpoints = embedded.endpoints();
     let address = |name, url: String, what| Address { name, url, what };
     vec![
-        address("start", format!("{url}/"), "start here: the way round, with a form for every step"),
+        address("start", format!("{url}/"), "start page: a guided tour with a form for each step"),
         address("api", format!("{url}{BASE_PATH}"), "the API"),
-        address("docs", format!("{url}{BASE_PATH}/apidocs"), "the API's documentation, to try it from"),
-        address("mail", format!("{url}/_local/mail"), "every mail that was sent"),
-        address("logs", format!("{url}/_local/logs"), "what went to the log stream"),
-        address("events", format!("{url}/_local/events"), "every event that was published"),
-        address("receiver", format!("{url}/_local/receiver"), "a receiver to try webhooks with"),
+        address("docs", format!("{url}{BASE_PATH}/apidocs"), "the interactive API documentation"),
+        address("mail", format!("{url}/_local/mail"), "all sent emails"),
+        address("logs", format!("{url}/_local/logs"), "all log records"),
+        address("events", format!("{url}/_local/events"), "all published events"),
+        address("receiver", format!("{url}/_local/receiver"), "a receiver for testing webhooks"),
         address("dynamodb", endpoints.dynamodb.clone(), "the tables"),
         address("s3", endpoints.s3.clone(), "uploads and pictures"),
         address("sqs", endpoints.sqs.clone(), "the queues"),
-        address("ses", endpoints.ses.clone(), "mail"),
+        address("ses", endpoints.ses.clone(), "email"),
         address("firehose", endpoints.firehose.clone(), "the log stream"),
         address("eventbridge", endpoints.events.clone(), "the event buses"),
     ]

@@ -96,7 +96,7 @@ pub async fn consume(app: App, queue: Queue, batch: i32, handler: Handler, mut s
             Err(error) => Err(error.into()),
         };
         if let Err(error) = outcome {
-            tracing::warn!(error.message = %Causes(&error), queue = queue.name(), "the queue could not be polled");
+            tracing::warn!(error.message = %Causes(&error), queue = queue.name(), "failed to poll the queue");
             let pause = tokio::time::timeout(Duration::from_millis(200), stopping.wait_for(|stop| *stop));
             if pause.await.is_ok() {
                 return;
@@ -110,7 +110,7 @@ async fn invoke(app: &App, queue: Queue, handler: Handler, url: &str, messages: 
     // An invocation that fails as a whole fails every message of its batch. A panic is such a failure.
     let invocation = tokio::spawn(handler(app.clone(), event).with_current_subscriber());
     let Ok(Ok(response)) = invocation.await else {
-        tracing::error!(queue = queue.name(), "an invocation failed as a whole");
+        tracing::error!(queue = queue.name(), "an invocation failed");
         return Ok(());
     };
     let failed: Vec<_> = response.batch_item_failures.iter().map(|failure| failure.item_identifier.as_str()).collect();

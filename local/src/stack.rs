@@ -65,7 +65,7 @@ impl Default for Options {
 /// Why the stack did not start: one line for a person.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    #[error("port {port} cannot be used: {cause}; PORT=0 picks a free one")]
+    #[error("cannot listen on port {port}: {cause}; PORT=0 picks a free one")]
     Port { port: u16, cause: std::io::Error },
     #[error(transparent)]
     Embedded(#[from] embedded::StartError),
@@ -77,7 +77,7 @@ pub enum StartError {
     Environment(#[from] environment::WriteError),
     #[error(transparent)]
     App(#[from] shared::app::StartError),
-    #[error("the tables, queues and buckets could not be made: {0}; --fresh starts empty")]
+    #[error("failed to create the tables, queues and buckets: {0}; --fresh starts with empty data")]
     Provision(#[from] provision::ProvisionError),
 }
 

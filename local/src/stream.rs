@@ -80,7 +80,7 @@ pub async fn consume<F>(
         if let Some(last) = batch.iter().take(done).next_back()
             && let Err(error) = changes.commit(&last.sequence_number)
         {
-            tracing::error!(error.message = %error, "the position in the stream cannot be kept");
+            tracing::error!(error.message = %error, "failed to store the position in the stream");
         }
         if done > 0 {
             pause = FIRST_PAUSE;
@@ -106,7 +106,7 @@ where
     let event = match serde_json::from_value(json!({ "Records": records })) {
         Ok(event) => event,
         Err(error) => {
-            tracing::error!(error.message = %error, "the changes are no event");
+            tracing::error!(error.message = %error, "the changes are not a valid event");
             return 0;
         }
     };
@@ -114,11 +114,11 @@ where
     match tokio::spawn(function(event).with_current_subscriber()).await {
         Ok(Ok(response)) => done(batch, &response),
         Ok(Err(error)) => {
-            tracing::error!(error.message = %Causes(&error), "an invocation with changes failed");
+            tracing::error!(error.message = %Causes(&error), "an invocation for changes failed");
             0
         }
         Err(_) => {
-            tracing::error!("an invocation with changes panicked");
+            tracing::error!("an invocation for changes panicked");
             0
         }
     }

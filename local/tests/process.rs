@@ -1,4 +1,4 @@
-//! `cargo run` as whoever starts it meets it: what it prints, and how it ends.
+//! `cargo run` as a user sees it: what it prints, and how it ends.
 
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on stops")]
@@ -19,7 +19,7 @@ fn run(arguments: &[&str], port: &str) -> Output {
     command(folder.path(), arguments, port).output().unwrap()
 }
 
-/// The one line of somebody whose start was refused.
+/// The one line that a refused start prints.
 fn refusal(output: &Output) -> String {
     assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(1), &b""[..]));
     String::from_utf8(output.stderr.clone()).unwrap()
@@ -42,12 +42,12 @@ fn it_says_how_it_is_used() {
         assert!(String::from_utf8(output.stdout).unwrap().starts_with("usage: cargo run [-- --fresh | --memory]"));
     }
     let unknown = refusal(&run(&["--memroy"], "0"));
-    assert!(unknown.starts_with("--memroy is no option\nusage: "), "{unknown}");
+    assert!(unknown.starts_with("unknown option --memroy\nusage: "), "{unknown}");
 }
 
 #[test]
 fn a_port_that_is_none_or_taken_is_named_in_one_line() {
-    assert_eq!(refusal(&run(&["--memory"], "many")), "PORT=many is no port\n");
+    assert_eq!(refusal(&run(&["--memory"], "many")), "invalid port: PORT=many\n");
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
     let line = refusal(&run(&["--memory"], &port));

@@ -263,7 +263,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn of_a_names_addresses_the_public_ones_are_connected_to() {
+    async fn only_the_public_addresses_of_a_name_are_connected_to() {
         let url = WebhookUrl::parse("https://hooks.example.com/", Targets::Public).unwrap();
         let client_of = |found| client(RootCertStore::empty(), Targets::Public, found);
         for (found, connected) in [
@@ -309,7 +309,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_receiver_is_certified_by_the_host_of_its_url_and_keeps_no_session() {
+    async fn a_receivers_certificate_must_match_its_host_and_no_session_is_resumed() {
         let mut params = CertificateParams::new([]).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();

@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn a_receiver_says_in_seconds_or_by_a_date_when_to_come_again() {
+    fn retry_after_is_read_as_seconds_or_as_a_date() {
         const NOON: &str = "Sun, 06 Nov 1994 12:00:00 GMT";
         for (value, date, seconds) in [
             (Some("120"), None, Some(120)),

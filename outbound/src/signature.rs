@@ -33,9 +33,9 @@ pub struct Secret(SecretSlice<u8>);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SecretError {
-    #[error("A webhook's secret has 24 to 64 bytes.")]
+    #[error("A webhook secret must have 24 to 64 bytes.")]
     Length,
-    #[error("A webhook's secret is {PREFIX} and base64.")]
+    #[error("A webhook secret must be {PREFIX} followed by base64.")]
     Format,
 }
 

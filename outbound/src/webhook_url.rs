@@ -49,21 +49,21 @@ pub struct WebhookUrl(Url);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum UrlError {
-    #[error("A webhook's URL has at most {MAX_LENGTH} characters.")]
+    #[error("A webhook URL can have at most {MAX_LENGTH} characters.")]
     TooLong,
-    #[error("This is not a valid URL. One has the form https://hooks.example.com/users.")]
+    #[error("This is not a valid URL. Example: https://hooks.example.com/users.")]
     Malformed,
-    #[error("A webhook's URL begins with https://.")]
+    #[error("A webhook URL must begin with https://.")]
     Scheme,
-    #[error("A webhook's URL has no user name and no password.")]
+    #[error("A webhook URL cannot contain a user name or password.")]
     Credentials,
-    #[error("A webhook's URL has no fragment, the part after #.")]
+    #[error("A webhook URL cannot contain a fragment (the part after #).")]
     Fragment,
-    #[error("The host of a webhook's URL is a full domain name, such as hooks.example.com, or a public IP address.")]
+    #[error("The host of a webhook URL must be a full domain name, such as hooks.example.com, or a public IP address.")]
     Host,
-    #[error("The IP address of a webhook's URL is not on the public internet.")]
+    #[error("The IP address of a webhook URL must be on the public internet.")]
     Address,
-    #[error("The port of a webhook's URL is left out, or from {FIRST_USER_PORT} to 65535.")]
+    #[error("The port of a webhook URL must be omitted, or from {FIRST_USER_PORT} to 65535.")]
     Port,
 }
 

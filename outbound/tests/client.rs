@@ -233,7 +233,7 @@ async fn this_machine_is_reached_by_its_loopback_addresses_alone() {
 
 /// DNS rebinding: the first answer passes the check, and each one after it leads elsewhere.
 #[tokio::test]
-async fn a_name_is_looked_up_once_for_each_connection_and_checked_each_time() {
+async fn a_name_is_resolved_once_per_connection_and_checked_each_time() {
     let receiver = Receiver::answering(OK).await;
     let questions = Arc::<AtomicUsize>::default();
     let counted = Arc::clone(&questions);
@@ -293,7 +293,7 @@ async fn a_receiver_that_never_answers_ends_in_a_timeout() {
 }
 
 #[tokio::test]
-async fn of_a_body_without_end_the_beginning_is_read() {
+async fn only_the_beginning_of_an_endless_body_is_read() {
     let client = client(Targets::AlsoThisMachine);
     let endless = Receiver::start(|mut stream| async move {
         request_of(&mut stream).await?;

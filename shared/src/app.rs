@@ -61,9 +61,9 @@ impl Deref for App {
 /// Why a function cannot begin.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    #[error("the cost of the password hash cannot be used: {0}")]
+    #[error("invalid password hash parameters: {0}")]
     PasswordHash(argon2::Error),
-    #[error("the certificate authorities cannot be used: {0}")]
+    #[error("invalid certificate authorities: {0}")]
     Authorities(#[from] aws_connector::Error),
 }
 
@@ -154,7 +154,8 @@ impl Inner {
         tokio::time::timeout(timeout, exchange).await.unwrap_or_else(late)
     }
 
-    /// The kind of password that an address passes for if no account has it: drawn by what is counted here, which is read once a minute.
+    /// The kind of password that an address passes for if no account has it: drawn by what is counted here, which is read once a
+    /// minute.
     ///
     /// # Errors
     /// When the counts cannot be read and never were, or the key of the draw cannot be.

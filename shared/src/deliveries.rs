@@ -20,7 +20,7 @@ impl App {
     /// Says that a webhook has something to deliver. When the queue is down nothing is lost: the sweeper says it a minute later.
     pub async fn notify_deliverer(&self, webhook: WebhookId) {
         if let Err(error) = self.queue_webhook(webhook).await {
-            tracing::warn!(error.message = %Causes(&error), webhook.id = %webhook, "a webhook could not be queued; the sweeper will");
+            tracing::warn!(error.message = %Causes(&error), webhook.id = %webhook, "failed to enqueue a webhook; the sweeper will retry");
         }
     }
 

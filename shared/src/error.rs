@@ -1,4 +1,4 @@
-//! Everything that can go wrong, as the caller sees it. One enum, one table of public codes; causes stay inside.
+//! All errors as the caller sees them: one enum, one table of public codes. Causes stay internal.
 
 use std::fmt;
 use std::time::Duration;
@@ -9,25 +9,25 @@ use utoipa::ToSchema;
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What an error of ours was caused by: it is logged, never answered.
+/// The cause of an internal error: logged, never returned to the caller.
 type Cause = Box<dyn std::error::Error + Send + Sync>;
 
-/// A field of the request that could not be taken.
+/// An invalid field of the request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct FieldError {
-    /// Name of the field, a path with dots where it is nested.
+    /// Name of the field; a dotted path if the field is nested.
     #[schema(example = "email")]
     pub field: String,
-    /// Stable, for programs.
+    /// Stable, machine-readable code.
     #[schema(example = "invalid_email")]
     pub code: &'static str,
-    /// A sentence, for people.
+    /// Human-readable message.
     #[schema(example = "This is not a valid email address.")]
     pub detail: String,
 }
 
-/// One row for an error: its variant and what that carries, the public code, the status, the title, and the sentence that
-/// tells the caller what is wrong. The second block has further errors of a code, the third codes that no error of a route has.
+/// One row per error: the variant and its data, the public code, the status, the title, and the message for the caller.
+/// The second block adds errors that share a code, the third codes that no route returns.
 macro_rules! errors {
     (
         { $(
@@ -37,7 +37,7 @@ macro_rules! errors {
         { $($other:ident($($other_inner:tt)*) $of:ident $other_message:literal;)* }
         { $($only:ident => $only_code:tt $only_status:ident $only_title:literal;)* }
     ) => {
-        /// A failed request. `Display` is the `detail` of the answer, so it never holds a cause or a secret.
+        /// A failed request. `Display` is the `detail` of the response, so it never contains a cause or a secret.
         #[derive(Debug, thiserror::Error)]
         pub enum Error {
             $(#[error($message $(, $argument)?)] $variant $(($($inner)*))? $({ $($field: $type),* })?,)*
@@ -54,7 +54,7 @@ macro_rules! errors {
             }
         }
 
-        /// The public, stable codes of all errors: `code` of the problem answers.
+        /// The stable, machine-readable code of an error.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, ToSchema)]
         pub enum Code {
             $(#[serde(rename = $code)] $variant,)*
@@ -85,160 +85,160 @@ macro_rules! errors {
 errors! {
     {
         InvalidRequest { detail: String, errors: Vec<FieldError> }
-            => "invalid_request" BAD_REQUEST "The request is not valid"
+            => "invalid_request" BAD_REQUEST "Invalid request"
             "{detail}";
         LinkInvalid
-            => "link_invalid" BAD_REQUEST "The link is not valid"
-            "This link is not one of ours.";
+            => "link_invalid" BAD_REQUEST "Invalid link"
+            "This link is invalid. Check that it was copied completely, or request a new one.";
         InvalidCredentials
-            => "invalid_credentials" UNAUTHORIZED "The credentials are wrong"
-            "The email address or the password is wrong.";
+            => "invalid_credentials" UNAUTHORIZED "Invalid credentials"
+            "The email address or password is incorrect.";
         Unauthenticated
-            => "unauthenticated" UNAUTHORIZED "Not signed in"
-            "Sign in: this route needs an access token as a Bearer credential.";
+            => "unauthenticated" UNAUTHORIZED "Authentication required"
+            "This endpoint requires an access token as a Bearer credential. Sign in first.";
         InvalidToken
-            => "invalid_token" UNAUTHORIZED "The access token is not valid"
-            "The access token is not valid, has expired, or its session is over.";
+            => "invalid_token" UNAUTHORIZED "Invalid access token"
+            "The access token is invalid or has expired, or its session has ended. Refresh it or sign in again.";
         ReauthenticationRequired { max_age: Duration }
-            => "reauthentication_required" UNAUTHORIZED "A recent sign-in is needed"
-            "Step up or sign in again: this route needs a proof of who you are, with the second factor where the account has one, \
-             from the last {} minutes." (max_age.as_secs() / 60);
+            => "reauthentication_required" UNAUTHORIZED "Recent authentication required"
+            "This endpoint requires authentication within the last {} minutes, including the second factor if the account has one. \
+             Step up or sign in again." (max_age.as_secs() / 60);
         InvalidRefreshToken
-            => "invalid_refresh_token" UNAUTHORIZED "The refresh token is not valid"
-            "The refresh token is not valid, has expired, or its session is over.";
+            => "invalid_refresh_token" UNAUTHORIZED "Invalid refresh token"
+            "The refresh token is invalid or has expired, or its session has ended. Sign in again.";
         InvalidClient
-            => "invalid_client" UNAUTHORIZED "The service's credentials are wrong"
-            "This route needs the id and the secret of a service that may ask it, as Basic credentials.";
+            => "invalid_client" UNAUTHORIZED "Invalid client credentials"
+            "This endpoint requires the ID and secret of an allowed client as Basic credentials.";
         InvalidChallenge
-            => "invalid_challenge" UNAUTHORIZED "The sign-in cannot go on"
-            "This challenge has expired, was answered, or had too many wrong answers. Begin again.";
+            => "invalid_challenge" UNAUTHORIZED "Invalid challenge"
+            "The challenge has expired, has already been used, or had too many failed attempts. Start again.";
         InvalidCode
-            => "invalid_code" FORBIDDEN "The code is not valid"
-            "The code is wrong, has expired, or was used before.";
+            => "invalid_code" FORBIDDEN "Invalid code"
+            "The code is incorrect, has expired, or has already been used.";
         InvalidPasskey
-            => "invalid_passkey" FORBIDDEN "The passkey is not valid"
-            "The passkey could not be verified, or is not one of an account that may sign in.";
+            => "invalid_passkey" FORBIDDEN "Invalid passkey"
+            "The passkey could not be verified, or does not belong to an account that can sign in.";
         SecondFactorNeeded
-            => "second_factor_needed" FORBIDDEN "The second factor has to be proved"
-            "This account has a second factor: prove it.";
+            => "second_factor_needed" FORBIDDEN "Second factor required"
+            "This account has a second factor. Verify it to continue.";
         EmailNotConfirmed
-            => "email_not_confirmed" FORBIDDEN "The email address is not confirmed"
-            "Confirm your email address first: open the link in the mail we sent, or ask for a new one.";
+            => "email_not_confirmed" FORBIDDEN "Email address not confirmed"
+            "Confirm your email address first: open the link in the email we sent you, or request a new one.";
         WrongPassword
-            => "wrong_password" FORBIDDEN "The password is wrong"
-            "The current password is wrong.";
+            => "wrong_password" FORBIDDEN "Incorrect password"
+            "The current password is incorrect.";
         AccountDisabled
-            => "account_disabled" FORBIDDEN "The account is disabled"
+            => "account_disabled" FORBIDDEN "Account disabled"
             "This account is disabled.";
         Forbidden
-            => "forbidden" FORBIDDEN "Not allowed"
-            "Your account may not do this.";
+            => "forbidden" FORBIDDEN "Forbidden"
+            "Your account does not have permission to do this.";
         Impersonating
-            => "impersonating" FORBIDDEN "Not as somebody else"
-            "This cannot be done while you act as another user.";
+            => "impersonating" FORBIDDEN "Not allowed while impersonating"
+            "This is not allowed while you impersonate another user.";
         NotFound
             => "not_found" NOT_FOUND "Not found"
-            "There is nothing at this path.";
+            "Not found.";
         UserNotFound
-            => "user_not_found" NOT_FOUND "No such user"
-            "There is no such user.";
+            => "user_not_found" NOT_FOUND "User not found"
+            "User not found.";
         SessionNotFound
-            => "session_not_found" NOT_FOUND "No such session"
-            "There is no such session.";
+            => "session_not_found" NOT_FOUND "Session not found"
+            "Session not found.";
         TotpNotFound
-            => "totp_not_found" NOT_FOUND "No authenticator app"
-            "There is no authenticator app here to confirm or to remove.";
+            => "totp_not_found" NOT_FOUND "Authenticator app not found"
+            "This account has no authenticator app to confirm or remove.";
         PasskeyNotFound
-            => "passkey_not_found" NOT_FOUND "No such passkey"
-            "There is no such passkey.";
+            => "passkey_not_found" NOT_FOUND "Passkey not found"
+            "Passkey not found.";
         WebhookNotFound
-            => "webhook_not_found" NOT_FOUND "No such webhook"
-            "There is no such webhook.";
+            => "webhook_not_found" NOT_FOUND "Webhook not found"
+            "Webhook not found.";
         InvitationNotFound
-            => "invitation_not_found" NOT_FOUND "No such invitation"
-            "There is no such invitation, or it was accepted or has expired.";
+            => "invitation_not_found" NOT_FOUND "Invitation not found"
+            "This invitation does not exist, has already been accepted, or has expired.";
         DeliveryNotFound
-            => "delivery_not_found" NOT_FOUND "No such delivery"
-            "There is no such delivery of this webhook, or it is about an account that is gone. They are kept for 30 days.";
+            => "delivery_not_found" NOT_FOUND "Delivery not found"
+            "This webhook has no such delivery, or its account was deleted. Deliveries are kept for 30 days.";
         MethodNotAllowed { allow: String }
             => "method_not_allowed" METHOD_NOT_ALLOWED "Method not allowed"
-            "This path does not take this method.";
+            "Method not allowed for this path.";
         AddressTaken
-            => "address_taken" CONFLICT "The address is taken"
-            "Another account has this address.";
+            => "address_taken" CONFLICT "Email address already in use"
+            "Another account uses this email address.";
         ExternalIdTaken
-            => "external_id_taken" CONFLICT "The external id is taken"
-            "Another account has this external id.";
+            => "external_id_taken" CONFLICT "External ID already in use"
+            "Another account uses this external ID.";
         StaffAccount
-            => "staff_account" CONFLICT "This is an account of staff"
-            "Members of staff cannot be impersonated.";
+            => "staff_account" CONFLICT "Staff account"
+            "Staff accounts cannot be impersonated.";
         AlreadyInvited
-            => "already_invited" CONFLICT "The address is invited already"
-            "This address has an invitation that is pending. Send it again, or revoke it first.";
+            => "already_invited" CONFLICT "Already invited"
+            "This email address has a pending invitation. Send it again, or revoke it first.";
         OwnAccount
-            => "own_account" CONFLICT "This is your own account"
+            => "own_account" CONFLICT "Own account"
             "You cannot do this to your own account. Ask another administrator.";
         TotpAlreadyEnrolled
-            => "totp_already_enrolled" CONFLICT "An authenticator app is enrolled"
-            "There is an authenticator app already. Remove it before you add another.";
+            => "totp_already_enrolled" CONFLICT "Authenticator app already enrolled"
+            "This account already has an authenticator app. Remove it before you add another.";
         PasskeyAlreadyAdded
-            => "passkey_already_added" CONFLICT "The passkey is there already"
-            "This passkey is there already.";
+            => "passkey_already_added" CONFLICT "Passkey already added"
+            "This passkey has already been added.";
         TooManyPasskeys
-            => "too_many_passkeys" CONFLICT "There are too many passkeys"
-            "There are as many passkeys as an account can have. Remove one before you add another.";
+            => "too_many_passkeys" CONFLICT "Too many passkeys"
+            "This account has the maximum number of passkeys. Remove one before you add another.";
         TooManyWebhooks
-            => "too_many_webhooks" CONFLICT "There are too many webhooks"
-            "There are twenty webhooks, as many as there can be. Delete one before you add another.";
+            => "too_many_webhooks" CONFLICT "Too many webhooks"
+            "There are already 20 webhooks, which is the maximum. Delete one before you add another.";
         WebhookDisabled
-            => "webhook_disabled" CONFLICT "The webhook is disabled"
+            => "webhook_disabled" CONFLICT "Webhook disabled"
             "This webhook is disabled. Enable it first.";
         RequestInProgress
-            => "request_in_progress" CONFLICT "The request is in progress"
-            "The first request with this idempotency key is still in progress. Send it again in a moment.";
+            => "request_in_progress" CONFLICT "Request in progress"
+            "The first request with this idempotency key is still in progress. Try again shortly.";
         AnswerNotKept
-            => "answer_not_kept" CONFLICT "The answer was not kept"
-            "A request with this idempotency key was done before. Its answer held a token or a secret, and so is not kept.";
+            => "answer_not_kept" CONFLICT "Response not stored"
+            "A request with this idempotency key has already succeeded. Responses with tokens or secrets are not stored.";
         LinkExpired
-            => "link_expired" GONE "The link has expired"
-            "This link has expired. Ask for a new one.";
+            => "link_expired" GONE "Link expired"
+            "This link has expired. Request a new one.";
         LinkUsed
-            => "link_used" GONE "The link was used"
-            "This link was used before, or what happened since took its place.";
+            => "link_used" GONE "Link already used"
+            "This link has already been used or is no longer valid.";
         PreconditionFailed
-            => "precondition_failed" PRECONDITION_FAILED "The user was changed"
-            "This is not the state that `If-Match` names: the user was changed since. Read the user again.";
+            => "precondition_failed" PRECONDITION_FAILED "Precondition failed"
+            "The user has changed since the version in `If-Match`. Fetch the user again and retry.";
         PayloadTooLarge
-            => "payload_too_large" PAYLOAD_TOO_LARGE "The body is too large"
-            "The body is larger than this route takes.";
+            => "payload_too_large" PAYLOAD_TOO_LARGE "Payload too large"
+            "The request body is larger than this endpoint accepts.";
         UnsupportedMediaType(&'static str)
-            => "unsupported_media_type" UNSUPPORTED_MEDIA_TYPE "The content type is not supported"
+            => "unsupported_media_type" UNSUPPORTED_MEDIA_TYPE "Unsupported media type"
             "Send the body as {0}.";
         IdempotencyKeyReused
-            => "idempotency_key_reused" UNPROCESSABLE_ENTITY "The idempotency key was used for another request"
-            "This idempotency key was used for another request. Use a new key for each.";
+            => "idempotency_key_reused" UNPROCESSABLE_ENTITY "Idempotency key reused"
+            "This idempotency key was used for a different request. Use a new key for each request.";
         TooManyAttempts { retry_after: Duration }
             => "too_many_attempts" TOO_MANY_REQUESTS "Too many attempts"
-            "There were too many failed attempts. Wait before the next one.";
+            "Too many failed attempts. Wait before you try again.";
         RateLimited { retry_after: Duration }
             => "rate_limited" TOO_MANY_REQUESTS "Too many requests"
-            "There were too many requests from your network. Wait before the next one.";
+            "Too many requests from your network. Wait before you try again.";
         Internal(#[source] Cause)
             => "internal_error" INTERNAL_SERVER_ERROR "Internal error"
-            "Something went wrong on our side. Quote the request id when you report it.";
-        // Nothing is broken, and as a rule nothing was done: too much happens at once to what this request is about.
+            "Something went wrong on our side. Include the request ID when you report it.";
+        // Not a fault, and normally nothing was written: too many concurrent requests for the same data.
         TemporarilyUnavailable(#[source] Cause)
             => "temporarily_unavailable" SERVICE_UNAVAILABLE "Temporarily unavailable"
-            "Too much happens at once. Try again in a moment.";
+            "The service is busy. Please try again shortly.";
     }
     {
-        // All or nothing was written, and which of the two cannot be told in the time there is.
+        // Either everything or nothing was written; which of the two is unknown when the time runs out.
         OutcomeUnknown(#[source] Cause) TemporarilyUnavailable
-            "Whether this was done is not known yet. Send the request again: nothing is done twice.";
+            "It is not known yet whether the request took effect. Send it again: it takes effect only once.";
     }
     {
-        // Of a gateway that gives the request to no function.
-        HeadersTooLarge => "headers_too_large" REQUEST_HEADER_FIELDS_TOO_LARGE "The headers are too large";
+        // Returned by a gateway that invokes no function.
+        HeadersTooLarge => "headers_too_large" REQUEST_HEADER_FIELDS_TOO_LARGE "Request headers too large";
     }
 }
 
@@ -249,19 +249,19 @@ impl fmt::Display for Code {
 }
 
 impl Error {
-    /// A request that is wrong as a whole rather than in a field.
+    /// A request that is invalid as a whole rather than in one field.
     #[must_use]
     pub fn invalid(detail: impl Into<String>) -> Self {
         Self::InvalidRequest { detail: detail.into(), errors: Vec::new() }
     }
 
-    /// A request with one or more fields that cannot be taken.
+    /// A request with one or more invalid fields.
     #[must_use]
     pub fn fields(errors: Vec<FieldError>) -> Self {
-        Self::InvalidRequest { detail: String::from("Some fields cannot be taken; see `errors`."), errors }
+        Self::InvalidRequest { detail: String::from("Some fields are invalid; see `errors`."), errors }
     }
 
-    /// A failure that is ours; `cause` is logged, never answered.
+    /// An internal failure; `cause` is logged, never returned to the caller.
     pub fn internal(cause: impl Into<Cause>) -> Self {
         Self::Internal(cause.into())
     }
@@ -287,17 +287,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_code_is_written_as_it_is_serialised_and_stands_once() {
+    fn every_code_is_written_as_serialised_and_listed_once() {
         let mut seen = std::collections::HashSet::new();
         for code in Code::ALL {
             assert_eq!(serde_json::to_value(code).unwrap(), code.as_str());
-            assert!(seen.insert(code.as_str()), "{code} stands twice");
+            assert!(seen.insert(code.as_str()), "{code} occurs twice");
             assert!(code.status().is_client_error() || code.status().is_server_error());
         }
     }
 
     #[test]
-    fn a_write_whose_outcome_is_unknown_is_not_said_to_have_changed_nothing() {
+    fn a_write_of_unknown_outcome_is_not_reported_as_unchanged() {
         let (unknown, refused) = (Error::OutcomeUnknown("lost".into()), Error::TemporarilyUnavailable("busy".into()));
         assert_eq!((unknown.code(), refused.code()), (Code::TemporarilyUnavailable, Code::TemporarilyUnavailable));
         assert!(unknown.to_string().contains("not known") && unknown.to_string().contains("again"), "{unknown}");

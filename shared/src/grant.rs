@@ -1,5 +1,5 @@
-//! What a function may do on AWS. A grant is declared beside the method that needs it; a route lists those of the methods that
-//! it calls, and its role in `stacks/` is generated from them.
+//! The AWS permissions of functions. A grant is declared next to the method that needs it; a route lists the grants of the methods
+//! that it calls, and its role in `stacks/` is generated from them.
 
 /// Actions on one kind of resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

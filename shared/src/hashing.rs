@@ -15,17 +15,17 @@ use crate::domain::password::{HashParameters, NewPassword, Password, PasswordHas
 use crate::error::{Error, Result};
 use crate::random;
 
-/// A hash that no password has, of a cost: salt and output are random. Comparing a password with it takes as long as with any
-/// other. For an account whose password is in doubt, until its owner chooses another.
+/// A hash with the given cost that matches no password: salt and output are random. Comparing a password with it takes as long
+/// as with any other. For an account whose password is not trusted, until its owner chooses another.
 ///
 /// # Errors
-/// When argon2 does not take the cost.
+/// When argon2 rejects the cost.
 pub fn unusable(cost: &HashCost) -> Result<PasswordHash> {
     let params = Params::new(cost.memory_kib, cost.iterations, cost.parallelism, None).map_err(Error::internal)?;
     hash_with_output(&params, &random::bytes(), &random::bytes()).map_err(Error::internal)
 }
 
-/// Whether a text is a hash that this service can compare with, of argon2id and of a cost that a function has the memory for.
+/// Whether a text is a hash that this service can verify: argon2id, with a cost that a function has enough memory for.
 #[must_use]
 pub fn is_own(hash: &PasswordHash) -> bool {
     let Ok(phc) = parse(hash) else { return false };
@@ -36,38 +36,38 @@ pub fn is_own(hash: &PasswordHash) -> bool {
         && Params::try_from(&phc).is_ok_and(fits)
 }
 
-/// Of a hash that comes with an export.
+/// The limit for a hash from an export.
 const MAX_MEMORY_KIB: u32 = 256 * 1024;
 
-/// A password and its output, made before there was a stored hash to compare it with.
+/// A password and its output, computed before the stored hash to compare it with was read.
 pub struct Computed {
     password: Password,
     parameters: HashParameters,
     output: Output,
 }
 
-/// What came of comparing a password with a stored hash.
+/// The result of comparing a password with a stored hash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
     Wrong,
     Right,
-    /// Right, and the hash was made at a cost other than today's: replace it.
+    /// Right, but the hash has a cost other than the current one: replace it.
     RightButOutdated,
 }
 
 #[derive(Debug, Clone)]
 pub struct Hasher {
     argon2: Argon2<'static>,
-    /// What an unknown address is compared with, so that it takes as long as a known one. No password has this hash.
+    /// The dummy hash for unknown addresses, so that they take as long as known ones. It matches no password.
     nobody: PasswordHash,
-    /// How many hashes at most, which is how many permits there are.
+    /// The maximum number of concurrent hashes, which is the number of permits.
     at_once: u32,
     permits: Arc<Semaphore>,
-    /// What is not in use of argon2's working memory. Memory fresh from the system costs a page fault for every 4 KiB,
-    /// which together take half as long as the hash itself; so it is kept, never more than there are permits.
+    /// Unused working memory of argon2. Fresh memory from the system costs a page fault for every 4 KiB, which together take half
+    /// as long as the hash itself; so it is kept, never more than there are permits.
     ///
-    /// It holds what the last password was mixed into until the next one overwrites it. Whoever reads this process's
-    /// memory reads passwords as they come in, so wiping it would cost each sign-in a millisecond and protect nothing.
+    /// It contains data derived from the last password until the next one overwrites it. An attacker who can read this process's
+    /// memory can read passwords as they arrive, so wiping it would cost each sign-in a millisecond and protect nothing.
     idle_memory: Arc<Mutex<Vec<Memory>>>,
 }
 
@@ -75,7 +75,7 @@ type Memory = Vec<Block>;
 
 impl Hasher {
     /// # Errors
-    /// When argon2 does not take the configured cost.
+    /// When argon2 rejects the configured cost.
     pub fn new(cost: &HashCost) -> std::result::Result<Self, argon2::Error> {
         let params = Params::new(cost.memory_kib, cost.iterations, cost.parallelism, None)?;
         let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
@@ -90,14 +90,14 @@ impl Hasher {
     }
 
     /// # Errors
-    /// Only when the machine has no memory or the runtime is shutting down.
+    /// Only when the machine is out of memory or the runtime is shutting down.
     pub async fn hash(&self, password: &NewPassword) -> Result<PasswordHash> {
         let (argon2, password) = (self.argon2.clone(), password.password().clone());
         self.off_thread(move |memory| hash(&argon2, &password, memory)).await?
     }
 
-    /// Compares `password` with `stored`, or with nobody's hash when there is none: the answer is `Wrong` then,
-    /// after the same work.
+    /// Compares `password` with `stored`, or with the dummy hash if there is none: the result is then `Wrong`, after the same
+    /// work.
     ///
     /// # Errors
     /// When the stored hash is not a PHC string, or as [`Self::hash`].
@@ -109,14 +109,15 @@ impl Hasher {
         Ok(if known { verdict } else { Verdict::Wrong })
     }
 
-    /// The work of [`Self::verify`] for a hash that is still to be read, but whose parameters are known. Without parameters those
-    /// of nobody's hash are taken.
+    /// The work of [`Self::verify`] for a hash that is not read yet, but whose parameters are known. Without parameters, those of
+    /// the dummy hash are used.
     ///
     /// # Errors
     /// When the parameters are not a PHC string, or as [`Self::hash`].
     pub async fn compute(&self, password: &Password, parameters: Option<HashParameters>) -> Result<Computed> {
-        let parameters =
-            parameters.or_else(|| self.nobody.parameters()).ok_or_else(|| Error::internal("no hash has parameters"))?;
+        let parameters = parameters
+            .or_else(|| self.nobody.parameters())
+            .ok_or_else(|| Error::internal("the reference hash has no parameters"))?;
         let password = password.clone();
         self.off_thread(move |memory| {
             let phc = phc::PasswordHash::new(parameters.as_str()).map_err(Error::internal)?;
@@ -126,14 +127,14 @@ impl Hasher {
         .await?
     }
 
-    /// What [`Self::verify`] says; without its work, if `stored` is a hash of the parameters that were computed with.
+    /// The result of [`Self::verify`], without its work if `stored` has the parameters that were computed with.
     ///
     /// # Errors
     /// As [`Self::verify`].
     pub async fn verify_computed(&self, computed: &Computed, stored: Option<&PasswordHash>) -> Result<Verdict> {
         let Some(stored) = stored else { return Ok(Verdict::Wrong) };
         let phc = parse(stored)?;
-        // The length of the output is no parameter of a PHC string, but of argon2 it is.
+        // The output length is not a parameter of a PHC string, but it is one of argon2.
         let alike = phc.hash.as_ref().is_some_and(|expected| expected.len() == computed.output.len());
         if alike && stored.parameters().as_ref() == Some(&computed.parameters) {
             return verdict(&self.argon2, &phc, &computed.output);
@@ -141,34 +142,34 @@ impl Hasher {
         self.verify(&computed.password, Some(stored)).await
     }
 
-    /// Compares `password` with one that was imported. Whatever is right is outdated: a hash of this service is to replace it.
+    /// Compares `password` with an imported one. A match is always outdated: a hash of this service replaces it.
     ///
     /// # Errors
-    /// When it is one that only another system can check; when what is stored is not what was written; or as [`Self::hash`].
+    /// When only another system can check it; when the stored hash is corrupt; or as [`Self::hash`].
     pub async fn verify_imported(&self, password: &Password, imported: ImportedPassword) -> Result<Verdict> {
         let (argon2, password) = (self.argon2.clone(), password.clone());
         self.off_thread(move |memory| match imported {
             ImportedPassword::Hash(hash) => Ok(outdated(hash.verify(password.typed()))),
             ImportedPassword::Wrapped { recipe, phc } => {
                 let phc = PasswordHash::new(phc);
-                // It names its own cost, which may be any.
+                // It contains its own cost, which may be anything.
                 if !is_own(&phc) {
-                    return Err(Error::internal("a wrapped hash is none of this service's"));
+                    return Err(Error::internal("a wrapped hash was not made by this service"));
                 }
                 let phc = parse(&phc)?;
-                // What the other system would have refused takes as long.
+                // A password that the other system would have rejected takes as long.
                 let derived = recipe.derive(password.typed());
                 let output = output_like(&phc, derived.as_deref().map_or(&[], Vec::as_slice), memory)?;
                 Ok(outdated(verdict(&argon2, &phc, &output)? != Verdict::Wrong && derived.is_some()))
             }
             ImportedPassword::Elsewhere(_) => {
-                Err(Error::internal("another system has to be asked about this password"))
+                Err(Error::internal("this password can only be checked by the former system"))
             }
         })
         .await?
     }
 
-    /// Takes as long as [`Self::verify_imported`] for a password of this kind that is imported as a hash, and compares nothing.
+    /// Takes as long as [`Self::verify_imported`] for an imported hash of this kind, without comparing anything.
     ///
     /// # Errors
     /// As [`Self::hash`].
@@ -186,7 +187,7 @@ impl Hasher {
         self.verify_imported(password, imported).await.map(|_| ())
     }
 
-    /// A weak hash of another system, hashed once more with today's cost.
+    /// Wraps a weak hash of another system: hashes it again with the current cost.
     ///
     /// # Errors
     /// As [`Self::hash`].
@@ -199,7 +200,7 @@ impl Hasher {
         .await?
     }
 
-    /// The cost of one verification alone, for measuring; everything else a login does is compared with it.
+    /// Only a verification, for benchmarks; the rest of a sign-in is compared with it.
     ///
     /// # Errors
     /// As [`Self::verify`].
@@ -207,14 +208,13 @@ impl Hasher {
         with_memory(&self.idle_memory, |memory| verify(&self.argon2, password, stored, memory))
     }
 
-    /// Begins to make the memory for one hash ready, which takes half as long as the hash, so that the first does not wait for
-    /// all of it. A hash that comes meanwhile waits, or it would ask the system for as much again. A failure is left for the first
-    /// to meet.
+    /// Starts to prepare the memory for one hash, which takes half as long as the hash, so that the first hash waits less. A
+    /// concurrent hash waits, otherwise it would allocate as much again. A failure is left for the first hash to report.
     ///
     /// # Panics
     /// Outside a Tokio runtime.
     pub fn prepare(&self) {
-        // Where hashes are under way already, they have memory.
+        // Hashes that are already running have their memory.
         let Ok(permits) = Arc::clone(&self.permits).try_acquire_many_owned(self.at_once) else { return };
         let blocks = self.argon2.params().block_count();
         self.spawn(permits, move |memory| grow(memory, blocks));
@@ -246,7 +246,7 @@ fn with_memory<T>(idle: &Mutex<Vec<Memory>>, work: impl FnOnce(&mut Memory) -> T
     done
 }
 
-/// What was compared with an imported hash.
+/// The verdict for an imported hash.
 const fn outdated(right: bool) -> Verdict {
     if right { Verdict::RightButOutdated } else { Verdict::Wrong }
 }
@@ -306,7 +306,7 @@ fn output(argon2: &Argon2<'_>, password: &[u8], salt: &[u8], memory: &mut Memory
     Output::new(out).map_err(Error::internal)
 }
 
-/// To as many blocks, if there are fewer.
+/// Grows the memory to that many blocks, if there are fewer.
 fn grow(memory: &mut Memory, blocks: usize) -> Result<()> {
     let missing = blocks.saturating_sub(memory.len());
     memory.try_reserve_exact(missing).map_err(Error::internal)?;
@@ -314,9 +314,9 @@ fn grow(memory: &mut Memory, blocks: usize) -> Result<()> {
     Ok(())
 }
 
-/// Today's cost with a salt and an output of zeros: made without hashing, and without randomness, whose source takes tens
-/// of milliseconds to gather its first, so it costs a cold start nothing. To find a password of this hash is as hard as
-/// for any other, and [`Hasher::verify`] would call it wrong.
+/// The dummy hash: the current cost with a salt and an output of zeros. It needs neither hashing nor randomness, whose source
+/// takes tens of milliseconds for its first output, so it costs a cold start nothing. Finding a password for it is as hard as for
+/// any other hash, and [`Hasher::verify`] would return `Wrong`.
 fn hash_of_nobody(params: &Params) -> std::result::Result<PasswordHash, argon2::Error> {
     hash_with_output(params, &[0; 16], &[0; 32])
 }
@@ -353,7 +353,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_right_password_in_any_unicode_form_is_right_and_another_is_wrong() {
+    async fn a_password_is_right_in_any_unicode_form_and_another_is_wrong() {
         let hasher = hasher(1);
         let hash = hasher.hash(&new_password("café crème")).await.unwrap();
         let verify = async |text: &str| hasher.verify(&Password::new(&text.into()), Some(&hash)).await.unwrap();
@@ -402,7 +402,7 @@ mod tests {
     /// From the reference implementation's own tests
     /// (<https://github.com/P-H-C/phc-winner-argon2/blob/master/src/test.c>).
     #[tokio::test]
-    async fn a_hash_made_by_the_reference_implementation_is_verified_whatever_memory_was_used_before() {
+    async fn a_hash_of_the_reference_implementation_verifies_whatever_memory_is_reused() {
         let hasher = hasher(1);
         let reference = "$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc";
         let reference = PasswordHash::new(reference.to_owned());
@@ -422,7 +422,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_first_hash_waits_for_the_memory_that_is_made_ready_and_takes_it() {
+    async fn the_first_hash_waits_for_the_prepared_memory_and_uses_it() {
         let hasher = hasher(1);
         let ready = |hasher: &Hasher| {
             hasher.idle_memory.lock().unwrap().iter().map(|memory| (memory.as_ptr(), memory.len())).collect::<Vec<_>>()
@@ -431,7 +431,7 @@ mod tests {
         let idle = Arc::clone(&hasher.idle_memory);
         let held = idle.lock().unwrap();
         hasher.prepare();
-        assert_eq!(hasher.permits.available_permits(), 0, "no hash begins meanwhile");
+        assert_eq!(hasher.permits.available_permits(), 0, "no hash starts concurrently");
         drop(held);
         hasher.hash(&new_password("correct horse")).await.unwrap();
         assert!(matches!(ready(&hasher)[..], [(_, 64)]));
@@ -443,7 +443,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn nobodys_password_is_never_right() {
+    async fn a_password_without_an_account_is_never_right() {
         let verdict = hasher(1).verify(&Password::new(&"".into()), None).await.unwrap();
         assert_eq!(verdict, Verdict::Wrong);
     }

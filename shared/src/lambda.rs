@@ -71,8 +71,8 @@ fn start(
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // The subscriber may not stand yet; Lambda shows standard error as the reason that the function did not start or
-            // did not go on.
+            // The log subscriber may not be set up yet; Lambda shows standard error as the reason why the function did not start or
+            // continue.
             eprintln!("{}", Causes(&*error));
             ExitCode::FAILURE
         }

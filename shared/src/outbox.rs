@@ -24,7 +24,7 @@ impl App {
     /// queues it a minute later. So a route never fails for it.
     pub async fn notify_emailer(&self, mail: &OutboxEmail) {
         if let Err(error) = self.queue_email(mail).await {
-            tracing::warn!(error.message = %Causes(&error), mail.id = %mail.id, "a mail could not be queued; the sweeper will");
+            tracing::warn!(error.message = %Causes(&error), mail.id = %mail.id, "failed to enqueue an email; the sweeper will retry");
         }
     }
 

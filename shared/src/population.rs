@@ -32,7 +32,7 @@ impl PopulationCache {
                 Ok(population)
             }
             (Err(error), Some((population, _))) => {
-                tracing::warn!(error.message = %Causes(&error), "the kinds of passwords could not be read again; the known ones go on");
+                tracing::warn!(error.message = %Causes(&error), "failed to refresh the counts of password kinds; using the cached ones");
                 Ok(population)
             }
             (Err(error), None) => Err(error),

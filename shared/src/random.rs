@@ -16,7 +16,7 @@ static SOURCE: LazyLock<SystemRandom> = LazyLock::new(SystemRandom::new);
 #[must_use]
 pub fn bytes<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
-    SOURCE.fill(&mut bytes).expect("the operating system gives randomness");
+    SOURCE.fill(&mut bytes).expect("the operating system provides randomness");
     bytes
 }
 

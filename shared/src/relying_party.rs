@@ -141,8 +141,9 @@ impl Assertion {
 }
 
 fn parse<T: DeserializeOwned>(json: Value) -> Result<T, Invalid> {
-    serde_json::from_value(json)
-        .map_err(|_| Invalid::new("invalid_credential", "Send the credential as `toJSON()` of the browser gives it."))
+    serde_json::from_value(json).map_err(|_| {
+        Invalid::new("invalid_credential", "Send the credential as returned by `toJSON()` in the browser.")
+    })
 }
 
 /// What an assertion has to be: an answer to this ceremony, made with this passkey of this account.
@@ -176,7 +177,8 @@ impl ImportedCredential<'_> {
     /// # Errors
     /// `invalid_public_key` when the key is no `COSE_Key` of an algorithm that passkeys have.
     pub fn credential(&self) -> Result<Credential, Invalid> {
-        let invalid = || Invalid::new("invalid_public_key", "The public key is a COSE key of ES256, EdDSA or RS256.");
+        let invalid =
+            || Invalid::new("invalid_public_key", "The public key must be a COSE key for ES256, EdDSA or RS256.");
         let key: serde_cbor_2::Value = serde_cbor_2::from_slice(self.public_key).map_err(|_| invalid())?;
         let key = COSEKey::try_from(&key).map_err(|_| invalid())?;
         // As `webauthn-rs` writes one without attestation: some of its types have no public name.
@@ -202,7 +204,7 @@ impl ImportedCredential<'_> {
     /// # Errors
     /// `invalid_credential` when it is none, or has another id.
     pub fn exported(id: &[u8], text: &str) -> Result<Credential, Invalid> {
-        let invalid = || Invalid::new("invalid_credential", "This is no credential of an export of this service.");
+        let invalid = || Invalid::new("invalid_credential", "This is not a credential exported by this service.");
         let passkey: WebauthnPasskey = serde_json::from_str(text).map_err(|_| invalid())?;
         if passkey.cred_id().as_slice() == id { Ok(Credential(text.to_owned())) } else { Err(invalid()) }
     }
@@ -254,7 +256,7 @@ impl RelyingParty {
         })
     }
 
-    /// Begins to add a passkey beside `others`: the options for `navigator.credentials.create()`, and what has to be kept.
+    /// Starts adding a passkey to `others`: the options for `navigator.credentials.create()`, and the state to store.
     ///
     /// # Errors
     /// Only when what is stored cannot be read.

@@ -1,4 +1,4 @@
-//! Beginning a session: for every route that signs somebody in.
+//! Starting sessions, for all routes that sign in.
 
 use std::borrow::Cow;
 
@@ -24,13 +24,12 @@ impl App {
         App::NOTIFY_EMAILER
     ];
 
-    /// Begins a session, and forgets the failed sign-ins of a device that is known, if it began on one. A user agent or
-    /// network that the account has not signed in with is remembered in the same write, which also enqueues an email to the
-    /// owner; the very first one goes without, unless sessions were ended before. With `hash` the same write puts that in the
-    /// place of the account's, unless another did so meanwhile.
+    /// Starts a session, and resets the failed sign-ins of the known device, if there is one. A new user agent or network is stored
+    /// in the same write, which also enqueues an email to the owner; not for the very first one, unless sessions were ended before.
+    /// With `hash` the same write replaces the account's hash, unless it was replaced concurrently.
     ///
     /// # Errors
-    /// [`Error::InvalidCredentials`] when the account was deleted meanwhile; otherwise only when the table fails.
+    /// [`Error::InvalidCredentials`] if the account was deleted concurrently; otherwise only when the table fails.
     pub async fn begin_session(
         &self,
         user: &User,
@@ -49,7 +48,7 @@ impl App {
                         Ok(begun) => begun,
                         // The next sign-in replaces it.
                         Err(error) => {
-                            tracing::error!(error.message = %Causes(&error), "a hash could not be replaced");
+                            tracing::error!(error.message = %Causes(&error), "failed to replace a password hash");
                             hash = None;
                             continue;
                         }
@@ -73,11 +72,11 @@ impl App {
 
     pub const COMPLETE_SIGN_IN: Grants = grants![Store::COMPLETE_SIGN_IN, Store::USER, App::NOTIFY_EMAILER];
 
-    /// As [`Self::begin_session`], for a sign-in with a second factor, or with a passkey alone, which has no challenge: the same
-    /// write uses up challenge and proof, and enqueues its email. `false` when challenge or proof was used meanwhile.
+    /// Like [`Self::begin_session`], for a sign-in with a second factor, or with a passkey alone, which has no challenge: the same
+    /// write uses challenge and proof, and enqueues its email. `false` if challenge or proof has been used.
     ///
     /// # Errors
-    /// [`Error::InvalidChallenge`] when the account was deleted meanwhile; otherwise only when the table fails.
+    /// [`Error::InvalidChallenge`] if the account was deleted concurrently; otherwise only when the table fails.
     pub async fn complete_sign_in(&self, user: &User, sign_in: &SignIn<'_>) -> Result<bool> {
         let session = sign_in.session;
         let mut user = Cow::Borrowed(user);

@@ -130,7 +130,7 @@ impl Reading {
     fn time(&mut self, member: &str, text: Option<&String>) -> Option<Timestamp> {
         let time = text.map(|text| Timestamp::parse(text));
         if time == Some(None) {
-            self.fault(member, "This is no time after RFC 3339, as 2027-06-30T12:00:00Z.");
+            self.fault(member, "This must be an RFC 3339 time, such as 2027-06-30T12:00:00Z.");
         }
         time.flatten()
     }
@@ -200,8 +200,8 @@ pub async fn prepare(app: &App, record: Record) -> Result<Prepared, NotPrepared>
         email_confirmed: confirmed,
         confirmed_by_link_alone_at: state.confirmed_by_link_alone_at.filter(|_| confirmed),
         contested_at: state.contested_at.filter(|_| !confirmed),
-        // Only what waited for its confirmation here is erased without it: an account that somebody had is not lost by a move. Nor
-        // does one lapse that staff disabled, as nobody could confirm it.
+        // Only an account that awaited confirmation here lapses: an account that was in use is not lost by a move. A disabled
+        // account does not lapse either, as it cannot be confirmed.
         lapses_at: state.lapses_at.filter(|_| !confirmed && disabled.is_none()),
         roles: roles.flatten().unwrap_or_else(|| vec![Role::USER]),
         made_admin_at: state.made_admin_at,
@@ -227,7 +227,7 @@ pub async fn prepare(app: &App, record: Record) -> Result<Prepared, NotPrepared>
         ..User::new(name, email, password_hash, now)
     };
     if !app.config.claims.fit(&user) {
-        reading.fault("app", "What `CLAIMS` puts into access tokens of it is too large.");
+        reading.fault("app", "The values that `CLAIMS` copies into access tokens are too large.");
         return Err(NotPrepared::Faults(reading.faults));
     }
     let event =
@@ -240,7 +240,7 @@ fn read_state(reading: &mut Reading, state: Option<Members>) -> State {
     match serde_json::from_value::<State>(Value::Object(state)) {
         Ok(state) if state.known_clients.len() <= MAX_CLIENTS => state,
         _ => {
-            reading.fault("state", "This is no state of an export of this service.");
+            reading.fault("state", "This is not a state exported by this service.");
             State::default()
         }
     }
@@ -250,7 +250,7 @@ fn read_state(reading: &mut Reading, state: Option<Members>) -> State {
 fn created_at(reading: &mut Reading, text: Option<&String>, now: Timestamp) -> Timestamp {
     match reading.time("created_at", text) {
         Some(at) if at > now => {
-            reading.fault("created_at", "This time is yet to come.");
+            reading.fault("created_at", "This time is in the future.");
             now
         }
         Some(at) if at < Timestamp::from_seconds(0) => {
@@ -264,7 +264,7 @@ fn created_at(reading: &mut Reading, text: Option<&String>, now: Timestamp) -> T
 fn kept_id(reading: &mut Reading, text: &str) -> Option<UserId> {
     let id = text.to_ascii_lowercase().parse::<UserId>().ok().filter(|id| !is_nil_or_max(*id));
     if id.is_none() {
-        reading.fault("id", "An id is a UUID with hyphens, and neither all zeros nor all ones.");
+        reading.fault("id", "An ID must be a UUID with hyphens, and neither all zeros nor all ones.");
     }
     id
 }
@@ -295,7 +295,7 @@ fn name(reading: &mut Reading, name: Option<&str>, email: Option<&EmailAddress>)
         return reading.parsed("name", UserName::parse(name));
     }
     let local = email?.as_str().rsplit_once('@').map_or("", |(local, _)| local).to_owned();
-    reading.notes.push("without a name: it is the address's local part".to_owned());
+    reading.notes.push("without a name: the local part of the email address is used".to_owned());
     reading.parsed("name", UserName::parse(&local))
 }
 
@@ -331,7 +331,7 @@ fn password(app: &App, reading: &mut Reading, record: Option<PasswordRecord>) ->
             Elsewhere::Cognito { pool, client, username }
         }
         PasswordRecord::Cognito { client: None, .. } => {
-            reading.fault("password.cognito.client", "Name the app client of the pool.");
+            reading.fault("password.cognito.client", "Specify the app client of the pool.");
             return None;
         }
         PasswordRecord::Endpoint { username } => Elsewhere::Endpoint { username },
@@ -345,25 +345,25 @@ fn elsewhere_of(app: &App, reading: &mut Reading, elsewhere: Elsewhere) -> ReadP
     let (member, username) = match &elsewhere {
         Elsewhere::Cognito { pool, client, username } => {
             if legacy.user_pool.as_ref() != Some(pool) {
-                let reason = "LEGACY_USER_POOL is another pool, or none: it would never be asked.";
+                let reason = "LEGACY_USER_POOL is not this pool, so it would never be asked.";
                 reading.fault("password.cognito.pool", reason);
             }
             // As Cognito makes them.
             let valid = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'_' | b'+');
             if !(1..=128).contains(&client.len()) || !client.bytes().all(valid) {
-                reading.fault("password.cognito.client", "An app client has 1 to 128 letters, digits, _ and +.");
+                reading.fault("password.cognito.client", "An app client must have 1 to 128 letters, digits, _ and +.");
             }
             ("password.cognito.username", username)
         }
         Elsewhere::Endpoint { username } => {
             if legacy.password_url.is_none() {
-                reading.fault("password.endpoint", "LEGACY_PASSWORD_URL is not set: it would never be asked.");
+                reading.fault("password.endpoint", "LEGACY_PASSWORD_URL is not set, so it would never be asked.");
             }
             ("password.endpoint.username", username)
         }
     };
     if !(1..=MAX_USERNAME).contains(&username.len()) {
-        reading.fault(member, format!("A user name has 1 to {MAX_USERNAME} octets."));
+        reading.fault(member, format!("A user name must have 1 to {MAX_USERNAME} bytes."));
     }
     ReadPassword::Imported(ImportedPassword::Elsewhere(elsewhere))
 }
@@ -379,25 +379,24 @@ fn own(app: &App, reading: &mut Reading, stored: &SecretString) -> Option<ReadPa
             return Some(ReadPassword::Imported(ImportedPassword::Wrapped { recipe, phc }));
         }
         Ok(None) if hashing::is_own(&hash) => return Some(ReadPassword::Own(hash)),
-        _ => reading.fault("password.stored", "This is no hash of an export of this service."),
+        _ => reading.fault("password.stored", "This is not a hash exported by this service."),
     }
     None
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "as its callers do")]
 fn without_password(reading: &mut Reading) -> Option<ReadPassword> {
-    reading.notes.push("without a password: its owner sets one by the link of a forgotten password".to_owned());
+    reading.notes.push("without a password: the owner sets one with a password reset".to_owned());
     Some(ReadPassword::None)
 }
 
 fn foreign(reading: &mut Reading, system: &str, stored: &SecretString, fields: &Members) -> Option<ReadPassword> {
     let Ok(system) = system.parse::<System>() else {
-        reading
-            .fault("password.system", "No system has this name; docs/moving-in/other.md lists those that are known.");
+        reading.fault("password.system", "Unknown system; docs/moving-in/other.md lists the supported systems.");
         return None;
     };
     for unknown in fields.keys().filter(|name| !System::has_field(name)) {
-        reading.notes.push(format!("password.fields: no system has `{unknown}`, and it is left out"));
+        reading.notes.push(format!("password.fields: `{unknown}` is not a field of any system and is left out"));
     }
     match system.read(stored.expose_secret(), fields) {
         Ok(Stored::NoPassword) => without_password(reading),
@@ -430,7 +429,7 @@ fn read_totp(reading: &mut Reading, record: &TotpRecord, created_at: Timestamp, 
     let secret = BASE32_NOPAD.decode(text.as_bytes()).ok().map(Zeroizing::new);
     let secret = secret.filter(|secret| SECRET_LENGTHS.contains(&secret.len()));
     if secret.is_none() {
-        reading.fault("totp.secret", "A secret is 10 to 128 octets of base32.");
+        reading.fault("totp.secret", "A secret must be 10 to 128 bytes in base32.");
     }
     let algorithm = match record.algorithm {
         Algorithm::Sha1 => TotpAlgorithm::Sha1,
@@ -443,8 +442,10 @@ fn read_totp(reading: &mut Reading, record: &TotpRecord, created_at: Timestamp, 
     let (secret, form, last_step) = (secret?, form?, record.last_step.map(Step::numbered));
     // No code would be right for as long. A client's clock may be one step ahead.
     if last_step.is_some_and(|step| step.number() > form.step_at(now).number() + 1) {
-        reading
-            .fault("totp.last_step", "This step is yet to come: it is the Unix time in seconds, divided by `period`.");
+        reading.fault(
+            "totp.last_step",
+            "This step is in the future: it is the Unix time in seconds, divided by `period`.",
+        );
     }
     Some(ReadTotp { secret, form, last_step, added_at })
 }
@@ -477,7 +478,7 @@ fn read_codes(reading: &mut Reading, codes: RecoveryCodes, created_at: Timestamp
         RecoveryCodes::Hashed { sha256, .. } => sha256.len(),
     };
     if count > MAX_CODES {
-        reading.fault("recovery_codes", format!("An account has at most {MAX_CODES} recovery codes."));
+        reading.fault("recovery_codes", format!("An account can have at most {MAX_CODES} recovery codes."));
         return None;
     }
     match codes {
@@ -486,7 +487,7 @@ fn read_codes(reading: &mut Reading, codes: RecoveryCodes, created_at: Timestamp
             let wrong = || {
                 Invalid::new(
                     "invalid_recovery_code_format",
-                    "A recovery code has 6 to 64 letters and digits, in ASCII.",
+                    "A recovery code must have 6 to 64 ASCII letters and digits.",
                 )
             };
             let read = reading.parsed("recovery_codes", read.map_err(|_| wrong()))?;
@@ -524,20 +525,20 @@ impl ReadCodes {
 fn passkeys_of(app: &App, reading: &mut Reading, records: Vec<PasskeyRecord>, created_at: Timestamp) -> Vec<Passkey> {
     let mut passkeys: Vec<Passkey> = Vec::new();
     if records.len() > PASSKEYS as usize {
-        reading.fault("passkeys", format!("An account has at most {PASSKEYS} passkeys."));
+        reading.fault("passkeys", format!("An account can have at most {PASSKEYS} passkeys."));
         return passkeys;
     }
     for (at, record) in records.into_iter().enumerate() {
         let own = &app.config.relying_party.id;
         if let Some(rp_id) = record.rp_id.as_ref().filter(|rp_id| *rp_id != own) {
             reading.notes.push(format!(
-                "passkeys[{at}] is left out: it was made for {rp_id}, and browsers would not find it for {own}"
+                "passkeys[{at}] is left out: it was created for {rp_id}, and browsers would not offer it for {own}"
             ));
             continue;
         }
         let Some(passkey) = passkey(reading, at, record, created_at) else { continue };
         if passkeys.iter().any(|known| known.id == passkey.id) {
-            reading.fault(&format!("passkeys[{at}].id"), "Another passkey of the account has this id.");
+            reading.fault(&format!("passkeys[{at}].id"), "Another passkey of the account has this ID.");
         } else {
             passkeys.push(passkey);
         }
@@ -551,11 +552,11 @@ fn passkey(reading: &mut Reading, at: usize, record: PasskeyRecord, created_at: 
         |text: &str| URL_SAFE_NO_PAD.decode(text.trim_end_matches('=')).or_else(|_| STANDARD.decode(text)).ok();
     let id = decode(&record.id).filter(|id| (1..=1023).contains(&id.len()));
     if id.is_none() {
-        reading.fault(&member("id"), "The id of a credential is 1 to 1023 octets of URL-safe base64.");
+        reading.fault(&member("id"), "A credential ID must be 1 to 1023 bytes of URL-safe base64.");
     }
     let public_key = decode(&record.public_key);
     if public_key.is_none() {
-        reading.fault(&member("public_key"), "A public key is URL-safe base64.");
+        reading.fault(&member("public_key"), "A public key must be URL-safe base64.");
     }
     let name = record.name.as_deref().filter(|name| !name.trim().is_empty()).unwrap_or("Passkey");
     let name = reading.parsed(&member("name"), PasskeyName::parse(name));
@@ -572,7 +573,7 @@ fn passkey(reading: &mut Reading, at: usize, record: PasskeyRecord, created_at: 
     let credential = match &record.credential {
         Some(exported) => match exported.to_string() {
             text if text.len() <= MAX_CREDENTIAL => ImportedCredential::exported(&id, &text),
-            _ => Err(Invalid::new("too_long", format!("A credential has at most {MAX_CREDENTIAL} octets."))),
+            _ => Err(Invalid::new("too_long", format!("A credential can have at most {MAX_CREDENTIAL} bytes."))),
         },
         None => imported.credential(),
     };
@@ -583,7 +584,7 @@ fn passkey(reading: &mut Reading, at: usize, record: PasskeyRecord, created_at: 
         Some(_) => {
             reading.fault(
                 &member("user_handle"),
-                format!("A user handle is 1 to {MAX_HANDLE} octets of URL-safe base64."),
+                format!("A user handle must be 1 to {MAX_HANDLE} bytes of URL-safe base64."),
             );
             None
         }

@@ -2,8 +2,8 @@
 //! (<https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/S3DataExport.HowItWorks.html>), which takes nothing of the
 //! live table's capacity.
 //!
-//! The items of an account lie in several files of the export, in no order. They are joined in passes over all files, each for a share
-//! of the accounts, so that memory stays flat however many there are, and nothing is written to this machine unencrypted.
+//! The items of an account lie in several files of the export, in no order. They are joined in passes over all files, each for a
+//! share of the accounts, so that memory stays flat however many there are, and nothing is written to this machine unencrypted.
 
 mod files;
 mod record;
@@ -100,7 +100,7 @@ pub async fn look(app: &App, started: &Started) -> Result<Option<Complete>> {
         }
         _ => {
             let why = export.failure_message.or(export.failure_code).unwrap_or_default();
-            Err(Error::internal(format!("the table could not be exported: {why}")))
+            Err(Error::internal(format!("failed to export the table: {why}")))
         }
     }
 }
@@ -167,8 +167,7 @@ pub async fn accounts(
             counts.passkeys += parts.passkeys.len() as u64;
             counts.imported_passwords += u64::from(user.password_hash.is_imported());
             let record = record_of(app, &user, parts.totp.as_ref(), parts.recovery.as_ref(), &parts.passkeys).await;
-            let record =
-                record.inspect_err(|_| tracing::error!(user.id = %user.id, "an account cannot be exported"))?;
+            let record = record.inspect_err(|_| tracing::error!(user.id = %user.id, "failed to export an account"))?;
             take(&record)?;
         }
     }

@@ -83,7 +83,8 @@ struct Ready {
     prepared: Prepared,
 }
 
-/// Rows that were seen, by what no two accounts share: an id, an id in the other system, an address. Of each is kept a hash of 64 bits.
+/// Rows that were seen, by what no two accounts share: an id, an id in the other system, an address. Of each is kept a hash of 64
+/// bits.
 #[derive(Debug, Default)]
 pub struct Seen {
     rows: HashMap<u64, (u64, UserId)>,
@@ -119,7 +120,7 @@ impl Seen {
             return None;
         };
         Some(match member {
-            "email" => Outcome::Refused { reasons: vec![format!("email: row {earlier} has it, too")] },
+            "email" => Outcome::Refused { reasons: vec![format!("email: also used in row {earlier}")] },
             _ => Outcome::AlreadyThere { id },
         })
     }
@@ -133,8 +134,8 @@ pub async fn dry_run(app: &App, rows: Vec<Row>, seen: &mut Seen) -> Result<Vec<L
     run(app, rows, Mode::DryRun, seen).await
 }
 
-/// Imports the rows of one batch, at most [`BATCH`]; one line for each, in their order. It may be repeated with the same rows: what is
-/// there is left as it is.
+/// Imports the rows of one batch, at most [`BATCH`]; one line for each, in their order. It may be repeated with the same rows: what
+/// is there is left as it is.
 ///
 /// # Errors
 /// When the tables cannot be read or written. Some of the accounts may be there by then.
@@ -206,8 +207,8 @@ async fn run(app: &App, rows: Vec<Row>, mode: Mode, seen: &mut Seen) -> Result<V
     Ok(lines.into_iter().flatten().collect())
 }
 
-/// What comes of each, all at once; but of rows that are of one account, or have one address, the first is done before the others are
-/// looked at.
+/// What comes of each, all at once; but of rows that are of one account, or have one address, the first is done before the others
+/// are looked at.
 async fn in_order(app: &App, ready: &[Ready], mode: Mode) -> Result<Vec<Result<Outcome>>> {
     let mut seen = Seen::default();
     let (mut together, mut later) = (Vec::new(), Vec::new());
@@ -244,7 +245,8 @@ async fn at_once(app: &App, rows: &[(usize, &Ready)], mode: Mode) -> Result<Vec<
     Ok(join_all(outcomes).await)
 }
 
-/// Of an account that is there already its row may say another address: it moved since, or two rows have one id of the other system.
+/// Of an account that is there already its row may say another address: it moved since, or two rows have one id of the other
+/// system.
 async fn note_other_addresses(app: &App, ready: &[Ready], lines: &mut [Option<Line>]) -> Result<()> {
     let there = ready.iter().filter_map(|ready| match lines[ready.at].as_ref()?.outcome {
         Outcome::AlreadyThere { id } => Some((ready, id)),
@@ -261,7 +263,7 @@ async fn note_other_addresses(app: &App, ready: &[Ready], lines: &mut [Option<Li
         if let (Some(known), Some(line)) = (known, &mut lines[ready.at])
             && known.email.normalized() != row.email.normalized()
         {
-            line.notes.push(format!("the account {id} is there already, with another address than {}", row.email));
+            line.notes.push(format!("the account {id} already exists, with an email address other than {}", row.email));
         }
     }
     Ok(())
@@ -294,13 +296,13 @@ async fn write(app: &App, prepared: &Prepared) -> Result<Outcome> {
     if app.store().import_user(imported).await? {
         return Ok(Outcome::Imported { id: imported.user.id });
     }
-    // Another import was first, or somebody registered.
+    // Another import was first, or the address was registered.
     match app.store().existing(&[&imported.user], app.clock.now()).await?.first() {
         Some(existing @ (Existing::Account(_) | Existing::AddressOf(_) | Existing::Deleted)) => {
             Ok(of_existing(*existing, &imported.user))
         }
         _ => {
-            let reason = "id: an account with this id was deleted moments ago; import the row again in a few minutes";
+            let reason = "id: an account with this ID was deleted moments ago; import the row again in a few minutes";
             Ok(Outcome::Refused { reasons: vec![reason.to_owned()] })
         }
     }
@@ -319,7 +321,7 @@ fn of_existing(existing: Existing, user: &User) -> Outcome {
             Outcome::Refused { reasons: vec![reason] }
         }
         Existing::Deleted => {
-            let reason = "id: the account was imported before, and deleted here since: it is not brought back";
+            let reason = "id: the account was imported before and has been deleted here since; it is not restored";
             Outcome::Refused { reasons: vec![reason.to_owned()] }
         }
         Existing::Nothing => Outcome::Imported { id: user.id },

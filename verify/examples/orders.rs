@@ -21,7 +21,7 @@ async fn own_orders(Caller(claims): Caller) -> String {
 }
 
 async fn all_orders(Caller(claims): Caller) -> Result<&'static str, StatusCode> {
-    if claims.has_role("admin") { Ok("nobody has ordered anything yet\n") } else { Err(StatusCode::FORBIDDEN) }
+    if claims.has_role("admin") { Ok("no orders yet\n") } else { Err(StatusCode::FORBIDDEN) }
 }
 
 #[tokio::main(flavor = "current_thread")]

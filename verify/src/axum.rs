@@ -25,7 +25,7 @@ use http::{HeaderMap, StatusCode};
 
 use crate::{Claims, Error, Verifier};
 
-/// Somebody with a valid access token as Bearer credential (RFC 6750).
+/// The caller: holds a valid access token as Bearer credential (RFC 6750).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller(pub Claims);
 
@@ -52,7 +52,7 @@ where
 
 fn bearer(headers: &HeaderMap) -> Result<&str, Rejection> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
-    // Of two credentials nobody can say which one a proxy in front looked at.
+    // Of two credentials, it is unknown which one a proxy in front checked.
     let (Some(value), None) = (values.next(), values.next()) else {
         return Err(Rejection::Missing);
     };

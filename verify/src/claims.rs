@@ -25,7 +25,7 @@ pub struct Claims {
     pub client_id: Option<String>,
     /// The id of the session that the token belongs to.
     pub sid: String,
-    /// The user's roles when the token was made; a role taken away since then stands there until the token expires.
+    /// The user's roles when the token was made; a role removed since then remains until the token expires.
     #[serde(default)]
     pub roles: Vec<String>,
     /// When the user proved who they are. A refresh does not move it. 0 where another acts for them.
@@ -38,7 +38,7 @@ pub struct Claims {
     pub ext: serde_json::Map<String, serde_json::Value>,
 }
 
-/// Somebody who acts for the user of a token.
+/// A party that acts for the user of a token.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[non_exhaustive]
 pub struct Actor {
@@ -64,7 +64,7 @@ impl Claims {
     pub fn signed_in_within(&self, max_age: Duration, now: SystemTime) -> bool {
         let signed_in =
             u64::try_from(self.auth_time).ok().and_then(|at| UNIX_EPOCH.checked_add(Duration::from_secs(at)));
-        // A sign-in that lies ahead is one on a clock that goes fast.
+        // A sign-in in the future comes from a clock that runs fast.
         signed_in.is_some_and(|at| now.duration_since(at).unwrap_or_default() <= max_age)
     }
 }

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-/// Why a token is not taken.
+/// Why a token is not accepted.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// It was one of ours. Its holder refreshes and comes again.
+    /// It was valid. Its holder refreshes it and tries again.
     #[error("the access token has expired")]
     Expired,
     /// Made "in the future", further than the leeway allows: two clocks differ.
@@ -15,7 +15,7 @@ pub enum Error {
     /// Not an access token for this service. Its holder signs in.
     #[error("the access token is not valid: {0}")]
     Invalid(#[from] Invalid),
-    /// The token may be good, and nobody can tell now. Answer 503, not 401, or clients sign their users out.
+    /// The token may be valid, but cannot be checked now. Answer 503, not 401, or clients sign their users out.
     #[error("the keys that access tokens are checked with are not available")]
     KeysUnavailable(#[source] Arc<FetchError>),
 }
@@ -24,19 +24,19 @@ pub enum Error {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Invalid {
-    #[error("it is no signed JWT")]
+    #[error("it is not a signed JWT")]
     Malformed,
     #[error("its type is not at+jwt")]
     Type,
-    #[error("its algorithm is not one that is taken, or not its key's")]
+    #[error("its algorithm is not accepted, or is not that of its key")]
     Algorithm,
-    #[error("no key of that id is published")]
+    #[error("no key with that ID is published")]
     UnknownKey,
-    #[error("its signature does not fit")]
+    #[error("its signature is not valid")]
     Signature,
     #[error("another issuer made it")]
     Issuer,
-    #[error("it is for somebody else")]
+    #[error("its audience is another one")]
     Audience,
     #[error("a claim is missing or has another form")]
     Claims,
@@ -55,7 +55,7 @@ pub enum FetchError {
     Status(u16),
     #[error("the answer is larger than any key set")]
     TooLarge,
-    #[error("the answer is no key set")]
+    #[error("the answer is not a key set")]
     NotAKeySet,
     #[error("the last attempt was interrupted")]
     Interrupted,

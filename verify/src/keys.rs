@@ -167,7 +167,7 @@ impl State {
     }
 }
 
-/// A time that lies ahead, because the clock was set back, is infinitely long ago: better one fetch too many.
+/// A time in the future, because the clock was set back, counts as infinitely long ago: better one fetch too many.
 fn age(then: SystemTime, now: SystemTime) -> Duration {
     now.duration_since(then).unwrap_or(Duration::MAX)
 }

@@ -19,13 +19,13 @@
 //!
 //! What is checked is what RFC 9068, 4 asks for, with RFC 8725's advice:
 //!
-//! - the type `at+jwt`, so that no other JWT of the same issuer stands in for an access token;
+//! - the type `at+jwt`, so that no other JWT of the same issuer passes for an access token;
 //! - the signature, with the published key of that `kid` and with that key's algorithm: ES256, RS256 or `EdDSA`, whatever
 //!   the header says, and never a shared secret;
 //! - `iss`, `aud`, `exp` and `nbf`.
 //!
-//! What is not checked is whether the session still stands: a token works until it expires, ten minutes at most, also after
-//! its owner signed out. Who must know at once asks the service itself, `POST /auth/introspect`.
+//! What is not checked is whether the session is still active: a token works until it expires, ten minutes at most, also after
+//! its owner signed out. To know at once, ask the service itself, `POST /auth/introspect`.
 //!
 //! # The keys
 //!

@@ -70,7 +70,7 @@ impl Verifier {
     ///
     /// # Errors
     /// [`Error::Expired`] and [`Error::NotYetValid`] for tokens whose time it is not, [`Error::KeysUnavailable`] when
-    /// nobody can tell, [`Error::Invalid`] for everything else.
+    /// they cannot be checked, [`Error::Invalid`] for everything else.
     pub async fn verify(&self, token: &str) -> Result<Claims, Error> {
         let Inner { keys, issuer, audience, allowed, leeway } = &*self.0;
         let header = Header::of(token)?;
@@ -176,7 +176,7 @@ impl Builder {
     }
 
     /// Fetches the keys another way: through a client of one's own, or from a file. It must reach the issuer's own keys and
-    /// nobody else's, and end by itself: requests wait for it.
+    /// no others, and end by itself: requests wait for it.
     pub fn fetch_with<F, R>(mut self, fetch: F) -> Self
     where
         F: Fn() -> R + Send + Sync + 'static,

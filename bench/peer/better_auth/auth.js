@@ -27,7 +27,7 @@ export const auth = betterAuth({
   // The service's are off as well.
   rateLimit: { enabled: false },
   plugins: [admin()],
-  // Whoever registers with it is an administrator, as in the service.
+  // A user who registers with it becomes an administrator, as in the service.
   databaseHooks: {
     user: {
       create: {

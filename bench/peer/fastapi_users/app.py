@@ -1,4 +1,4 @@
-"""FastAPI Users as its documentation sets it up: SQLAlchemy on asyncpg, bearer tokens, JWT. Beside it a name, a list of users
+"""FastAPI Users as its documentation sets it up: SQLAlchemy on asyncpg, bearer tokens, JWT. Added: a name, a list of users
 for administrators, which it leaves to the application, and `python app.py COUNT`, which makes the tables and COUNT users.
 
 PGHOST and its like say where PostgreSQL is, PASSWORDS how passwords are hashed: "default", or "argon2id" at this service's cost.
@@ -22,7 +22,7 @@ from sqlalchemy import DateTime, select
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-# Whoever registers with it is an administrator, as in the service.
+# A user who registers with it becomes an administrator, as in the service.
 ADMIN = "admin@example.com"
 MAX_PAGE = 1000
 SECRET = os.environ["SECRET"]

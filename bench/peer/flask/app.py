@@ -24,7 +24,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-# Whoever registers with it is an administrator, as in the service.
+# A user who registers with it becomes an administrator, as in the service.
 ADMIN = "admin@example.com"
 MAX_PAGE = 1000
 

@@ -11,7 +11,7 @@ use crate::failure::{Failure, Result};
 use crate::output::text;
 use crate::service::Request;
 
-/// How often an account is read again that somebody else changes at the same time.
+/// How often an account is read again after a concurrent change.
 const TRIES: usize = 5;
 
 impl Context {
@@ -44,7 +44,7 @@ impl Context {
         change: Change,
     ) -> Result<()> {
         let account = self.account(who).await?;
-        let end = until.as_ref().map_or_else(|| ", without an end".to_owned(), |until| format!(" until {until}"));
+        let end = until.as_ref().map_or_else(|| ", with no end date".to_owned(), |until| format!(" until {until}"));
         let body = body([("reason", reason.map(Value::from)), ("until", until.map(Value::from))]);
         let request = Request::post(account.path("/disable")).with(body);
         self.act(change, &account, &request, &format!("disabled {}{end}", account.email), "disabled").await
@@ -59,7 +59,7 @@ impl Context {
     pub async fn end_sessions(&mut self, who: &Who, session: Option<Uuid>, change: Change) -> Result<()> {
         let account = self.account(who).await?;
         let (path, what) = match session {
-            Some(session) => (format!("/sessions/{session}"), "ended that session of"),
+            Some(session) => (format!("/sessions/{session}"), "ended the session of"),
             None => ("/sessions".to_owned(), "ended all sessions of"),
         };
         let text = format!("{what} {}", account.email);
@@ -83,7 +83,7 @@ impl Context {
             Factor::RecoveryCodes => "/factors/recovery-codes".to_owned(),
             Factor::Passkey(id) => format!("/factors/passkeys/{}", utf8_percent_encode(id, NON_ALPHANUMERIC)),
         };
-        let text = format!("dropped factors of {}", account.email);
+        let text = format!("removed factors of {}", account.email);
         self.act(change, &account, &Request::delete(account.path(&path)), &text, "factors_dropped").await
     }
 
@@ -109,8 +109,8 @@ impl Context {
         }
         let answer = self.client.call(&request).await?;
         self.output.tell(&answer, |answer| match answer["status"].as_str() {
-            Some("already_confirmed") => format!("{} is confirmed already", account.email),
-            _ => format!("emailed the link that confirms it to {}", account.email),
+            Some("already_confirmed") => format!("{} is already confirmed", account.email),
+            _ => format!("emailed the confirmation link to {}", account.email),
         })
     }
 
@@ -126,7 +126,7 @@ impl Context {
     pub async fn unsuppress(&mut self, who: &Who, change: Change) -> Result<()> {
         let account = self.account(who).await?;
         let request = Request::delete(account.path("/email-suppression"));
-        let text = format!("emails go to {} again", account.email);
+        let text = format!("emails are sent to {} again", account.email);
         self.act(change, &account, &request, &text, "unsuppressed").await
     }
 
@@ -151,7 +151,7 @@ impl Context {
                 return self.done(answer.ok()?, Told { text, id: &account.id, status: "changed" });
             }
         }
-        Err(Failure::Failed("the account was changed again and again: run this once more".into()))
+        Err(Failure::Failed("the account kept changing concurrently: run this again".into()))
     }
 
     /// A change of an account that is told in one line.

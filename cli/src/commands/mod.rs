@@ -48,19 +48,19 @@ impl Context {
     async fn only(&mut self, path: &str, name: &str) -> Result<Value> {
         let mut page = self.client.call(&Request::get(path)).await?;
         let found = page["users"].get_mut(0).map(Value::take);
-        found.ok_or_else(|| Failure::NotFound(format!("no account is found by {name}")))
+        found.ok_or_else(|| Failure::NotFound(format!("no account found for {name}")))
     }
 
     /// Has the address of an account typed, unless `--yes` has it.
     fn confirm(&self, account: &Account, confirmation: &Confirmation) -> Result<()> {
         let typed = match &confirmation.yes {
             Some(address) => address.clone(),
-            None => self.client.input.text(&format!("This cannot be undone. Type {} to go on", account.email))?,
+            None => self.client.input.text(&format!("This cannot be undone. Type {} to continue", account.email))?,
         };
         if typed.trim().eq_ignore_ascii_case(&account.email) {
             return Ok(());
         }
-        Err(Failure::NotConfirmed(format!("not done: the account's address is {}", account.email)))
+        Err(Failure::NotConfirmed(format!("canceled: the email address of the account is {}", account.email)))
     }
 
     /// Sends a change, or prints it.
@@ -106,7 +106,7 @@ impl Context {
     fn page(&self, page: &Value, list: &List) -> Result<()> {
         self.output.tell(page, |page| list.table(page[list.member].as_array().map_or(&[][..], Vec::as_slice)))?;
         if !self.output.json && !page["next_cursor"].is_null() {
-            output::note("there are more: --all shows them");
+            output::note("there are more results: use --all to list all of them");
         }
         Ok(())
     }

@@ -16,7 +16,7 @@ impl Context {
                 None => self.client.input.text("Email address")?.trim().to_owned(),
             },
         };
-        let password = self.client.input.secret(&format!("Password of {email}"))?;
+        let password = self.client.input.secret(&format!("Password for {email}"))?;
         let user = self.client.sign_in(&email, &password).await?;
         self.output.tell(&user, |user| format!("signed in as {}", text(&user["email"])))
     }

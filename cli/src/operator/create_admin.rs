@@ -19,7 +19,7 @@ use crate::args::{Change, Environment};
 use crate::failure::{Failure, Result};
 use crate::output::Output;
 
-/// How often the account is read again that somebody else changes at the same time.
+/// How often the account is read again after a concurrent change.
 const TRIES: usize = 5;
 
 /// What was found, and what was done about it.
@@ -28,8 +28,8 @@ enum Outcome {
     Created,
     RoleAdded,
     AlreadyAdmin,
-    /// Somebody registered with the address, and may not be who reads its mailbox, even if that one confirmed it by a click: they must
-    /// not become an administrator.
+    /// The person who registered the address may not be its owner, even if the owner clicked the confirmation link: they must not
+    /// become an administrator.
     Unconfirmed,
 }
 
@@ -53,7 +53,7 @@ pub async fn create_admin(
         must_be_enabled(found.as_ref(), &app)?;
         let outcome = outcome_of(found.as_ref());
         let document = json!({ "dry_run": true, "email": email.as_str(), "status": outcome.status() });
-        return output.tell(&document, |_| format!("{email}: {}, and nothing was done", outcome.ahead()));
+        return output.tell(&document, |_| format!("{email}: {}; nothing was changed", outcome.ahead()));
     }
     let (outcome, user) = settle(&app, &email, &name).await?;
     let (link, expires_at) = password_link(&app, &user).await?;
@@ -69,8 +69,8 @@ pub async fn create_admin(
         format!("{email}: {}\nchoose the password until {until}:\n{}", outcome.done(), link.expose_secret())
     })?;
     if outcome == Outcome::Unconfirmed {
-        let why = "nobody has shown that whoever knows the account's password reads its mailbox: choose its password by \
-                   the link, and run this again";
+        let why = "it is not proved that the person who knows the account's password also reads its email: choose a new \
+                   password with the link, and run this again";
         return Err(Failure::Failed(why.into()));
     }
     Ok(())
@@ -88,19 +88,19 @@ impl Outcome {
 
     const fn done(self) -> &'static str {
         match self {
-            Self::Created => "created, an administrator",
-            Self::RoleAdded => "an administrator from now on",
-            Self::AlreadyAdmin => "an administrator already",
-            Self::Unconfirmed => "no administrator yet",
+            Self::Created => "created as an administrator",
+            Self::RoleAdded => "now an administrator",
+            Self::AlreadyAdmin => "already an administrator",
+            Self::Unconfirmed => "not an administrator yet",
         }
     }
 
     const fn ahead(self) -> &'static str {
         match self {
-            Self::Created => "would be created, an administrator",
+            Self::Created => "would be created as an administrator",
             Self::RoleAdded => "would become an administrator",
-            Self::AlreadyAdmin => "is an administrator already",
-            Self::Unconfirmed => "may be a stranger's, and would not become an administrator",
+            Self::AlreadyAdmin => "is already an administrator",
+            Self::Unconfirmed => "may belong to someone else, and would not become an administrator",
         }
     }
 }
@@ -117,7 +117,9 @@ fn outcome_of(user: Option<&User>) -> Outcome {
 
 fn must_be_enabled(user: Option<&User>, app: &App) -> Result<()> {
     match user.filter(|user| user.is_disabled(app.clock.now())) {
-        Some(_) => Err(Failure::Failed("the account is disabled: users enable, by another administrator".into())),
+        Some(_) => {
+            Err(Failure::Failed("the account is disabled: another administrator must run `users enable`".into()))
+        }
         None => Ok(()),
     }
 }
@@ -127,7 +129,7 @@ async fn find(app: &App, email: &EmailAddress) -> Result<Option<User>> {
     Ok(app.store().user(id).await?)
 }
 
-/// Does it. Where somebody was faster it looks again.
+/// Does it, and reads the account again after a concurrent change.
 async fn settle(app: &App, email: &EmailAddress, name: &UserName) -> Result<(Outcome, User)> {
     for _ in 0..TRIES {
         let (found, now) = (find(app, email).await?, app.clock.now());
@@ -144,7 +146,9 @@ async fn settle(app: &App, email: &EmailAddress, name: &UserName) -> Result<(Out
             return Ok((outcome, user));
         }
     }
-    Err(Failure::Failed("the address is reserved for an account that left it, or changed again and again".into()))
+    Err(Failure::Failed(
+        "the address is reserved for an account that used it before, or kept changing concurrently".into(),
+    ))
 }
 
 /// It is confirmed by choosing the password, and lapses like others if that is never done.
@@ -176,7 +180,7 @@ async fn password_link(app: &App, user: &User) -> Result<(SecretString, Timestam
     // Whatever comes of the link, that there is one is told.
     let events = DomainEvent::of_user(user.id, &Actor::SYSTEM, [EventKind::PasswordResetSent {}], now);
     if !app.store().enqueue_for(&StaffAct { user, staff: None, mail: None, events: &events, now }).await? {
-        return Err(Failure::Failed("the account was changed meanwhile: run this again".into()));
+        return Err(Failure::Failed("the account changed concurrently: run this again".into()));
     }
     let purpose = LinkPurpose::ResetPassword { email: user.email.clone(), epoch: user.session_epoch };
     let link = Link { purpose, expires_at, used_at: None, epoch: user.session_epoch };

@@ -135,16 +135,16 @@ async fn keys_table(app: &App) -> Check {
     };
     let trusted = known.trusted();
     let Some(signing) = keys::signing(&trusted, now) else {
-        return Check::warn(name, "none signs: the sweeper, or the first sign-in, makes one");
+        return Check::warn(name, "no key signs: the sweeper or the first sign-in creates one");
     };
     if known.revoked() > 0 {
-        return Check::warn(name, format!("{} revoked and still there: does the sweeper run?", known.revoked()));
+        return Check::warn(name, format!("{} revoked and not deleted yet: is the sweeper running?", known.revoked()));
     }
     let newest = trusted.iter().map(|key| key.created_at).max().map_or(0, |created| now.since(created).as_secs());
-    let detail = format!("{} signs; {} in all, the newest {} days old", signing.kid, trusted.len(), newest / DAY);
+    let detail = format!("{} signs; {} in total, the newest is {} days old", signing.kid, trusted.len(), newest / DAY);
     // The sweeper makes the next one within a minute of its time.
     if newest > (ROTATION + PUBLISHED_AHEAD).as_secs() {
-        return Check::warn(name, format!("{detail}: does the sweeper run?"));
+        return Check::warn(name, format!("{detail}: is the sweeper running?"));
     }
     Check::ok(name, detail)
 }
@@ -155,9 +155,9 @@ async fn queue(app: &App, name: &str, url: &str) -> Check {
         Ok(waiting) => waiting,
         Err(why) => return Check::fail(name, format!("{url}: {why}")),
     };
-    let detail = format!("{} messages wait", waiting.messages);
+    let detail = format!("{} messages waiting", waiting.messages);
     let Some(dead_letters) = waiting.dead_letters_beside(url) else {
-        return Check::warn(name, format!("{detail}; it has no dead-letter queue"));
+        return Check::warn(name, format!("{detail}; no dead-letter queue"));
     };
     match Depth::read(app, &dead_letters).await {
         Ok(Depth { messages: 0, .. }) => Check::ok(name, format!("{detail}, no dead letters")),
@@ -193,9 +193,9 @@ impl Depth {
 async fn event_bus(app: &App) -> Check {
     let (name, bus) = ("event bus", &app.config.events.bus);
     match app.eventbridge().describe_event_bus().name(bus).send().await {
-        Ok(_) => Check::ok(name, format!("{bus} is there")),
+        Ok(_) => Check::ok(name, format!("{bus} exists")),
         Err(error) if app.config.aws.endpoints.eventbridge.is_some() && error.as_service_error().is_some() => {
-            Check::warn(name, format!("{bus}: an emulator answers, and does not tell ({})", said(&error)))
+            Check::warn(name, format!("{bus}: the emulator does not support this ({})", said(&error)))
         }
         Err(error) => Check::fail(name, format!("{bus}: {}", said(&error))),
     }
@@ -203,7 +203,7 @@ async fn event_bus(app: &App) -> Check {
 
 async fn bucket(app: &App, name: &str, bucket: &str) -> Check {
     match app.s3().head_bucket().bucket(bucket).send().await {
-        Ok(_) => Check::ok(name, format!("{bucket} is there")),
+        Ok(_) => Check::ok(name, format!("{bucket} exists")),
         Err(error) => Check::fail(name, format!("{bucket}: {}", said(&error))),
     }
 }
@@ -214,7 +214,7 @@ async fn mail_account(app: &App) -> Check {
     let account = match app.ses().get_account().send().await {
         Ok(account) => account,
         Err(error) if app.config.aws.endpoints.ses.is_some() && error.raw_response().is_some() => {
-            return Check::warn(name, format!("an emulator answers, and does not tell ({})", said(&error)));
+            return Check::warn(name, format!("the emulator does not support this ({})", said(&error)));
         }
         Err(error) => return Check::fail(name, said(&error)),
     };
@@ -223,14 +223,14 @@ async fn mail_account(app: &App) -> Check {
     });
     match (account.sending_enabled(), account.production_access_enabled()) {
         (false, _) => Check::fail(name, "sending is paused"),
-        (true, false) => Check::warn(name, format!("in the sandbox: verified addresses alone get emails{quota}")),
+        (true, false) => Check::warn(name, format!("in the sandbox: only verified addresses receive emails{quota}")),
         (true, true) => Check::ok(name, format!("in production, sending{quota}")),
     }
 }
 
 async fn health(app: &App) -> Check {
     match document(app, "/health").await {
-        Ok(_) => Check::ok("health", format!("{}/health answers", public_url(app))),
+        Ok(_) => Check::ok("health", format!("{}/health responds", public_url(app))),
         Err(why) => Check::fail("health", why),
     }
 }
@@ -247,7 +247,7 @@ async fn key_set(app: &App) -> Check {
     let trusted = Known::read(app).await.map(|known| known.trusted()).unwrap_or_default();
     match keys::signing(&trusted, app.clock.now()) {
         Some(key) if !published.contains(&key.kid.as_str()) => {
-            Check::fail(name, format!("{} signs, and is not among them", key.kid))
+            Check::fail(name, format!("{} signs, but is not published", key.kid))
         }
         _ => Check::ok(name, format!("{} at {}", published.len(), public_url(app))),
     }
@@ -286,7 +286,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_dead_letter_queue_is_beside_the_queue() {
+    fn the_dead_letter_queue_is_found_next_to_its_queue() {
         let policy =
             r#"{"deadLetterTargetArn":"arn:aws:sqs:eu-central-1:1:stack-MailDeadLetters","maxReceiveCount":5}"#;
         let depth = Depth { messages: 0, redrive_policy: Some(policy.into()) };

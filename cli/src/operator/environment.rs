@@ -13,11 +13,11 @@ use crate::failure::{Failure, Result};
 /// When the file cannot be read; names every variable that is missing or malformed.
 pub fn config(file: Option<&Path>) -> Result<Config> {
     let Some(file) = file else {
-        let how = "--env-file FILE reads them from a file";
+        let how = "--env-file FILE reads the variables from a file";
         return Config::from_env().map_err(|error| Failure::Failed(format!("{error} ({how})")));
     };
     let text = std::fs::read_to_string(file)
-        .map_err(|error| Failure::Failed(format!("{} cannot be read: {error}", file.display())))?;
+        .map_err(|error| Failure::Failed(format!("cannot read {}: {error}", file.display())))?;
     let variables = variables(&text);
     let lookup = |name: &str| variables.get(name).cloned().or_else(|| std::env::var(name).ok());
     Config::read(lookup).map_err(|error| Failure::Failed(format!("{}: {error}", file.display())))

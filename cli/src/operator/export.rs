@@ -1,4 +1,4 @@
-//! Exports all accounts into one encrypted file, with a manifest beside it.
+//! Exports all accounts into one encrypted file, with a manifest next to it.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
@@ -16,7 +16,7 @@ use crate::args::Export;
 use crate::failure::{Failure, Result};
 use crate::output::{self, Output};
 
-/// Has the table exported, and writes its accounts to a file that the owner of a key can read, and nobody else.
+/// Has the table exported, and writes its accounts to a file that only the owner of a key can read.
 ///
 /// # Errors
 /// When a recipient is no key, when the file is there already or cannot be written, or when the export fails.
@@ -32,7 +32,7 @@ pub async fn export(output: Output, arguments: &Export) -> Result<()> {
     let started = tokio::select! {
         started = Box::pin(export::start(&app, arguments.recipients.clone())) => started?,
         () = interruption() => {
-            let why = "interrupted: there is no file, and what the bucket may have of it is deleted within a day";
+            let why = "interrupted: no file was written, and exported data in the bucket is deleted within a day";
             return Err(Failure::Failed(why.into()));
         }
     };
@@ -43,11 +43,13 @@ pub async fn export(output: Output, arguments: &Export) -> Result<()> {
     });
     let exported = tokio::select! {
         exported = exporting => exported,
-        () = interruption() => Err(Failure::Failed("interrupted: there is no file".into())),
+        () = interruption() => Err(Failure::Failed("interrupted: no file was written".into())),
     };
     // What the bucket holds is not encrypted to the recipients, whatever became of the file.
     if let Err(error) = export::clean_up(&app, started.id).await {
-        output::note(&format!("the table's export stays in the bucket for a day: {error}"));
+        output::note(&format!(
+            "failed to delete the table's export from the bucket, where it stays for a day: {error}"
+        ));
     }
     let (complete, written) = exported?;
     let manifest = manifest(&app, &complete, &written, arguments);
@@ -56,7 +58,7 @@ pub async fn export(output: Output, arguments: &Export) -> Result<()> {
     output.tell(&manifest, |_| {
         let Counts { accounts, totp, passkeys, .. } = written.counts;
         format!(
-            "{accounts} accounts as they were at {}, {totp} with an authenticator app, {passkeys} passkeys\n{}, {}",
+            "{accounts} accounts as of {}, {totp} with an authenticator app, {passkeys} passkeys\n{}, {}",
             complete.instant.rfc3339(),
             arguments.to.display(),
             path.display()
@@ -77,12 +79,12 @@ fn recipients(keys: &[String]) -> Result<Vec<age::x25519::Recipient>> {
     let parsed = keys.iter().map(|key| key.parse());
     parsed.collect::<std::result::Result<_, _>>().map_err(|_| {
         Failure::Failed(
-            "a recipient is a public key of age, as age1...: age-keygen makes one, with its private key".into(),
+            "a recipient must be an age public key (age1...): age-keygen creates one with its private key".into(),
         )
     })
 }
 
-/// A file beside the one that is wanted, which gets its name once it is complete, and is gone if that does not come.
+/// A temporary file next to the target: renamed once it is complete, removed otherwise.
 struct Target {
     path: PathBuf,
     partial: PathBuf,
@@ -100,7 +102,7 @@ impl Target {
     fn create(path: &Path) -> Result<Self> {
         for path in [path, &manifest_path(path)] {
             if path.exists() {
-                return Err(Failure::Failed(format!("{} is there already", path.display())));
+                return Err(Failure::Failed(format!("{} already exists", path.display())));
             }
         }
         let partial = with_suffix(path, ".part");
@@ -169,7 +171,7 @@ async fn write(
     mut target: Target,
     recipients: &[age::x25519::Recipient],
 ) -> Result<Written> {
-    let file = target.file.take().ok_or_else(|| Failure::Failed("the file is written already".into()))?;
+    let file = target.file.take().ok_or_else(|| Failure::Failed("the file has already been written".into()))?;
     let partial = target.partial.clone();
     let failed = |error: io::Error| Failure::of_file(&partial, &error);
     let keys = recipients.iter().map(|key| key as &dyn Recipient);

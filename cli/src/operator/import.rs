@@ -86,8 +86,8 @@ async fn by_parts(app: &App, mut rows: CountedRows<'_>, run: &mut Run) -> Result
     }
 }
 
-/// A new file, as a name that is mistyped must not cost another file; or the one that is appended to where an import goes on, so that
-/// one file tells of all rows.
+/// A new file, as a name that is mistyped must not cost another file; or the one that is appended to where an import goes on, so
+/// that one file tells of all rows.
 fn report(path: &Path, arguments: &Import) -> Result<File> {
     let unusable = |error| Failure::of_file(path, &error);
     if arguments.after == 0 {
@@ -95,7 +95,7 @@ fn report(path: &Path, arguments: &Import) -> Result<File> {
     }
     let same = |file: &Path| Some(file.canonicalize().ok()? == path.canonicalize().ok()?);
     if same(&arguments.file) == Some(true) {
-        return Err(Failure::Failed(format!("{} is the file that is imported", path.display())));
+        return Err(Failure::Failed(format!("{} is the file being imported", path.display())));
     }
     let mut file = File::options().create(true).truncate(false).read(true).write(true).open(path).map_err(unusable)?;
     // What was interrupted may have left a line that is not whole.
@@ -170,7 +170,7 @@ impl Run {
     fn interrupted(&self, failure: Failure) -> Failure {
         match failure {
             Failure::Failed(why) => Failure::Failed(format!(
-                "{why}; {} rows are reported, and all up to row {} are done: run it again, or faster with --after {}",
+                "{why}; {} rows are reported, and all rows up to {} are done: run the import again, or continue with --after {}",
                 self.totals.rows(),
                 self.done,
                 self.done
@@ -191,10 +191,10 @@ impl Run {
         let would = if arguments.change.dry_run { "would be imported" } else { "imported" };
         output.tell(&document, |_| format!("{imported} {would}, {already_there} already there, {refused} refused"))?;
         if unconfirmed > 0 {
-            let option = "; --email-confirmed takes as confirmed those of which the file does not say it";
+            let option = "; --email-confirmed treats an address as confirmed if the file does not say whether it is";
             let option = if arguments.email_confirmed { "" } else { option };
             output::note(&format!(
-                "{unconfirmed} of them cannot sign in before their owners confirm their addresses{option}"
+                "{unconfirmed} of them cannot sign in until their owners confirm their addresses{option}"
             ));
         }
         if refused == 0 { Ok(()) } else { Err(Failure::Failed(format!("{refused} rows were refused"))) }
@@ -202,7 +202,7 @@ impl Run {
 }
 
 fn unwritten(error: &io::Error) -> Failure {
-    Failure::Failed(format!("the report cannot be written: {error}"))
+    Failure::Failed(format!("cannot write the report: {error}"))
 }
 
 /// What a person hears of a row: what was refused, or left out.

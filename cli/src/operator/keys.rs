@@ -39,18 +39,18 @@ pub async fn rotate(output: Output, environment: &Environment, change: Change) -
         let signs_from = keys::early_active_from(&keys.trusted(), now);
         let document = json!({ "dry_run": true, "signs_from": signs_from.map(Timestamp::rfc3339) });
         return output.tell(&document, |_| match signs_from {
-            Some(from) => format!("a key would be published now, and sign from {} on", from.rfc3339()),
-            None => "the next key is published already: nothing would be done".into(),
+            Some(from) => format!("a key would be published now, and would sign from {} on", from.rfc3339()),
+            None => "the next key is already published: nothing would change".into(),
         });
     }
     let (next, made) = app.keys().make_next(now).await?;
     let from = next.active_from.rfc3339();
     let document = json!({ "status": if made { "made" } else { "waiting" }, "kid": next.kid, "signs_from": from });
     output.tell(&document, |_| {
-        let what = if made { "published now" } else { "published already" };
+        let what = if made { "published now" } else { "already published" };
         format!(
-            "{} is {what}, and signs from {from} on, when services that keep the published keys have it\n\
-             where the present key is compromised: users keys revoke",
+            "{} is {what}, and signs from {from} on, when services that cache the published keys have it\n\
+             if the current key is compromised, run `users keys revoke`",
             next.kid
         )
     })
@@ -60,7 +60,7 @@ pub async fn rotate(output: Output, environment: &Environment, change: Change) -
 /// [`Failure::NotFound`] when no key has this id; otherwise when the table cannot be read or written.
 pub async fn revoke(output: Output, kid: &str, environment: &Environment, change: Change) -> Result<()> {
     let app = open(environment)?;
-    let not_found = || Failure::NotFound(format!("no key has the id {kid}"));
+    let not_found = || Failure::NotFound(format!("no key has the ID {kid}"));
     if change.dry_run {
         let known = app.store().public_keys().await?.into_iter().any(|key| key.kid == kid);
         let document = json!({ "dry_run": true, "kid": kid });
@@ -71,8 +71,8 @@ pub async fn revoke(output: Output, kid: &str, environment: &Environment, change
     }
     output.tell(&json!({ "status": "revoked", "kid": kid }), |_| {
         format!(
-            "revoked {kid}: within a minute no route takes what it signed, and another key signs\n\
-             other services believe it for as long as they keep the published keys: five minutes"
+            "revoked {kid}: within a minute no endpoint accepts tokens signed with it, and another key signs\n\
+             other services accept them for as long as they cache the published keys: five minutes"
         )
     })
 }

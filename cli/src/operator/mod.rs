@@ -30,7 +30,7 @@ fn open(environment: &Environment) -> Result<App> {
     App::new(config, Clock::default()).map_err(|error| Failure::Failed(error.to_string()))
 }
 
-/// Until somebody stops the command: by Ctrl-C, or by the signal that a process manager sends.
+/// Until the command is stopped: by Ctrl-C, or by the signal that a process manager sends.
 #[cfg(unix)]
 async fn interruption() {
     use tokio::signal::unix::{SignalKind, signal};

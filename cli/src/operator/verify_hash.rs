@@ -1,4 +1,5 @@
-//! Checks passwords against hashes of other systems, as an import and a sign-in would: to try a few rows of a file before it is imported.
+//! Checks passwords against hashes of other systems, as an import and a sign-in would: to try a few rows of a file before it is
+//! imported.
 
 use std::io::{BufRead, Write};
 
@@ -30,7 +31,7 @@ fn verify(line: &str) -> std::result::Result<bool, String> {
     }
     let Tried { system, password, stored, fields } = serde_json::from_value(line).map_err(unreadable)?;
     let Ok(system) = system.parse::<System>() else {
-        return Err("no system has this name: docs/moving-in/other.md lists them".to_owned());
+        return Err("unknown system: docs/moving-in/other.md lists the supported systems".to_owned());
     };
     match system.read(&stored, &fields).map_err(|refused| refused.to_string())? {
         Stored::Hash(hash) => Ok(hash.verify(&password)),
@@ -45,7 +46,7 @@ fn verify(line: &str) -> std::result::Result<bool, String> {
 pub fn verify_hashes() -> Result<()> {
     let mut stdout = std::io::stdout().lock();
     for line in std::io::stdin().lock().lines() {
-        let line = line.map_err(|error| Failure::Failed(format!("standard input cannot be read: {error}")))?;
+        let line = line.map_err(|error| Failure::Failed(format!("cannot read standard input: {error}")))?;
         if line.trim().is_empty() {
             continue;
         }

@@ -1,7 +1,7 @@
 //! The stream of a table's changes, as Lambda's event source mapping reads it.
 //! <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Streams.html>
 //!
-//! Each consumer has a position of its own, which is kept beside the data: it gets every change at least once, over restarts
+//! Each consumer has its own position, which is stored next to the data: it gets every change at least once, over restarts
 //! too. Unlike AWS: a stream has one shard, so all changes of a table are in one order; a write that changes nothing is a change
 //! all the same; sizes are those of the JSON, and times have no fractions of seconds.
 //!
@@ -165,7 +165,7 @@ impl Tables {
         }
     }
 
-    /// Remove what nobody will read. A failure is reported in the log; the next trim makes up for it.
+    /// Remove changes that every consumer has read. A failure is reported in the log; the next trim makes up for it.
     fn trim(&self) {
         let passed = self.passed();
         let _alone = self.access.write().unwrap_or_else(PoisonError::into_inner);
@@ -391,7 +391,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_older_than_a_day_is_trimmed_whoever_waits_for_it() {
+    fn records_older_than_a_day_are_trimmed_even_if_unread() {
         let tables = tables();
         put(&tables, 0..2);
         age(&tables, RETENTION - 60);

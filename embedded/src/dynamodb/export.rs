@@ -131,7 +131,7 @@ impl Exports {
         let (sender, known) = oneshot::channel();
         let files = spawn_blocking(move || {
             let begin = |outcome: Result<(Table, OffsetDateTime), Refusal>| {
-                // Nobody may wait any more.
+                // The receiver may have been dropped.
                 let _ = sender.send(outcome);
             };
             let Some(snapshot) = Snapshot::take(&tables, &name, begin).map_err(|error| Failure::internal(&error))?

@@ -72,7 +72,7 @@ impl Outcome {
     }
 }
 
-/// A mail and all its recipients, those that nobody sees too.
+/// An email and all its recipients, blind copies included.
 pub(super) struct Report<'a> {
     mail: &'a SentMail,
     recipients: &'a [String],
@@ -81,7 +81,7 @@ pub(super) struct Report<'a> {
 }
 
 impl<'a> Report<'a> {
-    /// `None` without a configuration set: then SES tells nobody.
+    /// `None` without a configuration set: then SES publishes no events.
     pub(super) fn of(mail: &'a SentMail, recipients: &'a [String]) -> Option<Self> {
         let configuration_set = mail.configuration_set.as_deref()?;
         Some(Self { mail, recipients, configuration_set, now: machine::now() })

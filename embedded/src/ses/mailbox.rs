@@ -1,4 +1,4 @@
-//! What may stand where SES takes an address: `local@domain`, or a display name and `<local@domain>` (RFC 5322, 3.4).
+//! What SES accepts as an address: `local@domain`, or a display name and `<local@domain>` (RFC 5322, 3.4).
 //! <https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendEmail.html>: nothing outside ASCII, a display name as an
 //! encoded word (RFC 2047), a domain by its A-label. One address only: a comma or a colon that is not quoted would make two, or
 //! a group.

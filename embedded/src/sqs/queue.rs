@@ -27,7 +27,7 @@ const TEXTS: [&str; 6] = [
     "SqsManagedSseEnabled",
 ];
 
-/// What `GetQueueAttributes` tells beside the settings.
+/// What `GetQueueAttributes` returns besides the settings.
 const FACTS: [&str; 6] = [
     "ApproximateNumberOfMessages",
     "ApproximateNumberOfMessagesDelayed",
@@ -202,7 +202,7 @@ impl Queue {
     }
 
     /// Deleting twice is fine. A receipt handle that is not the newest deletes nothing, which AWS
-    /// leaves open: whoever received the message last decides over it.
+    /// leaves open: the last receiver of the message decides.
     pub(crate) fn delete(&mut self, receipt_handle: &str) -> Result<(), Refusal> {
         let receipt = Receipt::parse(receipt_handle)?;
         self.messages.retain(|message| !receipt.is_for(message));
@@ -330,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn a_delayed_message_comes_when_its_delay_is_over() {
+    fn a_delayed_message_arrives_after_its_delay() {
         let mut queue = queue(&[("DelaySeconds", "5")]);
         send(&mut queue, "as the queue says", None, 0);
         send(&mut queue, "as the message says", Some(2), 0);

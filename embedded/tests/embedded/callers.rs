@@ -49,7 +49,7 @@ async fn no_server_answers_for_a_foreign_host_or_a_foreign_page() {
             ] {
                 let (status, readable, text) = send(url, name, value).await;
                 assert_eq!((status, readable), (StatusCode::FORBIDDEN, false), "{url} {name}: {value}");
-                assert!(text.contains("not answered here"), "{url} {name}: {value}: {text}");
+                assert!(text.contains("are rejected"), "{url} {name}: {value}: {text}");
             }
         }
     }
@@ -73,7 +73,7 @@ async fn no_server_but_s3_answers_any_page_at_all() {
 
 /// What a page can send without asking first: a form's body, without a header of its own.
 #[tokio::test]
-async fn a_pages_form_puts_no_mail_into_the_mailbox() {
+async fn a_pages_form_puts_no_email_into_the_mailbox() {
     let aws = Aws::start().await;
     let url = format!("{}/v2/email/outbound-emails", aws.embedded.endpoints().ses);
     let mail = r#"{"FromEmailAddress":"a@example.com","Destination":{"ToAddresses":["b@example.com"]},

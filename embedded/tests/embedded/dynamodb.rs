@@ -63,7 +63,7 @@ fn put_if_absent(pk: &str) -> TransactWriteItem {
 }
 
 #[tokio::test]
-async fn a_transaction_whose_condition_fails_changes_nothing_and_says_which_item_it_was() {
+async fn a_transaction_with_a_failed_condition_changes_nothing_and_names_the_item() {
     let aws = Aws::start().await;
     create_table(&aws.dynamodb).await;
     put(&aws.dynamodb, "EMAIL#ada", "PROFILE", "0").await;
@@ -183,7 +183,7 @@ async fn items_outlive_a_restart() {
 }
 
 #[tokio::test]
-async fn a_write_that_is_to_conflict_is_refused_as_often_as_asked_and_then_done() {
+async fn writes_conflict_as_often_as_configured_and_then_succeed() {
     use embedded::{Outage, Service};
     let aws = Aws::start().await;
     create_table(&aws.dynamodb).await;

@@ -225,7 +225,7 @@ async fn an_export_has_each_concurrent_transaction_whole_or_not_at_all() {
 }
 
 #[tokio::test]
-async fn an_export_is_in_progress_at_first_and_complete_when_it_is_described() {
+async fn an_export_starts_in_progress_and_is_complete_once_described() {
     let aws = with_table().await;
     put_all(&aws.dynamodb, (0..10).map(|sk| item("1", sk))).await;
     let request = request(&aws).await.s3_prefix("nightly/2026").client_token("token");

@@ -58,7 +58,7 @@ fn content(event: &BusEvent, member: &str) -> Value {
 }
 
 #[tokio::test]
-async fn a_mail_to_anybody_is_reported_as_sent_and_delivered() {
+async fn an_email_to_any_address_is_reported_as_sent_and_delivered() {
     let aws = Aws::start().await;
     let message_id = send(&aws, &["Ada <ada@example.com>"]).await;
 
@@ -123,7 +123,7 @@ async fn without_a_configuration_set_nothing_is_reported() {
 }
 
 #[tokio::test]
-async fn a_mail_to_the_simulators_bounce_address_bounces_for_good() {
+async fn an_email_to_the_simulators_bounce_address_bounces_permanently() {
     let aws = Aws::start().await;
     let address = "bounce+7@simulator.amazonses.com";
     send(&aws, &[address]).await;
@@ -187,7 +187,7 @@ async fn the_simulator_complains_answers_and_is_on_the_global_list() {
 }
 
 #[tokio::test]
-async fn a_mail_to_an_address_on_the_list_is_accepted_and_not_sent() {
+async fn an_email_to_a_suppressed_address_is_accepted_and_not_sent() {
     let aws = Aws::start().await;
     aws.embedded.suppress("gone@example.com", SuppressionReason::Bounce);
     aws.embedded.suppress("angry@example.com", SuppressionReason::Complaint);

@@ -16,7 +16,7 @@ async fn every_instance_has_its_own_ports_and_data() {
 }
 
 #[tokio::test]
-async fn nobody_listens_after_a_stop() {
+async fn nothing_listens_after_a_stop() {
     let Aws { embedded, sqs, .. } = Aws::start().await;
     let address = embedded.endpoints().dynamodb.replace("http://", "");
     sqs.list_queues().send().await.unwrap();

@@ -70,7 +70,7 @@ async fn a_presigned_upload_is_stored_and_told_to_the_queue() {
 }
 
 #[tokio::test]
-async fn an_upload_that_is_not_the_one_signed_for_is_refused_and_not_stored() {
+async fn an_upload_that_was_not_signed_for_is_refused_and_not_stored() {
     let aws = with_bucket().await;
     let signed = for_a_minute(&aws, "key").await;
     let long_ago = SystemTime::UNIX_EPOCH + Duration::from_hours(480_000);

@@ -23,7 +23,7 @@ fn mail(aws: &Aws, to: &str) -> SendEmailFluentBuilder {
 }
 
 #[tokio::test]
-async fn a_mail_is_kept_with_all_its_parts_newest_first() {
+async fn emails_are_kept_with_all_their_parts_newest_first() {
     let aws = Aws::start().await;
     mail(&aws, "bob@example.com").send().await.unwrap();
     let sent = mail(&aws, "ada@example.com").send().await.unwrap();
@@ -45,7 +45,7 @@ async fn a_mail_is_kept_with_all_its_parts_newest_first() {
 
 // Reported by users of aws-cdk (issue 18903) and saasmail (issue 198): names that were taken on one machine, and not by SES.
 #[tokio::test]
-async fn a_mail_that_ses_would_not_take_is_refused() {
+async fn an_email_that_ses_would_reject_is_refused() {
     let aws = Aws::start().await;
     let tag = |name: &str, value: &str| MessageTag::builder().name(name).value(value).build().unwrap();
     let simple = |edit: &dyn Fn(MessageBuilder) -> MessageBuilder| {
@@ -104,7 +104,7 @@ async fn ses_can_be_made_to_reject_and_to_lose_its_answer() {
 }
 
 #[tokio::test]
-async fn mails_outlive_a_restart_even_after_a_torn_line() {
+async fn emails_survive_a_restart_even_after_a_torn_line() {
     let folder = tempfile::tempdir().unwrap();
     let aws = Aws::start_in(folder.path()).await;
     mail(&aws, "ada@example.com").send().await.unwrap();

@@ -84,7 +84,7 @@ async fn a_stale_receipt_handle_deletes_nothing() {
 }
 
 #[tokio::test]
-async fn a_message_comes_back_by_itself_when_its_time_is_over() {
+async fn a_message_reappears_after_its_visibility_timeout() {
     let Aws { sqs, embedded: _embedded, .. } = Aws::start().await;
     let url = create(&sqs, "queue", &[(QueueAttributeName::VisibilityTimeout, "1")]).await;
     send(&sqs, &url, "hello").await;
@@ -269,7 +269,7 @@ async fn message_attributes_come_back() {
 }
 
 #[tokio::test]
-async fn a_queue_is_found_by_name_and_its_address_works_elsewhere() {
+async fn a_queue_is_found_by_name_or_by_its_url_on_aws() {
     let aws = Aws::start().await;
     let url = create(&aws.sqs, "queue", &[]).await;
     assert!(url.starts_with(&aws.embedded.endpoints().sqs));

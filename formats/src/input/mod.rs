@@ -136,7 +136,7 @@ fn peek<R: BufRead>(mut reader: R) -> Result<(Vec<u8>, Peeked<R>), Problem> {
     let mut head = Vec::new();
     reader.by_ref().take(HEAD_BYTES).read_to_end(&mut head)?;
     if head.starts_with(&[0xff, 0xfe]) || head.starts_with(&[0xfe, 0xff]) {
-        return Err(Problem::file("the file is UTF-16, and has to be UTF-8"));
+        return Err(Problem::file("the file is UTF-16, but must be UTF-8"));
     }
     if head.starts_with(b"\xef\xbb\xbf") {
         head.drain(..3);

@@ -41,7 +41,7 @@ impl<R: Read> Table<R> {
         match self.reader.read_byte_record(&mut self.row) {
             Ok(more) => Ok(more),
             Err(_) if self.reader.get_ref().spent => {
-                Err(Problem::file("a row is longer than 1 MiB: maybe a quotation mark is not closed"))
+                Err(Problem::file("a row is longer than 1 MiB: a quotation mark may be unclosed"))
             }
             Err(error) => match error.into_kind() {
                 csv::ErrorKind::Io(error) => Err(Problem::Io(error)),
@@ -131,7 +131,7 @@ fn check(names: &[String], required: &[&str]) -> Result<(), Problem> {
         return Err(Problem::file(format!("the header has no column `{missing}`")));
     }
     let twice = names.iter().enumerate().any(|(at, name)| names[..at].contains(name));
-    if twice { Err(Problem::file("the header has a column twice")) } else { Ok(()) }
+    if twice { Err(Problem::file("the header has a duplicate column")) } else { Ok(()) }
 }
 
 /// What the reader of CSV gets to read: without carriage returns and with a line feed at the end, so that lines are counted

@@ -58,7 +58,7 @@ fn account(user: &mut Fields, options: &Options) -> Result<Record, Problem> {
         roles::add(&mut record.roles, staff);
     }
     if user.flag("is_staff")? == Some(true) {
-        user.note("`is_staff` gives no role: it opens Django's own administration");
+        user.note("`is_staff` gives no role: it only gives access to Django's admin site");
     }
     user.ignore(&["last_login"]);
     Ok(record)

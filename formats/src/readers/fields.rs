@@ -134,7 +134,7 @@ impl Fields {
         let value = self.value(name)?;
         let moment = moment::rfc3339(&value);
         if moment.is_none() {
-            self.note(format!("`{name}` is not a date and time that can be read"));
+            self.note(format!("`{name}` is not a valid date and time"));
         }
         moment
     }

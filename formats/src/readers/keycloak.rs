@@ -32,7 +32,7 @@ const UPDATE_PASSWORD: &str = "UPDATE_PASSWORD";
 
 pub(super) fn read(user: &mut Fields, options: &Options) -> Result<Record, Problem> {
     if user.has("users") {
-        return Err(Problem::invalid("users", "this is a realm: give each realm as a file of its own"));
+        return Err(Problem::invalid("users", "this is a realm: pass each realm as a file of its own"));
     }
     let mut record = parts::record(user.text("email")?)?;
     let id = user.text("id")?;
@@ -106,7 +106,7 @@ fn take_credential(
     match kind.as_str() {
         "password" => {
             if credential.flag("temporary")? == Some(true) {
-                user.note("no password: the account has a temporary one");
+                user.note("no password: the account has a temporary password");
             } else {
                 record.password = parts::hash("keycloak", stored(&mut credential)?, Members::new(), options);
             }
@@ -177,7 +177,7 @@ fn note_the_rest(user: &mut Fields) -> Result<(), Problem> {
         user.note(format!("sign-in with {} has no counterpart", quoted(provider)));
     }
     if user.value("federationLink").is_some() {
-        user.note("the account is one of a directory, which has its password");
+        user.note("the account belongs to a directory, which has its password");
     }
     user.ignore(&[
         "access",

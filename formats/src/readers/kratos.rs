@@ -87,7 +87,7 @@ fn take_credential(
         "password" => {
             record.password = parts::hash("kratos", config.text("hashed_password")?, Members::new(), options);
             if record.password.is_none() {
-                identity.note("no password: the file has no hash of it, or a hook was to migrate it");
+                identity.note("no password: the file has no hash, or a hook was meant to migrate it");
             }
         }
         "totp" => match config.text("totp_url")?.as_deref().map(Otp::from_uri) {

@@ -33,7 +33,7 @@ impl Otp {
         let digits = self.digits.map_or(Some(Digits::default()), |digits| digits.parse::<u64>().ok()?.try_into().ok());
         let period = self.period.map_or(Some(Totp::PERIOD), |period| period.parse().ok().filter(|period| *period > 0));
         let (Some(algorithm), Some(digits), Some(period)) = (algorithm, digits, period) else {
-            fields.note("the authenticator app is left out: its algorithm, digits or period is none that is supported");
+            fields.note("the authenticator app is left out: its algorithm, digits or period is not supported");
             return None;
         };
         let secret = SecretString::from(self.secret);

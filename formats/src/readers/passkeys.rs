@@ -32,7 +32,7 @@ pub(crate) fn passkey(
         return None;
     }
     if purpose == Purpose::SecondFactor {
-        fields.note("a security key that was a second factor comes as a passkey");
+        fields.note("a security key that was a second factor is imported as a passkey");
     }
     let user_handle = passkey.user_handle.as_deref().and_then(|handle| user_handle(handle, account, fields));
     Some(Passkey { id, public_key, user_handle, ..passkey })
@@ -46,7 +46,7 @@ fn user_handle(handle: &str, account: Option<&str>, fields: &mut Fields) -> Opti
         None => fields.note("the user handle of a passkey is left out: it is not base64"),
         Some(handle) if is_id(handle, account) => {}
         Some(_) => fields.note(
-            "a passkey proves the second factor and does not sign in alone: its user handle is not the account's id",
+            "a passkey is only a second factor and cannot sign in alone: its user handle is not the account's ID",
         ),
     }
     handle
@@ -78,7 +78,7 @@ mod tests {
     #[test]
     fn a_passkey_signs_in_alone_only_by_the_accounts_id() {
         let alone =
-            "a passkey proves the second factor and does not sign in alone: its user handle is not the account's id";
+            "a passkey is only a second factor and cannot sign in alone: its user handle is not the account's ID";
         let left_out = "the user handle of a passkey is left out: it is not base64";
         let text = "YTA4MzliMWMtYzRkNS00NmU3LTkxYTgtMjkzYTRiNWM2ZDdl";
         for (handle, account, taken, note) in [

@@ -38,7 +38,7 @@ pub(crate) fn is_dropped(role: &str, options: &Options) -> bool {
 
 /// The note on a role that [`is_dropped`].
 pub(crate) fn left_out(role: &str) -> String {
-    format!("the role `{role}` is left out: staff roles are not taken over")
+    format!("the role `{role}` is left out: staff roles are not imported")
 }
 
 /// The role of staff that a mark of another system means, if the options keep those.
@@ -46,7 +46,7 @@ pub(crate) fn staff(mark: &str, role: &str, fields: &mut Fields, options: &Optio
     match options.staff_roles {
         StaffRoles::Keep => Some(role.to_owned()),
         StaffRoles::Drop => {
-            fields.note(format!("`{mark}` gives no role: staff roles are not taken over"));
+            fields.note(format!("`{mark}` gives no role: staff roles are not imported"));
             None
         }
     }

@@ -1,8 +1,8 @@
-//! Confirms the new address of an account with the link that was mailed to it.
+//! Confirms the new address of an account with the link that was emailed to it.
 //!
-//! `GET /auth/email/confirm?token=` is a page with one button: unlike a registration, a change that a scanner of mails
-//! confirmed would give an account to whoever was mistyped. `POST /auth/email/confirm` moves the account, and tells the
-//! address that it had, which can take it back for a week.
+//! `GET /auth/email/confirm?token=` is a page with a button: unlike for a registration, a change confirmed by an email scanner
+//! would give the account to the owner of a mistyped address. `POST /auth/email/confirm` changes the address, and notifies the
+//! previous one, which can undo the change for a week.
 
 use axum::extract::State;
 use axum::response::Response;
@@ -42,8 +42,8 @@ pub struct EmailChanged {
 
 #[operation(
     GET, "/auth/email/confirm", operation_id = "open_email_confirmation_link",
-    summary = "Open the link, as a browser",
-    description = "A page with a button that confirms the new address. Opening it changes nothing.",
+    summary = "Open the link in a browser",
+    description = "Returns a page with a button that confirms the new address. Opening the page changes nothing.",
     params(Confirm),
     responses((status = 200, description = "A page with a button", body = String, content_type = "text/html"))
 )]
@@ -53,10 +53,10 @@ pub async fn open(State(app): State<App>, token: MailedToken) -> Response {
 }
 
 #[operation(
-    POST, "/auth/email/confirm", summary = "Confirm a new address",
-    description = "Takes the token of the mailed link and moves the account to the new address. The old address gets an email with a link that undoes the change for a week. The answer is a page where `Accept` prefers HTML.",
+    POST, "/auth/email/confirm", summary = "Confirm a new email address",
+    description = "Takes the token of the emailed link and changes the email address of the account. The previous address receives an email with a link that can undo the change for a week. Returns an HTML page if `Accept` prefers HTML.",
     request_body(content((Confirm = "application/json"), (Confirm = "application/x-www-form-urlencoded"))),
-    responses((status = 200, description = "The account has the address", content((EmailChanged = "application/json"), (String = "text/html"))))
+    responses((status = 200, description = "The account has the new address", content((EmailChanged = "application/json"), (String = "text/html"))))
 )]
 pub async fn handler(
     State(app): State<App>,
@@ -71,7 +71,7 @@ pub async fn handler(
     links::answer(&app, html, outcome, &OUTCOMES)
 }
 
-/// The link, if it still does what it was mailed for.
+/// The link, if it is still valid.
 async fn check(app: &App, token: &str) -> Result<UsableLink<(EmailAddress, u32)>> {
     let found = links::find(app, token, wanted).await?;
     let (to, epoch) = &found.purpose;
@@ -97,7 +97,7 @@ async fn change(app: &App, request: &RequestInfo, token: &str) -> Result<EmailCh
     let kind = EventKind::EmailChanged { from: user.email.to_string(), to: to.to_string() };
     let event = DomainEvent::new(Subject::User(user.id), &request.actor(ActorKind::Link), kind, now);
     if !app.store().move_address(&user, &to, &link, &mail, &event).await? {
-        // Only for the answer: whoever holds the link reads the mailbox, and may know that an account has the address.
+        // Only for the response: the holder of the link owns the mailbox, and may know that an account has the address.
         let owner = app.store().owner_of(&to.normalized()).await?;
         return Err(if owner.is_some_and(|owner| owner != user.id) { Error::AddressTaken } else { Error::LinkUsed });
     }

@@ -1,10 +1,10 @@
-//! Confirms an address with the link that was mailed to it.
+//! Confirms an address with the link that was emailed to it.
 //!
-//! `GET /auth/confirm?token=` as a program that prefers JSON by name, or `POST /auth/confirm`. Everything else that opens the
-//! link gets a page with one button that posts, so a scanner or a preview that follows links confirms nothing.
+//! `GET /auth/confirm?token=` for a program that prefers JSON by name, or `POST /auth/confirm`. Any other request for the link gets
+//! a page with a button that posts, so that scanners and previews that follow links confirm nothing.
 //!
-//! Where two registered with the address, and for the address that makes an administrator, this link confirms nothing: it shows
-//! who reads the mailbox, and not whose password it is. Such an account is confirmed by choosing a password
+//! If two people registered with the address, and for the address of the configured administrator, this link confirms nothing: it
+//! proves who owns the mailbox, but not who knows the password. Such an account is confirmed by choosing a password
 //! (`reset_password`).
 
 use axum::extract::State;
@@ -44,10 +44,10 @@ pub enum Confirmation {
 
 #[operation(
     GET, "/auth/confirm", operation_id = "open_confirmation_link",
-    summary = "Confirm an address, as a program; open the link, as a browser",
-    description = "A request that prefers `application/json` by name confirms the address. Any other gets a page with a button that does, so that previews in chats and scanners of emails confirm nothing. The account of the configured administrator, and one that two registered for, are confirmed by choosing a password instead.",
+    summary = "Confirm an email address, or open the link in a browser",
+    description = "A request that prefers `application/json` by name confirms the address. Any other request gets a page with a button that confirms it, so that link previews and email scanners confirm nothing. The account of the configured administrator, and an account that two people registered for, are confirmed by choosing a password instead.",
     params(Confirm),
-    responses((status = 200, description = "Confirmed now or before", content((Confirmation = "application/json"), (String = "text/html"))))
+    responses((status = 200, description = "Confirmed now or earlier", content((Confirmation = "application/json"), (String = "text/html"))))
 )]
 pub async fn open(
     State(app): State<App>,
@@ -73,10 +73,10 @@ pub async fn open(
 }
 
 #[operation(
-    POST, "/auth/confirm", summary = "Confirm an address",
-    description = "Takes the token of the mailed link, as JSON or from the form of the page. The answer is a page where `Accept` prefers HTML.",
+    POST, "/auth/confirm", summary = "Confirm an email address",
+    description = "Takes the token of the emailed link, as JSON or from the form of the page. Returns an HTML page if `Accept` prefers HTML.",
     request_body(content((Confirm = "application/json"), (Confirm = "application/x-www-form-urlencoded"))),
-    responses((status = 200, description = "Confirmed now or before", content((Confirmation = "application/json"), (String = "text/html"))))
+    responses((status = 200, description = "Confirmed now or earlier", content((Confirmation = "application/json"), (String = "text/html"))))
 )]
 pub async fn handler(
     State(app): State<App>,

@@ -1,7 +1,7 @@
-//! Deletes an account for good: one's own, or for an administrator anybody's.
+//! Permanently deletes an account: the caller's own or, for administrators, any.
 //!
-//! `DELETE /user`, `DELETE /user?id=`, after a recent sign-in. Sessions, pictures, locks and queued mail go too; what
-//! cannot be erased at once is noted in the transaction that deletes the account, and the sweeper finishes it.
+//! `DELETE /user`, `DELETE /user?id=`, after recent authentication. Sessions, pictures, locks and queued emails are also deleted;
+//! what cannot be erased immediately is recorded in the transaction that deletes the account, and finished by the sweeper.
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -36,8 +36,8 @@ pub const ROUTE: Route = Route::new(module_path!(), &[HANDLER])
     .within(29);
 
 #[operation(
-    DELETE, "/user", summary = "Delete a user for good",
-    description = "Deletes the account of the caller, or with `id` that of another user, for administrators. Needs a recent sign-in. Sessions, pictures and queued emails are deleted as well.",
+    DELETE, "/user", summary = "Permanently delete a user",
+    description = "Deletes the caller's account or, for administrators, the user with the given `id`. Requires recent authentication. Sessions, pictures and queued emails are also deleted.",
     params(UserQuery),
     responses((status = 204, description = "Deleted"))
 )]
@@ -105,5 +105,5 @@ async fn delete(
 }
 
 fn changed_again_and_again() -> Error {
-    Error::TemporarilyUnavailable("the account was changed again and again while it was to be deleted".into())
+    Error::TemporarilyUnavailable("the account kept changing concurrently while it was being deleted".into())
 }

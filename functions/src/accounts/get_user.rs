@@ -1,4 +1,4 @@
-//! Shows an account: one's own, or for an administrator anybody's.
+//! Returns an account: the caller's own or, for administrators, any.
 //!
 //! `GET /user`, `GET /user?id=`.
 
@@ -20,8 +20,8 @@ pub const ROUTE: Route =
     Route::new(module_path!(), &[HANDLER]).fails_with(&[Code::Forbidden, Code::UserNotFound]).may(grants![Store::USER]);
 
 #[operation(
-    GET, "/user", summary = "Read a user",
-    description = "The account of the caller, or with `id` that of another user, for administrators.",
+    GET, "/user", summary = "Get a user",
+    description = "Returns the caller's account or, for administrators, the user with the given `id`.",
     params(UserQuery),
     responses((status = 200, description = "The user", body = UserView))
 )]

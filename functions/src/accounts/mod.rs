@@ -1,4 +1,4 @@
-//! Accounts: creating, reading, changing and deleting them, and the addresses that they have.
+//! Accounts: creating, reading, changing and deleting them, and their email addresses.
 
 pub mod confirm_email_change;
 pub mod confirm_registration;
@@ -16,7 +16,7 @@ use utoipa::{IntoParams, ToSchema};
 
 pub const AREA: Area = Area {
     name: "accounts",
-    description: "Accounts and their addresses",
+    description: "Accounts and their email addresses",
     routes: &[
         register::ROUTE,
         resend_confirmation::ROUTE,
@@ -34,7 +34,7 @@ pub const AREA: Area = Area {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct UserQuery {
-    /// Another user's id; administrators only.
+    /// ID of another user; administrators only.
     #[param(value_type = Option<uuid::Uuid>)]
     pub id: Option<UserId>,
 }

@@ -1,7 +1,7 @@
-//! Creates an account that waits for its address to be confirmed.
+//! Creates an unconfirmed account.
 //!
-//! `POST /auth/register`. The answer and its time are the same whether the address is free or taken; if it is taken,
-//! its owner gets a mail saying so.
+//! `POST /auth/register`. The response and its timing are the same whether or not the address is in use; if it is, its owner is
+//! notified by email.
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -40,22 +40,21 @@ pub const ROUTE: Route = Route::new(module_path!(), &[HANDLER])
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Register {
-    /// Something of it can be seen. What cannot, at its ends, is left out.
+    /// At least one visible character. Invisible characters at both ends are removed.
     #[schema(required, value_type = String, min_length = 1, max_length = 100, example = "Ada Lovelace")]
     name: Option<String>,
-    /// One that email can be delivered to. The part before the `@` is ASCII, without quotes and comments; the domain may be of any
-    /// script.
+    /// The part before the `@` must be ASCII, without quotes and comments; the domain may be in any script.
     #[schema(required, value_type = String, max_length = 254, format = "email", example = "ada@example.com")]
     email: Option<String>,
-    /// Any characters. Not one of the commonest, not the address, not the name, not the product's.
+    /// Any characters. Rejected if it is a common password, the email address, the name or the name of the product.
     #[schema(required, value_type = String, min_length = 8, max_length = 128, format = "password", example = "correct horse battery")]
     password: Option<SecretString>,
 }
 
 #[operation(
     POST, "/auth/register", summary = "Create an account",
-    description = "Creates an account whose address has to be confirmed by the link that is mailed to it. The answer and its time are the same for a free and a taken address; the owner of a taken address gets an email about it.",
-    responses((status = 202, description = "A mail is on its way to the address", body = ConfirmationRequired))
+    description = "Creates an account. Its email address must be confirmed with the emailed link. The response and its timing are the same whether or not the address is already in use; the owner of an address that is in use is notified by email.",
+    responses((status = 202, description = "An email is on its way to the address", body = ConfirmationRequired))
 )]
 pub async fn handler(
     State(app): State<App>,

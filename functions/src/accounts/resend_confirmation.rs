@@ -1,7 +1,7 @@
-//! Sends the confirmation mail again.
+//! Sends the confirmation email again.
 //!
-//! `POST /auth/send`. Every address gets the same answer after the same work: the wish is put into the outbox, and the
-//! emailer finds out whether an account waits for its confirmation, at most once a minute for an account.
+//! `POST /auth/send`. Every address gets the same response after the same work: the request is put into the outbox, and the emailer
+//! finds out whether an unconfirmed account has the address, at most once a minute per account.
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -34,9 +34,9 @@ pub struct Send {
 }
 
 #[operation(
-    POST, "/auth/send", summary = "Ask for a fresh confirmation mail",
-    description = "Sends the confirmation email again, at most once a minute for an account. The answer is the same for every address.",
-    responses((status = 202, description = "If an account with this address waits for its confirmation, a mail is on its way", body = ConfirmationRequired))
+    POST, "/auth/send", summary = "Resend the confirmation email",
+    description = "Sends the confirmation email again, at most once a minute per account. The response is the same for every address.",
+    responses((status = 202, description = "If an unconfirmed account has this address, an email is on its way", body = ConfirmationRequired))
 )]
 pub async fn handler(
     State(app): State<App>,

@@ -1,10 +1,10 @@
-//! Takes a change of the address back, with the link that was mailed to the address before.
+//! Undoes a change of the address with the link that was emailed to the previous address.
 //!
-//! `GET /auth/email/undo?token=` is a page with one button; `POST /auth/email/undo` presses it. The account has the old
-//! address again, whatever it was changed to since, all sessions end, and so does the password, for who changed the
-//! address may know it: the way back is the link to choose another, which is mailed there. A second factor goes if it is younger than a week before the sign-in of
-//! the session that asked for the change: it would shut the owner out. One from before stays, for the thief may read the
-//! mailbox too.
+//! `GET /auth/email/undo?token=` is a page with a button; `POST /auth/email/undo` undoes the change. The account has the previous
+//! address again, whatever changes followed, all sessions end, and the password is revoked, because whoever changed the address may
+//! know it: a link to choose another is emailed to the restored address. A second factor is removed if it was added less than a
+//! week before the sign-in of the session that requested the change, because it could lock the owner out. An older one stays,
+//! because an attacker may also have access to the mailbox.
 
 use axum::extract::State;
 use axum::response::Response;
@@ -52,8 +52,8 @@ pub struct EmailRestored {
 
 #[operation(
     GET, "/auth/email/undo", operation_id = "open_email_undo_link",
-    summary = "Open the link, as a browser",
-    description = "A page with a button that undoes the change. Opening it changes nothing.",
+    summary = "Open the link in a browser",
+    description = "Returns a page with a button that undoes the change. Opening the page changes nothing.",
     params(Confirm),
     responses((status = 200, description = "A page with a button", body = String, content_type = "text/html"))
 )]
@@ -63,10 +63,10 @@ pub async fn open(State(app): State<App>, token: MailedToken) -> Response {
 }
 
 #[operation(
-    POST, "/auth/email/undo", summary = "Take a change of the address back",
-    description = "Takes the token of the link that was mailed to the old address and gives the account that address again. All sessions end, and a link to choose a new password is mailed there. The answer is a page where `Accept` prefers HTML.",
+    POST, "/auth/email/undo", summary = "Undo a change of the email address",
+    description = "Takes the token of the link that was emailed to the previous address and restores that address. All sessions end, and a link to choose a new password is emailed there. Returns an HTML page if `Accept` prefers HTML.",
     request_body(content((Confirm = "application/json"), (Confirm = "application/x-www-form-urlencoded"))),
-    responses((status = 200, description = "The account has its old address; all sessions are over", content((EmailRestored = "application/json"), (String = "text/html"))))
+    responses((status = 200, description = "The account has its previous address; all sessions have ended", content((EmailRestored = "application/json"), (String = "text/html"))))
 )]
 pub async fn handler(
     State(app): State<App>,
@@ -122,7 +122,7 @@ async fn undo(app: &App, request: &RequestInfo, token: &str) -> Result<EmailRest
         }
     }
     Err(Error::TemporarilyUnavailable(
-        "the account was changed again and again while its address was to be restored".into(),
+        "the account kept changing concurrently while its address was being restored".into(),
     ))
 }
 

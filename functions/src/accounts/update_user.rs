@@ -1,8 +1,8 @@
-//! Changes one's own account.
+//! Updates the caller's account.
 //!
-//! `PUT /user` with what is to change. A new address needs a recent sign-in, for it is what recovers the account, and it
-//! takes the place of the old one only when the link that is mailed to it is used. Whether another account has it is not
-//! told: its owner gets a mail then.
+//! `PUT /user` with the fields to change. A new address requires recent authentication, because it can recover the account, and it
+//! replaces the current one only when the link emailed to it is used. The response does not reveal whether another account has it:
+//! its owner is then notified by email.
 
 use axum::extract::State;
 use macros::operation;
@@ -40,18 +40,18 @@ pub const ROUTE: Route = Route::new(module_path!(), &[HANDLER])
 pub struct UpdateUser {
     #[schema(min_length = 1, max_length = 100, example = "Ada King")]
     name: Option<String>,
-    /// The address to change to. The one that the account has drops a change that waits for its confirmation.
+    /// The new email address. The current address cancels a pending change.
     #[schema(max_length = 254, format = "email", example = "ada@example.org")]
     email: Option<String>,
-    /// A JSON object of the owner's, in place of the one before: 16 KiB at most, together with what the team stores.
+    /// A JSON object for the owner's own use. It replaces the previous one; at most 16 KiB together with `app` and `internal`.
     #[schema(value_type = Option<Object>)]
     profile: Option<Map<String, Value>>,
 }
 
 #[operation(
-    PUT, "/user", summary = "Change one's own account",
-    description = "Changes the fields that are given. A new address needs a recent sign-in and replaces the old one when the link that is mailed to it is used. Whether another account has the address is not told.",
-    responses((status = 200, description = "The user as changed", body = UserView))
+    PUT, "/user", summary = "Update the caller's account",
+    description = "Changes only the given fields. A new email address requires recent authentication and replaces the current one when the link that is emailed to it is used. The response does not reveal whether another account has the address.",
+    responses((status = 200, description = "The updated user", body = UserView))
 )]
 pub async fn handler(
     caller: CurrentUser,
@@ -143,16 +143,13 @@ impl UpdateUser {
         let profile = fields.optional("profile", self.profile, |profile| {
             // A change of the address is written with what it needs, and nothing else.
             if moves {
-                return Err(Invalid::new(
-                    "not_with_email",
-                    "Change `profile` in a request of its own, without `email`.",
-                ));
+                return Err(Invalid::new("not_with_email", "Change `profile` and `email` in separate requests."));
             }
             let profile = Metadata::parse(profile)?;
             check_size([&profile, &user.app, &user.internal])?;
             let after = User { profile, ..user.clone() };
             if !claims.fit(&after) {
-                let detail = "What of this stands in access tokens is more than 2 KiB.";
+                let detail = "The part of this that is copied into access tokens exceeds 2 KiB.";
                 return Err(Invalid::new("claims_too_large", detail));
             }
             Ok(after.profile)

@@ -1,7 +1,7 @@
-//! Everything that is stored about oneself, as JSON (GDPR, articles 15 and 20).
+//! Exports everything that is stored about the caller, as JSON (GDPR, articles 15 and 20).
 //!
-//! `GET /user/export`, after a recent sign-in: the account, its sessions, its factors without their secrets, and its activity. What
-//! staff note for each other is not among it.
+//! `GET /user/export`, after recent authentication: the account, its sessions, its factors without their secrets, and its activity.
+//! Internal notes of staff are not included.
 
 use axum::extract::State;
 use macros::operation;
@@ -37,13 +37,13 @@ pub struct Export {
     #[schema(example = "2026-11-23T09:00:00.000Z", format = "date-time")]
     exported_at: String,
     user: UserView,
-    /// Addresses that the account left, and that are reserved for it.
+    /// Previous email addresses that are still reserved for the account.
     former_emails: Vec<FormerEmailView>,
     sessions: Vec<SessionView>,
     factors: ExportedFactors,
     /// Newest first, at most 5,000 and 4 MiB.
     activity: Vec<ActivityEvent>,
-    /// Whether there is more activity than that: `GET /user/activity` lists all of it.
+    /// Whether there is more activity; `GET /user/activity` lists all of it.
     activity_goes_on: bool,
 }
 
@@ -58,7 +58,7 @@ pub struct FormerEmailView {
 
 #[derive(Serialize, ToSchema)]
 pub struct ExportedFactors {
-    /// Since when there is an authenticator app.
+    /// When the authenticator app was added.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "2026-11-23T09:00:00.000Z", format = "date-time")]
     totp_since: Option<String>,
@@ -78,9 +78,9 @@ pub struct ExportedPasskey {
 }
 
 #[operation(
-    GET, "/user/export", summary = "Export what is stored about oneself",
-    description = "Needs a recent sign-in. The account, its sessions, its factors without their secrets, and its activity.",
-    responses((status = 200, description = "All of it", body = Export))
+    GET, "/user/export", summary = "Export the caller's data",
+    description = "Requires recent authentication. Returns the account, its sessions, its factors without their secrets, and its activity.",
+    responses((status = 200, description = "The exported data", body = Export))
 )]
 pub async fn handler(
     RecentlySignedIn(caller): RecentlySignedIn,

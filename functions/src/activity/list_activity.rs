@@ -1,6 +1,6 @@
-//! One's own activity.
+//! Lists the caller's activity.
 //!
-//! `GET /user/activity?limit=&cursor=`: what happened to the account, newest first, as long as it is kept.
+//! `GET /user/activity?limit=&cursor=`: what happened to the account, newest first, within the retention.
 
 use axum::extract::State;
 use macros::operation;
@@ -18,8 +18,8 @@ use super::{Activity, Page, for_owner, page};
 pub const ROUTE: Route = Route::new(module_path!(), &[HANDLER]).may(grants![Store::ACTIVITY, Keys::CURSOR_MAC]);
 
 #[operation(
-    GET, "/user/activity", summary = "List one's own activity, newest first",
-    description = "What happened to the account, by whom and from where, for as long as activity is kept (90 days unless configured otherwise). A sign-in appears within seconds.",
+    GET, "/user/activity", summary = "List the caller's activity, newest first",
+    description = "What happened to the account, who did it and from where, for as long as activity is kept (90 days by default). A sign-in appears within seconds.",
     params(Page),
     responses((status = 200, description = "A page of events", body = Activity))
 )]

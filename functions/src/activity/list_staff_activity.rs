@@ -1,7 +1,7 @@
-//! What staff did.
+//! Lists the activity of staff.
 //!
-//! `GET /activity?limit=&cursor=`, for administrators: newest first, as long as it is kept. It outlives the accounts that it is
-//! about, and so holds nothing of them but their ids.
+//! `GET /activity?limit=&cursor=`, for administrators: newest first, within the retention. It outlives the accounts that it is
+//! about, so it contains only their IDs.
 
 use axum::extract::State;
 use macros::operation;
@@ -19,8 +19,8 @@ use super::{Activity, Page, page};
 pub const ROUTE: Route = Route::new(module_path!(), &[HANDLER]).may(grants![Store::STAFF_ACTIVITY, Keys::CURSOR_MAC]);
 
 #[operation(
-    GET, "/activity", summary = "List what staff did, newest first",
-    description = "For administrators. Acts of support and administrators on accounts and webhooks, also on accounts that are gone.",
+    GET, "/activity", summary = "List staff activity, newest first",
+    description = "For administrators. Actions of support and administrators on accounts and webhooks, including deleted accounts.",
     params(Page),
     responses((status = 200, description = "A page of events", body = Activity))
 )]

@@ -1,6 +1,6 @@
-//! The activity of another account, for staff.
+//! Lists the activity of another account, for staff.
 //!
-//! `GET /users/{id}/activity?limit=&cursor=`: what happened to the account, newest first, as long as it is kept.
+//! `GET /users/{id}/activity?limit=&cursor=`: what happened to the account, newest first, within the retention.
 
 use axum::extract::State;
 use macros::operation;
@@ -29,14 +29,14 @@ pub const ROUTE: Route = Route::new(module_path!(), &[HANDLER]).fails_with(&[Cod
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Path)]
 pub struct UserPath {
-    /// The user's id.
+    /// ID of the user.
     #[allow(dead_code, reason = "for the documentation; the handler reads it by `PathId`")]
     id: uuid::Uuid,
 }
 
 #[operation(
     GET, "/users/{id}/activity", summary = "List a user's activity, newest first",
-    description = "For staff. What happened to the account, by whom and from where, for as long as activity is kept.",
+    description = "For staff. What happened to the account, who did it and from where, for as long as activity is kept.",
     params(UserPath, Page),
     responses((status = 200, description = "A page of events", body = Activity))
 )]

@@ -1,4 +1,4 @@
-//! Activity: what happened to accounts, and what staff did.
+//! Activity of accounts and of staff.
 
 pub mod export_user;
 pub mod list_activity;
@@ -21,7 +21,7 @@ use uuid::Uuid;
 
 pub const AREA: Area = Area {
     name: "activity",
-    description: "What happened to accounts, and what staff did",
+    description: "Activity of accounts and of staff",
     routes: &[list_activity::ROUTE, list_user_activity::ROUTE, list_staff_activity::ROUTE, export_user::ROUTE],
     workers: &[],
 };
@@ -33,17 +33,17 @@ const MAX_LIMIT: usize = 100;
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct Page {
-    /// How many events a page has at most, 1 to 100.
+    /// Maximum number of events per page, 1 to 100.
     #[param(value_type = Option<u16>, minimum = 1, maximum = 100, default = 20)]
     limit: Option<String>,
-    /// `next_cursor` of the page before.
+    /// `next_cursor` of the previous page.
     cursor: Option<String>,
 }
 
 #[derive(Serialize, ToSchema)]
 pub struct Activity {
     events: Vec<ActivityEvent>,
-    /// For the next page; null on the last one.
+    /// Cursor for the next page; null on the last page.
     next_cursor: Option<String>,
 }
 
@@ -55,20 +55,20 @@ pub struct ActivityEvent {
     name: String,
     #[schema(example = "2026-11-23T09:00:00.000Z", format = "date-time")]
     time: String,
-    /// The account that it is about, the webhook or the invitation.
+    /// The account, webhook or invitation that the event is about.
     subject: Uuid,
     actor: ActorView,
-    /// By type, as the table of events says. Not of what staff did to an account: that is in the account's own activity.
+    /// Depends on the type (see the table of events). Absent for staff actions on an account: the account's activity has it.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     data: Option<Map<String, Value>>,
 }
 
-/// Who did it.
+/// The actor of an event.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Actor)]
 pub struct ActorView {
-    /// `user`, `staff`, `link` (whoever has an emailed link), `anonymous` or `system`.
+    /// `user`, `staff`, `link` (the holder of an emailed link), `anonymous` or `system`.
     #[serde(rename = "type")]
     #[schema(rename = "type", example = "user")]
     kind: String,
@@ -146,11 +146,11 @@ impl Page {
         let mut fields = Fields::default();
         let limit = fields.optional("limit", self.limit, |limit| match limit.parse() {
             Ok(limit @ 1..=MAX_LIMIT) => Ok(limit),
-            _ => Err(Invalid::new("out_of_range", format!("The limit is a number from 1 to {MAX_LIMIT}."))),
+            _ => Err(Invalid::new("out_of_range", format!("The limit must be a number from 1 to {MAX_LIMIT}."))),
         });
         let before = fields.optional("cursor", self.cursor, |text| {
             let id = cursor::decode(&text, list, mac).map(EventId::from_bytes);
-            id.ok_or_else(|| Invalid::new("invalid_cursor", "This is no cursor of this list."))
+            id.ok_or_else(|| Invalid::new("invalid_cursor", "This cursor is not valid for this list."))
         });
         fields.finish(Some(()))?;
         Ok((limit.unwrap_or(DEFAULT_LIMIT), before))

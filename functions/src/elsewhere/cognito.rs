@@ -1,9 +1,9 @@
-//! Asks a user pool of Amazon Cognito, by `AdminInitiateAuth` under this function's own role
-//! (<https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_AdminInitiateAuth.html>). The app client needs the
-//! flow `ALLOW_ADMIN_USER_PASSWORD_AUTH` and no secret.
+//! Asks an Amazon Cognito user pool to verify a password, with `AdminInitiateAuth` under the function's own role
+//! (<https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_AdminInitiateAuth.html>). The app client needs
+//! the flow `ALLOW_ADMIN_USER_PASSWORD_AUTH` and no secret.
 //!
-//! One call, signed by the SDK's own signer: the SDK's client for Cognito has more than a hundred operations, which every sign-in would
-//! carry.
+//! It is a single call, signed by the SDK's signer: the SDK's client for Cognito has more than a hundred operations, which every
+//! sign-in function would contain.
 
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -21,12 +21,12 @@ use super::Answer;
 
 pub const ASK: Grants = &[Grant::on(Resource::LegacyUserPool, &["cognito-idp:AdminInitiateAuth"])];
 
-/// Cognito answers within a second; whoever signs in waits no longer than for a slow hash.
+/// Cognito responds within a second; a sign-in waits no longer than for a slow hash.
 const TIMEOUT: Duration = Duration::from_secs(5);
 const TARGET: &str = "AWSCognitoIdentityProviderService.AdminInitiateAuth";
 
-/// What Cognito asks for next once the password was right. Others, as one of a trigger's own, may come before the password; and a password
-/// that an administrator gave out once has to be replaced, which is what the mailed link is for.
+/// What Cognito asks for next once the password was right. Others, as one of a trigger's own, may come before the password; and a
+/// password that an administrator gave out once has to be replaced, which is what the emailed link is for.
 const AFTER_THE_PASSWORD: [&str; 6] =
     ["SMS_MFA", "EMAIL_OTP", "SOFTWARE_TOKEN_MFA", "SELECT_MFA_TYPE", "MFA_SETUP", "DEVICE_SRP_AUTH"];
 
@@ -63,7 +63,7 @@ pub async fn ask(app: &App, pool: &str, client: &str, username: &str, password: 
     said(answer.status().as_u16(), answer.body()).ok_or_else(|| {
         let output: Output = serde_json::from_slice(answer.body()).unwrap_or_default();
         let status = answer.status();
-        Error::TemporarilyUnavailable(format!("Cognito answered {status}, {:?}", output.exception).into())
+        Error::TemporarilyUnavailable(format!("Cognito responded with {status}, {:?}", output.exception).into())
     })
 }
 

@@ -1,9 +1,9 @@
-//! Asks an endpoint of the team's own whether a password is right, for systems that give no hashes.
+//! Asks the team's own endpoint to verify a password, for former systems that do not export hashes.
 //!
-//! A POST of `{"username": ..., "password": ...}`, with `Authorization: Bearer` and a JWT that this service signs
-//! ([`shared::tokens::request`]): the endpoint checks it with the published keys, so there is no secret to keep in two places. It
-//! answers 200 and `{"verifies": true}` or `{"verifies": false}`. 400, 401, 403, 404 and 422 mean wrong, too. Everything else is no answer:
-//! a page that is shown for every request must not let anybody in.
+//! A POST of `{"username": ..., "password": ...}`, with `Authorization: Bearer` and a JWT signed by this service
+//! ([`shared::tokens::request`]): the endpoint verifies it with the published keys, so no shared secret is needed. It responds with
+//! 200 and `{"verifies": true}` or `{"verifies": false}`. 400, 401, 403, 404 and 422 mean wrong, too. Anything else is not an
+//! answer: a page that is returned for every request must not let anyone in.
 
 use std::time::Duration;
 
@@ -53,11 +53,11 @@ pub async fn ask(app: &App, url: &str, username: &str, password: &Password) -> R
     match client.post(&target, headers, body.into(), LIMITS).await {
         Outcome::Answered { status, body, .. } => said(status, &body).ok_or_else(|| {
             Error::TemporarilyUnavailable(
-                format!("the old system's endpoint answered {status}, and not what it is to say").into(),
+                format!("the former system's endpoint responded with {status} or an invalid body").into(),
             )
         }),
         Outcome::Failed { reason } => {
-            Err(Error::TemporarilyUnavailable(format!("the old system's endpoint: {}", reason.as_str()).into()))
+            Err(Error::TemporarilyUnavailable(format!("the former system's endpoint: {}", reason.as_str()).into()))
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Passwords that another system knows: an account that was imported without a hash. At a sign-in the other system is asked once; the
-//! right password then gets a hash of this service, in the write that begins the session.
+//! Passwords that only a former system can verify: accounts imported without a hash. At a sign-in the former system is asked once;
+//! a correct password is then hashed by this service, in the write that starts the session.
 
 mod cognito;
 mod endpoint;
@@ -36,8 +36,8 @@ pub async fn verify(app: &App, password: &Password, stored: &PasswordHash) -> Re
     }
 }
 
-/// Takes as long as [`verify`] with a password of this kind, for an address that no account has. Another system is asked about a user
-/// that it does not have.
+/// Takes as long as [`verify`] with a password of this kind, for an address that no account has. Another system is asked about a
+/// user that it does not have.
 ///
 /// # Errors
 /// As [`verify`].
@@ -51,7 +51,7 @@ pub async fn spend(app: &App, password: &Password, kind: PasswordKind) -> Result
     ask(app, &elsewhere, password).await.map(|_| ())
 }
 
-/// Whoever is not configured, or not any more, is not asked: the owner gets in by the link to choose a new password.
+/// A system that is not, or no longer, configured is not asked: the owner can reset the password.
 async fn ask(app: &App, elsewhere: &Elsewhere, password: &Password) -> Result<Verdict> {
     let legacy = &app.config.legacy;
     if legacy.until.is_none_or(|until| until < app.clock.now()) {

@@ -1,8 +1,8 @@
 //! Adds a passkey.
 //!
-//! `POST /user/passkeys` with what the authenticator made for the options of `start_passkey`, within five minutes and once.
-//! The first second factor of an account comes with ten recovery codes, shown once. No recent sign-in is asked for here: who
-//! has the options got them after one.
+//! `POST /user/passkeys` with the authenticator's response to the options of `start_passkey`, within five minutes and once. With
+//! the first second factor of an account come ten recovery codes, shown once. Recent authentication is not required here, because
+//! getting the options required it.
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -46,13 +46,13 @@ pub const ROUTE: Route = Route::new(module_path!(), &[HANDLER])
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AddPasskey {
-    /// That of the options.
+    /// The `challenge_token` of the options.
     #[schema(required, value_type = String, format = "uuid")]
     challenge_token: Option<String>,
-    /// What its owner calls it.
+    /// A name chosen by the owner.
     #[schema(required, value_type = String, min_length = 1, max_length = 100, example = "Phone")]
     name: Option<String>,
-    /// What `navigator.credentials.create()` gave, by its `toJSON()`.
+    /// The result of `navigator.credentials.create()`, by its `toJSON()`.
     #[schema(required, value_type = Object)]
     credential: Option<Value>,
 }
@@ -61,8 +61,8 @@ pub struct AddPasskey {
 pub struct PasskeyAdded {
     #[serde(flatten)]
     passkey: PasskeyView,
-    /// Ten, with the first second factor of the account; each signs in once in place of it, with the password. They are not
-    /// shown again.
+    /// Ten codes, with the first second factor of the account. Each can be used once instead of the factor, with the password.
+    /// They are not shown again.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(min_items = 10, max_items = 10, example = json!(RECOVERY_CODES))]
     recovery_codes: Option<Vec<String>>,
@@ -70,8 +70,8 @@ pub struct PasskeyAdded {
 
 #[operation(
     POST, "/user/passkeys", summary = "Add a passkey",
-    description = "Takes what the authenticator made for the options, once and within five minutes. The first second factor of an account comes with ten recovery codes, shown once.",
-    responses((status = 201, description = "Added; it signs in from now on", body = PasskeyAdded))
+    description = "Takes the authenticator's response to the options, once and within five minutes. With the first second factor of an account, ten recovery codes are returned; they are shown only once.",
+    responses((status = 201, description = "Added; it can now be used to sign in", body = PasskeyAdded))
 )]
 pub async fn handler(
     caller: CurrentUser,
@@ -81,7 +81,7 @@ pub async fn handler(
     let (id, name, attestation) = body.parse()?;
     let actor = caller.actor();
     let (user, session, now) = (caller.user, caller.session.id, app.clock.now());
-    // Taken before it is looked at: of many answers at once one is.
+    // Taken before it is verified: of concurrent responses exactly one proceeds.
     let ceremony = app.store().take_ceremony(Some(user.id), id, now).await?;
     let ceremony = ceremony.filter(|ceremony| ceremony.may_add_to(&user)).ok_or_else(|| {
         Event::PasskeyRefused { user: user.id, reason: "unknown_challenge" }.record();
@@ -130,7 +130,7 @@ async fn add(
         let session_epoch = user.session_epoch;
         user = now_is.ok_or(Error::InvalidToken)?;
         if user.session_epoch != session_epoch {
-            // Every session was ended, for an owner who must not find the passkey of somebody whose request was under way.
+            // All sessions were ended: the owner must not find a passkey from a concurrent request of an attacker.
             return Err(Error::InvalidToken);
         }
         if user.has_second_factor() && !stepped_up {

@@ -1,8 +1,8 @@
-//! Puts an authenticator app in force.
+//! Confirms an authenticator app.
 //!
-//! `POST /user/totp/confirm` with its first code, within 15 minutes of `start_totp`. The first second factor of an account
-//! comes with ten recovery codes, shown once; one beside passkeys leaves those that are left, if any are.
-//! No recent sign-in is asked for here: who knows the secret got it after one.
+//! `POST /user/totp/confirm` with its first code, within 15 minutes of `start_totp`. With the first second factor of an account
+//! come ten recovery codes, shown once; in addition to passkeys, remaining recovery codes are kept. Recent authentication is not
+//! required here, because getting the secret required it.
 
 use axum::extract::State;
 use macros::operation;
@@ -46,24 +46,24 @@ pub const ROUTE: Route = Route::new(module_path!(), &[HANDLER])
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ConfirmTotp {
-    /// Six digits that the app shows.
+    /// The six digits shown by the app.
     #[schema(required, value_type = String, example = "287082")]
     code: Option<SecretString>,
 }
 
 #[derive(Serialize, ToSchema)]
 pub struct TotpConfirmed {
-    /// Ten, where none were left: with the first second factor of the account, or once all were used. Each signs in once in
-    /// place of it, with the password. They are not shown again.
+    /// Ten codes if none were left: with the first second factor of the account, or after all were used. Each can be used once
+    /// instead of the factor, with the password. They are not shown again.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(min_items = 10, max_items = 10, example = json!(RECOVERY_CODES))]
     recovery_codes: Option<Vec<String>>,
 }
 
 #[operation(
-    POST, "/user/totp/confirm", summary = "Put an authenticator app in force",
-    description = "Takes a code of the app within 15 minutes after `POST /user/totp`. The first second factor of an account comes with ten recovery codes, shown once.",
-    responses((status = 200, description = "In force; with recovery codes, shown once, if none were left", body = TotpConfirmed))
+    POST, "/user/totp/confirm", summary = "Confirm an authenticator app",
+    description = "Takes a code from the app within 15 minutes of `POST /user/totp`. With the first second factor of an account, ten recovery codes are returned; they are shown only once.",
+    responses((status = 200, description = "Confirmed; with recovery codes, shown only once, if none were left", body = TotpConfirmed))
 )]
 pub async fn handler(
     caller: CurrentUser,
@@ -95,8 +95,8 @@ pub async fn handler(
     let events = DomainEvent::of_user(user.id, &actor, kinds, now);
     if !app.store().confirm_totp(&user, &used_proof, none_left.then_some(&set), &mail, &events, now).await? {
         let now = app.store().user(user.id).await?.ok_or(Error::InvalidToken)?;
-        // Every session was ended meanwhile; or else it was confirmed, or started again, by another request,
-        // which may also have added or removed a passkey, or made recovery codes.
+        // All sessions were ended concurrently; or another request confirmed or restarted it, and may also have added or removed a
+        // passkey, or created recovery codes.
         let over = now.session_epoch != user.session_epoch;
         return Err(if over { Error::InvalidToken } else { Error::TotpAlreadyEnrolled });
     }

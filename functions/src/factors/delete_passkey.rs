@@ -1,9 +1,9 @@
-//! Removes one of one's own passkeys, and the recovery codes with the last second factor.
+//! Deletes a passkey of the caller, and the recovery codes with the last second factor.
 //!
-//! `DELETE /user/passkeys/{id}`, after a recent sign-in and with a code of the app, a recovery code or a passkey, which may be
-//! this one. It needs no body where the session proved one of these within the last quarter of an hour, when it began or by
-//! `step_up`: a session that was left open is not enough to take a second factor off. Another account's passkey is answered
-//! like one that never was.
+//! `DELETE /user/passkeys/{id}`, after recent authentication and with a code of the app, a recovery code or a passkey, which may be
+//! this one. No body is needed if the session proved one of these within the last 15 minutes, at the sign-in or by `step_up`: an
+//! unattended session is not enough to remove a second factor. Another account's passkey results in the same response as an unknown
+//! one.
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -34,10 +34,10 @@ pub const ROUTE: Route = Route::new(module_path!(), &[HANDLER])
     .may(grants![Store::PASSKEY, second_factor::REMOVE]);
 
 #[operation(
-    DELETE, "/user/passkeys/{id}", summary = "Remove a passkey",
-    description = "Needs a recent sign-in with the second factor, or a proof of it in the body, which may be this passkey. Other sessions end. The recovery codes are removed with the last second factor.",
+    DELETE, "/user/passkeys/{id}", summary = "Delete a passkey",
+    description = "Requires recent authentication with the second factor, or a proof of it in the body, which may be this passkey. Other sessions end. The recovery codes are deleted with the last second factor.",
     params(PasskeyPath),
-    responses((status = 204, description = "Removed; without another factor the password alone signs in"))
+    responses((status = 204, description = "Deleted; without another factor, the password alone is enough to sign in"))
 )]
 pub async fn handler(
     ProvesSecondFactor(caller): ProvesSecondFactor,

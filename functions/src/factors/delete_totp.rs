@@ -1,8 +1,8 @@
-//! Removes the authenticator app, and the recovery codes with it unless a passkey is left.
+//! Deletes the authenticator app, and the recovery codes with it unless a passkey is left.
 //!
-//! `DELETE /user/totp`, after a recent sign-in and with a code of the app, a recovery code or a passkey. It needs no body where the
-//! session proved one of these within the last quarter of an hour, when it began or by `step_up`: a session that was left open
-//! is not enough to take the second factor off.
+//! `DELETE /user/totp`, after recent authentication and with a code of the app, a recovery code or a passkey. No body is needed if
+//! the session proved one of these within the last 15 minutes, at the sign-in or by `step_up`: an unattended session is not enough
+//! to remove the second factor.
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -29,9 +29,9 @@ pub const ROUTE: Route = Route::new(module_path!(), &[HANDLER])
     .may(grants![second_factor::REMOVE]);
 
 #[operation(
-    DELETE, "/user/totp", summary = "Remove the authenticator app",
-    description = "Needs a recent sign-in with the second factor, or a proof of it in the body. Other sessions end. The recovery codes are removed as well unless a passkey is left.",
-    responses((status = 204, description = "Removed; without a passkey the password alone signs in"))
+    DELETE, "/user/totp", summary = "Delete the authenticator app",
+    description = "Requires recent authentication with the second factor, or a proof of it in the body. Other sessions end. The recovery codes are also deleted unless a passkey is left.",
+    responses((status = 204, description = "Deleted; without a passkey, the password alone is enough to sign in"))
 )]
 pub async fn handler(
     ProvesSecondFactor(caller): ProvesSecondFactor,

@@ -1,7 +1,7 @@
-//! Shows one's factors beside the password.
+//! Returns the caller's factors besides the password.
 //!
-//! `GET /user/factors`: what is enrolled, since when, and how many recovery codes are left. No secret, no key and no code. Of
-//! passkeys also what a front end tells the browser, so that a password manager offers no passkey that was removed here
+//! `GET /user/factors`: the enrolled factors, since when, and the number of remaining recovery codes. No secret, key or code. For
+//! passkeys also the data that a front end passes to the browser, so that password managers do not offer deleted passkeys
 //! (`WebAuthn` level 3, 5.1.10).
 
 use axum::extract::State;
@@ -23,7 +23,7 @@ pub const ROUTE: Route = Route::new(module_path!(), &[HANDLER]).may(grants![Stor
 #[derive(Serialize, ToSchema)]
 #[schema(as = Factors)]
 pub struct FactorsView {
-    /// The authenticator app, if one is in force.
+    /// The authenticator app, if one is confirmed.
     totp: Option<TotpView>,
     /// Oldest first.
     passkeys: Vec<PasskeyView>,
@@ -31,7 +31,7 @@ pub struct FactorsView {
     webauthn: WebauthnView,
 }
 
-/// What `PublicKeyCredential.signalAllAcceptedCredentials()` takes beside the passkeys' `credential_id`.
+/// The arguments of `PublicKeyCredential.signalAllAcceptedCredentials()` besides the `credential_id` of each passkey.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Webauthn)]
 pub struct WebauthnView {
@@ -46,7 +46,7 @@ pub struct WebauthnView {
 #[derive(Serialize, ToSchema)]
 #[schema(as = Totp)]
 pub struct TotpView {
-    /// Since when signing in takes its codes.
+    /// When the app was confirmed.
     #[schema(example = "2026-11-23T09:00:00.000Z", format = "date-time")]
     enrolled_at: String,
 }
@@ -54,18 +54,18 @@ pub struct TotpView {
 #[derive(Serialize, ToSchema)]
 #[schema(as = RecoveryCodes)]
 pub struct RecoveryCodesView {
-    /// How many are left.
+    /// Number of unused codes.
     #[schema(example = 10)]
     left: usize,
-    /// When the set was made.
+    /// When the codes were generated.
     #[schema(example = "2026-11-23T09:00:00.000Z", format = "date-time")]
     created_at: Option<String>,
 }
 
 #[operation(
-    GET, "/user/factors", summary = "Read one's factors",
-    description = "The authenticator app, the passkeys and the number of recovery codes that are left. No secret and no code.",
-    responses((status = 200, description = "What is enrolled", body = FactorsView))
+    GET, "/user/factors", summary = "Get the caller's factors",
+    description = "The authenticator app, the passkeys and the number of recovery codes that are left, without secrets and codes.",
+    responses((status = 200, description = "The enrolled factors", body = FactorsView))
 )]
 pub async fn handler(caller: CurrentUser, State(app): State<App>) -> Result<JsonResponse<FactorsView>> {
     let user = caller.user.id;

@@ -24,7 +24,7 @@ use utoipa::{IntoParams, ToSchema};
 
 pub const AREA: Area = Area {
     name: "factors",
-    description: "Passkeys, and the second factor: an authenticator app and recovery codes",
+    description: "Passkeys, authenticator apps and recovery codes",
     routes: &[
         get_factors::ROUTE,
         start_totp::ROUTE,
@@ -42,7 +42,7 @@ pub const AREA: Area = Area {
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Path)]
 pub struct PasskeyPath {
-    /// The passkey's id.
+    /// ID of the passkey.
     #[allow(dead_code, reason = "for the documentation; the handler reads it by `PathId`")]
     id: String,
 }
@@ -52,16 +52,16 @@ pub struct PasskeyPath {
 pub struct PasskeyView {
     #[schema(value_type = String, example = "3q2-7wAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA")]
     id: PasskeyId,
-    /// What the browser and its password manager know it by: URL-safe base64.
+    /// The credential ID that browsers and password managers use, in URL-safe base64.
     #[schema(example = "SGVsbG8gdGhlcmUsIEkgYW0gYSBjcmVkZW50aWFs")]
     credential_id: String,
     #[schema(value_type = String, example = "Phone")]
     name: PasskeyName,
-    /// Whether a copy of it lies with its provider, as it said last: it outlives the device then.
+    /// Whether the passkey is backed up with its provider, as last reported: it then survives the loss of the device.
     backed_up: bool,
     #[schema(example = "2026-11-23T09:00:00.000Z", format = "date-time")]
     created_at: String,
-    /// When it last signed in or proved its owner otherwise.
+    /// When it was last used to sign in or to step up.
     #[schema(example = "2026-11-24T09:00:00.000Z", format = "date-time")]
     last_used_at: Option<String>,
 }

@@ -1,5 +1,5 @@
-//! A QR code as a picture. PNG, not SVG: native apps show it too. It is drawn here because one bit a pixel, scaled by
-//! repetition, is less code than the picture types that QR crates bring along.
+//! A QR code as an image. PNG, not SVG, because native apps show it too. It is drawn here because one bit per pixel, scaled by
+//! repetition, is less code than the image types of QR crates.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;

@@ -1,7 +1,7 @@
-//! Names one of one's own passkeys anew.
+//! Renames a passkey of the caller.
 //!
-//! `PUT /user/passkeys/{id}`. The name is for its owner's eyes alone. Somebody else's passkey is answered like one that never
-//! was.
+//! `PUT /user/passkeys/{id}`. The name is visible only to its owner. Another account's passkey results in the same response as an
+//! unknown one.
 
 use axum::extract::State;
 use macros::operation;
@@ -35,7 +35,7 @@ pub struct RenamePasskey {
 
 #[operation(
     PUT, "/user/passkeys/{id}", summary = "Rename a passkey",
-    description = "The name is shown to the owner of the passkey alone.",
+    description = "The name is shown only to the owner of the passkey.",
     params(PasskeyPath),
     responses((status = 200, description = "Renamed", body = PasskeyView))
 )]
@@ -49,7 +49,7 @@ pub async fn handler(
     let name = fields.required("name", body.name, |name| PasskeyName::parse(&name));
     let name = fields.finish(name)?;
     let (user, id) = (caller.user.id, id.ok_or(Error::PasskeyNotFound)?);
-    // The key begins with the caller's own id, so nobody else's passkey can be meant.
+    // The key begins with the caller's ID, so it can only be the caller's own passkey.
     let kind = EventKind::passkey_renamed(&id, &name);
     let event = DomainEvent::new(Subject::User(user), &caller.actor(), kind, app.clock.now());
     let passkey = app.store().rename_passkey(user, &id, &name, &event).await?.ok_or(Error::PasskeyNotFound)?;

@@ -1,7 +1,7 @@
-//! Makes new recovery codes; the old ones die.
+//! Generates new recovery codes; the old ones stop working.
 //!
-//! `POST /user/recovery-codes`, after a recent sign-in and with a code of the app, one of the old recovery codes or a passkey: a
-//! set of them is worth as much as the second factor itself.
+//! `POST /user/recovery-codes`, after recent authentication and with a code of the app, an old recovery code or a passkey: a set of
+//! codes is as powerful as the second factor itself.
 
 use axum::extract::State;
 use macros::operation;
@@ -36,15 +36,15 @@ pub const ROUTE: Route = Route::new(module_path!(), &[HANDLER])
 
 #[derive(Serialize, ToSchema)]
 pub struct RecoveryCodesMade {
-    /// Ten; each signs in once in place of the second factor, with the password. They are not shown again.
+    /// Ten codes. Each can be used once instead of the second factor, with the password. They are not shown again.
     #[schema(min_items = 10, max_items = 10, example = json!(RECOVERY_CODES))]
     recovery_codes: Vec<String>,
 }
 
 #[operation(
-    POST, "/user/recovery-codes", summary = "Make new recovery codes",
-    description = "Needs a recent sign-in and a proof of the second factor. The old recovery codes stop working.",
-    responses((status = 200, description = "The new codes, shown once", body = RecoveryCodesMade))
+    POST, "/user/recovery-codes", summary = "Generate new recovery codes",
+    description = "Requires recent authentication and a proof of the second factor. The old recovery codes stop working.",
+    responses((status = 200, description = "The new codes, shown only once", body = RecoveryCodesMade))
 )]
 pub async fn handler(
     ProvesSecondFactor(caller): ProvesSecondFactor,

@@ -1,8 +1,8 @@
 //! Starts adding a passkey.
 //!
-//! `POST /user/passkeys/options`, after a recent sign-in, and with a proof of the second factor where the account has one: or a
-//! session that was left open could add what takes the others off. Answers with what a browser asks its authenticator for.
-//! Nothing changes until `add_passkey` has seen what that made.
+//! `POST /user/passkeys/options`, after recent authentication, and with a proof of the second factor if the account has one:
+//! otherwise an unattended session could add a factor that removes the others. Returns the options for the browser. Nothing changes
+//! until `add_passkey` has verified the new passkey.
 
 use axum::extract::State;
 use macros::operation;
@@ -44,10 +44,10 @@ pub const ROUTE: Route = Route::new(module_path!(), &[HANDLER])
 
 #[derive(Serialize, ToSchema)]
 pub struct PasskeyStarted {
-    /// To be sent back with what the authenticator made; good for one answer.
+    /// To be sent back with the authenticator's response; can be used once.
     #[schema(value_type = String, format = "uuid")]
     challenge_token: CeremonyId,
-    /// Seconds until the answer has to come.
+    /// Seconds until the challenge expires.
     #[schema(example = 300)]
     expires_in: u64,
     /// For `navigator.credentials.create()`, by `PublicKeyCredential.parseCreationOptionsFromJSON()`.
@@ -57,8 +57,8 @@ pub struct PasskeyStarted {
 
 #[operation(
     POST, "/user/passkeys/options", summary = "Start adding a passkey",
-    description = "Needs a recent sign-in, and a proof of the second factor where the account has one. Returns options for `navigator.credentials.create()`.",
-    responses((status = 200, description = "What to ask an authenticator for", body = PasskeyStarted))
+    description = "Requires recent authentication, and a proof of the second factor if the account has one. Returns options for `navigator.credentials.create()`.",
+    responses((status = 200, description = "The options for the authenticator", body = PasskeyStarted))
 )]
 pub async fn handler(
     ProvesSecondFactor(caller): ProvesSecondFactor,

@@ -1,8 +1,8 @@
 //! Starts adding an authenticator app.
 //!
-//! `POST /user/totp`, after a recent sign-in, and with a proof of the second factor where the account has passkeys: or a
-//! session that was left open could add what takes them off. Answers with the secret that the app and this service share from
-//! then on, once. Nothing changes until `confirm_totp` has seen a code of the app.
+//! `POST /user/totp`, after recent authentication, and with a proof of the second factor if the account has passkeys: otherwise an
+//! unattended session could add a factor that removes them. Returns the shared secret of the app, once. Nothing changes until
+//! `confirm_totp` has verified a code of the app.
 
 use axum::extract::State;
 use macros::operation;
@@ -39,26 +39,26 @@ pub const ROUTE: Route = Route::new(module_path!(), &[HANDLER])
 
 #[derive(Serialize, ToSchema)]
 pub struct TotpStarted {
-    /// To be typed into an app that cannot scan: base32.
+    /// For manual entry into an app, in base32.
     #[schema(example = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ")]
     secret: String,
-    /// What the QR code says; opens the app on the same device.
+    /// The content of the QR code; opens the app on the same device.
     #[schema(
         example = "otpauth://totp/Example:ada%40example.com?secret=GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ&issuer=Example&algorithm=SHA1&digits=6&period=30"
     )]
     otpauth_url: String,
-    /// The QR code: a PNG as a `data:` URL.
+    /// The QR code as a PNG in a `data:` URL.
     #[schema(example = "data:image/png;base64,iVBORw0KGgo...")]
     qr_code: String,
-    /// Seconds until the first code of the app has to come.
+    /// Seconds within which the app must be confirmed.
     #[schema(example = 900)]
     expires_in: u64,
 }
 
 #[operation(
     POST, "/user/totp", summary = "Start adding an authenticator app",
-    description = "Needs a recent sign-in, and a proof of the second factor where the account has passkeys. Returns the secret of the app once. Nothing changes until `POST /user/totp/confirm` takes a code of it.",
-    responses((status = 200, description = "The secret, shown once", body = TotpStarted))
+    description = "Requires recent authentication, and a proof of the second factor if the account has passkeys. Returns the secret of the app once. Nothing changes until `POST /user/totp/confirm` accepts a code from it.",
+    responses((status = 200, description = "The secret, shown only once", body = TotpStarted))
 )]
 pub async fn handler(
     ProvesSecondFactor(caller): ProvesSecondFactor,
@@ -88,7 +88,7 @@ pub async fn handler(
     let mail = second_factor::email_about(&app, &user, used_proof.as_ref()).await?;
     let proved = used_proof.as_ref().map(|used| second_factor::reauthenticated(&actor, user.id, Some(used), now));
     if !app.store().start_totp(user.id, &totp, used_proof.as_ref(), mail.as_ref(), proved.as_slice()).await? {
-        // Confirmed by another request meanwhile, or one that used the same proof was faster.
+        // Confirmed by a concurrent request, or another request used the same proof first.
         return Err(used_proof
             .map_or(Error::TotpAlreadyEnrolled, |used_proof| second_factor::refuse(user.id, used_proof.method())));
     }

@@ -1,8 +1,8 @@
 //! Accepts an invitation with the link that was emailed.
 //!
-//! `GET /auth/invitation?token=` is a page: opening the link uses nothing. `POST /auth/invitation` uses it, once. The account of the
-//! address gets what was offered; where there is none, one is created, with a name and a password; and where its address was never
-//! confirmed, whoever reads the mailbox now chooses its password, and whatever it held before ends.
+//! `GET /auth/invitation?token=` is a page: opening the link does not use it. `POST /auth/invitation` uses it, once. The account of
+//! the address gets the offered roles; if there is none, one is created, with a name and a password; if its address was never
+//! confirmed, the recipient of the email chooses a new password, and its sessions, tokens and links end.
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
@@ -59,13 +59,13 @@ const OUTCOMES: Outcomes<Accepted> = Outcomes {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AcceptInvitation {
-    /// What the link in the email carries.
+    /// The token from the emailed link.
     #[schema(required, value_type = String)]
     token: Option<String>,
-    /// Where no account has the address.
+    /// Required if no account has the address.
     #[schema(min_length = 1, max_length = 100, example = "Grace Hopper")]
     name: Option<String>,
-    /// Where no account has the address, or one whose address was never confirmed.
+    /// Required if no account has the address, or if the account was never confirmed.
     #[schema(value_type = Option<String>, min_length = 8, max_length = 128, format = "password", example = "quiet lantern harbour")]
     password: Option<SecretString>,
 }
@@ -80,8 +80,8 @@ pub struct Accepted {
 
 #[operation(
     GET, "/auth/invitation", operation_id = "open_invitation_link",
-    summary = "Open the link, as a browser",
-    description = "A page with a button, or with a form for a name and a password. Opening it uses nothing.",
+    summary = "Open the link in a browser",
+    description = "Returns a page with a button, or with a form for a name and a password. Opening the page does not use the link.",
     params(Confirm),
     responses((status = 200, description = "A page", body = String, content_type = "text/html"))
 )]
@@ -95,7 +95,7 @@ pub async fn open(State(app): State<App>, token: MailedToken) -> Response {
 
 #[operation(
     POST, "/auth/invitation", summary = "Accept an invitation",
-    description = "Takes the token of the emailed link, which works once, as JSON or from the form of the page. `name` and `password` are needed where no account has the address, `password` where one has that was never confirmed. The answer is a page where `Accept` prefers HTML.",
+    description = "Takes the token of the emailed link, which works once, as JSON or from the form of the page. `name` and `password` are required if no account has the address; `password` is required if the account was never confirmed. Returns an HTML page if `Accept` prefers HTML.",
     request_body(content((AcceptInvitation = "application/json"), (AcceptInvitation = "application/x-www-form-urlencoded"))),
     responses((status = 200, description = "Accepted", content((Accepted = "application/json"), (String = "text/html"))))
 )]
@@ -155,8 +155,8 @@ enum Asks {
 }
 
 impl Offer {
-    /// A password is chosen where nobody has shown that whoever knows the one that is there reads the mailbox: of an address that was
-    /// never confirmed, and for a role of staff also of one that a plain link confirmed.
+    /// A password must be chosen if it is not proved that the person who knows the current one owns the mailbox: if the address was
+    /// never confirmed, and for a staff role also if a plain link confirmed it.
     fn asks(&self) -> Asks {
         let of_staff = self.invitation.roles.iter().any(Role::is_of_staff);
         match &self.user {
@@ -176,7 +176,7 @@ async fn find(app: &App, token: &str) -> Result<Offer> {
     if invitation.accepted_at.is_some() {
         return Err(Error::LinkUsed);
     }
-    // Another took its place: whoever holds this one was sent both.
+    // It was replaced by another link, which the recipient was sent as well.
     if invitation.link.as_deref() != Some(link.as_str()) {
         return Err(Error::LinkUsed);
     }
@@ -250,7 +250,7 @@ async fn accept(
             let accepted = app.store().accept_invitation(invitation, link, acceptance, &events, now).await?;
             accepted.then_some(after)
         }
-        (None, ..) => return Err(Error::internal("a name and a password were asked for")),
+        (None, ..) => return Err(Error::internal("an accepted invitation lacks a name or a password")),
     };
     // Something came first: the same link, a newer one, or a change of the account.
     let Some(user) = accepted else {
@@ -265,7 +265,7 @@ async fn accept(
         let now_it_is = app.store().invitation(invitation.id).await?.ok_or(Error::LinkInvalid)?;
         return Err(match now_it_is.accepted_at {
             Some(_) => Error::LinkUsed,
-            None => Error::TemporarilyUnavailable("the account was changed while the invitation was accepted".into()),
+            None => Error::TemporarilyUnavailable("the account changed while the invitation was being accepted".into()),
         });
     };
     Event::InvitationAccepted { invitation: invitation.id, user: user.id }.record();
@@ -281,9 +281,9 @@ fn granted(app: &App, invitation: &Invitation, user: &User) -> Result<User> {
     roles.sort_unstable();
     roles.dedup();
     if roles.len() > MAX_ROLES {
-        return Err(refused("too_many", "The account has as many roles as it can have."));
+        return Err(refused("too_many", "The account would have more roles than allowed."));
     }
-    let too_large = || refused("too_large", "What is stored about the account would be too large.");
+    let too_large = || refused("too_large", "The data stored about the account would be too large.");
     let metadata = user.app.patched(invitation.app.as_object()).map_err(|_| too_large())?;
     let granted = User { roles, app: metadata, ..user.clone() };
     let fits = check_size([&granted.profile, &granted.app, &granted.internal]).is_ok();

@@ -1,7 +1,7 @@
-//! Invites somebody by their address.
+//! Creates an invitation for an email address.
 //!
-//! `POST /invitations`, for administrators: an email with a link that is good for seven days, for this address alone, and right whether
-//! or not an account has it. With a role of staff it takes a recent sign-in, as giving one to an account does.
+//! `POST /invitations`, for administrators: emails a link that is valid for seven days, only for this address, whether or not an
+//! account has it. A staff role requires recent authentication, as granting one to an account does.
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -37,7 +37,7 @@ pub const ROUTE: Route = Route::new(module_path!(), &[HANDLER])
 pub struct CreateInvitation {
     #[schema(required, value_type = String, max_length = 254, format = "email", example = "grace@example.com")]
     email: Option<String>,
-    /// What the account has besides its own roles; `user` alone unless given.
+    /// Roles that are added to the account. Default: `user` only.
     #[schema(max_items = 20, value_type = Option<Vec<Role>>)]
     roles: Option<Vec<String>>,
     /// Merged into the account's `app` (RFC 7396).
@@ -46,9 +46,9 @@ pub struct CreateInvitation {
 }
 
 #[operation(
-    POST, "/invitations", summary = "Invite somebody",
-    description = "For administrators; with the roles `support` or `admin` after a recent sign-in. Emails a link that is good for seven days and for this address alone. Whoever uses it gets the roles: with the account of the address, or with one that they create by it.",
-    responses((status = 201, description = "Invited; the email is on its way", body = InvitationView))
+    POST, "/invitations", summary = "Create an invitation",
+    description = "For administrators; the roles `support` and `admin` require recent authentication. Emails a link that is valid for seven days and for this address only. The user who accepts gets the roles, with the existing account of the address or with a new one.",
+    responses((status = 201, description = "Created; the email is on its way", body = InvitationView))
 )]
 pub async fn handler(
     Admin(caller): Admin,

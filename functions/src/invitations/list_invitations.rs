@@ -1,7 +1,7 @@
 //! Lists invitations.
 //!
-//! `GET /invitations?limit=&cursor=`, for administrators: newest first. Those that were accepted, or that have expired, are there until
-//! they are forgotten, a day or two after their seven days.
+//! `GET /invitations?limit=&cursor=`, for administrators: newest first. Accepted and expired invitations are listed until they are
+//! deleted, a day or two after their seven days.
 
 use axum::extract::State;
 use macros::operation;
@@ -33,17 +33,17 @@ const LIST: &str = "invitations";
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct InvitationPage {
-    /// How many invitations a page has at most, 1 to 100.
+    /// Maximum number of invitations per page, 1 to 100.
     #[param(value_type = Option<u16>, minimum = 1, maximum = 100, default = 20)]
     limit: Option<String>,
-    /// `next_cursor` of the page before.
+    /// `next_cursor` of the previous page.
     cursor: Option<String>,
 }
 
 #[derive(Serialize, ToSchema)]
 pub struct Invitations {
     invitations: Vec<InvitationView>,
-    /// For the next page; null on the last one.
+    /// Cursor for the next page; null on the last page.
     next_cursor: Option<String>,
 }
 
@@ -62,11 +62,11 @@ pub async fn handler(
     let mut fields = Fields::default();
     let limit = fields.optional("limit", page.limit, |limit| match limit.parse() {
         Ok(limit @ 1..=MAX_LIMIT) => Ok(limit),
-        _ => Err(Invalid::new("out_of_range", format!("The limit is a number from 1 to {MAX_LIMIT}."))),
+        _ => Err(Invalid::new("out_of_range", format!("The limit must be a number from 1 to {MAX_LIMIT}."))),
     });
     let before = fields.optional("cursor", page.cursor, |text| {
         let id = cursor::decode(&text, LIST, mac).map(InvitationId::from_bytes);
-        id.ok_or_else(|| Invalid::new("invalid_cursor", "This is no cursor of this list."))
+        id.ok_or_else(|| Invalid::new("invalid_cursor", "This cursor is not valid for this list."))
     });
     fields.finish(Some(()))?;
     // One more than asked for tells whether there is another page.

@@ -1,4 +1,4 @@
-//! Invitations: staff offer roles to whoever reads the mailbox of an address.
+//! Invitations: staff offer roles to the owner of an email address.
 
 pub mod accept_invitation;
 pub mod create_invitation;
@@ -22,7 +22,7 @@ use uuid::Uuid;
 
 pub const AREA: Area = Area {
     name: "invitations",
-    description: "Inviting people by email, and accepting an invitation",
+    description: "Invitations by email",
     routes: &[
         create_invitation::ROUTE,
         list_invitations::ROUTE,
@@ -36,7 +36,7 @@ pub const AREA: Area = Area {
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Path)]
 pub struct InvitationPath {
-    /// The invitation's id.
+    /// ID of the invitation.
     #[allow(dead_code, reason = "for the documentation; the handler reads it by `PathId`")]
     id: Uuid,
 }
@@ -93,7 +93,7 @@ async fn pending(app: &App, id: Option<InvitationId>) -> Result<Invitation> {
     invitation.filter(|invitation| invitation.is_pending(app.clock.now())).ok_or(Error::InvitationNotFound)
 }
 
-/// Offering a role of staff takes a recent sign-in, as giving it to an account does.
+/// Offering a staff role requires recent authentication, as granting it to an account does.
 fn may_offer(caller: &CurrentUser, roles: &[Role], now: Timestamp) -> Result<()> {
     if roles.iter().any(Role::is_of_staff) { caller.must_have_signed_in_recently(now) } else { Ok(()) }
 }

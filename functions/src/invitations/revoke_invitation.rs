@@ -1,4 +1,4 @@
-//! Takes an invitation back that was not accepted yet: its link is worth nothing any more.
+//! Revokes a pending invitation: its link stops working.
 //!
 //! `DELETE /invitations/{id}`, for administrators.
 
@@ -27,7 +27,7 @@ pub const ROUTE: Route = Route::new(module_path!(), &[HANDLER]).fails_with(&[Cod
 
 #[operation(
     DELETE, "/invitations/{id}", summary = "Revoke an invitation",
-    description = "For administrators. One that was accepted stays as it is.",
+    description = "For administrators. An accepted invitation does not change.",
     params(InvitationPath),
     responses((status = 204, description = "Revoked"))
 )]

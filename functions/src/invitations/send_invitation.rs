@@ -1,6 +1,6 @@
-//! Emails an invitation once more, with a new link that is good for seven days; the one before is worth nothing any more.
+//! Emails an invitation again, with a new link that is valid for seven days; the previous link stops working.
 //!
-//! `POST /invitations/{id}/send`, for administrators. With a role of staff it takes a recent sign-in, as inviting does.
+//! `POST /invitations/{id}/send`, for administrators. A staff role requires recent authentication, as for a new invitation.
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -28,8 +28,8 @@ pub const ROUTE: Route = Route::new(module_path!(), &[HANDLER])
     .may(grants![FIND, Store::USER_AND_SESSION, Store::RESEND_INVITATION, App::NOTIFY_EMAILER]);
 
 #[operation(
-    POST, "/invitations/{id}/send", summary = "Email an invitation once more",
-    description = "For administrators; with the roles `support` or `admin` after a recent sign-in. The new link is good for seven days, and the one before for nothing any more.",
+    POST, "/invitations/{id}/send", summary = "Resend an invitation",
+    description = "For administrators; the roles `support` and `admin` require recent authentication. The new link is valid for seven days, and the previous one stops working.",
     params(InvitationPath),
     responses((status = 202, description = "The email is on its way", body = InvitationView))
 )]

@@ -1,8 +1,8 @@
-//! Changes one's own password.
+//! Changes the caller's password.
 //!
-//! `PUT /user/password`. The current password shows that it is the owner and not whoever found the device unlocked
-//! (OWASP ASVS 5, 6.2.3), so it needs no recent sign-in. All other sessions end; this one goes on with its tokens. Wrong ones
-//! are counted as those of a sign-in are, so a stolen session guesses no faster than a stranger.
+//! `PUT /user/password`. The current password proves that the caller is the owner and not someone at an unlocked device (OWASP ASVS
+//! 5, 6.2.3), so recent authentication is not required. All other sessions end; this one keeps its tokens. Wrong passwords are
+//! counted as at a sign-in, so a stolen session cannot guess faster than a stranger.
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -46,15 +46,15 @@ pub const ROUTE: Route = Route::new(module_path!(), &[HANDLER])
 pub struct ChangePassword {
     #[schema(required, value_type = String, format = "password", example = "correct horse battery")]
     current_password: Option<SecretString>,
-    /// Any characters. Not one of the commonest, not the address, not the name, not the product's.
+    /// Any characters. Rejected if it is a common password, the email address, the name or the name of the product.
     #[schema(required, value_type = String, min_length = 8, max_length = 128, format = "password", example = "quiet lantern harbour")]
     new_password: Option<SecretString>,
 }
 
 #[operation(
-    PUT, "/user/password", summary = "Change one's own password",
-    description = "Takes the current password as well. All other sessions end; this one keeps its tokens.",
-    responses((status = 204, description = "Changed; all other sessions are over"))
+    PUT, "/user/password", summary = "Change the caller's password",
+    description = "Requires the current password. All other sessions end; this one keeps its tokens.",
+    responses((status = 204, description = "Changed; all other sessions have ended"))
 )]
 pub async fn handler(
     caller: CurrentUser,
@@ -79,7 +79,7 @@ pub async fn handler(
     app.notify_emailer(&mail).await;
     // The new password is set whatever becomes of this, and a lock ends by itself.
     if let Err(error) = app.store().forget_attempts(bucket).await {
-        tracing::warn!(error.message = %Causes(&error), "attempts to change the password could not be forgotten");
+        tracing::warn!(error.message = %Causes(&error), "failed to reset the count of attempts to change the password");
     }
     Ok(StatusCode::NO_CONTENT)
 }
@@ -107,7 +107,7 @@ async fn change(app: &App, mut caller: CurrentUser, new: &PasswordHash) -> Resul
         }
         caller = again;
     }
-    Err(Error::TemporarilyUnavailable("the account was changed again and again".into()))
+    Err(Error::TemporarilyUnavailable("the account kept changing concurrently".into()))
 }
 
 impl ChangePassword {

@@ -1,6 +1,6 @@
-//! Leads to where a person changes the password.
+//! Redirects to the page for changing the password.
 //!
-//! `GET /.well-known/change-password` (W3C, A Well-Known URL for Changing Passwords): password managers send people here.
+//! `GET /.well-known/change-password` (W3C, A Well-Known URL for Changing Passwords), used by password managers.
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -12,11 +12,11 @@ use shared::{App, Error, Result};
 pub const ROUTE: Route = Route::new(module_path!(), &[HANDLER]);
 
 #[operation(
-    GET, "/.well-known/change-password", at_root, summary = "Where a person changes the password",
-    description = "Password managers send people here (W3C, A Well-Known URL for Changing Passwords).",
+    GET, "/.well-known/change-password", at_root, summary = "Redirect to the page for changing the password",
+    description = "Password managers use it (W3C, A Well-Known URL for Changing Passwords).",
     responses(
-        (status = 302, description = "There", headers(("Location" = String, description = "The page"))),
-        (status = "default", description = "What a gateway before the service answers itself"),
+        (status = 302, description = "Redirect", headers(("Location" = String, description = "The page"))),
+        (status = "default", description = "Responses of a gateway in front of the service"),
     )
 )]
 pub async fn handler(State(app): State<App>) -> Result<(StatusCode, [(HeaderName, HeaderValue); 1])> {

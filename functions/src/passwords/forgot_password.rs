@@ -1,8 +1,8 @@
 //! Sends a link to choose a new password.
 //!
-//! `POST /auth/password/forgot`. Every address gets the same answer after the same work: the wish is put into the outbox,
-//! and the emailer finds out whether an account has the address, at most once a minute for an account. One that still
-//! waits for its confirmation gets the link too: who reads the mail owns the address, whoever registered it.
+//! `POST /auth/password/forgot`. Every address gets the same response after the same work: the request is put into the outbox, and
+//! the emailer finds out whether an account has the address, at most once a minute per account. An unconfirmed account gets the
+//! link, too: the recipient of the email owns the address, whoever registered it.
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -42,9 +42,9 @@ pub struct ResetRequested {
 }
 
 #[operation(
-    POST, "/auth/password/forgot", summary = "Ask for a link to choose a new password",
-    description = "Mails a link to choose a new password if an account has the address, at most once a minute for an account. The answer is the same for every address.",
-    responses((status = 202, description = "If an account has this address, a mail is on its way", body = ResetRequested))
+    POST, "/auth/password/forgot", summary = "Request a password reset",
+    description = "Emails a link to choose a new password if an account has the address, at most once a minute per account. The response is the same for every address.",
+    responses((status = 202, description = "If an account has this address, an email is on its way", body = ResetRequested))
 )]
 pub async fn handler(
     State(app): State<App>,

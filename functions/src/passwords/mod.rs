@@ -1,4 +1,4 @@
-//! Passwords: changing one, and choosing a new one through a mailed link.
+//! Passwords: changing one, and choosing a new one through an emailed link.
 
 pub mod change_password;
 pub mod change_password_redirect;

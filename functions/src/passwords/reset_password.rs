@@ -1,11 +1,11 @@
-//! Sets a new password with the link that was mailed.
+//! Sets a new password with the emailed link.
 //!
-//! `GET /auth/password/reset?token=` is a page with a form: opening the link uses nothing. `POST /auth/password/reset` uses it,
-//! once, in the transaction that changes the password. All sessions end, and nobody is signed in by it: a link alone is no
-//! second factor, so those that the account has stay, and the answer says which.
+//! `GET /auth/password/reset?token=` is a page with a form: opening the link does not use it. `POST /auth/password/reset` uses it,
+//! once, in the transaction that changes the password. All sessions end, and no new one starts: a link alone is not a second
+//! factor, so existing factors stay, and the response lists them.
 //!
-//! The first time it proves more: who reads the mailbox now knows the password. It confirms an account that waits for that,
-//! makes the configured address an administrator's, and takes away factors from before, which may be somebody else's.
+//! The first time it also proves that the person who knows the password owns the mailbox. It confirms an unconfirmed account, makes
+//! the account of the configured address an administrator, and removes earlier factors, which may belong to someone else.
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
@@ -62,10 +62,10 @@ const OUTCOMES: Outcomes<PasswordReset> = Outcomes {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ResetPassword {
-    /// What the link in the mail carries.
+    /// The token from the emailed link.
     #[schema(required, value_type = String)]
     token: Option<String>,
-    /// Any characters. Not one of the commonest, not the address, not the name, not the product's.
+    /// Any characters. Rejected if it is a common password, the email address, the name or the name of the product.
     #[schema(required, value_type = String, min_length = 8, max_length = 128, format = "password", example = "quiet lantern harbour")]
     password: Option<SecretString>,
 }
@@ -74,21 +74,21 @@ pub struct ResetPassword {
 pub struct PasswordReset {
     #[schema(example = "password_reset")]
     status: &'static str,
-    /// The second factors that the account has: signing in takes one of them, whoever added it.
+    /// The second factors of the account, whoever added them: signing in requires one of them.
     factors: FactorSummary,
-    /// Opaque; to be sent along with the next sign-in, as that of a sign-in is: then failures of strangers do not keep the
-    /// owner waiting. Not where the account has a second factor.
+    /// Opaque; to be sent with the next sign-in, like the one from a sign-in, so that failed attempts by others do not lock the
+    /// owner out. Absent if the account has a second factor.
     #[serde(skip_serializing_if = "Option::is_none")]
     device_token: Option<String>,
-    /// Whether that confirmed the address: only for the page.
+    /// Whether this also confirmed the address; only for the page.
     #[serde(skip)]
     confirmed: bool,
 }
 
 #[operation(
     GET, "/auth/password/reset", operation_id = "open_reset_link",
-    summary = "Open the link, as a browser",
-    description = "A page with a form for the new password. Opening it uses nothing.",
+    summary = "Open the link in a browser",
+    description = "Returns a page with a form for the new password. Opening the page does not use the link.",
     params(Confirm),
     responses((status = 200, description = "A page with a form", body = String, content_type = "text/html"))
 )]
@@ -99,9 +99,9 @@ pub async fn open(State(app): State<App>, token: MailedToken) -> Response {
 
 #[operation(
     POST, "/auth/password/reset", summary = "Set a new password",
-    description = "Takes the token of the mailed link, which works once, as JSON or from the form of the page. All sessions end, and no new one begins. The answer is a page where `Accept` prefers HTML.",
+    description = "Takes the token of the emailed link, which works once, as JSON or from the form of the page. All sessions end, and no new one starts. Returns an HTML page if `Accept` prefers HTML.",
     request_body(content((ResetPassword = "application/json"), (ResetPassword = "application/x-www-form-urlencoded"))),
-    responses((status = 200, description = "Set; all sessions are over", content((PasswordReset = "application/json"), (String = "text/html"))))
+    responses((status = 200, description = "Set; all sessions have ended", content((PasswordReset = "application/json"), (String = "text/html"))))
 )]
 pub async fn handler(
     State(app): State<App>,
@@ -146,7 +146,7 @@ enum Reset {
 
 type ResetLink = UsableLink<(EmailAddress, u32)>;
 
-/// The link, if it still does what it was mailed for.
+/// The link, if it is still valid.
 async fn check(app: &App, token: &str) -> Result<ResetLink> {
     let found = links::find(app, token, wanted).await?;
     let (email, epoch) = &found.purpose;
@@ -205,15 +205,15 @@ fn events(user: &User, is_first_proof: bool, becomes_admin: bool, passkeys: &[Pa
     kinds
 }
 
-/// Whoever chose the password is known as a device that signed in is. Not with a second factor: each token would bring guesses at
-/// its codes. The password is set whatever becomes of this.
+/// The caller becomes a known device, as after a sign-in. Not with a second factor: each token would allow more guesses at its
+/// codes. A failure does not affect the new password.
 async fn device_token(app: &App, before: &User) -> Option<String> {
     let user = User { session_epoch: before.session_epoch.saturating_add(1), ..before.clone() };
     let device = Device::signed_in(None, &user, app.clock.now());
     match app.keys().device_mac().await {
         Ok(mac) => Some(device::encode(&device, mac).expose_secret().to_owned()),
         Err(error) => {
-            tracing::warn!(error.message = %Causes(&error), "no device token could be made");
+            tracing::warn!(error.message = %Causes(&error), "failed to create a device token");
             None
         }
     }

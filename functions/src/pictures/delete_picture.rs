@@ -1,6 +1,6 @@
-//! Takes one's picture away.
+//! Deletes the caller's picture.
 //!
-//! `DELETE /user/picture`. Uploads that are under way come to nothing.
+//! `DELETE /user/picture`. Uploads in progress are discarded.
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -25,9 +25,9 @@ pub const ROUTE: Route = Route::new(module_path!(), &[HANDLER]).opening_to_imper
 const TRIES: usize = 5;
 
 #[operation(
-    DELETE, "/user/picture", summary = "Remove one's picture",
-    description = "Uploads that are in progress are dropped.",
-    responses((status = 204, description = "Removed, or there was none"))
+    DELETE, "/user/picture", summary = "Delete the caller's picture",
+    description = "Uploads in progress are discarded.",
+    responses((status = 204, description = "Deleted, or there was none"))
 )]
 pub async fn handler(caller: CurrentUser, State(app): State<App>) -> Result<StatusCode> {
     let (id, actor, mut user) = (caller.user.id, caller.actor(), caller.user);

@@ -1,4 +1,4 @@
-//! Profile pictures: uploading one to S3, resizing it, removing it.
+//! Profile pictures: uploading to S3, resizing, deleting.
 
 pub mod delete_picture;
 mod presign;

@@ -1,6 +1,6 @@
-//! A presigned `PUT` to S3 (<https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html>): what the SDK's
-//! own operation makes, from the SDK's resolver of endpoints and its signer. The operation itself would bring checksums,
-//! which ours does not have and which would be an eighth of the function.
+//! A presigned `PUT` to S3 (<https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html>), made with the endpoint
+//! resolver and the signer of the SDK. The SDK's own operation would add checksums, which are not used and would be an eighth of
+//! the function.
 
 use std::time::{Duration, UNIX_EPOCH};
 

@@ -1,8 +1,8 @@
 //! Resizes uploaded pictures.
 //!
-//! Triggered by S3 through SQS. An upload that cannot be a picture is rejected with a reason for its owner; only a
-//! failure of ours is tried again. An older upload never replaces the outcome of a newer one, and is not read once that
-//! is known. An upload is read once: if the process ends while it reads, the next delivery of the message rejects it.
+//! Triggered by S3 through SQS. An upload that is not a valid picture is rejected with a reason for its owner; only internal
+//! failures are retried. An older upload never replaces the outcome of a newer one, and is not read once that is known. An upload
+//! is read once: if the process ends while reading, the next delivery of the message rejects it.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -77,7 +77,7 @@ pub async fn handler(app: App, event: SqsEvent) -> Result<SqsBatchResponse> {
     let mut response = SqsBatchResponse::default();
     for message in event.records {
         if let Err(error) = take(&app, &message).await {
-            tracing::warn!(error.message = %Causes(&error), "an upload was not resized; it will be tried again");
+            tracing::warn!(error.message = %Causes(&error), "failed to resize an upload; it will be retried");
             response.add_failure(message.message_id.unwrap_or_default());
         }
     }
@@ -102,7 +102,7 @@ async fn take(app: &App, message: &SqsMessage) -> Result<()> {
         let key = record.s3.object.key.unwrap_or_default();
         match parse_upload_key(&key) {
             Some((user, upload)) => resize(app, &key, user, upload).await?,
-            None => tracing::warn!("an object that is no upload lies in the uploads bucket"),
+            None => tracing::warn!("the uploads bucket contains an object that is not an upload"),
         }
     }
     Ok(())
@@ -136,7 +136,7 @@ async fn take_on(app: &App, user: UserId, attempt: &Attempt, bytes: Result<Vec<u
 }
 
 #[derive(Debug, thiserror::Error)]
-#[error("another delivery of the message may still be at work")]
+#[error("another delivery of the message may still be in progress")]
 struct UnderWay;
 
 /// Finds what comes of an upload, and records it.
@@ -156,11 +156,11 @@ async fn settle(app: &App, user: UserId, upload: UploadId, bytes: Result<Vec<u8>
 async fn forget(app: &App, user: UserId, attempt: &Attempt) {
     for pause in AGAIN {
         let Err(error) = app.store().forget_attempt(user, attempt).await else { return };
-        tracing::warn!(error.message = %Causes(&error), "an attempt at reading an upload could not be taken back yet");
+        tracing::warn!(error.message = %Causes(&error), "failed to undo an attempt to read an upload; retrying");
         tokio::time::sleep(pause).await;
     }
     if let Err(error) = app.store().forget_attempt(user, attempt).await {
-        tracing::error!(error.message = %Causes(&error), "an attempt at reading an upload could not be taken back");
+        tracing::error!(error.message = %Causes(&error), "failed to undo an attempt to read an upload");
     }
 }
 

@@ -1,4 +1,4 @@
-//! Runs the resizer in a process of its own, so that no upload can end or exhaust the process that takes it.
+//! Runs the resizer in a separate process, so that no upload can crash or exhaust the process that receives it.
 
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
@@ -32,7 +32,7 @@ pub async fn make(config: &Pictures, upload: &[u8]) -> Result<Result<Thumbnails,
     if status.success() {
         return worker::read(&output).map_or_else(|| Ok(Err(Rejected::DecoderFailed.into())), Ok);
     }
-    tracing::warn!(%status, "a process that made thumbnails ended without an outcome");
+    tracing::warn!(%status, "the thumbnail process ended without a result");
     if is_the_uploads_doing(status) {
         Ok(Err(Rejected::TooExpensive.into()))
     } else {
@@ -64,7 +64,7 @@ async fn run(config: &Pictures, upload: &[u8]) -> std::io::Result<(ExitStatus, V
 }
 
 #[derive(Debug, thiserror::Error)]
-#[error("a process that made thumbnails ended: {0}")]
+#[error("the thumbnail process ended: {0}")]
 struct Ended(ExitStatus);
 
 /// Whether a worker ended because of what it read: it aborts when an allocation fails, and the kernel ends it when its time

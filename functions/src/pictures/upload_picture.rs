@@ -1,7 +1,7 @@
-//! Gives a presigned upload for a profile picture.
+//! Returns a presigned URL for uploading a profile picture.
 //!
-//! `POST /user/picture`. The URL is bound to the user, the content type and the length, and stores one object: S3 answers
-//! 412 to another. What arrives is resized by the `resize_picture` function.
+//! `POST /user/picture`. The URL is bound to the user, the content type and the length, and stores one object: S3 responds with 412
+//! to a second upload. The function `resize_picture` resizes it.
 
 use axum::extract::State;
 use macros::operation;
@@ -33,21 +33,20 @@ pub const ROUTE: Route = Route::new(module_path!(), &[HANDLER])
 pub struct UploadPicture {
     #[schema(required, schema_with = content_types)]
     content_type: Option<String>,
-    /// Bytes, at most 10 MiB.
+    /// Size in bytes, at most 10 MiB.
     #[schema(required, value_type = u64, minimum = 1, maximum = 10_485_760, example = 482_113)]
     content_length: Option<u64>,
 }
 
 #[derive(Serialize, ToSchema)]
 pub struct PresignedUpload {
-    /// Where to send the picture.
+    /// The URL to send the picture to.
     upload_url: String,
     #[schema(example = "PUT")]
     method: &'static str,
-    /// To be sent with the picture, all of them and as they are; browsers and other clients add `content-length` by
-    /// themselves.
+    /// To be sent with the picture, all of them and unchanged; browsers and other clients set `content-length` themselves.
     headers: UploadHeaders,
-    /// Seconds until the URL is worth nothing.
+    /// Seconds until the URL expires.
     #[schema(example = 300)]
     expires_in: u64,
 }
@@ -58,7 +57,7 @@ pub struct UploadHeaders {
     content_type: String,
     #[serde(rename = "content-length")]
     content_length: String,
-    /// One URL makes one picture: where it was used before, the answer is 412, and the picture is there.
+    /// A URL can be used once: the second time the response is 412, and the picture is already uploaded.
     #[serde(rename = "if-none-match")]
     #[schema(example = "*")]
     if_none_match: &'static str,
@@ -66,14 +65,13 @@ pub struct UploadHeaders {
 
 fn content_types() -> Object {
     let types = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(CONTENT_TYPES));
-    let text = "The media type of the picture, in any case; `image/jpg` is taken as well. HEIC, which phones make, is not: \
-                `<input type=\"file\" accept=\"image/jpeg,image/png,image/webp,image/gif\">` has iOS convert it.";
+    let text = "The media type of the picture, case-insensitive; `image/jpg` is also accepted. HEIC, the format of many phones, is not: `<input type=\"file\" accept=\"image/jpeg,image/png,image/webp,image/gif\">` makes iOS convert it.";
     types.description(Some(text)).examples(["image/jpeg"]).build()
 }
 
 #[operation(
-    POST, "/user/picture", summary = "Get a presigned upload for a picture",
-    description = "Returns a URL for one upload by PUT with all of the given headers, within five minutes. `GET /user` says `processing` from then on, for a quarter of an hour if nothing is uploaded. The picture is then resized to squares of 64, 256 and 512 pixels; `GET /user` shows its status.",
+    POST, "/user/picture", summary = "Get a presigned URL to upload a picture",
+    description = "Returns a URL for one PUT request with all of the given headers, within five minutes. From then on `GET /user` reports `processing`, for 15 minutes if nothing is uploaded. The picture is resized to squares of 64, 256 and 512 pixels; `GET /user` reports its status.",
     responses((status = 200, description = "The upload", body = PresignedUpload))
 )]
 pub async fn handler(
@@ -110,14 +108,14 @@ impl UploadPicture {
             if may_be_declared(&content_type) {
                 Ok(content_type)
             } else {
-                Err(Invalid::new("unsupported", format!("A picture is one of {}.", CONTENT_TYPES.join(", "))))
+                Err(Invalid::new("unsupported", format!("A picture must be one of {}.", CONTENT_TYPES.join(", "))))
             }
         });
         let content_length = fields.required("content_length", self.content_length, |length| match length {
-            0 => Err(Invalid::new("out_of_range", "A picture is not empty.")),
+            0 => Err(Invalid::new("out_of_range", "A picture cannot be empty.")),
             length if length > pictures::MAX_BYTES as u64 => Err(Invalid::new(
                 "out_of_range",
-                format!("A picture has at most {} MiB.", pictures::MAX_BYTES / 1024 / 1024),
+                format!("A picture can have at most {} MiB.", pictures::MAX_BYTES / 1024 / 1024),
             )),
             length => Ok(length),
         });

@@ -1,6 +1,6 @@
-//! The API's own documentation: the OpenAPI document, and a page to read and try it.
+//! API documentation: the OpenAPI document, and a page to read and try it.
 //!
-//! `GET /openapi.json`, `GET /apidocs`. The page is Swagger UI, served from here with all it needs.
+//! `GET /openapi.json`, `GET /apidocs`. The page is Swagger UI, served from here with all its assets.
 
 use axum::extract::{Path, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue};
@@ -42,8 +42,8 @@ const ASSETS: [Asset; 4] = [
 
 #[operation(
     GET, "/openapi.json", at_root, operation_id = "openapi",
-    summary = "This document",
-    description = "OpenAPI 3.1, made from the code of the service.",
+    summary = "OpenAPI document",
+    description = "OpenAPI 3.1, generated from the code of the service.",
     responses((status = 200, description = "OpenAPI 3.1", body = Object))
 )]
 pub async fn openapi_json(State(app): State<App>) -> Result<Response> {
@@ -55,7 +55,7 @@ pub async fn openapi_json(State(app): State<App>) -> Result<Response> {
 
 #[operation(
     GET, "/apidocs", at_root, operation_id = "apidocs",
-    summary = "A page to try the API from",
+    summary = "API documentation page",
     description = "Swagger UI for this document.",
     responses((status = 200, description = "The page", body = String, content_type = "text/html"))
 )]

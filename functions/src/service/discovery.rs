@@ -1,7 +1,7 @@
-//! The service's metadata, for those who check its tokens.
+//! Metadata of the authorization server, for verifying its tokens.
 //!
-//! `GET /.well-known/oauth-authorization-server` (RFC 8414). It names only what works as its standard says. There is no
-//! authorization endpoint, so this is no `OpenID` provider, and the document of `OpenID` Connect Discovery, which requires one,
+//! `GET /.well-known/oauth-authorization-server` (RFC 8414). It lists only what works as its standard requires. There is no
+//! authorization endpoint, so this is not an `OpenID` provider, and the document of `OpenID` Connect Discovery, which requires one,
 //! is not served.
 
 use axum::extract::State;
@@ -16,17 +16,17 @@ use super::{JWKS_PATH, Public};
 
 pub const ROUTE: Route = Route::new(module_path!(), &[HANDLER]);
 
-/// RFC 8414, 2.
+/// Authorization server metadata (RFC 8414, 2).
 #[derive(Serialize, ToSchema)]
 pub struct Metadata {
     issuer: String,
     jwks_uri: String,
     introspection_endpoint: String,
     introspection_endpoint_auth_methods_supported: [&'static str; 1],
-    /// None: there is no authorization endpoint. The field itself is required.
+    /// Empty: there is no authorization endpoint. The field itself is required.
     #[schema(value_type = Vec<String>, max_items = 0)]
     response_types_supported: [&'static str; 0],
-    /// None: there is no token endpoint. Left out, it would mean `authorization_code` and `implicit`.
+    /// Empty: there is no token endpoint. Omitting the field would mean `authorization_code` and `implicit`.
     #[schema(value_type = Vec<String>, max_items = 0)]
     grant_types_supported: [&'static str; 0],
     service_documentation: String,
@@ -36,8 +36,8 @@ pub struct Metadata {
 #[operation(
     GET, "/.well-known/oauth-authorization-server",
     at_root, at_root["/.well-known/oauth-authorization-server/api/v1"],
-    summary = "The service's metadata",
-    description = "Authorization server metadata (RFC 8414). It names what works as its standard says. Also at the root, and at `/.well-known/oauth-authorization-server/api/v1`, where clients look for the metadata of an issuer with a path.",
+    summary = "Authorization server metadata",
+    description = "Metadata of the authorization server (RFC 8414). It lists only what works as its standard requires. Also served at the root, and at `/.well-known/oauth-authorization-server/api/v1`, where clients look for the metadata of an issuer with a path.",
     responses((status = 200, description = "The metadata", body = Metadata))
 )]
 pub async fn handler(State(app): State<App>) -> Public<Metadata> {

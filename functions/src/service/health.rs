@@ -1,6 +1,6 @@
-//! Says that the service is up.
+//! Health check.
 //!
-//! `GET /health`. It touches nothing, so it is up when the function is.
+//! `GET /health`. It accesses nothing, so it is up whenever the function is.
 
 use macros::operation;
 use serde::Serialize;
@@ -17,8 +17,8 @@ pub struct Health {
 }
 
 #[operation(
-    GET, "/health", at_root, summary = "Is the service up?",
-    description = "Answers as long as the function runs. It reads nothing.",
+    GET, "/health", at_root, summary = "Check whether the service is up",
+    description = "Responds as long as the function runs. It reads no data.",
     responses((status = 200, description = "It is", body = Health))
 )]
 pub async fn handler() -> JsonResponse<Health> {

@@ -1,4 +1,4 @@
-//! The public signing keys, for those who check access tokens.
+//! The public signing keys, for verifying access tokens.
 //!
 //! `GET /.well-known/jwks.json` (RFC 7517).
 
@@ -25,8 +25,8 @@ pub struct KeySet {
 }
 
 #[operation(
-    GET, "/.well-known/jwks.json", at_root, summary = "The public signing keys",
-    description = "To check access tokens with (RFC 7517). A key is published a day before it signs, and the set may be cached for five minutes.",
+    GET, "/.well-known/jwks.json", at_root, summary = "Public signing keys",
+    description = "For verifying access tokens (RFC 7517). A key is published one day before it signs, and the set may be cached for five minutes.",
     responses((status = 200, description = "The keys", body = KeySet))
 )]
 pub async fn handler(State(app): State<App>) -> Result<Public<KeySet>> {

@@ -1,4 +1,4 @@
-//! The service itself: whether it is up, its documentation, its keys and its metadata.
+//! The service itself: health, documentation, keys and metadata.
 
 pub mod api_docs;
 pub mod discovery;

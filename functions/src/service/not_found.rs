@@ -1,7 +1,7 @@
-//! What no other function serves: the HTTP API's `$default` route.
+//! The catch-all for requests that no other function serves: the HTTP API's `$default` route.
 //!
-//! An unknown path is 404; a known one with another method is 405 and says which methods it takes. A known path with a method
-//! that it does take would have gone to its function, so what led here is another spelling of it: 404.
+//! An unknown path is 404; a known one with another method is 405 with the supported methods. A known path with a supported method
+//! would have been routed to its function, so such a request has another spelling of the path: 404.
 
 use axum::extract::Request;
 use axum::routing::{MethodRouter, any};

@@ -1,7 +1,7 @@
-//! Ends one of one's own sessions: a lost phone, a borrowed computer. One's current one may be it, which is signing out.
+//! Ends one of the caller's sessions, for example of a lost phone. Ending the current one is signing out.
 //!
-//! `DELETE /auth/sessions/{id}`. Its tokens stop working at once on every route of this service. Somebody else's session is
-//! answered like one that never was.
+//! `DELETE /auth/sessions/{id}`. Its tokens stop working immediately on every route of this service. Another account's session
+//! results in the same response as an unknown one.
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -25,20 +25,20 @@ pub const ROUTE: Route =
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Path)]
 pub struct SessionPath {
-    /// The session's id.
+    /// ID of the session.
     #[allow(dead_code, reason = "for the documentation; the handler reads it by `PathId`")]
     id: uuid::Uuid,
 }
 
 #[operation(
-    DELETE, "/auth/sessions/{id}", summary = "End one of one's own sessions",
-    description = "The tokens of the session stop working at once. It may be the session of this request.",
+    DELETE, "/auth/sessions/{id}", summary = "End one of the caller's sessions",
+    description = "The tokens of the session stop working immediately. It may be the session of this request.",
     params(SessionPath),
     responses((status = 204, description = "Ended"))
 )]
 pub async fn handler(caller: CurrentUser, State(app): State<App>, PathId(id): PathId<SessionId>) -> Result<StatusCode> {
     let (user, session) = (caller.user.id, id.ok_or(Error::SessionNotFound)?);
-    // The key begins with the caller's own id, so nobody else's session can be meant.
+    // The key begins with the caller's ID, so it can only be the caller's own session.
     let kind = EventKind::SessionEnded { session_id: session, reason: SessionEnd::EndedByOwner };
     let event = DomainEvent::new(Subject::User(user), &caller.actor(), kind, app.clock.now());
     if !app.store().end_session(user, session, &event).await? {

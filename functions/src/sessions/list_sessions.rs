@@ -1,6 +1,6 @@
-//! Lists where somebody is signed in: their own sessions, newest first.
+//! Lists the caller's sessions, newest first.
 //!
-//! `GET /auth/sessions`. A session that is over is not shown, whether it was ended or has run out.
+//! `GET /auth/sessions`. Ended and expired sessions are not listed.
 
 use axum::extract::State;
 use macros::operation;
@@ -22,9 +22,9 @@ pub struct Sessions {
 }
 
 #[operation(
-    GET, "/auth/sessions", summary = "List one's own sessions, newest first, at most 100",
-    description = "Where the account is signed in. Sessions that have ended or expired are not listed.",
-    responses((status = 200, description = "The sessions that are not over", body = Sessions))
+    GET, "/auth/sessions", summary = "List the caller's sessions, newest first, at most 100",
+    description = "Sessions that have ended or expired are not listed.",
+    responses((status = 200, description = "The active sessions", body = Sessions))
 )]
 pub async fn handler(caller: CurrentUser, State(app): State<App>) -> Result<JsonResponse<Sessions>> {
     let now = app.clock.now();

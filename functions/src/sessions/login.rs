@@ -1,9 +1,9 @@
 //! Signs in.
 //!
-//! `POST /auth/login`. An unknown address and a wrong password get the same answer after the same work; what is special
-//! about an account is told only to those who know its password. A client that signed in before and says so by its
-//! `device_token` is locked out by its own failures only. Where the account has a second factor, the right password is
-//! answered with a challenge instead of tokens, for `verify_login` to complete.
+//! `POST /auth/login`. An unknown address and a wrong password get the same response after the same work; the state of an
+//! account is revealed only to callers who know its password. A client that sends the `device_token` of an earlier sign-in is
+//! locked out only by its own failures. If the account has a second factor, the response to the correct password is a challenge
+//! instead of tokens, which `verify_login` completes.
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -77,8 +77,8 @@ pub struct Login {
     email: Option<String>,
     #[schema(required, value_type = String, format = "password", example = "correct horse battery")]
     password: Option<SecretString>,
-    /// The `device_token` of an earlier sign-in to this account, if the client kept one: then other people's failures with
-    /// the address do not lock this client out. One that does not count any more is ignored.
+    /// The `device_token` from an earlier sign-in to this account, if the client stored one: other people's failed attempts
+    /// then do not lock this client out. An invalid one is ignored.
     #[schema(value_type = Option<String>)]
     device_token: Option<SecretString>,
 }
@@ -87,16 +87,15 @@ pub struct Login {
 pub struct SecondFactorRequired {
     #[schema(example = "second_factor_required")]
     status: &'static str,
-    /// Opaque; good for one sign-in, and for five codes until it is complete.
+    /// Opaque; for one sign-in with at most five attempts.
     challenge_token: String,
-    /// Seconds until the sign-in has to begin again.
+    /// Seconds until the challenge expires.
     #[schema(example = 300)]
     expires_in: u64,
-    /// What completes it, of `totp`, which is the `code` of an authenticator app, `passkey` and `recovery_code`.
+    /// What can complete the sign-in: `totp` (the `code` of an authenticator app), `passkey`, `recovery_code`.
     #[schema(example = json!(["totp", "recovery_code"]))]
     methods: Vec<&'static str>,
-    /// For `navigator.credentials.get()`, by `PublicKeyCredential.parseRequestOptionsFromJSON()`, where the account has
-    /// passkeys.
+    /// For `navigator.credentials.get()`, by `PublicKeyCredential.parseRequestOptionsFromJSON()`, if the account has passkeys.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     passkey_options: Option<Value>,
@@ -104,10 +103,10 @@ pub struct SecondFactorRequired {
 
 #[operation(
     POST, "/auth/login", summary = "Sign in",
-    description = "An unknown address and a wrong password get the same answer. A client that sends the `device_token` of an earlier sign-in is locked out by its own failures only. Where the account has a second factor, the right password is answered with 202 and a challenge.",
+    description = "An unknown address and a wrong password get the same response. A client that sends the `device_token` from an earlier sign-in is locked out only by its own failures. If the account has a second factor, the response to the correct password is 202 with a challenge.",
     responses(
         (status = 200, description = "Signed in", body = SignedIn),
-        (status = 202, description = "The password is right; the second factor is still to be proved, at `/auth/login/verify`", body = SecondFactorRequired),
+        (status = 202, description = "The password is correct; verify the second factor at `/auth/login/verify`", body = SecondFactorRequired),
     )
 )]
 pub async fn handler(
@@ -120,17 +119,17 @@ pub async fn handler(
     let address = email.normalized();
     let LookUp { owner, parameters, user, bucket, device, earlier, kind } =
         look_up(&app, &limit, &address, device).await?;
-    // Of a locked bucket no account is read, and no password compared.
+    // If the bucket is locked, no account is read and no password is compared.
     attempts::unless_locked(&app, owner, bucket, earlier)?;
     let counted = attempts::count(&app, owner, bucket, earlier);
     let compared = compare(&app, owner, parameters.clone(), user, &password, kind);
-    // The password is compared while the count is on its way; of an attempt that is not counted nobody hears what came. Both
-    // are awaited, as a hash that has started cannot be called off, and nothing outlives the answer.
+    // The password is compared while the attempt is counted; if it cannot be counted, its result is not revealed. Both are
+    // awaited, because a started hash cannot be cancelled, and nothing outlives the response.
     let (counted, compared) = meanwhile_read_keys(&app, Box::pin(async { tokio::join!(counted, compared) })).await;
     let counted = counted?;
     let (user, verdict) = match compared {
         Ok(compared) => compared,
-        // An old system that does not answer has said nothing of the password.
+        // A former system that does not respond says nothing about the password.
         Err(error) => {
             if let Some(counted) = counted {
                 Box::pin(forgive(&app, bucket, counted)).await;
@@ -139,14 +138,14 @@ pub async fn handler(
         }
     };
     let user = recognise(user, verdict)?;
-    // Whoever knows the password does not guess.
+    // A caller who knows the password is not guessing.
     let taken_back = Box::pin(take_attempt_back(&app, bucket, counted));
     if let Err(error) = admissible(&user, app.clock.now()) {
         taken_back.await;
         return Err(error);
     }
 
-    // Another hash also where the next sign-in would not know what to compute with.
+    // Also rehash if the stored parameters do not match, which the next sign-in computes with.
     let outdated = verdict == Verdict::RightButOutdated || parameters != user.password_hash.parameters();
     let hash = if outdated { Box::pin(fresh(&app, password)).await } else { None };
     let now = app.clock.now();
@@ -163,7 +162,7 @@ pub async fn handler(
     SignedIn::tell(&app, user, &session, tokens, bucket.device).await.map(|answer| Outcome::SignedIn(Box::new(answer)))
 }
 
-/// What came of a right password.
+/// The result of a correct password.
 pub enum Outcome {
     SignedIn(Box<SignedIn>),
     SecondFactorRequired(SecondFactorRequired),
@@ -178,7 +177,7 @@ impl IntoResponse for Outcome {
     }
 }
 
-/// Begins a sign-in that waits for its second factor. There are no tokens and no session yet.
+/// Starts a sign-in that needs a second factor. There are no tokens and no session yet.
 async fn challenge(
     app: &App,
     user: &User,
@@ -201,7 +200,8 @@ async fn challenge(
         Some(hash) => {
             let begun = app.store().begin_challenge_with_hash(user, &challenge, ceremony.clone(), known_device, hash);
             // The next sign-in replaces it.
-            let told = |error: &Error| tracing::error!(error.message = %Causes(error), "a hash could not be replaced");
+            let told =
+                |error: &Error| tracing::error!(error.message = %Causes(error), "failed to replace a password hash");
             begun.await.inspect_err(told).unwrap_or(false)
         }
         None => false,
@@ -219,30 +219,30 @@ async fn challenge(
     })
 }
 
-/// What may answer a challenge of this account.
+/// The methods that can complete a challenge of this account.
 fn methods_of(user: &User) -> impl Iterator<Item = Method> {
     let totp = user.totp_since.map(|_| Method::Totp);
     let passkey = (user.passkeys > 0).then_some(Method::Passkey);
     [totp, passkey, Some(Method::RecoveryCode)].into_iter().flatten()
 }
 
-/// What there is to know before a password is compared.
+/// What is read before the password is compared.
 struct LookUp<'a> {
     owner: Option<UserId>,
-    /// What the hash of the owner's password was made with.
+    /// The parameters of the owner's password hash.
     parameters: Option<HashParameters>,
-    /// The owner's account, where it was read along with a device that counts.
+    /// The owner's account, if it was read together with a valid device.
     user: Option<User>,
     bucket: Bucket<'a>,
-    /// The device, if it counts.
+    /// The device, if it is valid for the account.
     device: Option<Device>,
-    /// What the bucket held.
+    /// The attempts in the bucket so far.
     earlier: Option<Attempts>,
-    /// What the address passes for if no account has it.
+    /// The kind of password that an unknown address imitates.
     kind: PasswordKind,
 }
 
-/// Looks the address up, unless the origin has called too often.
+/// Looks up the address, unless the client is rate-limited.
 async fn look_up<'a>(
     app: &App,
     limit: &Limited,
@@ -250,12 +250,12 @@ async fn look_up<'a>(
     device: Option<Device>,
 ) -> Result<LookUp<'a>> {
     let before = app.store().before_sign_in(address, device.as_ref());
-    // Found out for every address, or its time would tell.
+    // Determined for every address, because otherwise the timing would reveal unknown ones.
     let passes_for = Box::pin(app.passes_for(address));
     let (before, kind) = limit.admit_during(async { tokio::try_join!(before, passes_for) }).await?;
     let BeforeSignIn { owner, parameters, by_anyone, by_device, user_of_device } = before;
 
-    // A device counts apart only with the address of its own account; any other is a stranger.
+    // A device has its own bucket only with its own account's address; otherwise it counts as unknown.
     let counts = |user: &User| device.is_some_and(|device| device.belongs_to(user, app.clock.now()));
     let user = user_of_device.filter(|user| owner == Some(user.id) && counts(user));
     let device = device.filter(|_| user.is_some());
@@ -264,7 +264,7 @@ async fn look_up<'a>(
     Ok(LookUp { owner, parameters, user, bucket, device, earlier, kind })
 }
 
-/// Compares the password with that of the owner's account, which is read meanwhile if it was not yet.
+/// Compares the password with that of the owner's account, which is read concurrently unless it already was.
 async fn compare(
     app: &App,
     owner: Option<UserId>,
@@ -274,7 +274,7 @@ async fn compare(
     kind: PasswordKind,
 ) -> Result<(Option<User>, Verdict)> {
     let user = match (user, owner, &parameters) {
-        // An imported password, or an account from before parameters were kept: what to compute stands in the account.
+        // An imported password, or an account from before parameters were stored: the account has what to compute.
         (None, Some(owner), None) => app.store().user(owner).await?,
         (user, ..) => user,
     };
@@ -283,12 +283,12 @@ async fn compare(
         return Ok((Some(user), verdict));
     }
     if owner.is_none() && kind != PasswordKind::Own {
-        // As for an account with a password of that kind: read, then compute.
+        // The same work as for an account with a password of that kind: read, then compute.
         let user = app.store().user(UserId::new(app.clock.now())).await?;
         elsewhere::spend(app, password, kind).await?;
         return Ok((user, Verdict::Wrong));
     }
-    // For an unknown address as much is read and computed as for a known one: an id that nobody has, nobody's hash.
+    // For an unknown address the work is the same as for a known one: an unused ID is read, a dummy hash computed.
     let read = app.store().user(owner.unwrap_or_else(|| UserId::new(app.clock.now())));
     let (user, computed) = tokio::join!(read, app.hasher.compute(password, parameters));
     let user = user?;
@@ -297,7 +297,7 @@ async fn compare(
         Ok(computed) if stored.is_none_or(|stored| !stored.is_imported()) => {
             app.hasher.verify_computed(&computed, stored).await?
         }
-        // What lies beside an address decides nothing, also where nothing can be computed with it.
+        // The parameters stored with an address decide nothing, even if they cannot be computed with.
         _ => match stored {
             Some(stored) => elsewhere::verify(app, password, stored).await?,
             None => app.hasher.verify(password, None).await?,
@@ -306,9 +306,9 @@ async fn compare(
     Ok((user, verdict))
 }
 
-/// Of the count that all strangers share, a right password takes its own attempt away and leaves those of others, whoever made
-/// them: were they forgotten, a stranger who knocks would see that somebody knows the password. Whoever was right signs in as a
-/// known device from now on, whose own failures are forgotten. This keeps nobody out: a lock ends by itself.
+/// In the bucket that all unknown devices share, a correct password removes only its own attempt and keeps all others:
+/// otherwise an attacker would see that someone knows the password. The caller signs in as a known device from now on, whose
+/// own failures are reset. This does not lock out anyone: a lock ends by itself.
 async fn take_attempt_back(app: &App, bucket: Bucket<'_>, counted: Option<Counted>) {
     let Some(counted) = counted.filter(|_| bucket.device.is_none()) else {
         return;
@@ -318,12 +318,12 @@ async fn take_attempt_back(app: &App, bucket: Bucket<'_>, counted: Option<Counte
 
 async fn forgive(app: &App, bucket: Bucket<'_>, counted: Counted) {
     if let Err(error) = app.store().take_attempt_back(bucket, counted).await {
-        tracing::warn!(error.message = %Causes(&error), "an attempt to sign in could not be taken back");
+        tracing::warn!(error.message = %Causes(&error), "failed to undo the count of a sign-in attempt");
     }
 }
 
-/// Waits for `work`, and for nothing else: what tokens are made with is read meanwhile, as far as that comes. Where it fails,
-/// the making of the tokens meets it again.
+/// Waits only for `work`, and concurrently reads the keys for making tokens as far as time allows. If that fails, making the
+/// tokens fails again.
 async fn meanwhile_read_keys<T>(app: &App, work: impl Future<Output = T> + Unpin) -> T {
     match select(work, Box::pin(app.keys().read_ahead(app.clock.now()))).await {
         Either::Left((done, _)) => done,
@@ -331,7 +331,7 @@ async fn meanwhile_read_keys<T>(app: &App, work: impl Future<Output = T> + Unpin
     }
 }
 
-/// The account whose password was right.
+/// The account if its password was correct.
 fn recognise(user: Option<User>, verdict: Verdict) -> Result<User> {
     let (user, reason) = match user {
         Some(user) if verdict != Verdict::Wrong => return Ok(user),
@@ -355,13 +355,13 @@ fn admissible(user: &User, now: Timestamp) -> Result<()> {
     Err(error)
 }
 
-/// A hash of today's cost, while the password is at hand. The sign-in does not fail with it: the next one tries again.
+/// A hash with the current cost, while the password is available. If this fails, the next sign-in retries.
 async fn fresh(app: &App, password: Password) -> Option<PasswordHash> {
     let hash = app.hasher.hash(&NewPassword::known(password)).await;
-    hash.inspect_err(|error| tracing::error!(error.message = %Causes(error), "a hash could not be replaced")).ok()
+    hash.inspect_err(|error| tracing::error!(error.message = %Causes(error), "failed to replace a password hash")).ok()
 }
 
-/// A request whose fields could be taken.
+/// A request with valid fields.
 struct Attempt {
     email: EmailAddress,
     password: Password,
@@ -375,7 +375,7 @@ impl Login {
         let password = fields.required("password", self.password, |password| Ok(Password::new(&password)));
         let (email, password) = fields.finish(email.zip(password))?;
         let device = match self.device_token {
-            // One that is not ours is as good as none: it is nobody's business which it was.
+            // An invalid token is treated like a missing one, and the response does not tell which.
             Some(token) => device::decode(token.expose_secret(), app.keys().device_mac().await?),
             None => None,
         };

@@ -1,7 +1,7 @@
 //! Signs out.
 //!
-//! `POST /auth/logout`. The session is over at once: its access token stops working on every route of this service.
-//! With `everywhere`, so are all other sessions of the account.
+//! `POST /auth/logout`. The session ends immediately: its access token stops working on every route of this service. With
+//! `everywhere`, all other sessions of the account end, too.
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -33,7 +33,7 @@ pub struct Logout {
 
 #[operation(
     POST, "/auth/logout", summary = "Sign out",
-    description = "Ends the session of the access token, or with `everywhere` all sessions of the account. Their access tokens stop working at once on every route.",
+    description = "Ends the session of the access token or, with `everywhere`, all sessions of the account. Their access tokens stop working immediately on every endpoint.",
     responses((status = 204, description = "Signed out"))
 )]
 pub async fn handler(

@@ -1,4 +1,4 @@
-//! Sessions: signing in by password or passkey, proving again who one is, refreshing, listing and ending.
+//! Sessions: signing in with password or passkey, step-up, refreshing, listing and ending.
 
 pub mod end_session;
 pub mod introspect;
@@ -26,7 +26,7 @@ use utoipa::ToSchema;
 
 pub const AREA: Area = Area {
     name: "sessions",
-    description: "Signing in and out, and the tokens of a session",
+    description: "Sign-in, sign-out and session tokens",
     routes: &[
         login::ROUTE,
         verify_login::ROUTE,
@@ -46,7 +46,7 @@ pub const AREA: Area = Area {
 pub struct SignedIn {
     #[serde(flatten)]
     tokens: TokenPair,
-    /// Opaque; to be kept for 180 days, also after signing out, and sent along with the next sign-in to this account.
+    /// Opaque; store it for 180 days, even after signing out, and send it with the next sign-in to this account.
     device_token: String,
     user: UserView,
 }

@@ -1,8 +1,8 @@
 //! Signs in with a passkey alone.
 //!
-//! `POST /auth/passkey` with what the authenticator signed for the options of `start_passkey_login`, within five minutes and
-//! once. It verified its user, so it is two factors by itself and takes the place of both. Whatever is wrong with it or with
-//! its account has one answer.
+//! `POST /auth/passkey` with the authenticator's response to the options of `start_passkey_login`, within five minutes and once.
+//! The authenticator verified its user, so a passkey is two factors by itself and replaces both. All problems with the passkey or
+//! its account get the same response.
 
 use axum::extract::State;
 use macros::operation;
@@ -41,20 +41,20 @@ pub const ROUTE: Route = Route::new(module_path!(), &[HANDLER])
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PasskeyLogin {
-    /// That of the options.
+    /// The `challenge_token` of the options.
     #[schema(required, value_type = String, format = "uuid")]
     challenge_token: Option<String>,
-    /// What `navigator.credentials.get()` gave, by its `toJSON()`.
+    /// The result of `navigator.credentials.get()`, by its `toJSON()`.
     #[schema(required, value_type = Object)]
     credential: Option<Value>,
-    /// The `device_token` of an earlier sign-in to this account, if the client kept one: the new one is then of the same device.
+    /// The `device_token` from an earlier sign-in to this account, if the client stored one; the new one is for the same device.
     #[schema(value_type = Option<String>)]
     device_token: Option<SecretString>,
 }
 
 #[operation(
     POST, "/auth/passkey", summary = "Sign in with a passkey",
-    description = "Takes what the authenticator signed for the options, once and within five minutes. The passkey stands for the password and the second factor.",
+    description = "Takes the authenticator's response to the options, once and within five minutes. The passkey replaces both the password and the second factor.",
     responses((status = 200, description = "Signed in", body = SignedIn))
 )]
 pub async fn handler(
@@ -68,15 +68,15 @@ pub async fn handler(
     let (owner, passkey) = (assertion.owner(), assertion.passkey());
     let reads = async {
         tokio::try_join!(
-            // An id that nobody has keeps the look-up of nobody's passkey as long as that of somebody's.
+            // An unused ID makes the look-up of an unknown passkey take as long as that of a known one.
             app.store().user_and_passkey(owner.unwrap_or_else(|| UserId::new(now)), &passkey),
             // At hand before the passkey is used, as in `verify_login`.
             app.keys().signing(now),
         )
     };
     let (found, _) = Box::pin(limit.admit_during(reads)).await?;
-    // Taken before it is looked at, so that of many answers at once one is; and after the limit, so that a request too many
-    // uses up nothing.
+    // Taken before it is verified, so that of concurrent responses exactly one proceeds; and after the rate limit, so that an
+    // excess request does not use it.
     let ceremony = app.store().take_ceremony(None, id, now).await?.ok_or_else(|| {
         Event::LoginFailed { user: None, reason: LoginFailure::UnknownChallenge }.record();
         Error::InvalidChallenge
@@ -91,7 +91,7 @@ pub async fn handler(
     let complete = app.complete_sign_in(&user, &sign_in);
     let (completed, tokens) = Box::pin(TokenPair::issue_during(&app, &user, &session, complete)).await?;
     if !completed {
-        // The passkey was removed meanwhile, or signed in elsewhere with a later count.
+        // The passkey was deleted concurrently, or used elsewhere with a later counter.
         return Err(refuse(Some(user.id), LoginFailure::PasskeyRefused));
     }
     SignedIn::tell(&app, user, &session, tokens, device).await.map(JsonResponse::ok)
@@ -117,7 +117,7 @@ fn recognise(
             LoginFailure::PasskeyRefused
         }
         Ok(_) if user.is_disabled(now) => {
-            // Whoever has the passkey may know, as whoever knows the password.
+            // The owner of the passkey may know, as someone who knows the password may.
             Event::LoginFailed { user: Some(user.id), reason: LoginFailure::Disabled }.record();
             return Err(Error::AccountDisabled);
         }

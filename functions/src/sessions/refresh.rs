@@ -1,7 +1,8 @@
 //! Exchanges a refresh token for a new pair.
 //!
-//! `POST /auth/refresh`, or `GET` with the refresh token as the Bearer credential. The token rotates at every use. One
-//! step behind within ten seconds gets the current pair again; further behind is theft, and the session ends.
+//! `POST /auth/refresh`, or `GET` with the refresh token as the Bearer credential. The token is rotated on every use. A token that
+//! was rotated within the last ten seconds returns the current pair; reuse of an older one is treated as theft, and the session
+//! ends.
 
 use axum::extract::State;
 use macros::operation;
@@ -40,9 +41,9 @@ pub struct Refresh {
 
 #[operation(
     GET, "/auth/refresh", operation_id = "refresh_with_bearer",
-    summary = "Exchange the refresh token in the Authorization header for a new pair",
-    description = "As `POST /auth/refresh`, with the refresh token as the Bearer credential.",
-    responses((status = 200, description = "The new pair", body = TokenPair))
+    summary = "Exchange the refresh token in the Authorization header for new tokens",
+    description = "The same as `POST /auth/refresh`, with the refresh token as the Bearer credential.",
+    responses((status = 200, description = "The new tokens", body = TokenPair))
 )]
 pub async fn with_bearer(
     State(app): State<App>,
@@ -57,9 +58,9 @@ pub async fn with_bearer(
 }
 
 #[operation(
-    POST, "/auth/refresh", summary = "Exchange a refresh token for a new pair",
-    description = "The refresh token rotates at every use. One that was rotated within the last ten seconds returns the current pair; an older one ends the session, because it may have been stolen.",
-    responses((status = 200, description = "The new pair", body = TokenPair))
+    POST, "/auth/refresh", summary = "Exchange a refresh token for new tokens",
+    description = "The refresh token is rotated on every use. A token that was rotated within the last ten seconds returns the current pair; an older one ends the session, because it may have been stolen.",
+    responses((status = 200, description = "The new tokens", body = TokenPair))
 )]
 pub async fn handler(
     State(app): State<App>,
@@ -85,7 +86,7 @@ async fn exchange(app: &App, request: &RequestInfo, limit: &Limited, token: &str
     let session = match session.rotation_of(token.rotation, app.clock.now()) {
         Rotation::Rotate => match app.store().rotate_session(&session, app.clock.now()).await? {
             Some(rotated) => rotated,
-            // Another request with the same token was faster: this one is now a step behind, or the session is over.
+            // Another request with the same token was first: this one is now a rotation behind, or the session has ended.
             None => {
                 let (_, session) = live(app, &token).await?;
                 match session.rotation_of(token.rotation, app.clock.now()) {
@@ -108,7 +109,7 @@ async fn live(app: &App, token: &RefreshToken) -> Result<(User, Session)> {
     live.ok_or(Error::InvalidRefreshToken)
 }
 
-/// The thief or the owner holds an old token, and there is no telling which: nobody goes on with this session.
+/// An attacker or the owner has an old token, and it is unknown which: the session ends for both.
 async fn end(app: &App, request: &RequestInfo, session: &Session) -> Result<TokenPair> {
     let kind = EventKind::SessionEnded { session_id: session.id, reason: SessionEnd::RefreshTokenReused };
     let actor = request.actor(ActorKind::Anonymous);

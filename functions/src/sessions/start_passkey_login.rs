@@ -1,6 +1,7 @@
 //! Starts signing in with a passkey alone, or proving one.
 //!
-//! `POST /auth/passkey/options`. No address is asked for, so there is nothing to tell of one: the authenticator finds the account.
+//! `POST /auth/passkey/options`. No email address is sent, so nothing can be revealed about one: the authenticator finds the
+//! account.
 
 use axum::extract::State;
 use macros::operation;
@@ -23,10 +24,10 @@ pub const ROUTE: Route =
 
 #[derive(Serialize, ToSchema)]
 pub struct PasskeyAsked {
-    /// To be sent back with what the authenticator signed; good for one answer.
+    /// To be sent back with the authenticator's response; can be used once.
     #[schema(value_type = String, format = "uuid")]
     challenge_token: CeremonyId,
-    /// Seconds until the answer has to come.
+    /// Seconds until the challenge expires.
     #[schema(example = 300)]
     expires_in: u64,
     /// For `navigator.credentials.get()`, by `PublicKeyCredential.parseRequestOptionsFromJSON()`.
@@ -36,8 +37,8 @@ pub struct PasskeyAsked {
 
 #[operation(
     POST, "/auth/passkey/options", summary = "Start signing in with a passkey",
-    description = "Returns options for `navigator.credentials.get()`, to sign in with a passkey alone or to prove the second factor in another request. No address is asked for: the authenticator knows the account.",
-    responses((status = 200, description = "What to ask an authenticator for", body = PasskeyAsked))
+    description = "Returns options for `navigator.credentials.get()`, to sign in with a passkey alone or to prove the second factor in another request. No email address is required: the authenticator knows the account.",
+    responses((status = 200, description = "The options for the authenticator", body = PasskeyAsked))
 )]
 pub async fn handler(State(app): State<App>, limit: Limited) -> Result<JsonResponse<PasskeyAsked>> {
     limit.admit().await?;

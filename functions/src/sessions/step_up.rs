@@ -1,8 +1,8 @@
-//! Proves again who one is, without signing in again (RFC 9470).
+//! Steps up a session: authenticates again without signing in again (RFC 9470).
 //!
-//! `POST /auth/step-up` with a proof of the second factor, or the password where the account has none: the access token alone
-//! is not enough. The session counts as recent for the next 15 minutes, with the tokens that it has; those of the next refresh
-//! say so in `auth_time` and `amr`. Wrong proofs are counted as they are at a sign-in.
+//! `POST /auth/step-up` with a proof of the second factor, or the password if the account has none: the access token alone is not
+//! enough. The session counts as recently authenticated for the next 15 minutes, with its current tokens; the tokens of the next
+//! refresh show it in `auth_time` and `amr`. Wrong proofs are counted as at a sign-in.
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -50,27 +50,27 @@ pub const ROUTE: Route = Route::new(module_path!(), &[HANDLER])
     ])
     .hashing();
 
-/// One of the four: the password where the account has no second factor, else one of the others.
+/// Exactly one of the four fields: the password if the account has no second factor, otherwise one of the others.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Reauthenticate {
     #[schema(value_type = Option<String>, format = "password", example = "correct horse battery")]
     password: Option<SecretString>,
-    /// Six digits of the authenticator app.
+    /// The six digits shown by the authenticator app.
     #[schema(value_type = Option<String>, example = "287082")]
     code: Option<SecretString>,
-    /// A recovery code, instead.
+    /// A recovery code.
     #[schema(value_type = Option<String>, example = "7QK4-0R2M-XV9T-B3HD-51NW-ZC8P")]
     recovery_code: Option<SecretString>,
-    /// A passkey of one's own, instead.
+    /// A passkey of the account.
     #[schema(value_type = Option<PasskeyProof>)]
     passkey: Option<PasskeyProof>,
 }
 
 #[operation(
-    POST, "/auth/step-up", summary = "Prove again who you are",
-    description = "Takes a proof of the second factor, or the password of an account that has none. The session then counts as recent for 15 minutes, for the routes that ask for a recent sign-in (RFC 9470).",
-    responses((status = 204, description = "The session counts as recent for 15 minutes"))
+    POST, "/auth/step-up", summary = "Step up the session",
+    description = "Takes a proof of the second factor, or the password if the account has none. The session then counts as recently authenticated for 15 minutes, for the endpoints that require recent authentication (RFC 9470).",
+    responses((status = 204, description = "The session counts as recently authenticated for 15 minutes"))
 )]
 pub async fn handler(
     caller: CurrentUser,

@@ -1,8 +1,8 @@
 //! Completes a sign-in with the second factor.
 //!
-//! `POST /auth/login/verify` with the challenge of a sign-in and a code or a passkey. The session begins here, in the transaction
-//! that uses up challenge and proof. A challenge takes five of them; beyond them, wrong ones lock the account's second factor as
-//! wrong passwords lock an address, so new challenges bring no new guesses.
+//! `POST /auth/login/verify` with the challenge of a sign-in and a code or a passkey. The session starts here, in the transaction
+//! that uses challenge and proof. A challenge allows five attempts; independently of that, wrong proofs lock the second factor of
+//! the account as wrong passwords lock an address, so new challenges do not allow more guesses.
 
 use axum::extract::State;
 use macros::operation;
@@ -47,23 +47,23 @@ pub const ROUTE: Route = Route::new(module_path!(), &[HANDLER])
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct VerifyLogin {
-    /// That of the sign-in.
+    /// The `challenge_token` of the sign-in.
     #[schema(required, value_type = String)]
     challenge_token: Option<SecretString>,
-    /// Six digits of the authenticator app.
+    /// The six digits shown by the authenticator app.
     #[schema(value_type = Option<String>, example = "287082")]
     code: Option<SecretString>,
-    /// A recovery code, instead.
+    /// A recovery code.
     #[schema(value_type = Option<String>, example = "7QK4-0R2M-XV9T-B3HD-51NW-ZC8P")]
     recovery_code: Option<SecretString>,
-    /// What `navigator.credentials.get()` gave for the sign-in's `passkey_options`, by its `toJSON()`, instead.
+    /// The result of `navigator.credentials.get()` for the `passkey_options` of the sign-in, by its `toJSON()`.
     #[schema(value_type = Option<Object>)]
     passkey: Option<Value>,
 }
 
 #[operation(
     POST, "/auth/login/verify", summary = "Complete a sign-in with the second factor",
-    description = "Takes the challenge of a sign-in and exactly one proof: the code of an app, a recovery code or a passkey. A challenge takes five attempts.",
+    description = "Takes the challenge of a sign-in and exactly one proof: a code from an app, a recovery code or a passkey. A challenge allows five attempts.",
     responses((status = 200, description = "Signed in", body = SignedIn))
 )]
 pub async fn handler(
@@ -80,7 +80,7 @@ pub async fn handler(
         return Err(Error::InvalidChallenge);
     };
     let now = app.clock.now();
-    // The signing key is at hand before the code is used up: a failure to get it must cost nobody a recovery code.
+    // The signing key is loaded before the code is used: a failure to load it must not cost a recovery code.
     let passkey = proof.passkey();
     let before = app.store().before_verification(&challenge, passkey.as_ref());
     let reads = async { tokio::try_join!(before, app.keys().signing(now)) };

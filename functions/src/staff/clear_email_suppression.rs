@@ -1,8 +1,8 @@
-//! Has emails go to an account's address again.
+//! Clears the suppression of an account's email address.
 //!
-//! `DELETE /users/{id}/email-suppression`, for staff: after a bounce or a complaint, once its owner says that the address is well.
-//! Also at SES, whose list all of the AWS account shares. What is on SES's own global list stays there: it can be neither asked nor
-//! cleared, and forgets an address after two weeks at most.
+//! `DELETE /users/{id}/email-suppression`, for staff: after a bounce or complaint, once the owner says that the address works. It
+//! also clears the suppression list of the AWS account in SES. SES's own global list cannot be queried or cleared; it keeps an
+//! address for at most two weeks.
 
 use aws_sdk_sesv2::operation::delete_suppressed_destination::DeleteSuppressedDestinationError;
 use axum::extract::State;
@@ -34,10 +34,10 @@ const CLEAR: Grants = &[Grant::on(Resource::SuppressionList, &["ses:DeleteSuppre
 const TRIES: usize = 5;
 
 #[operation(
-    DELETE, "/users/{id}/email-suppression", summary = "Have emails go to a user's address again",
-    description = "For staff. Forgets that emails came back or were marked as spam, here and on the suppression list of the AWS account. SES's global list cannot be cleared; it holds an address for up to 14 days.",
+    DELETE, "/users/{id}/email-suppression", summary = "Clear the suppression of a user's email address",
+    description = "For staff. Clears bounces and complaints, here and on the suppression list of the AWS account. SES's global list cannot be cleared; it holds an address for up to 14 days.",
     params(UserPath),
-    responses((status = 204, description = "Emails go there again"))
+    responses((status = 204, description = "Emails are sent to the address again"))
 )]
 pub async fn handler(
     Support(caller): Support,
@@ -58,7 +58,7 @@ pub async fn handler(
             return Ok(StatusCode::NO_CONTENT);
         }
     }
-    Err(Error::TemporarilyUnavailable("the account was changed again and again".into()))
+    Err(Error::TemporarilyUnavailable("the account kept changing concurrently".into()))
 }
 
 async fn clear_at_ses(app: &App, address: &str) -> Result<()> {

@@ -1,7 +1,7 @@
 //! Creates an account, for administrators.
 //!
-//! `POST /users`, after a recent sign-in. No password travels: with `invite` the person gets an emailed link to choose one, and without
-//! they may ask for one by `forgot_password`.
+//! `POST /users`, after recent authentication. No password is transferred: with `invite`, the user gets an emailed link to choose
+//! one; without, they can request one with `forgot_password`.
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -41,10 +41,10 @@ pub struct CreateUser {
     name: Option<String>,
     #[schema(required, value_type = String, max_length = 254, format = "email", example = "ada@example.com")]
     email: Option<String>,
-    /// Whether the address counts as confirmed. Otherwise the account waits for it, as one that somebody registered.
+    /// Whether the address counts as confirmed. Otherwise it must be confirmed, as after a registration.
     #[serde(default)]
     email_confirmed: bool,
-    /// `user` alone unless given.
+    /// Default: `user` only.
     #[schema(max_items = 20, value_type = Option<Vec<Role>>)]
     roles: Option<Vec<String>>,
     #[schema(value_type = Option<Object>)]
@@ -53,14 +53,14 @@ pub struct CreateUser {
     internal: Option<Map<String, Value>>,
     #[schema(min_length = 1, max_length = 128, example = "auth0|5f7c8ec7c33c6c004bbafe82")]
     external_id: Option<String>,
-    /// Whether the person is emailed a link to choose a password, which is good for seven days.
+    /// Whether to email the user a link to choose a password, valid for seven days.
     #[serde(default)]
     invite: bool,
 }
 
 #[operation(
     POST, "/users", summary = "Create a user",
-    description = "For administrators, after a recent sign-in. No password is sent or answered: with `invite` the person is emailed a link to choose one.",
+    description = "For administrators, after recent authentication. No password is sent or returned: with `invite`, the user is emailed a link to choose one.",
     responses((status = 201, description = "Created", body = StaffUserView))
 )]
 pub async fn handler(

@@ -1,8 +1,8 @@
 //! Disables an account.
 //!
-//! `POST /users/{id}/disable`, for administrators after a recent sign-in. The write that disables it ends everything that the
-//! account holds. Whoever then proves the password or a passkey is told; everybody else hears what they always hear. An end that is
-//! given comes by itself.
+//! `POST /users/{id}/disable`, for administrators after recent authentication. The write that disables the account also ends its
+//! sessions, tokens and links. A caller who then proves the password or a passkey is told; everyone else gets the usual response. A
+//! given end takes effect automatically.
 
 use axum::extract::State;
 use macros::operation;
@@ -35,19 +35,19 @@ pub const ROUTE: Route = Route::new(module_path!(), &[HANDLER])
 #[derive(Deserialize, ToSchema, Default)]
 #[serde(deny_unknown_fields)]
 pub struct DisableUser {
-    /// For other members of staff.
+    /// Visible to staff.
     #[schema(min_length = 1, max_length = 500, example = "Sends spam")]
     reason: Option<String>,
-    /// When it ends by itself.
+    /// When the account is enabled again automatically.
     #[schema(format = "date-time", example = "2026-12-23T09:00:00Z")]
     until: Option<String>,
 }
 
 #[operation(
     POST, "/users/{id}/disable", summary = "Disable a user",
-    description = "For administrators, after a recent sign-in. Ends sessions, refresh and device tokens, sign-ins under way, emailed links and pending changes at once. Of a user who is disabled already the reason and the end are replaced.",
+    description = "For administrators, after recent authentication. Immediately ends sessions, refresh and device tokens, sign-ins in progress, emailed links and pending changes. If the user is already disabled, the reason and the end are replaced.",
     params(UserPath),
-    responses((status = 200, description = "The user, disabled", body = StaffUserView))
+    responses((status = 200, description = "The disabled user", body = StaffUserView))
 )]
 pub async fn handler(
     RecentAdmin(caller): RecentAdmin,
@@ -86,7 +86,7 @@ impl DisableUser {
         let reason = fields.optional("reason", self.reason, |reason| Reason::parse(&reason));
         let until = fields.optional("until", self.until, |until| {
             let until = Timestamp::parse(&until).filter(|until| *until > now);
-            until.ok_or_else(|| Invalid::new("invalid_time", "This is no time after RFC 3339, or it is over."))
+            until.ok_or_else(|| Invalid::new("invalid_time", "This must be an RFC 3339 time in the future."))
         });
         fields.finish(Some(()))?;
         Ok((reason, until))

@@ -1,6 +1,7 @@
-//! Enables an account that is disabled.
+//! Enables a disabled account.
 //!
-//! `POST /users/{id}/enable`, for administrators after a recent sign-in. What ended when it was disabled does not come back.
+//! `POST /users/{id}/enable`, for administrators after recent authentication. Sessions, tokens and links that were ended stay
+//! ended.
 
 use axum::extract::State;
 use macros::operation;
@@ -25,7 +26,7 @@ pub const ROUTE: Route = Route::new(module_path!(), &[HANDLER])
 
 #[operation(
     POST, "/users/{id}/enable", summary = "Enable a user",
-    description = "For administrators, after a recent sign-in. A user who is not disabled stays as they are.",
+    description = "For administrators, after recent authentication. A user who is not disabled does not change.",
     params(UserPath),
     responses((status = 200, description = "The user", body = StaffUserView))
 )]

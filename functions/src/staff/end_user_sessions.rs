@@ -1,7 +1,7 @@
-//! Ends sessions of an account: one, or all of them.
+//! Ends one or all sessions of an account.
 //!
-//! `DELETE /users/{id}/sessions`, `DELETE /users/{id}/sessions/{sid}`, for staff. All of them end with everything that was begun with
-//! them: device tokens, sign-ins under way, emailed links, pending changes.
+//! `DELETE /users/{id}/sessions`, `DELETE /users/{id}/sessions/{sid}`, for staff. Ending all of them also ends everything that was
+//! started with them: device tokens, sign-ins in progress, emailed links, pending changes.
 
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
@@ -29,10 +29,10 @@ pub const ROUTE: Route = Route::new(module_path!(), &[ALL, ONE])
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Path)]
 pub struct UserSessionPath {
-    /// The user's id.
+    /// ID of the user.
     #[param(value_type = uuid::Uuid)]
     id: String,
-    /// The session's id.
+    /// ID of the session.
     #[param(value_type = uuid::Uuid)]
     sid: String,
 }
@@ -40,7 +40,7 @@ pub struct UserSessionPath {
 #[operation(
     DELETE, "/users/{id}/sessions", operation_id = "end_user_sessions",
     summary = "End all sessions of a user",
-    description = "For staff. Device tokens, sign-ins under way, emailed links and pending changes end with them.",
+    description = "For staff. Device tokens, sign-ins in progress, emailed links and pending changes end as well.",
     params(UserPath),
     responses((status = 204, description = "Ended"))
 )]
@@ -60,7 +60,7 @@ pub async fn all(Support(caller): Support, State(app): State<App>, PathId(id): P
 #[operation(
     DELETE, "/users/{id}/sessions/{sid}", operation_id = "end_user_session",
     summary = "End one session of a user",
-    description = "For staff. The tokens of the session stop working at once.",
+    description = "For staff. The tokens of the session stop working immediately.",
     params(UserSessionPath),
     responses((status = 204, description = "Ended"))
 )]

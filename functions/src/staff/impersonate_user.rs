@@ -1,8 +1,8 @@
-//! Lets an administrator act as somebody else, to see what they see.
+//! Lets an administrator impersonate a user, to see what they see.
 //!
-//! `POST /users/{id}/impersonation` with a reason, after a recent sign-in: an access token for ten minutes that names both (RFC 8693,
-//! 4.1), without a refresh token. Every route that changes something refuses it, unless `write` was asked for; those about passwords,
-//! factors, the address, sessions and deletion, and those for staff, refuse it in any case. The owner is emailed.
+//! `POST /users/{id}/impersonation` with a reason, after recent authentication: an access token for ten minutes that names both
+//! (RFC 8693, 4.1), without a refresh token. Routes that make changes reject it, unless `write` was requested; routes about
+//! passwords, factors, the address, sessions and deletion, and those for staff, always reject it. The owner is notified by email.
 
 use axum::extract::State;
 use macros::operation;
@@ -38,30 +38,30 @@ pub const ROUTE: Route = Route::new(module_path!(), &[HANDLER])
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ImpersonateUser {
-    /// For the activity.
+    /// Recorded in the activity.
     #[schema(required, value_type = String, min_length = 1, max_length = 500, example = "Ticket 4711: the picture is not shown")]
     reason: Option<String>,
-    /// Whether something may be changed: name, profile and picture.
+    /// Whether name, profile and picture may be changed.
     #[serde(default)]
     write: bool,
 }
 
 #[derive(Serialize, ToSchema)]
 pub struct ImpersonationToken {
-    /// As that of a sign-in, with the claim `act`.
+    /// Like the token from a sign-in, with the claim `act`.
     access_token: String,
     #[schema(example = "Bearer")]
     token_type: &'static str,
-    /// Seconds.
+    /// Seconds until the token expires.
     #[schema(example = 600)]
     expires_in: u64,
 }
 
 #[operation(
-    POST, "/users/{id}/impersonation", summary = "Act as a user",
-    description = "For administrators, after a recent sign-in. The token ends with the user's sessions, and with those of the administrator. Members of staff cannot be impersonated. The user is emailed.",
+    POST, "/users/{id}/impersonation", summary = "Impersonate a user",
+    description = "For administrators, after recent authentication. The token ends with the user's sessions, and with those of the administrator. Staff accounts cannot be impersonated. The user is notified by email.",
     params(UserPath),
-    responses((status = 200, description = "An access token of the user's, for ten minutes", body = ImpersonationToken))
+    responses((status = 200, description = "An access token for the user, valid for ten minutes", body = ImpersonationToken))
 )]
 pub async fn handler(
     RecentAdmin(caller): RecentAdmin,

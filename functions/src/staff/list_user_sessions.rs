@@ -1,6 +1,6 @@
-//! Lists where somebody is signed in, for staff.
+//! Lists a user's sessions, for staff.
 //!
-//! `GET /users/{id}/sessions`: as the owner sees them.
+//! `GET /users/{id}/sessions`: as their owner sees them.
 
 use axum::extract::State;
 use macros::operation;
@@ -31,7 +31,7 @@ pub struct UserSessions {
     GET, "/users/{id}/sessions", summary = "List a user's sessions, newest first, at most 100",
     description = "For staff. Sessions that have ended or expired are not listed.",
     params(UserPath),
-    responses((status = 200, description = "The sessions that are not over", body = UserSessions))
+    responses((status = 200, description = "The active sessions", body = UserSessions))
 )]
 pub async fn handler(
     Support(caller): Support,

@@ -1,8 +1,8 @@
 //! Lists accounts, for staff.
 //!
-//! `GET /users?limit=&cursor=&q=&email=&external_id=&role=&status=`: newest first, or with `q` those whose name it finds, by name, and
-//! then those whose address. A cursor says where the page before ended and is bound to its filters; accounts that are made meanwhile
-//! are newer than every cursor, so a walk through all pages repeats none.
+//! `GET /users?limit=&cursor=&q=&email=&external_id=&role=&status=`: newest first, or with `q` matches by name, sorted by name, and
+//! then matches by address. A cursor marks the end of the previous page and is bound to its filters; accounts that are created
+//! concurrently are newer than every cursor, so reading all pages repeats none.
 
 use axum::extract::State;
 use macros::operation;
@@ -48,19 +48,19 @@ const LIST: &str = "users";
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct UsersPage {
-    /// How many users a page has at most, 1 to 1,000.
+    /// Maximum number of users per page, 1 to 1,000.
     #[param(value_type = Option<u16>, minimum = 1, maximum = 1000, default = 20)]
     limit: Option<String>,
-    /// `next_cursor` of the page before, with the same filters.
+    /// `next_cursor` of the previous page, with the same filters.
     cursor: Option<String>,
-    /// The beginning of the address, or of words of the name, of which the first sixteen count. Case, accents and the form of Unicode
-    /// do not matter.
+    /// A prefix of the email address, or of any of the first sixteen words of the name. Case, accents and Unicode form are
+    /// ignored.
     #[param(min_length = 1, max_length = 254, example = "angs")]
     q: Option<String>,
-    /// The whole address.
+    /// The whole email address.
     #[param(format = "email", example = "ada@example.com")]
     email: Option<String>,
-    /// The id in another system.
+    /// The ID in another system.
     #[param(min_length = 1, max_length = 128)]
     external_id: Option<String>,
     /// A role that the users have.
@@ -74,13 +74,13 @@ pub struct UsersPage {
 #[derive(Serialize, ToSchema)]
 pub struct Users {
     users: Vec<ListedUserView>,
-    /// For the next page; null on the last one.
+    /// Cursor for the next page; null on the last page.
     next_cursor: Option<String>,
 }
 
 #[operation(
-    GET, "/users", summary = "List users, or find some",
-    description = "For staff. Newest first; with `q` by name, and then by address. Pages are full at every filter. Users who are created, renamed or moved to another address while the pages are read may be on none of them, and are on no two.",
+    GET, "/users", summary = "List or search users",
+    description = "For staff. Newest first; with `q`, by name and then by email address. Pages are full with every filter. Users who are created, renamed or moved to another address while the pages are read may be missing from all pages, but are never on two.",
     params(UsersPage),
     responses((status = 200, description = "A page of users", body = Users))
 )]
@@ -153,10 +153,11 @@ impl UsersPage {
         let mut fields = Fields::default();
         let limit = fields.optional("limit", self.limit, |limit| match limit.parse() {
             Ok(limit @ 1..=MAX_LIMIT) => Ok(limit),
-            _ => Err(Invalid::new("out_of_range", format!("The limit is a number from 1 to {MAX_LIMIT}."))),
+            _ => Err(Invalid::new("out_of_range", format!("The limit must be a number from 1 to {MAX_LIMIT}."))),
         });
         let after = fields.optional("cursor", self.cursor, |text| {
-            let invalid = || Invalid::new("invalid_cursor", "This is no cursor of this list with these filters.");
+            let invalid =
+                || Invalid::new("invalid_cursor", "This cursor is not valid for this list with these filters.");
             cursor::decode_position(&text, &list, mac).ok_or_else(invalid)
         });
         let email = fields.optional("email", self.email, |email| EmailAddress::parse(&email));

@@ -1,4 +1,4 @@
-//! Staff look after people: they find accounts, see what there is to see of them, and change what has to be changed.
+//! Staff manage users: they find accounts, read their data, and change them.
 
 pub mod clear_email_suppression;
 pub mod create_user;
@@ -37,7 +37,7 @@ use uuid::Uuid;
 
 pub const AREA: Area = Area {
     name: "staff",
-    description: "Looking after people, for support and administrators",
+    description: "User management for support and administrators",
     routes: &[
         list_users::ROUTE,
         create_user::ROUTE,
@@ -63,7 +63,7 @@ const TRIES: usize = 8;
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Path)]
 pub struct UserPath {
-    /// The user's id.
+    /// ID of the user.
     #[allow(dead_code, reason = "for the documentation; the handler reads it by `PathId`")]
     id: Uuid,
 }
@@ -95,50 +95,50 @@ impl ListedUserView {
 pub struct StaffUserView {
     #[serde(flatten)]
     listed: ListedUserView,
-    /// While it is disabled.
+    /// Present while the account is disabled.
     #[serde(skip_serializing_if = "Option::is_none")]
     disabled: Option<DisabledView>,
     factors: FactorsView,
     email_delivery: EmailDeliveryView,
-    /// What its owner stores.
+    /// Stored by the owner.
     #[schema(value_type = Object)]
     profile: Map<String, Value>,
-    /// What administrators store, for its owner to read.
+    /// Stored by administrators, visible to the owner.
     #[schema(value_type = Object)]
     app: Map<String, Value>,
-    /// What administrators store, for staff alone.
+    /// Stored by administrators, visible to staff only.
     #[schema(value_type = Object)]
     internal: Map<String, Value>,
-    /// For `If-Match`: another once something changes that `PATCH` can change.
+    /// For `If-Match`; changes whenever something changes that `PATCH` can change.
     #[schema(example = "gq8Wm3JmOkCTCuDYy3bA3w")]
     etag: String,
 }
 
-/// That an account is disabled.
+/// Why and since when an account is disabled.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Disabled)]
 pub struct DisabledView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "Sends spam")]
     reason: Option<String>,
-    /// When it ends by itself.
+    /// When the account is enabled again automatically.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "2026-12-23T09:00:00.000Z", format = "date-time")]
     until: Option<String>,
-    /// The member of staff; none when it was an operator.
+    /// The member of staff; absent if it was an operator.
     #[serde(skip_serializing_if = "Option::is_none")]
     by: Option<Uuid>,
     #[schema(example = "2026-11-23T09:00:00.000Z", format = "date-time")]
     at: String,
 }
 
-/// Which factors an account has beside the password.
+/// The factors of an account besides the password.
 #[derive(Serialize, ToSchema)]
 #[schema(as = UserFactors)]
 pub struct FactorsView {
     /// Whether there is an authenticator app.
     totp: bool,
-    /// How many passkeys.
+    /// Number of passkeys.
     passkeys: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = 10)]
@@ -183,13 +183,13 @@ async fn found(app: &App, id: Option<UserId>) -> Result<User> {
     app.store().user(id.ok_or(Error::UserNotFound)?).await?.ok_or(Error::UserNotFound)
 }
 
-/// What is to stand in access tokens does not fit.
+/// The claims for access tokens do not fit.
 fn claims_too_large(field: &str) -> Error {
-    let detail = "What of this stands in access tokens is more than 2 KiB.".to_owned();
+    let detail = "The part of this that is copied into access tokens exceeds 2 KiB.".to_owned();
     Error::fields(vec![FieldError { field: field.to_owned(), code: "claims_too_large", detail }])
 }
 
-/// Nobody takes from themselves what they do this with.
+/// Staff cannot do this to their own account.
 fn not_oneself(caller: &CurrentUser, id: Option<UserId>) -> Result<()> {
     if id == Some(caller.user.id) { Err(Error::OwnAccount) } else { Ok(()) }
 }
@@ -210,11 +210,11 @@ impl<'a> Act<'a> {
         Self { app, caller, id, staff: caller.as_staff(role), reads: 0 }
     }
 
-    /// The account as it is now. From the second time on, when a write found it changed, or found that who acts may not any more: then
-    /// that is the error.
+    /// The account as it is now. From the second time on, when a write found it changed, or found that who acts may not any more:
+    /// then that is the error.
     async fn read(&mut self) -> Result<User> {
         if self.reads == TRIES {
-            return Err(Error::TemporarilyUnavailable("the account was changed again and again".into()));
+            return Err(Error::TemporarilyUnavailable("the account kept changing concurrently".into()));
         }
         if self.reads > 0 {
             let now = self.caller.reread(self.app).await?.user;

@@ -1,8 +1,8 @@
-//! Changes an account, for administrators.
+//! Updates an account, for administrators.
 //!
-//! `PATCH /users/{id}` with a merge patch (RFC 7396) after a recent sign-in. With `If-Match` only a state that the caller has seen is
-//! changed. Another address takes the place of the old one at once; what was emailed to the old one is worth nothing any more, and all
-//! sessions end.
+//! `PATCH /users/{id}` with a merge patch (RFC 7396) after recent authentication. With `If-Match` the account is changed only if it
+//! is in the state that the caller has seen. A new address replaces the current one immediately; links sent to the previous one
+//! become invalid, and all sessions end.
 
 use axum::extract::State;
 use axum::http::HeaderValue;
@@ -51,18 +51,19 @@ pub const ROUTE: Route = Route::new(module_path!(), &[HANDLER])
 #[serde(deny_unknown_fields)]
 pub struct PatchUser {
     #[serde(default, deserialize_with = "shared::domain::present")]
-    #[schema(min_length = 1, max_length = 100, example = "Ada King")]
+    #[schema(value_type = String, min_length = 1, max_length = 100, example = "Ada King")]
     name: Option<String>,
-    /// At once, without the owner's confirmation.
+    /// Takes effect immediately, without confirmation by the owner.
     #[serde(default, deserialize_with = "shared::domain::present")]
-    #[schema(max_length = 254, format = "email", example = "ada@example.org")]
+    #[schema(value_type = String, max_length = 254, format = "email", example = "ada@example.org")]
     email: Option<String>,
-    /// Whether the address counts as confirmed. With another address it does not unless this says so, and a link is emailed there.
+    /// Whether the address counts as confirmed. A new address does not unless this is true, and a link is emailed to it.
     #[serde(default, deserialize_with = "shared::domain::present")]
+    #[schema(value_type = bool)]
     email_confirmed: Option<bool>,
-    /// In place of those that there are.
+    /// Replaces the current roles.
     #[serde(default, deserialize_with = "shared::domain::present")]
-    #[schema(max_items = 20, value_type = Option<Vec<Role>>)]
+    #[schema(max_items = 20, value_type = Vec<Role>)]
     roles: Option<Vec<String>>,
     #[serde(default)]
     #[schema(value_type = Option<Object>)]
@@ -76,11 +77,11 @@ pub struct PatchUser {
 }
 
 #[operation(
-    PATCH, "/users/{id}", summary = "Change a user",
-    description = "For administrators, after a recent sign-in. A merge patch: members of `app` and `internal` that are null are removed, objects in them are merged, everything else is replaced. With `If-Match` and the `etag` that was read, a user who was changed since is answered with 412. Another address ends all sessions and what was emailed to the old one.",
-    params(UserPath, ("If-Match" = Option<String>, Header, description = "The `etag` of the state that is to be changed, in quotation marks")),
+    PATCH, "/users/{id}", summary = "Update a user",
+    description = "For administrators, after recent authentication. A merge patch (RFC 7396): members of `app` and `internal` that are null are removed, objects in them are merged, everything else is replaced. With an `etag` in `If-Match`, the response is 412 if the user has changed since it was read. A new email address ends all sessions and invalidates links sent to the previous one.",
+    params(UserPath, ("If-Match" = Option<String>, Header, description = "The `etag` of the state to change, in quotation marks")),
     request_body(content((PatchUser = "application/merge-patch+json"), (PatchUser = "application/json"))),
-    responses((status = 200, description = "The user as changed", body = StaffUserView))
+    responses((status = 200, description = "The updated user", body = StaffUserView))
 )]
 pub async fn handler(
     RecentAdmin(caller): RecentAdmin,
@@ -158,17 +159,17 @@ async fn apply(app: &App, act: &Act<'_>, user: &User, patch: &Patch) -> Result<O
     Ok(None)
 }
 
-/// Whoever registered first knows the password, and nobody knows whether they read the mailbox.
+/// The first registrant knows the password, and it is unknown whether they own the mailbox.
 fn contested() -> Error {
     let detail =
-        "More than one person registered with this address: send a link to choose a password instead.".to_owned();
+        "More than one person registered with this address. Send a link to choose a password instead.".to_owned();
     Error::fields(vec![FieldError { field: "email_confirmed".to_owned(), code: "contested", detail }])
 }
 
-/// Whoever registered may have confirmed the address by somebody else's click.
+/// The registrant's address may have been confirmed by someone else's click.
 fn doubted() -> Error {
-    let detail = "Nobody has shown yet that whoever knows the account's password reads its mailbox. Invite the address to the role, or \
-                  send a link to choose a password first.";
+    let detail = "It is not proved yet that the person who knows the password also receives the account's email. Invite the address to \
+                  the role, or send a link to choose a password first.";
     Error::fields(vec![FieldError { field: "roles".to_owned(), code: "password_in_doubt", detail: detail.to_owned() }])
 }
 

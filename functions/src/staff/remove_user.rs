@@ -1,6 +1,6 @@
-//! Deletes an account for good.
+//! Permanently deletes an account.
 //!
-//! `DELETE /users/{id}`, for administrators after a recent sign-in: as its owner would.
+//! `DELETE /users/{id}`, for administrators after recent authentication, with the same effect as a deletion by its owner.
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -28,8 +28,8 @@ pub const ROUTE: Route = Route::new(module_path!(), &[HANDLER])
     .within(29);
 
 #[operation(
-    DELETE, "/users/{id}", summary = "Delete a user for good",
-    description = "For administrators, after a recent sign-in. Sessions, pictures and queued emails are deleted as well, and the owner is emailed.",
+    DELETE, "/users/{id}", summary = "Permanently delete a user",
+    description = "For administrators, after recent authentication. Sessions, pictures and queued emails are also deleted, and the owner is notified by email.",
     params(UserPath),
     responses((status = 204, description = "Deleted"))
 )]

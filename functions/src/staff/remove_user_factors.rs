@@ -1,7 +1,7 @@
-//! Takes factors off an account, for an owner who has lost them.
+//! Deletes factors of an account, for an owner who has lost them.
 //!
-//! `DELETE /users/{id}/factors`, `/factors/totp`, `/factors/recovery-codes`, `/factors/passkeys/{pid}`, for administrators after a
-//! recent sign-in. Everything that may have begun with a factor ends with it, and the owner is emailed.
+//! `DELETE /users/{id}/factors`, `/factors/totp`, `/factors/recovery-codes`, `/factors/passkeys/{pid}`, for administrators after
+//! recent authentication. Everything that may have started with a factor ends, and the owner is notified by email.
 
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
@@ -33,19 +33,19 @@ pub const ROUTE: Route = Route::new(module_path!(), &[ALL, TOTP, RECOVERY_CODES,
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Path)]
 pub struct UserPasskeyPath {
-    /// The user's id.
+    /// ID of the user.
     #[param(value_type = uuid::Uuid)]
     id: String,
-    /// The passkey's id.
+    /// ID of the passkey.
     pid: String,
 }
 
 #[operation(
     DELETE, "/users/{id}/factors", operation_id = "remove_user_factors",
-    summary = "Remove all factors of a user",
-    description = "For administrators, after a recent sign-in: the authenticator app, the recovery codes and every passkey. All sessions end, and the owner is emailed.",
+    summary = "Delete all factors of a user",
+    description = "For administrators, after recent authentication. Deletes the authenticator app, the recovery codes and every passkey. All sessions end, and the owner is notified by email.",
     params(UserPath),
-    responses((status = 204, description = "Removed; the password alone signs in"))
+    responses((status = 204, description = "Deleted; the password alone is enough to sign in"))
 )]
 pub async fn all(
     RecentAdmin(caller): RecentAdmin,
@@ -57,8 +57,8 @@ pub async fn all(
 
 #[operation(
     DELETE, "/users/{id}/factors/totp", operation_id = "remove_user_totp",
-    summary = "Remove a user's authenticator app",
-    description = "For administrators, after a recent sign-in. All sessions end, and the owner is emailed. The recovery codes are removed as well unless a passkey is left.",
+    summary = "Delete a user's authenticator app",
+    description = "For administrators, after recent authentication. All sessions end, and the owner is notified by email. The recovery codes are also deleted unless a passkey is left.",
     params(UserPath),
     responses((status = 204, description = "Removed"))
 )]
@@ -72,8 +72,8 @@ pub async fn totp(
 
 #[operation(
     DELETE, "/users/{id}/factors/recovery-codes", operation_id = "remove_user_recovery_codes",
-    summary = "Remove a user's recovery codes",
-    description = "For administrators, after a recent sign-in. All sessions end, and the owner is emailed.",
+    summary = "Delete a user's recovery codes",
+    description = "For administrators, after recent authentication. All sessions end, and the owner is notified by email.",
     params(UserPath),
     responses((status = 204, description = "Removed"))
 )]
@@ -87,8 +87,8 @@ pub async fn recovery_codes(
 
 #[operation(
     DELETE, "/users/{id}/factors/passkeys/{pid}", operation_id = "remove_user_passkey",
-    summary = "Remove one of a user's passkeys",
-    description = "For administrators, after a recent sign-in. All sessions end, and the owner is emailed. The recovery codes are removed with the last factor.",
+    summary = "Delete one of a user's passkeys",
+    description = "For administrators, after recent authentication. All sessions end, and the owner is notified by email. The recovery codes are deleted with the last factor.",
     params(UserPasskeyPath),
     responses((status = 204, description = "Removed"))
 )]

@@ -1,4 +1,4 @@
-//! Emails an account's owner the link that confirms their address, once more.
+//! Sends the owner of an account the confirmation email again.
 //!
 //! `POST /users/{id}/confirmation`, for staff.
 
@@ -29,13 +29,13 @@ pub const ROUTE: Route = Route::new(module_path!(), &[HANDLER])
 
 #[derive(Serialize, ToSchema)]
 pub struct ConfirmationSent {
-    /// `confirmation_required`, or `already_confirmed`: then no email is sent.
+    /// `confirmation_required`, or `already_confirmed` if no email is sent.
     #[schema(example = "confirmation_required")]
     status: &'static str,
 }
 
 #[operation(
-    POST, "/users/{id}/confirmation", summary = "Email a user the link that confirms their address",
+    POST, "/users/{id}/confirmation", summary = "Send a user the confirmation email",
     description = "For staff. The link goes to the user's address, at most once a minute.",
     params(UserPath),
     responses((status = 202, description = "The email is on its way, or not needed", body = ConfirmationSent))

@@ -1,7 +1,7 @@
-//! Emails an account's owner the link to choose a new password.
+//! Sends the owner of an account a link to choose a new password.
 //!
-//! `POST /users/{id}/password-reset`, for staff. With `end_sessions` everything that the account holds ends first, so that the link
-//! is of what comes after.
+//! `POST /users/{id}/password-reset`, for staff. With `end_sessions`, all sessions, tokens and links of the account end first, so
+//! that the new link stays valid.
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -32,7 +32,7 @@ pub const ROUTE: Route = Route::new(module_path!(), &[HANDLER])
 #[derive(Deserialize, ToSchema, Default)]
 #[serde(deny_unknown_fields)]
 pub struct SendPasswordReset {
-    /// Whether all sessions, and what was begun with them, end as well.
+    /// Whether to end all sessions, sign-ins in progress and pending changes as well.
     #[serde(default)]
     end_sessions: bool,
 }
@@ -44,8 +44,8 @@ pub struct ResetSent {
 }
 
 #[operation(
-    POST, "/users/{id}/password-reset", summary = "Email a user the link to choose a new password",
-    description = "For staff. The link goes to the user's address. The password stays as it is until the link is used.",
+    POST, "/users/{id}/password-reset", summary = "Send a user a password reset link",
+    description = "For staff. The link goes to the user's address. The password does not change until the link is used.",
     params(UserPath),
     responses((status = 202, description = "The email is on its way", body = ResetSent))
 )]

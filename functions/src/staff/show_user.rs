@@ -1,6 +1,6 @@
-//! Shows an account to staff.
+//! Returns an account for staff.
 //!
-//! `GET /users/{id}`: all that there is to know of it but secrets.
+//! `GET /users/{id}`: all its data except secrets.
 
 use axum::extract::State;
 use axum::http::HeaderValue;
@@ -30,22 +30,22 @@ pub const ROUTE: Route = Route::new(module_path!(), &[HANDLER]).fails_with(&[Cod
     Store::ACTIVITY
 ]);
 
-/// How much of the activity is looked through for a sign-in whose session is over.
+/// How many activity events are searched for a sign-in whose session has ended.
 const EVENTS: usize = 100;
 
 #[derive(Serialize, ToSchema)]
 pub struct ShownUser {
     #[serde(flatten)]
     user: StaffUserView,
-    /// As far as activity is kept.
+    /// Within the retention of the activity.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "2026-11-23T09:00:00.000Z", format = "date-time")]
     last_sign_in_at: Option<String>,
 }
 
 #[operation(
-    GET, "/users/{id}", summary = "Show a user",
-    description = "For staff. The header `ETag` has the `etag` of the answer, for `If-Match`.",
+    GET, "/users/{id}", summary = "Get a user as staff",
+    description = "For staff. The `ETag` header has the `etag` of the response, for use in `If-Match`.",
     params(UserPath),
     responses((status = 200, description = "The user", body = ShownUser))
 )]
@@ -58,7 +58,7 @@ pub async fn handler(_: Support, State(app): State<App>, PathId(id): PathId<User
     Ok(([(ETAG, etag)], JsonResponse::ok(shown)).into_response())
 }
 
-/// That of the newest session, or what activity says of one that is over.
+/// The sign-in of the newest session, or the last one in the activity.
 async fn last_sign_in(app: &App, user: &User) -> Result<Option<Timestamp>> {
     let activity = app.store().activity(user.id, None, EVENTS, app.clock.now());
     let (sessions, activity) = tokio::try_join!(app.store().sessions(user.id), activity)?;

@@ -1,8 +1,8 @@
-//! Imports accounts that an operator put into the bucket.
+//! Imports accounts that an operator uploaded to the bucket.
 //!
-//! Triggered by SQS; a message names a part of a file, which is JSON Lines of at most [`PART`] accounts. What came of each goes into a
-//! report beside the part, which is then deleted: it holds hashes and secrets. A part that fails is tried again from its beginning,
-//! and what is there by then stays as it is.
+//! Triggered by SQS; a message names a part of a file, which is JSON Lines of at most [`PART`] accounts. The result of each account
+//! is written to a report next to the part, which is then deleted, because it contains hashes and secrets. A failed part is retried
+//! from its beginning, and existing accounts do not change.
 
 use std::process::ExitCode;
 
@@ -46,7 +46,7 @@ pub async fn handler(app: App, event: SqsEvent) -> Result<SqsBatchResponse> {
     let mut response = SqsBatchResponse::default();
     for message in event.records {
         if let Err(error) = take(&app, &message).await {
-            tracing::warn!(error.message = %Causes(&error), "a part of an import failed; it will be tried again");
+            tracing::warn!(error.message = %Causes(&error), "a part of an import failed; it will be retried");
             response.add_failure(message.message_id.unwrap_or_default());
         }
     }

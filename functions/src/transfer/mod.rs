@@ -1,8 +1,8 @@
-//! Accounts that move in. Moving out needs no function: the command line reads an export of the table.
+//! Imports of accounts. Exports need no function: the command line reads an export of the table.
 
 pub mod import_users;
 
 use shared::http::Area;
 
 pub const AREA: Area =
-    Area { name: "transfer", description: "Accounts that move in", routes: &[], workers: &[import_users::WORKER] };
+    Area { name: "transfer", description: "Account imports", routes: &[], workers: &[import_users::WORKER] };

@@ -1,6 +1,6 @@
-//! Adds a webhook.
+//! Creates a webhook.
 //!
-//! `POST /webhooks`, for administrators after a recent sign-in. The secret is told once and stored sealed.
+//! `POST /webhooks`, for administrators after recent authentication. The secret is returned once and stored encrypted.
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -31,18 +31,18 @@ pub const ROUTE: Route = Route::new(module_path!(), &[HANDLER])
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CreateWebhook {
-    /// https, of a host on the public internet. Redirects are not followed.
+    /// An https URL of a host on the public internet. Redirects are not followed.
     #[schema(required, value_type = String, max_length = 2048, format = "uri", example = "https://hooks.example.com/users")]
     url: Option<String>,
-    /// Types of events; if it is empty or left out, all about accounts.
+    /// Event types; if empty or omitted, all events about accounts.
     #[serde(default)]
     #[schema(max_items = 50, example = json!(["user.created", "user.deleted"]))]
     types: Vec<String>,
 }
 
 #[operation(
-    POST, "/webhooks", summary = "Add a webhook",
-    description = "For administrators, after a recent sign-in. Events from now on are delivered to the URL, signed after Standard Webhooks with the secret of the answer, which is told once.",
+    POST, "/webhooks", summary = "Create a webhook",
+    description = "For administrators, after recent authentication. New events are delivered to the URL, signed as specified by Standard Webhooks with the secret in the response, which is shown only once.",
     responses((status = 201, description = "Added", body = WebhookWithSecret))
 )]
 pub async fn handler(
@@ -77,7 +77,7 @@ pub async fn handler(
     let kind = EventKind::WebhookCreated { host: webhook.host(), types };
     let event = DomainEvent::new(Subject::Webhook(id), &caller.staff(), kind, now);
     match app.store().create_webhook(&webhook, &event).await {
-        // If it is there, its secret has to be told now, or nobody ever has it.
+        // If it exists, its secret must be returned now, because it cannot be read later.
         Err(Error::OutcomeUnknown(cause)) => {
             app.store().webhook(id).await?.ok_or(Error::OutcomeUnknown(cause))?;
         }

@@ -1,6 +1,6 @@
-//! Deletes a webhook, with what is on its way to it.
+//! Deletes a webhook and its pending deliveries.
 //!
-//! `DELETE /webhooks/{id}`, for administrators after a recent sign-in.
+//! `DELETE /webhooks/{id}`, for administrators after recent authentication.
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -25,7 +25,7 @@ pub const ROUTE: Route = Route::new(module_path!(), &[HANDLER])
 
 #[operation(
     DELETE, "/webhooks/{id}", summary = "Delete a webhook",
-    description = "For administrators, after a recent sign-in. Its deliveries are deleted as well.",
+    description = "For administrators, after recent authentication. Its deliveries are also deleted.",
     params(WebhookPath),
     responses((status = 204, description = "Deleted"))
 )]

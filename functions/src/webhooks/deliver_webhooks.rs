@@ -1,8 +1,8 @@
 //! Delivers events to webhooks.
 //!
-//! Triggered by SQS; a message says which webhook has something to deliver. One function at a time delivers to an endpoint, so one
-//! that is slow holds up none but itself. A delivery that fails is tried again with growing waits for three days; an endpoint at
-//! which nothing succeeded for three days is switched off, and its administrators are told.
+//! Triggered by SQS; a message names a webhook with pending deliveries. One function at a time delivers to an endpoint, so a slow
+//! endpoint delays only itself. A failed delivery is retried with growing waits for three days; an endpoint at which nothing
+//! succeeded for three days is disabled, and the administrators are notified.
 
 use std::collections::HashSet;
 use std::process::ExitCode;
@@ -71,7 +71,7 @@ pub async fn handler(app: App, event: SqsEvent) -> Result<SqsBatchResponse> {
     let mut response = SqsBatchResponse::default();
     for message in event.records {
         if let Err(error) = take(&app, &message).await {
-            tracing::warn!(error.message = %Causes(&error), "a webhook was not served; it will be tried again");
+            tracing::warn!(error.message = %Causes(&error), "failed to serve a webhook; it will be retried");
             response.add_failure(message.message_id.unwrap_or_default());
         }
     }
@@ -81,7 +81,7 @@ pub async fn handler(app: App, event: SqsEvent) -> Result<SqsBatchResponse> {
 async fn take(app: &App, message: &SqsMessage) -> Result<()> {
     let message: WebhookMessage =
         serde_json::from_str(message.body.as_deref().unwrap_or_default()).map_err(Error::internal)?;
-    // Whoever has it looks once more after giving it up, and the sweeper looks every minute.
+    // The holder of the lease checks again after releasing it, and the sweeper checks every minute.
     let Some(mut webhook) = app.store().lease_webhook(message.webhook, app.clock.now()).await? else { return Ok(()) };
     let served = serve(app, &mut webhook).await;
     let now = app.store().keep_lease(&webhook, None).await?;
@@ -103,7 +103,7 @@ async fn is_due(app: &App, webhook: &Webhook) -> Result<bool> {
     Ok(webhook.replay_from.is_some() || !app.store().due_deliveries(webhook.id, 1, now).await?.is_empty())
 }
 
-/// Delivers what is due, until nothing is, the endpoint fails, or the shift is over.
+/// Delivers due events until none is left, the endpoint fails, or the shift ends.
 async fn serve(app: &App, webhook: &mut Webhook) -> Result<()> {
     let began = app.clock.now();
     let endpoint = Endpoint::new(app, webhook).await?;
@@ -162,8 +162,8 @@ fn at_once(due: &[Delivery]) -> usize {
     due.iter().take(CONCURRENT).take_while(differ).count().max(1)
 }
 
-/// Goes on with the lease, with what administrators changed of the webhook. `false` when another function has it, as this took too
-/// long, or when its URL, secrets or types are others by now, or it is off: whoever leases it next has those.
+/// Renews the lease, with changes by administrators. `false` if another function has it, because this took too long, or if its URL,
+/// secrets or types have changed or it was disabled: the next holder of the lease uses the new ones.
 async fn goes_on(app: &App, webhook: &mut Webhook) -> Result<bool> {
     let until = app.clock.now().plus(LEASE);
     let Some(kept) = app.store().keep_lease(webhook, Some(until)).await? else { return Ok(false) };
@@ -225,7 +225,7 @@ async fn switch_off(app: &App, webhook: &mut Webhook, since: Timestamp, now: Tim
     let after = Webhook { off: Some(off), updated_at, ..webhook.clone() };
     let kind = EventKind::WebhookUpdated { host: None, types: None, enabled: Some(false) };
     let event = DomainEvent::new(Subject::Webhook(webhook.id), &Actor::SYSTEM, kind, now);
-    // An administrator who changed it meanwhile knows of it.
+    // If an administrator changed it concurrently, they know about it.
     if app.store().replace_webhook(webhook, &after, &mails, &event).await? {
         for mail in &mails {
             app.notify_emailer(mail).await;
@@ -279,7 +279,7 @@ impl Endpoint {
         };
         let share = f64::from(shared::random::bytes::<1>()[0]) / 255.0;
         let after = delivery.clone().after(attempt, retry_after, share);
-        // Sent again by an administrator meanwhile: then that counts.
+        // If an administrator sent it again concurrently, that takes precedence.
         app.store().update_delivery(delivery, &after).await?;
         Ok(after)
     }

@@ -1,7 +1,7 @@
-//! Enqueues events for the webhooks that want them.
+//! Enqueues events for the webhooks that subscribe to them.
 //!
-//! Triggered by the stream of the main table, beside [`publish_events`](crate::workers::publish_events): neither waits for the other.
-//! An event that comes twice is enqueued once.
+//! Triggered by the stream of the main table, independently of [`publish_events`](crate::workers::publish_events). A duplicate
+//! event is enqueued once.
 
 use std::collections::BTreeSet;
 use std::process::ExitCode;
@@ -44,7 +44,7 @@ pub async fn handler(app: App, event: StreamEvent) -> Result<DynamoDbEventRespon
     for record in event.records.into_iter().filter(|record| record.event_name == "INSERT") {
         let number = record.change.sequence_number.clone();
         if let Err(error) = enqueue(&app, &webhooks, record, &mut touched).await {
-            tracing::error!(error.message = %Causes(&error), "an event was not enqueued; it is tried again");
+            tracing::error!(error.message = %Causes(&error), "failed to enqueue an event; it will be retried");
             let mut failure = DynamoDbBatchItemFailure::default();
             failure.item_identifier = number;
             response.batch_item_failures.push(failure);
@@ -80,7 +80,7 @@ async fn enqueue(
 fn read(record: EventRecord) -> Result<Option<RecordedEvent>> {
     let keys = record.change.keys.into_inner();
     let Some(serde_dynamo::AttributeValue::S(sk)) = keys.get("sk") else {
-        return Err(Error::internal("a record of the stream has no sort key"));
+        return Err(Error::internal("a stream record has no sort key"));
     };
     match event_of(sk, record.change.new_image)? {
         None => Ok(None),

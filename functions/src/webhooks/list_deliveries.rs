@@ -1,7 +1,7 @@
 //! Lists the deliveries of a webhook.
 //!
-//! `GET /webhooks/{id}/deliveries?limit=&cursor=`, for administrators: newest first, of the last 30 days. What the endpoint
-//! answered is not shown but for its status.
+//! `GET /webhooks/{id}/deliveries?limit=&cursor=`, for administrators: newest first, of the last 30 days. Of the response of the
+//! endpoint only the status is shown.
 
 use axum::extract::State;
 use macros::operation;
@@ -40,29 +40,29 @@ const MAX_LIMIT: usize = 100;
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct DeliveryPage {
-    /// How many deliveries a page has at most, 1 to 100.
+    /// Maximum number of deliveries per page, 1 to 100.
     #[param(value_type = Option<u16>, minimum = 1, maximum = 100, default = 20)]
     limit: Option<String>,
-    /// `next_cursor` of the page before.
+    /// `next_cursor` of the previous page.
     cursor: Option<String>,
 }
 
 #[derive(Serialize, ToSchema)]
 pub struct Deliveries {
     deliveries: Vec<DeliveryView>,
-    /// For the next page; null on the last one.
+    /// Cursor for the next page; null on the last page.
     next_cursor: Option<String>,
 }
 
 #[derive(Serialize, ToSchema)]
 #[schema(as = Delivery)]
 pub struct DeliveryView {
-    /// The id of the event, and `webhook-id` of the request.
+    /// The ID of the event, which is also the `webhook-id` of the request.
     id: Uuid,
     #[serde(rename = "type")]
     #[schema(rename = "type", example = "user.created")]
     name: String,
-    /// `pending`, `delivered`, `dead` (three days of attempts failed) or `skipped` (the webhook was off).
+    /// `pending`, `delivered`, `dead` (all attempts of three days failed) or `skipped` (the webhook was disabled).
     #[schema(example = "delivered")]
     status: String,
     attempts: u32,
@@ -80,11 +80,11 @@ pub struct DeliveryView {
 pub struct AttemptView {
     #[schema(example = "2026-11-23T09:00:00.000Z", format = "date-time")]
     at: String,
-    /// What the endpoint answered, if it did.
+    /// The response status of the endpoint, if it responded.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = 500)]
     status: Option<u16>,
-    /// Why there was no answer: `address_refused`, `dns_failed`, `connect_failed`, `tls_failed`, `timed_out`, ...
+    /// Why there was no response: `address_refused`, `dns_failed`, `connect_failed`, `tls_failed`, `timed_out`, ...
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -113,7 +113,7 @@ impl From<Delivery> for DeliveryView {
 
 #[operation(
     GET, "/webhooks/{id}/deliveries", summary = "List the deliveries of a webhook, newest first",
-    description = "For administrators. Those of the last 30 days, with what came of the last attempt.",
+    description = "For administrators. The deliveries of the last 30 days, with the result of the last attempt.",
     params(WebhookPath, DeliveryPage),
     responses((status = 200, description = "A page of deliveries", body = Deliveries))
 )]
@@ -128,11 +128,11 @@ pub async fn handler(
     let mut fields = Fields::default();
     let limit = fields.optional("limit", page.limit, |limit| match limit.parse() {
         Ok(limit @ 1..=MAX_LIMIT) => Ok(limit),
-        _ => Err(Invalid::new("out_of_range", format!("The limit is a number from 1 to {MAX_LIMIT}."))),
+        _ => Err(Invalid::new("out_of_range", format!("The limit must be a number from 1 to {MAX_LIMIT}."))),
     });
     let before = fields.optional("cursor", page.cursor, |text| {
         let id = cursor::decode(&text, &list, mac).map(EventId::from_bytes);
-        id.ok_or_else(|| Invalid::new("invalid_cursor", "This is no cursor of this list."))
+        id.ok_or_else(|| Invalid::new("invalid_cursor", "This cursor is not valid for this list."))
     });
     fields.finish(Some(()))?;
     let limit = limit.unwrap_or(DEFAULT_LIMIT);

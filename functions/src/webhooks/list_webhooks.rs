@@ -1,6 +1,6 @@
-//! Lists the webhooks.
+//! Lists webhooks.
 //!
-//! `GET /webhooks`, for administrators after a recent sign-in: the oldest first, without their secrets.
+//! `GET /webhooks`, for administrators after recent authentication: oldest first, without secrets.
 
 use axum::extract::State;
 use macros::operation;
@@ -23,8 +23,8 @@ pub struct Webhooks {
 }
 
 #[operation(
-    GET, "/webhooks", summary = "List the webhooks",
-    description = "For administrators, after a recent sign-in. The oldest first, without their secrets.",
+    GET, "/webhooks", summary = "List webhooks",
+    description = "For administrators, after recent authentication. Oldest first, without secrets.",
     responses((status = 200, description = "All webhooks", body = Webhooks))
 )]
 pub async fn handler(_: RecentAdmin, State(app): State<App>) -> Result<JsonResponse<Webhooks>> {

@@ -1,4 +1,4 @@
-//! Webhooks: endpoints of other systems that events are delivered to, after Standard Webhooks.
+//! Webhooks: endpoints of other systems that receive events, as specified by Standard Webhooks.
 
 pub mod create_webhook;
 pub mod delete_webhook;
@@ -29,7 +29,7 @@ use uuid::Uuid;
 
 pub const AREA: Area = Area {
     name: "webhooks",
-    description: "Endpoints of other systems that events are delivered to",
+    description: "Webhooks: endpoints of other systems that receive events",
     routes: &[
         create_webhook::ROUTE,
         list_webhooks::ROUTE,
@@ -50,7 +50,7 @@ const TYPES: usize = 50;
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Path)]
 pub struct WebhookPath {
-    /// The webhook's id.
+    /// ID of the webhook.
     #[allow(dead_code, reason = "for the documentation; the handler reads it by `PathId`")]
     id: Uuid,
 }
@@ -61,7 +61,7 @@ pub struct WebhookView {
     id: Uuid,
     #[schema(example = "https://hooks.example.com/users")]
     url: String,
-    /// Types of events that it gets; if it names none, all about accounts.
+    /// Event types that it receives; if empty, all events about accounts.
     #[schema(example = json!(["user.created", "user.deleted"]))]
     types: Vec<String>,
     enabled: bool,
@@ -71,11 +71,11 @@ pub struct WebhookView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "2026-11-23T09:00:00.000Z", format = "date-time")]
     disabled_at: Option<String>,
-    /// Since when no attempt succeeded.
+    /// Since when all attempts have failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "2026-11-23T09:00:00.000Z", format = "date-time")]
     failing_since: Option<String>,
-    /// Those that sign now, the newest first: the one before a new one for another day, and five in all.
+    /// The active signing secrets, newest first: a replaced secret signs for one more day; at most five.
     secrets: Vec<SecretView>,
     #[schema(example = "2026-11-23T09:00:00.000Z", format = "date-time")]
     created_at: String,
@@ -101,12 +101,12 @@ pub struct SecretView {
     retires_at: Option<String>,
 }
 
-/// A webhook with its secret, which is told this once.
+/// A webhook with its secret, which is shown only once.
 #[derive(Serialize, ToSchema)]
 pub struct WebhookWithSecret {
     #[serde(flatten)]
     webhook: WebhookView,
-    /// What its deliveries are signed with, for a library of Standard Webhooks. It is not shown again.
+    /// The signing secret, in the format of Standard Webhooks. It is not shown again.
     #[schema(example = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD")]
     secret: String,
 }
@@ -147,12 +147,12 @@ fn parse_url(app: &App, text: &str) -> Result<String, Invalid> {
 
 fn parse_types(types: Vec<String>) -> Result<Vec<String>, Invalid> {
     if types.len() > TYPES {
-        return Err(Invalid::new("too_many", format!("A webhook names at most {TYPES} types.")));
+        return Err(Invalid::new("too_many", format!("A webhook can have at most {TYPES} event types.")));
     }
     let mut known = Vec::new();
     for name in types {
         if !is_event_type(&name) {
-            return Err(Invalid::new("unknown_type", format!("There are no events of the type {name:?}.")));
+            return Err(Invalid::new("unknown_type", format!("There is no event type {name:?}.")));
         }
         if !known.contains(&name) {
             known.push(name);

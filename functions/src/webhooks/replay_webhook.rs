@@ -1,7 +1,7 @@
-//! Sends a webhook's deliveries again from a time on.
+//! Replays the deliveries of a webhook since a given time.
 //!
-//! `POST /webhooks/{id}/replay` with `since`, for administrators: for a receiver that lost what it had, or was off. Deliveries of
-//! the last 30 days are there, also of the time in which the webhook was switched off.
+//! `POST /webhooks/{id}/replay` with `since`, for administrators: for a receiver that lost data or was down. Deliveries of the last
+//! 30 days are available, including those from the time in which the webhook was disabled.
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -34,16 +34,16 @@ const TRIES: usize = 8;
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Replay {
-    /// Events from this time on are sent again, each with the id that it had.
+    /// Events since this time are sent again with the same IDs.
     #[schema(required, value_type = String, format = "date-time", example = "2026-11-23T09:00:00Z")]
     since: Option<String>,
 }
 
 #[operation(
-    POST, "/webhooks/{id}/replay", summary = "Send deliveries again from a time on",
-    description = "For administrators. Queues the deliveries of the webhook since then again, those of one account in their order, with the ids that they had. It joins a replay that is going on.",
+    POST, "/webhooks/{id}/replay", summary = "Replay deliveries",
+    description = "For administrators. Enqueues all deliveries of the webhook since the given time again, with the same IDs and in order per account. Joins a replay that is in progress.",
     params(WebhookPath),
-    responses((status = 202, description = "They are on their way"))
+    responses((status = 202, description = "The deliveries are enqueued"))
 )]
 pub async fn handler(
     Admin(caller): Admin,
@@ -54,7 +54,7 @@ pub async fn handler(
     let mut fields = Fields::default();
     let since = fields.required("since", body.since, |text| {
         let past = Timestamp::parse(&text).filter(|since| *since <= app.clock.now());
-        past.ok_or_else(|| Invalid::new("invalid_time", "This is no time after RFC 3339, or it is still to come."))
+        past.ok_or_else(|| Invalid::new("invalid_time", "This must be an RFC 3339 time in the past."))
     });
     let since = fields.finish(since)?;
     for _ in 0..TRIES {
@@ -69,5 +69,5 @@ pub async fn handler(
             return Ok(StatusCode::ACCEPTED);
         }
     }
-    Err(Error::TemporarilyUnavailable("another replay of the webhook went on again and again".into()))
+    Err(Error::TemporarilyUnavailable("other replays of the webhook kept progressing".into()))
 }

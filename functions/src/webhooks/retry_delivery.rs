@@ -1,7 +1,7 @@
-//! Sends one delivery again.
+//! Retries a delivery.
 //!
-//! `POST /webhooks/{id}/deliveries/{delivery_id}/retry`, for administrators: at once, whatever came of it before, and again with growing
-//! waits.
+//! `POST /webhooks/{id}/deliveries/{delivery_id}/retry`, for administrators: immediately, whatever its state is, and then with
+//! growing waits.
 
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
@@ -25,19 +25,19 @@ pub const ROUTE: Route = Route::new(module_path!(), &[HANDLER])
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Path)]
 pub struct DeliveryPath {
-    /// The webhook's id.
+    /// ID of the webhook.
     #[param(value_type = uuid::Uuid)]
     id: String,
-    /// The delivery's id, which is that of its event.
+    /// ID of the delivery, which is the ID of its event.
     #[param(value_type = uuid::Uuid)]
     delivery_id: String,
 }
 
 #[operation(
-    POST, "/webhooks/{id}/deliveries/{delivery_id}/retry", summary = "Send a delivery again",
-    description = "For administrators. The request has the same `webhook-id`, so that a receiver that has it can tell. `attempts` counts from here. Where the endpoint has just failed it rests first, for up to a minute.",
+    POST, "/webhooks/{id}/deliveries/{delivery_id}/retry", summary = "Retry a delivery",
+    description = "For administrators. The request has the same `webhook-id`, so that receivers can recognize duplicates. `attempts` restarts. If the endpoint has just failed, the retry waits for up to a minute.",
     params(DeliveryPath),
-    responses((status = 202, description = "It is on its way"))
+    responses((status = 202, description = "The delivery is enqueued"))
 )]
 pub async fn handler(_: Admin, State(app): State<App>, Path(path): Path<DeliveryPath>) -> Result<StatusCode> {
     let webhook = found(&app, path.id.parse::<WebhookId>().ok()).await?;
@@ -47,7 +47,7 @@ pub async fn handler(_: Admin, State(app): State<App>, Path(path): Path<Delivery
     let id: EventId = path.delivery_id.parse().map_err(|_| Error::DeliveryNotFound)?;
     let before = app.store().delivery(webhook.id, id).await?.ok_or(Error::DeliveryNotFound)?;
     let before = app.store().without_erased(vec![before]).await?.pop().ok_or(Error::DeliveryNotFound)?;
-    // One that an attempt changed meanwhile was just tried, which is what was asked for.
+    // If an attempt changed it concurrently, it was just tried, as requested.
     app.store().update_delivery(&before, &before.clone().again(app.clock.now())).await?;
     app.notify_deliverer(webhook.id).await;
     Ok(StatusCode::ACCEPTED)

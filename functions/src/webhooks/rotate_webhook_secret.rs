@@ -1,7 +1,7 @@
-//! Makes the next secret of a webhook.
+//! Rotates the secret of a webhook.
 //!
-//! `POST /webhooks/{id}/secret`, for administrators after a recent sign-in. The secret before signs as well for a day, so that the
-//! receiver can change at its leisure.
+//! `POST /webhooks/{id}/secret`, for administrators after recent authentication. The previous secret also signs for one more day,
+//! so that the receiver has time to switch.
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -30,8 +30,8 @@ pub const ROUTE: Route = Route::new(module_path!(), &[HANDLER])
 const TRIES: usize = 5;
 
 #[operation(
-    POST, "/webhooks/{id}/secret", summary = "Make the next secret of a webhook",
-    description = "For administrators, after a recent sign-in. Both secrets sign for a day, then the new one alone. It is told once.",
+    POST, "/webhooks/{id}/secret", summary = "Rotate the secret of a webhook",
+    description = "For administrators, after recent authentication. Both secrets sign for one day, then only the new one. The new secret is shown only once.",
     params(WebhookPath),
     responses((status = 201, description = "The webhook with its new secret", body = WebhookWithSecret))
 )]
@@ -52,5 +52,5 @@ pub async fn handler(
             return Ok(JsonResponse(StatusCode::CREATED, WebhookWithSecret { webhook, secret }));
         }
     }
-    Err(Error::TemporarilyUnavailable("the webhook was changed again and again".into()))
+    Err(Error::TemporarilyUnavailable("the webhook kept changing concurrently".into()))
 }

@@ -1,6 +1,6 @@
-//! Has an endpoint tried.
+//! Sends a test event to a webhook.
 //!
-//! `POST /webhooks/{id}/test`, for administrators: an event of the type `webhook.test`, delivered and listed as any other.
+//! `POST /webhooks/{id}/test`, for administrators: an event of type `webhook.test`, delivered and listed like any other.
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -30,15 +30,15 @@ pub const ROUTE: Route = Route::new(module_path!(), &[HANDLER])
 
 #[derive(Serialize, ToSchema)]
 pub struct TestSent {
-    /// The id of the delivery, to find what came of it.
+    /// ID of the delivery, to look up its result.
     delivery_id: Uuid,
 }
 
 #[operation(
     POST, "/webhooks/{id}/test", summary = "Send a test event to a webhook",
-    description = "For administrators. Sends an event of the type `webhook.test`, whatever types the webhook names.",
+    description = "For administrators. Sends an event of type `webhook.test`, whichever types the webhook has.",
     params(WebhookPath),
-    responses((status = 202, description = "It is on its way", body = TestSent))
+    responses((status = 202, description = "The event is enqueued", body = TestSent))
 )]
 pub async fn handler(
     Admin(caller): Admin,

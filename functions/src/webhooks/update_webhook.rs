@@ -1,7 +1,7 @@
-//! Changes a webhook.
+//! Updates a webhook.
 //!
-//! `PATCH /webhooks/{id}` with what is to change, for administrators after a recent sign-in. One that is enabled again, or has
-//! another URL, begins afresh: its failures are forgotten.
+//! `PATCH /webhooks/{id}` with the fields to change, for administrators after recent authentication. A webhook that is enabled
+//! again, or gets another URL, starts afresh: its failures are reset.
 
 use axum::extract::State;
 use macros::operation;
@@ -39,15 +39,15 @@ pub struct UpdateWebhook {
     url: Option<String>,
     #[schema(max_items = 50, example = json!(["user.created"]))]
     types: Option<Vec<String>>,
-    /// Nothing is delivered while it is false. What happens meanwhile can be had by a replay.
+    /// Nothing is delivered while this is false. A replay delivers the events missed in that time.
     enabled: Option<bool>,
 }
 
 #[operation(
-    PATCH, "/webhooks/{id}", summary = "Change a webhook",
-    description = "For administrators, after a recent sign-in. Changes the fields that are given. One that was switched off, by an administrator or after failing for three days, is enabled again with `enabled`.",
+    PATCH, "/webhooks/{id}", summary = "Update a webhook",
+    description = "For administrators, after recent authentication. Changes only the given fields. A webhook that was disabled, by an administrator or after failing for three days, is enabled again with `enabled`.",
     params(WebhookPath),
-    responses((status = 200, description = "The webhook as changed", body = WebhookView))
+    responses((status = 200, description = "The updated webhook", body = WebhookView))
 )]
 pub async fn handler(
     RecentAdmin(caller): RecentAdmin,
@@ -94,5 +94,5 @@ pub async fn handler(
             return Ok(JsonResponse::ok(WebhookView::of(&after, now)));
         }
     }
-    Err(Error::TemporarilyUnavailable("the webhook was changed again and again".into()))
+    Err(Error::TemporarilyUnavailable("the webhook kept changing concurrently".into()))
 }

@@ -1,7 +1,7 @@
 //! Sends the emails of the outbox.
 //!
-//! Triggered by SQS; a message says where in the outbox an email is. The emailer claims it, sends it by SES and deletes
-//! it. A message that comes twice finds nothing to do; an emailer that dies in between leaves a claim that runs out.
+//! Triggered by SQS; a message names an email in the outbox. The emailer claims it, sends it with SES and deletes it. A duplicate
+//! message has nothing to do; if an emailer dies, its claim expires.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -31,11 +31,11 @@ use shared::store::{Claim, EmailThrottle, Store};
 use shared::telemetry::audit::Event;
 use shared::{App, Error, Result};
 
-/// So much is added to what an email calls hours, which is rounded down.
+/// Added before the hours in an email are rounded down.
 const ALMOST_AN_HOUR: Duration = Duration::from_mins(59);
 
-/// It has less than the minute that it claims an email for. Two send about twenty emails a second; SES lets a new account out of
-/// the sandbox send 14.
+/// Its timeout is less than the minute of a claim. Two send about twenty emails a second; SES allows a new account outside the
+/// sandbox 14.
 pub const WORKER: Worker =
     Worker::new(module_path!(), Trigger::Queue { name: "MailQueue", batch: 5, concurrency: "2" }, 30).may(grants![
         Store::CLAIM_EMAIL,
@@ -62,16 +62,16 @@ pub fn run() -> ExitCode {
     shared::lambda::consume(handler)
 }
 
-/// Takes each message of a batch; those that failed are delivered again.
+/// Processes each message of a batch; failed ones are delivered again.
 ///
 /// # Errors
-/// Never: what fails is reported by message.
+/// Never: failures are reported per message.
 #[tracing::instrument(name = "invocation", skip_all, fields(faas.name = "emailer"))]
 pub async fn handler(app: App, event: SqsEvent) -> Result<SqsBatchResponse> {
     let mut response = SqsBatchResponse::default();
     for message in event.records {
         if let Err(error) = take(&app, &message).await {
-            tracing::warn!(error.message = %Causes(&error), "a mail was not sent; it will be tried again");
+            tracing::warn!(error.message = %Causes(&error), "failed to send an email; it will be retried");
             response.add_failure(message.message_id.unwrap_or_default());
         }
     }
@@ -83,13 +83,13 @@ async fn take(app: &App, message: &SqsMessage) -> Result<()> {
         serde_json::from_str(message.body.as_deref().unwrap_or_default()).map_err(Error::internal)?;
     match app.store().claim_email(&message.address, message.mail, app.clock.now()).await? {
         Claim::Gone => Ok(()),
-        Claim::Held => Err(Error::internal("another emailer holds the mail")),
+        Claim::Held => Err(Error::internal("another emailer holds the email")),
         Claim::Taken(mail) => match deliver(app, &mail).await {
             Ok(Delivery::Settled) => app.store().complete_email(&mail).await,
             Ok(Delivery::Sent { to, message_id }) => {
                 app.store().complete_sent_email(&mail, &to, &message_id, app.clock.now()).await
             }
-            // The sweeper queues it again.
+            // The sweeper enqueues it again.
             Ok(Delivery::Postponed) => app.store().release_email(&mail).await,
             Err(error) => {
                 app.store().release_email(&mail).await?;
@@ -99,21 +99,21 @@ async fn take(app: &App, message: &SqsMessage) -> Result<()> {
     }
 }
 
-/// What a mail became.
+/// The result of preparing an email.
 enum Prepared {
     Ready {
         to: EmailAddress,
         rendered: Rendered,
     },
-    /// Nothing has to be sent after all.
+    /// Nothing needs to be sent.
     Dropped(&'static str),
-    /// It goes out later: others had an email sent to the address a moment ago.
+    /// It is sent later: others have just had an email sent to the address.
     Postponed,
 }
 
 /// Whether an email may be deleted from the outbox.
 enum Delivery {
-    /// SES took it, and reports by this id what becomes of it.
+    /// SES accepted it, and reports on it with this ID.
     Sent {
         to: NormalizedEmail,
         message_id: String,
@@ -122,7 +122,7 @@ enum Delivery {
     Postponed,
 }
 
-/// Sends the email, or finds that it need not be sent any more, never can be, or has to wait.
+/// Sends the email, or determines that it no longer needs to be sent, can never be sent, or must wait.
 async fn deliver(app: &App, mail: &OutboxEmail) -> Result<Delivery> {
     let kind = mail.kind.log_name();
     let event = if !mail.kind.is_asked_for() && app.store().email_delivery(&mail.address).await?.is_some() {
@@ -134,7 +134,7 @@ async fn deliver(app: &App, mail: &OutboxEmail) -> Result<Delivery> {
             Prepared::Ready { to, rendered } => match send(app, &to, rendered).await? {
                 Sent::Taken { message_id } => {
                     Event::MailSent { kind }.record();
-                    // Of an account that is gone nothing is kept.
+                    // Nothing is kept for a deleted account.
                     let kept = !matches!(mail.kind, EmailKind::AccountDeleted { .. });
                     let sent = Delivery::Sent { to: to.normalized(), message_id };
                     return Ok(if kept { sent } else { Delivery::Settled });
@@ -143,7 +143,7 @@ async fn deliver(app: &App, mail: &OutboxEmail) -> Result<Delivery> {
             },
         }
     } else {
-        // Of an account from before such addresses were refused.
+        // An account from before such addresses were rejected.
         Event::MailFailed { kind, reason: "undeliverable" }
     };
     event.record();
@@ -196,7 +196,7 @@ async fn prepare(app: &App, mail: &OutboxEmail) -> Result<Prepared> {
         {
             Ok(Prepared::Dropped("no_account"))
         }
-        // Whoever is disabled is sent no link.
+        // Disabled users are sent no link.
         EmailKind::ConfirmAddress { .. }
         | EmailKind::ConfirmationRequested
         | EmailKind::AccountCreated { .. }
@@ -206,7 +206,7 @@ async fn prepare(app: &App, mail: &OutboxEmail) -> Result<Prepared> {
         {
             Ok(Prepared::Dropped("account_disabled"))
         }
-        // Its owner has chosen a password since.
+        // The owner has chosen a password since.
         EmailKind::AccountCreated { .. } if user.email_confirmed && user.session_epoch > 0 => {
             Ok(Prepared::Dropped("no_longer_wanted"))
         }
@@ -236,7 +236,7 @@ async fn may_go_out(app: &App, user: &User, throttle: EmailThrottle, mail: &Outb
     Ok(!app.config.limits.on || app.store().pass_email_throttle(user.id, throttle, mail, app.clock.now()).await?)
 }
 
-/// The link that confirms the account: the plain one, or the one to choose a password where only that will do.
+/// The link that confirms the account: the plain one, or the one to choose a password if that is required.
 async fn confirmation(app: &App, user: &User) -> Result<Prepared> {
     if user.needs_chosen_password(app.config.admin_email.as_ref()) {
         let link = reset_link(app, user).await?;
@@ -249,7 +249,7 @@ async fn confirmation(app: &App, user: &User) -> Result<Prepared> {
     ready(app, user.email.clone(), &message)
 }
 
-/// The newest link is the one that works.
+/// Only the newest link works.
 async fn invitation(app: &App, id: InvitationId) -> Result<Prepared> {
     let now = app.clock.now();
     let Some(invitation) = app.store().invitation(id).await?.filter(|invitation| invitation.is_pending(now)) else {
@@ -265,7 +265,7 @@ async fn invitation(app: &App, id: InvitationId) -> Result<Prepared> {
     ready(app, invitation.email, &Message::Invitation { link: &link, valid_days: valid_days.max(1) })
 }
 
-/// A longer life than that of other links to choose a password: the account has none, and nobody waits for it.
+/// It is valid longer than other links to choose a password: the account has none yet, and its owner does not wait for it.
 async fn account_created(app: &App, user: &User) -> Result<Prepared> {
     let purpose = LinkPurpose::ResetPassword { email: user.email.clone(), epoch: user.session_epoch };
     let link = link(app, user, "/auth/password/reset", purpose, from_now(app, INVITATION_LIFE)).await?;
@@ -280,20 +280,20 @@ async fn reset(app: &App, user: &User) -> Result<Prepared> {
     ready(app, user.email.clone(), &message)
 }
 
-/// To the address that the account is to have; where another account has it, that one is told as if somebody had
-/// registered with its address.
+/// To the pending address of the account; if another account has it, its owner is notified as if someone had registered with the
+/// address.
 async fn change_of_address(app: &App, mail: &OutboxEmail, user: UserId, to: &EmailAddress) -> Result<Prepared> {
     let (user, owner) = tokio::try_join!(app.store().user(user), app.store().owner_of(&mail.address))?;
-    // Of several wishes of an account for an address the newest counts, or those that were put off would add up.
+    // Only the newest request of an account for an address counts, otherwise postponed ones would add up.
     let wanted = |user: &User| user.pending_email.as_ref() == Some(to) && user.email_asked_at == Some(mail.created_at);
     let now = app.clock.now();
-    // As long as the account shows the change.
+    // As long as the account shows the pending change.
     let expires_at = mail.created_at.plus(CONFIRMATION_LIFE);
     let Some(user) = user.filter(|user| wanted(user) && now < expires_at) else {
         return Ok(Prepared::Dropped("no_longer_wanted"));
     };
-    // The asker chose the address, and accounts to ask with cost nothing. Who asks next is put off, not refused, or a stranger who
-    // asks first would keep the address's owner from it.
+    // The caller chose the address, and accounts cost nothing. The next request is postponed, not rejected, otherwise a stranger's
+    // earlier request would keep the address's owner from it.
     if app.config.limits.on && !app.store().pass_address_throttle(mail, now).await? {
         return Ok(Prepared::Postponed);
     }
@@ -337,8 +337,8 @@ async fn address_restored(app: &App, user: &User) -> Result<Prepared> {
     ready(app, user.email.clone(), &message)
 }
 
-/// To the owner of an address that somebody else claims too. One that nobody had proved before the claim is contested from
-/// now on, and its owner gets the link to choose a password however often others have asked for emails.
+/// To the owner of an address that someone else also claims. If the address was not proved before the claim, the account is
+/// contested from now on, and its owner gets the link to choose a password however often others have requested emails.
 async fn already_registered(app: &App, user: &User, mail: &OutboxEmail) -> Result<Prepared> {
     let now = app.clock.now();
     if user.is_disabled(now) {
@@ -361,7 +361,7 @@ async fn already_registered(app: &App, user: &User, mail: &OutboxEmail) -> Resul
     ready(app, to, &Message::AlreadyRegisteredUnconfirmed { name, link: &link, valid_minutes })
 }
 
-/// Sessions there are only if a plain link confirmed the address after the claim.
+/// Sessions exist only if a plain link confirmed the address after the claim.
 fn contested(user: &User, now: Timestamp) -> Vec<DomainEvent> {
     let changed = Changes { contested: Some(true), ..Changes::default() };
     let ended = EventKind::SessionsEnded { except: None, reason: SessionsEnd::Contested };
@@ -381,14 +381,14 @@ fn new_sign_in(
     ready(app, user.email.clone(), &message)
 }
 
-/// Whoever reads the mail chooses the password, and has shown that the address is theirs.
+/// The recipient of the email chooses the password, which proves ownership of the address.
 async fn reset_link(app: &App, user: &User) -> Result<String> {
     let purpose = LinkPurpose::ResetPassword { email: user.email.clone(), epoch: user.session_epoch };
     link(app, user, "/auth/password/reset", purpose, from_now(app, RESET_LIFE)).await
 }
 
-/// Makes a link now, at sending: its secret is never stored, and its life begins when the mail leaves. Its host is from
-/// the configuration, never from a request.
+/// Creates a link now, at sending: its secret is never stored, and its lifetime starts when the email is sent. Its host is from the
+/// configuration, never from a request.
 async fn link(app: &App, user: &User, path: &str, purpose: LinkPurpose, expires_at: Timestamp) -> Result<String> {
     let token = LinkToken::new(user.id);
     let link = Link { purpose, expires_at, used_at: None, epoch: user.session_epoch };
@@ -420,20 +420,20 @@ fn ready(app: &App, to: EmailAddress, message: &Message<'_>) -> Result<Prepared>
     Ok(Prepared::Ready { to, rendered })
 }
 
-/// What SES said to an email.
+/// The response of SES to an email.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Sent {
     Taken {
         message_id: String,
     },
-    /// It cannot be sent as it is, and never will.
+    /// It can never be sent.
     Refused,
 }
 
-/// Only one refusal is final. `BadRequestException` says that the request is malformed; sender, answers' address and
-/// content are checked at the start, so it can only be about the recipient. Whatever else SES says, the email stays in the
-/// outbox: a sender that is not verified yet or a region in the sandbox answer `MessageRejected`, as if the mail itself
-/// were wrong. The sweeper gives up after a day.
+/// Only one error is final. `BadRequestException` means that the request is malformed; sender, reply-to address and content are
+/// checked at the start, so it can only be about the recipient. After any other error the email stays in the outbox: an unverified
+/// sender or a region in the sandbox results in `MessageRejected`, as if the email itself were invalid. The sweeper gives up after
+/// a day.
 async fn send(app: &App, to: &EmailAddress, rendered: Rendered) -> Result<Sent> {
     let content = |data: String| Content::builder().data(data).charset("UTF-8").build().map_err(Error::internal);
     let body = Body::builder().text(content(rendered.text)?).html(content(rendered.html)?).build();
@@ -458,7 +458,7 @@ async fn send(app: &App, to: &EmailAddress, rendered: Rendered) -> Result<Sent> 
     if error.as_service_error().is_some_and(SendEmailError::is_bad_request_exception) {
         return Ok(Sent::Refused);
     }
-    // Only the code: what SES says beside it may hold addresses, which no log is to have.
-    let code = error.code().unwrap_or("no answer");
-    Err(Error::internal(format!("SES did not take the mail: {code}")))
+    // Only the code: the message may contain addresses, which must not be logged.
+    let code = error.code().unwrap_or("no response");
+    Err(Error::internal(format!("SES rejected the email: {code}")))
 }

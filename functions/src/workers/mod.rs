@@ -1,4 +1,4 @@
-//! What happens after an answer: emails, events, and what is due.
+//! Work after a response: emails, events and scheduled work.
 
 pub mod emailer;
 pub mod publish_events;
@@ -9,7 +9,7 @@ use shared::http::Area;
 
 pub const AREA: Area = Area {
     name: "workers",
-    description: "Emails, events, and what is due",
+    description: "Emails, events and scheduled work",
     routes: &[],
     workers: &[emailer::WORKER, sweeper::WORKER, publish_events::WORKER, record_email_events::WORKER],
 };

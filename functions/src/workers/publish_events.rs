@@ -1,8 +1,8 @@
 //! Publishes domain events to the `EventBridge` bus.
 //!
-//! Triggered by the stream of the main table, which carries each event in the order of the table's writes. The stream goes on only
-//! past what was published, so an event is lost neither with the bus nor with this function; it may be published twice, with the
-//! same id. Of one subject no event overtakes another.
+//! Triggered by the stream of the main table, which has each event in the order of the table's writes. The stream advances only
+//! past published events, so an event is not lost if the bus or this function fails; it may be published twice, with the same ID.
+//! Events of one subject are published in order.
 
 use std::collections::HashSet;
 use std::process::ExitCode;
@@ -22,7 +22,8 @@ use shared::http::{Trigger, Worker};
 use shared::store::{NewEvent, Store, event_of};
 use shared::{App, Error, Result};
 
-/// It has less than the minute after which an account's erasure is completed: what it writes of one that goes is erased then.
+/// Its timeout is less than the minute after which an erasure is completed, so anything it writes about a deleted account is
+/// erased.
 pub const WORKER: Worker = Worker::new(
     module_path!(),
     Trigger::Stream { prefixes: &["EVENT#", "SESSION#"], description: "Publishes events to the bus" },
@@ -32,14 +33,14 @@ pub const WORKER: Worker = Worker::new(
 
 const PUBLISH: Grants = &[Grant::on(Resource::EventBus, &["events:PutEvents"])];
 
-/// What rules match as the source of events.
+/// The source of events, for rules to match.
 pub const SOURCE: &str = "user-service";
 
-/// Entries and bytes that the bus takes at once
-/// (<https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEvents.html>), with room for what it adds to each.
+/// Maximum entries and bytes per request
+/// (<https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEvents.html>), with room for the overhead of each entry.
 const ENTRIES: usize = 10;
 const BYTES: usize = 200_000;
-/// Before an entry is tried again that the bus refused: it refuses single ones while it is throttled.
+/// Delays before retrying entries that the bus rejected: it rejects single ones while throttled.
 const AGAIN: [Duration; 3] = [Duration::from_millis(100), Duration::from_millis(400), Duration::from_millis(1600)];
 
 /// Runs as the Lambda function.
@@ -48,15 +49,15 @@ pub fn run() -> ExitCode {
     shared::lambda::consume(handler)
 }
 
-/// Publishes the events of a batch. The answer names the first record that was not, from which the stream goes on.
+/// Publishes the events of a batch. The response names the first unpublished record, from which the stream continues.
 ///
 /// # Errors
-/// Never: what fails is reported by record.
+/// Never: failures are reported per record.
 #[tracing::instrument(name = "invocation", skip_all, fields(faas.name = "publish_events"))]
 pub async fn handler(app: App, event: StreamEvent) -> Result<DynamoDbEventResponse> {
     let mut response = DynamoDbEventResponse::default();
     if let Err(Unpublished { record, reason }) = publish_all(&app, event.records).await {
-        tracing::error!(error.message = %Causes(&reason), "events were not published; they are tried again");
+        tracing::error!(error.message = %Causes(&reason), "failed to publish events; they will be retried");
         let mut failure = DynamoDbBatchItemFailure::default();
         failure.item_identifier = Some(record);
         response.batch_item_failures.push(failure);
@@ -64,13 +65,13 @@ pub async fn handler(app: App, event: StreamEvent) -> Result<DynamoDbEventRespon
     Ok(response)
 }
 
-/// From which record on nothing is known to be published, and why.
+/// The first record that is not known to be published, and why.
 struct Unpublished {
     record: String,
     reason: Error,
 }
 
-/// An event, as it is published, with the sequence number of its record.
+/// A published event with the sequence number of its record.
 struct Numbered {
     record: String,
     subject: Subject,
@@ -89,7 +90,7 @@ impl Numbered {
 async fn publish_all(app: &App, records: Vec<EventRecord>) -> Result<(), Unpublished> {
     let mut numbered = Vec::new();
     let mut sign_ins: Vec<DomainEvent> = Vec::new();
-    // One that cannot be read is for a newer version: those before it are published, and it is tried again.
+    // An unreadable record is for a newer version: those before it are published, and it is retried.
     let mut unread = Ok(());
     for record in records.into_iter().filter(|record| record.event_name == "INSERT") {
         let number = record.change.sequence_number.clone().unwrap_or_default();
@@ -126,13 +127,13 @@ async fn publish_all(app: &App, records: Vec<EventRecord>) -> Result<(), Unpubli
 fn read(record: EventRecord) -> Result<Option<NewEvent>> {
     let keys = record.change.keys.into_inner();
     let Some(serde_dynamo::AttributeValue::S(sk)) = keys.get("sk") else {
-        return Err(Error::internal("a record of the stream has no sort key"));
+        return Err(Error::internal("a stream record has no sort key"));
     };
     event_of(sk, record.change.new_image)
 }
 
-/// How many of these can be published at once: as many as the bus takes, and of one subject one, as entries of one request may
-/// fail each by itself.
+/// How many of these can be published in one request: up to the limits of the bus, and only one per subject, because entries of a
+/// request can fail individually.
 fn chunk_of(events: &[Numbered]) -> usize {
     let (mut subjects, mut bytes) = (HashSet::new(), 0);
     let fits = |event: &&Numbered| {
@@ -142,7 +143,7 @@ fn chunk_of(events: &[Numbered]) -> usize {
     events.iter().take(ENTRIES).take_while(fits).count().max(1)
 }
 
-/// Publishes events of different subjects; those that are refused again and again are reported.
+/// Publishes events of different subjects; those that are rejected repeatedly are reported.
 async fn publish(app: &App, events: &[Numbered]) -> Result<(), Unpublished> {
     let mut left: Vec<&Numbered> = events.iter().collect();
     let mut pauses = AGAIN.into_iter();
@@ -151,7 +152,7 @@ async fn publish(app: &App, events: &[Numbered]) -> Result<(), Unpublished> {
             Ok(refused) if refused.is_empty() => return Ok(()),
             Ok(refused) => {
                 left = refused;
-                Error::internal("the bus refused events")
+                Error::internal("the event bus rejected events")
             }
             Err(error) => error,
         };
@@ -162,7 +163,7 @@ async fn publish(app: &App, events: &[Numbered]) -> Result<(), Unpublished> {
     }
 }
 
-/// Sends events to the bus. Returns those that it refused, in their order.
+/// Sends events to the bus. Returns the rejected ones, in their order.
 async fn put<'a>(app: &App, events: &[&'a Numbered]) -> Result<Vec<&'a Numbered>> {
     let entries = events.iter().map(|event| {
         PutEventsRequestEntry::builder()

@@ -1,7 +1,7 @@
-//! Takes SES's reports of emails that came back or were marked as spam.
+//! Processes SES's reports of bounces and complaints.
 //!
-//! Triggered by SQS, which a rule of the default event bus feeds. A permanent bounce and a complaint stop all emails to the address
-//! but those that somebody asks for; a transient one stops nothing. A report that names no email of ours changes nothing.
+//! Triggered by SQS, which a rule of the default event bus feeds. A permanent bounce or a complaint stops all emails to the address
+//! except requested ones; a transient bounce stops nothing. Reports about emails of other senders are ignored.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -24,9 +24,9 @@ pub const WORKER: Worker =
         grants![Store::REPORTS_OF, Store::EMAIL_DELIVERY, Store::OWNER_OF, Store::USER, Store::RECORD_EMAIL_DELIVERY],
     );
 
-/// How long it takes at most from SES's taking an email to the emailer's note of it: a report may be quicker, and then comes again.
+/// The maximum delay between SES accepting an email and the emailer recording it: an earlier report is retried.
 const NOTING: Duration = Duration::from_mins(1);
-/// When the account moved to another address since it was read, it is read again.
+/// The account is read again if it has moved to another address since it was read.
 const TRIES: usize = 5;
 
 /// Runs as the Lambda function.
@@ -35,16 +35,16 @@ pub fn run() -> ExitCode {
     shared::lambda::consume(handler)
 }
 
-/// Takes each message of a batch; those that failed are delivered again.
+/// Processes each message of a batch; failed ones are delivered again.
 ///
 /// # Errors
-/// Never: what fails is reported by message.
+/// Never: failures are reported per message.
 #[tracing::instrument(name = "invocation", skip_all, fields(faas.name = "record_email_events"))]
 pub async fn handler(app: App, event: SqsEvent) -> Result<SqsBatchResponse> {
     let mut response = SqsBatchResponse::default();
     for message in event.records {
         if let Err(error) = take(&app, &message).await {
-            tracing::warn!(error.message = %Causes(&error), "a report of SES was not taken; it will be tried again");
+            tracing::warn!(error.message = %Causes(&error), "failed to process a report from SES; it will be retried");
             response.add_failure(message.message_id.unwrap_or_default());
         }
     }
@@ -70,7 +70,7 @@ struct Report {
 #[serde(rename_all = "camelCase")]
 struct Mail {
     message_id: String,
-    /// When SES took the email.
+    /// When SES accepted the email.
     #[serde(default)]
     timestamp: Option<String>,
 }
@@ -79,7 +79,7 @@ struct Mail {
 struct Bounce {
     #[serde(rename = "bounceType")]
     kind: String,
-    /// Of this report.
+    /// The ID of this report.
     #[serde(default, rename = "feedbackId")]
     id: String,
     #[serde(default, rename = "bounceSubType")]
@@ -114,7 +114,7 @@ impl Mail {
     }
 }
 
-/// What a report says of one address.
+/// The report about one address.
 struct Said<'a> {
     report: &'a str,
     problem: Option<DeliveryProblem>,
@@ -141,7 +141,7 @@ async fn take(app: &App, message: &SqsMessage) -> Result<()> {
 
 fn bounced<'a>(bounce: &'a Bounce, recipient: &Recipient) -> Said<'a> {
     let permanent = bounce.kind == "Permanent";
-    // SES did not even try: the address is on its own list, or on the account's.
+    // SES did not try to deliver: the address is on its own suppression list, or on the account's.
     let suppressed = ["Suppressed", "OnAccountSuppressionList"].contains(&bounce.sub_type.as_str());
     let problem = if suppressed { DeliveryProblem::Suppressed } else { DeliveryProblem::Bounced };
     let diagnostic = recipient.diagnostic_code.as_deref().and_then(diagnostic);
@@ -162,12 +162,12 @@ async fn note(app: &App, mail: &Mail, address: &str, said: &Said<'_>) -> Result<
         let now = app.clock.now();
         let Some(reports) = app.store().reports_of(&address, &mail.message_id).await? else {
             if mail.is_newer_than(NOTING, now) {
-                return Err(Error::internal("the report came before the email was noted as sent"));
+                return Err(Error::internal("the report arrived before the email was recorded as sent"));
             }
-            // Of another sender of the account, or noted before.
+            // About another sender of the account, or already recorded.
             return Ok(());
         };
-        // A transient one settles nothing, and may come twice.
+        // A transient one changes nothing, and may be repeated.
         if reports.iter().any(|known| known == said.report) {
             return Ok(());
         }
@@ -195,10 +195,10 @@ async fn note(app: &App, mail: &Mail, address: &str, said: &Said<'_>) -> Result<
             return Ok(());
         }
     }
-    Err(Error::internal("the account was changed again and again"))
+    Err(Error::internal("the account kept changing concurrently"))
 }
 
-/// As it stands in the key; `None` for what no email of ours goes to. SES may say it with a name, and in angle brackets.
+/// As in the key; `None` if no email of this service can go to it. SES may report it with a name and in angle brackets.
 fn normalized(text: &str) -> Option<NormalizedEmail> {
     let address = text.rsplit_once('<').map_or(text, |(_, address)| address.trim_end_matches('>'));
     EmailAddress::parse(address.trim()).ok().map(|address| address.normalized())

@@ -1,8 +1,7 @@
-//! Looks after what stayed undone, and after the signing keys.
+//! Retries unfinished work and rotates the signing keys.
 //!
-//! Runs on a schedule, every minute. A mail that no emailer sent is queued again, ever more rarely, and given up after a
-//! day; an erasure that was cut short is finished; an account that nobody confirmed is erased; signing keys are made and
-//! withdrawn in their time.
+//! Runs on a schedule, every minute. Unsent emails are enqueued again, with growing intervals, and dropped after a day; interrupted
+//! erasures are finished; unconfirmed accounts are erased when they expire; signing keys are created and withdrawn when due.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -25,19 +24,19 @@ use shared::{App, Result};
 
 use crate::erasure;
 
-/// How much of each shard one run takes up: what is left is due in the next.
+/// How many items of each shard one run processes: the rest is due in the next.
 const AT_ONCE: i32 = 100;
 const CONCURRENT: usize = 8;
 /// How often the passwords of all accounts are counted, while some are imported.
 const COUNTED_EVERY: Duration = Duration::from_hours(24);
 
-/// It has less than the minute until the next run.
+/// Its timeout is less than the minute until the next run.
 pub const WORKER: Worker = Worker::new(
     module_path!(),
     Trigger::Schedule {
         rate: "rate(1 minute)",
-        // Signing keys need no schedule of their own: each run makes and withdraws those whose time has come.
-        description: "Queues emails again, finishes erasures, erases unconfirmed accounts, rotates signing keys",
+        // Signing keys need no schedule of their own: each run creates and withdraws those that are due.
+        description: "Enqueues emails again, finishes erasures, erases unconfirmed accounts, rotates signing keys",
     },
     55,
 )
@@ -63,11 +62,11 @@ pub fn run() -> ExitCode {
 }
 
 /// # Errors
-/// When the tables cannot be read or written; the next run goes on.
+/// When the tables cannot be read or written; the next run continues.
 #[tracing::instrument(name = "invocation", skip_all, fields(faas.name = "sweeper"))]
 pub async fn handler(app: App, _: EventBridgeEvent<Value>) -> Result<()> {
     let now = app.clock.now();
-    // The keys first: nothing that is stuck below may keep them from being made in time.
+    // The keys first: nothing below may delay their rotation.
     let Rotation { made, retired, revoked, newest } = app.keys().rotate(now).await?;
     if let Some(kid) = &made {
         Event::KeyCreated { kid }.record();
@@ -79,23 +78,23 @@ pub async fn handler(app: App, _: EventBridgeEvent<Value>) -> Result<()> {
         Event::KeyRevoked { kid }.record();
     }
     if let Some(newest) = newest {
-        // An alarm reads it: keys that are not followed by new ones go unnoticed otherwise.
-        tracing::info!(signing_key_age_hours = now.since(newest).as_secs() / 3600, "looked at the signing keys");
+        // For an alarm: a missing rotation would go unnoticed otherwise.
+        tracing::info!(signing_key_age_hours = now.since(newest).as_secs() / 3600, "checked the signing keys");
     }
     let due = app.store().due(AT_ONCE, now).await?;
     stream::iter(due).for_each_concurrent(CONCURRENT, |pending| take_up(&app, pending, now)).await;
     look_after_webhooks(&app, now).await;
-    // Last, as nobody waits for it.
+    // Last, because it is the least urgent.
     let lapsed = app.store().lapsed(AT_ONCE, now).await?;
     stream::iter(lapsed).for_each_concurrent(CONCURRENT, |user| lapse(&app, user, now)).await;
-    // Once a day, and only as long as there are imported passwords.
+    // Once a day, and only while there are imported passwords.
     app.store().count_passwords(now.minus(COUNTED_EVERY), now).await.map(|_| ())
 }
 
-/// One that fails holds up none of the others, and is due again later.
+/// A failure does not affect the others; the item is due again later.
 async fn take_up(app: &App, pending: Pending, now: Timestamp) {
     let outcome = match app.store().put_off(&pending, now).await {
-        // Of several sweepers at once, one takes it up.
+        // Another sweeper is processing it.
         Ok(false) => Ok(()),
         Ok(true) => match pending {
             Pending::Email(mail) => look_after(app, &mail, now).await,
@@ -104,11 +103,11 @@ async fn take_up(app: &App, pending: Pending, now: Timestamp) {
         Err(error) => Err(error),
     };
     if let Err(error) = outcome {
-        tracing::warn!(error.message = %Causes(&error), "something pending could not be looked after; it is due again");
+        tracing::warn!(error.message = %Causes(&error), "failed to process a pending item; it will be retried");
     }
 }
 
-/// Erases an account that nobody confirmed in time; its address is free at once. One that fails is due again in the next run.
+/// Erases an expired unconfirmed account; its address is free immediately. After a failure it is due again in the next run.
 async fn lapse(app: &App, user: User, now: Timestamp) {
     let kind = EventKind::Deleted { user: Snapshot::from(&user), reason: DeletionReason::Unconfirmed };
     let event = DomainEvent::new(Subject::User(user.id), &Actor::SYSTEM, kind, now);
@@ -117,20 +116,20 @@ async fn lapse(app: &App, user: User, now: Timestamp) {
             Event::UserLapsed { user: user.id }.record();
             erasure::erase_now(app, &erasure).await;
         }
-        // Confirmed, contested or deleted meanwhile.
+        // Confirmed, contested or deleted concurrently.
         Ok(None) => {}
         Err(error) => {
-            tracing::warn!(error.message = %Causes(&error), user.id = %user.id, "an account could not lapse; it is due again");
+            tracing::warn!(error.message = %Causes(&error), user.id = %user.id, "failed to erase an unconfirmed account; it will be retried");
         }
     }
 }
 
-/// Queues webhooks that have something to deliver: attempts whose wait is over, and what no message told of.
+/// Enqueues webhooks with due deliveries: retries, and those whose message was lost.
 async fn look_after_webhooks(app: &App, now: Timestamp) {
     let webhooks = match app.store().webhooks().await {
         Ok(webhooks) => webhooks,
         Err(error) => {
-            tracing::warn!(error.message = %Causes(&error), "the webhooks could not be looked after; the next run does");
+            tracing::warn!(error.message = %Causes(&error), "failed to process the webhooks; the next run will retry");
             return;
         }
     };
@@ -140,7 +139,7 @@ async fn look_after_webhooks(app: &App, now: Timestamp) {
         .for_each_concurrent(CONCURRENT, async |webhook| {
             let due = match app.store().due_deliveries(webhook.id, 1, now).await {
                 Ok(due) => webhook.replay_from.is_some() || !due.is_empty(),
-                // Whoever delivers finds out.
+                // The deliverer will find out.
                 Err(_) => true,
             };
             if due {

@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_that_is_no_text_by_its_type_or_bytes_comes_in_base64() {
+    fn a_body_whose_type_or_bytes_are_not_text_is_base64() {
         for (content_type, body, expected, base64) in [
             (Some("application/json"), b"{}".as_slice(), "{}", false),
             (Some("TEXT/plain;charset=utf-8"), b"a", "a", false),

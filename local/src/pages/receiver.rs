@@ -97,7 +97,7 @@ pub async fn receive(
     body: Bytes,
 ) -> Response {
     let Some(Answer { status, delay }) = Answer::asked_for(&query.unwrap_or_default()) else {
-        let message = "status is 200 to 599, and delay_ms at most 120000\n";
+        let message = "status must be 200 to 599, and delay_ms at most 120000\n";
         return (StatusCode::BAD_REQUEST, message).into_response();
     };
     local.receiver.keep(delivery(name, &headers, &body, local.app.clock.now(), status, delay));

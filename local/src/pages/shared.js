@@ -1,4 +1,4 @@
-// What the local stack's pages share. Data reaches the page as text nodes only.
+// Shared by the local stack's pages. Data reaches the page as text nodes only.
 
 /** An element with properties, `data` attributes, `aria` attributes, and children (nodes or strings). */
 export function element(tag, { data = {}, aria = {}, ...properties } = {}, ...children) {
@@ -13,13 +13,13 @@ export const byId = (id) => document.getElementById(id);
 
 export async function getJson(path) {
   const answer = await fetch(path, { headers: { accept: "application/json" }, cache: "no-store" });
-  if (!answer.ok) throw new Error(`${path} answered ${answer.status}`);
+  if (!answer.ok) throw new Error(`${path} responded with ${answer.status}`);
   return answer.json();
 }
 
 /**
- * Runs `task` now and again `pause` ms after each run ends, while the page can be seen. The
- * `.live` mark in the bar tells whether the last run worked.
+ * Runs `task` now, and again `pause` ms after each run ends, while the page is visible. The `.live` mark in the bar shows
+ * whether the last run succeeded.
  */
 export function keepRunning(task, pause) {
   const mark = document.querySelector(".live");
@@ -37,7 +37,7 @@ export function keepRunning(task, pause) {
     }
     running = false;
     if (mark) {
-      mark.textContent = works ? "live" : "no answer, is it still running?";
+      mark.textContent = works ? "live" : "no response; is the stack still running?";
       mark.classList.toggle("lost", !works);
     }
     timer = setTimeout(run, pause);
@@ -63,7 +63,7 @@ export function timeOf(timestamp, { milliseconds = false } = {}) {
   return today ? time : `${moment.toLocaleDateString("en-GB", { day: "numeric", month: "short" })} ${time}`;
 }
 
-/** JSON to read, with secrets cut short; of a token its end stays too, for signed ones begin alike. */
+/** Formatted JSON with secrets truncated; tokens also keep their end, because signed tokens start alike. */
 export function readable(value) {
   return JSON.stringify(value, (key, inner) => (typeof inner === "string" ? shortened(key, inner) : inner), 2);
 }

@@ -48,7 +48,7 @@ pub struct Endpoints {
 }
 
 impl Endpoints {
-    /// Whether a bucket stands in the path of a URL. It becomes a host name on AWS only; another endpoint has no such names.
+    /// Whether buckets are in the path of URLs. They are host names only on AWS; other endpoints do not have such names.
     #[must_use]
     pub const fn s3_path_style(&self) -> bool {
         self.s3.is_some()
@@ -58,7 +58,7 @@ impl Endpoints {
 /// The two tables; `store/schema.rs` has their layout.
 #[derive(Debug, Clone)]
 pub struct Tables {
-    /// `TABLE_NAME`: users, sessions, mails, links, counters and the public halves of signing keys.
+    /// `TABLE_NAME`: users, sessions, emails, links, counters and the public halves of signing keys.
     pub main: String,
     /// `KEYS_TABLE_NAME`: private signing keys and MAC keys.
     pub keys: String,

@@ -1,4 +1,4 @@
-//! Claims of the team's own in access tokens.
+//! Custom claims in access tokens.
 
 use std::str::FromStr;
 
@@ -6,10 +6,10 @@ use serde_json::{Map, Value};
 
 use crate::domain::user::User;
 
-/// Octets of the claims in one token, as compact JSON: API Gateway takes 10,240 bytes of a request's line and headers together.
+/// Maximum size of the claims in a token in bytes of compact JSON: API Gateway accepts 10,240 bytes of request line and headers.
 pub const MAX_CLAIMS: usize = 2048;
-/// Claims with a meaning of their own (RFC 7519, 4.1; RFC 9068, 2.2; RFC 8693, 4; `OpenID` Connect Core, 2 and 5.1). Those of the team
-/// stand apart from them, under `ext`, and yet have other names: a checker that flattens them is not to be fooled.
+/// Reserved claims (RFC 7519, 4.1; RFC 9068, 2.2; RFC 8693, 4; `OpenID` Connect Core, 2 and 5.1). The team's claims are separate,
+/// under `ext`, and must still have other names, so that a verifier that flattens them cannot be fooled.
 const RESERVED: &[&str] = &[
     "acr",
     "act",
@@ -78,8 +78,8 @@ const RESERVED: &[&str] = &[
     "zoneinfo",
 ];
 
-/// `CLAIMS`: values of accounts that stand in access tokens under `ext`, `name:place` with commas in between. A place is `external_id`,
-/// or a path in `app` or `profile`, as `app.plan` or `app.billing.tier`.
+/// `CLAIMS`: account data to include in access tokens under `ext`, as a comma-separated list of `name:source`. A source is
+/// `external_id`, or a path in `app` or `profile`, such as `app.plan` or `app.billing.tier`.
 #[derive(Debug, Clone, Default)]
 pub struct ExtraClaims(Vec<(String, Place)>);
 
@@ -91,7 +91,7 @@ enum Place {
 }
 
 impl ExtraClaims {
-    /// The claims of an account: those whose value is there.
+    /// The claims of an account whose values exist.
     #[must_use]
     pub fn of(&self, user: &User) -> Map<String, Value> {
         let claims = self.0.iter().filter_map(|(name, place)| {
@@ -111,7 +111,7 @@ impl ExtraClaims {
         size(&self.of(user)) <= MAX_CLAIMS
     }
 
-    /// The claims of an account, or as many as fit: they may have fitted under another configuration.
+    /// The claims of an account, or as many as fit: the configuration may have changed since they were stored.
     #[must_use]
     pub fn that_fit(&self, user: &User) -> Map<String, Value> {
         let mut claims = Map::new();
@@ -119,7 +119,7 @@ impl ExtraClaims {
             claims.insert(name.clone(), value);
             if size(&claims) > MAX_CLAIMS {
                 claims.remove(&name);
-                tracing::error!(claim = name, user.id = %user.id, "a claim is left out of an access token: it does not fit");
+                tracing::error!(claim = name, user.id = %user.id, "a claim was left out of an access token because it does not fit");
             }
         }
         claims
@@ -140,7 +140,7 @@ impl FromStr for ExtraClaims {
         let claims: Vec<_> = text.split(',').map(|entry| claim(entry.trim())).collect::<Result<_, _>>()?;
         for (at, (name, _)) in claims.iter().enumerate() {
             if claims[..at].iter().any(|(other, _)| other == name) {
-                return Err(format!("has `{name}` twice"));
+                return Err(format!("contains `{name}` twice"));
             }
         }
         Ok(Self(claims))
@@ -148,28 +148,36 @@ impl FromStr for ExtraClaims {
 }
 
 fn claim(entry: &str) -> Result<(String, Place), String> {
-    let (name, place) = entry.split_once(':').ok_or_else(|| format!("`{entry}` is not name:place"))?;
+    let (name, place) = entry.split_once(':').ok_or_else(|| format!("`{entry}` is not name:source"))?;
     let is_name = |name: &str| {
         let mut characters = name.bytes();
         characters.next().is_some_and(|first| first.is_ascii_alphabetic() || first == b'_')
             && characters.all(|c| c.is_ascii_alphanumeric() || c == b'_' || c == b'-')
     };
     if !is_name(name) || name.len() > 64 {
-        return Err(format!("`{name}` is no name of a claim"));
+        return Err(format!("`{name}` is not a valid claim name"));
     }
     if RESERVED.contains(&name.to_ascii_lowercase().as_str()) {
-        return Err(format!("`{name}` has a meaning of its own in tokens"));
+        return Err(format!("`{name}` is a reserved claim name"));
     }
     let path = |path: &str| {
         let path: Vec<String> = path.split('.').map(ToOwned::to_owned).collect();
-        if path.iter().all(|name| !name.is_empty()) { Ok(path) } else { Err(format!("`{place}` is no place")) }
+        if path.iter().all(|name| !name.is_empty()) {
+            Ok(path)
+        } else {
+            Err(format!("`{place}` is not a valid source"))
+        }
     };
     let place = match place.split_once('.') {
         None if place == "external_id" => Place::ExternalId,
         Some(("app", rest)) => Place::App(path(rest)?),
         Some(("profile", rest)) => Place::Profile(path(rest)?),
-        Some(("internal", _)) => return Err("`internal` never leaves staff".to_owned()),
-        _ => return Err(format!("`{place}` is no place: write `external_id`, `app.` or `profile.` and a path")),
+        Some(("internal", _)) => return Err("`internal` cannot be used in tokens".to_owned()),
+        _ => {
+            return Err(format!(
+                "`{place}` is not a valid source: use `external_id`, or `app.` or `profile.` followed by a path"
+            ));
+        }
     };
     Ok((name.to_owned(), place))
 }

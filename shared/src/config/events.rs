@@ -11,7 +11,8 @@ pub struct Events {
     pub bus: String,
     /// `ACTIVITY_DAYS`: how long an account's activity is kept.
     pub activity_life: Duration,
-    /// `EVENT_ADDRESSES=off` leaves names, email addresses, IP addresses and user agents out of what is published. Activity has them.
+    /// `EVENT_ADDRESSES=off` leaves names, email addresses, IP addresses and user agents out of what is published. Activity has
+    /// them.
     pub addresses: bool,
     /// `WEBHOOK_QUEUE_URL`: the queue that tells which webhooks have something to deliver.
     pub webhook_queue_url: String,

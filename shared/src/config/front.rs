@@ -1,17 +1,17 @@
-//! What is in front of the API, if something is.
+//! The front of the API, if there is one.
 
 use std::str::FromStr;
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::digest::{SHA256, digest};
 
-/// `FRONT_SECRET_SHA256`: the SHA-256 in hex of the secret that CloudFront sends along with each request; two, with a comma in
-/// between, while one replaces the other. Secrets are 256 random bits, which no hash has to be slow for.
+/// `FRONT_SECRET_SHA256`: the SHA-256 in hex of the secret that CloudFront sends with each request; two, separated by a comma,
+/// while the secret is rotated. Secrets are 256 random bits, which need no slow hash.
 #[derive(Debug, Clone)]
 pub struct Front(Vec<[u8; 32]>);
 
 impl Front {
-    /// Whether a request with this secret came through the front: in the same time for each that is configured.
+    /// Whether a request with this secret came through the front; the time does not depend on which configured secret it is.
     #[must_use]
     pub fn sends(&self, secret: &[u8]) -> bool {
         let hash = digest(&SHA256, secret);
@@ -24,11 +24,11 @@ impl FromStr for Front {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let hashes = text.split(',').map(|hash| sha256(hash.trim())).collect::<Option<_>>();
-        hashes.map(Self).ok_or("must be a SHA-256 in 64 hex digits, or two with a comma in between")
+        hashes.map(Self).ok_or("must be one SHA-256 of 64 hex digits, or two separated by a comma")
     }
 }
 
-/// A SHA-256 as hex digits say it.
+/// Parses a SHA-256 in hex.
 pub(super) fn sha256(hex: &str) -> Option<[u8; 32]> {
     let whole = hex.len() == 64 && hex.bytes().all(|digit| digit.is_ascii_hexdigit());
     let mut hash = [0; 32];

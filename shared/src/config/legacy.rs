@@ -1,4 +1,4 @@
-//! Where accounts were before: who is asked about passwords that no hash came along of, and until when.
+//! Former systems that verify the passwords of accounts imported without a hash, and until when.
 
 use url::Url;
 
@@ -10,9 +10,9 @@ use crate::clock::Timestamp;
 pub struct Legacy {
     /// `LEGACY_USER_POOL`: the id of a user pool of Amazon Cognito in this account and region.
     pub user_pool: Option<String>,
-    /// `LEGACY_PASSWORD_URL`: an HTTPS endpoint of the team's own that answers whether a password is right.
+    /// `LEGACY_PASSWORD_URL`: an HTTPS endpoint of the team that verifies passwords.
     pub password_url: Option<String>,
-    /// `LEGACY_PASSWORDS_UNTIL`: the last moment at which either is asked, in RFC 3339.
+    /// `LEGACY_PASSWORDS_UNTIL`: the time after which neither is asked, in RFC 3339.
     pub until: Option<Timestamp>,
 }
 
@@ -26,26 +26,29 @@ impl Legacy {
         if let Some(pool) = &legacy.user_pool
             && !is_pool(pool)
         {
-            reader.problems.push("LEGACY_USER_POOL: write the id of a user pool, as eu-central-1_a1B2c3D4e".to_owned());
+            reader
+                .problems
+                .push("LEGACY_USER_POOL must be the ID of a user pool, such as eu-central-1_a1B2c3D4e".to_owned());
         }
         if let Some(url) = &legacy.password_url
             && !is_endpoint(url)
         {
             reader
                 .problems
-                .push("LEGACY_PASSWORD_URL must be an https URL without credentials and fragment".to_owned());
+                .push("LEGACY_PASSWORD_URL must be an https URL without credentials or a fragment".to_owned());
         }
-        // What has no end is asked for ever: an old system that is forgotten, and may be somebody else's by then.
+        // Without an end, a forgotten former system would be asked forever, and could belong to someone else by then.
         if legacy.until.is_none() && (legacy.user_pool.is_some() || legacy.password_url.is_some()) {
-            reader
-                .problems
-                .push("LEGACY_PASSWORDS_UNTIL is not set: say when the old system is asked no more".to_owned());
+            reader.problems.push(
+                "LEGACY_PASSWORDS_UNTIL is not set: set the time after which the former system is no longer asked"
+                    .to_owned(),
+            );
         }
         legacy
     }
 }
 
-/// Passwords are sent there: by https, but to this machine. Its address is looked at when it is connected to.
+/// Passwords are sent there: https only, except to this machine. Its address is checked when connecting.
 fn is_endpoint(url: &str) -> bool {
     Url::parse(url).is_ok_and(|url| {
         let local = matches!(url.host_str(), Some("127.0.0.1" | "localhost" | "[::1]"));
@@ -71,7 +74,7 @@ mod tests {
     use super::super::tests::{complete, read};
 
     #[test]
-    fn an_old_system_is_asked_until_a_moment_that_has_to_be_set() {
+    fn a_legacy_system_requires_the_time_until_which_it_is_asked() {
         let with = |more: &[(&'static str, &'static str)]| {
             let mut variables = complete();
             variables.extend(more.iter().copied());

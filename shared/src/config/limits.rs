@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_limit_is_set_by_its_variable_and_all_go_with_the_locks() {
+    fn each_limit_has_a_variable_and_one_variable_disables_them_all() {
         let mut variables = complete();
         variables.insert("LIMIT_LOGIN_PER_IP", "5/1m");
         variables.insert("LIMIT_SEND_PER_IP", "off");

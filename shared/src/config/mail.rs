@@ -5,7 +5,7 @@ use crate::domain::email::EmailAddress;
 use crate::domain::mailbox::Mailbox;
 use crate::domain::name::UserName;
 
-/// Who emails are from, and what they and the pages say of the product.
+/// The sender of emails, and the product in emails and pages.
 #[derive(Debug, Clone)]
 pub struct Mail {
     /// `MAIL_QUEUE_URL`
@@ -14,22 +14,22 @@ pub struct Mail {
     pub from: Mailbox,
     /// `MAIL_REPLY_TO`: likewise.
     pub reply_to: Option<Mailbox>,
-    /// `PRODUCT_NAME`: how mails and pages call the product, by the rules for a person's name.
+    /// `PRODUCT_NAME`: the name of the product in emails and pages, with the rules for a user's name.
     pub product_name: String,
-    /// `SUPPORT_ADDRESS`: whom a mail's reader may ask.
+    /// `SUPPORT_ADDRESS`: the support contact shown in emails; omitted if unset.
     pub support_address: Option<EmailAddress>,
-    /// `LINK_BASE_URL`: what links in mails start with, `PUBLIC_URL` unless set.
+    /// `LINK_BASE_URL`: the base URL of links in emails, `PUBLIC_URL` unless set.
     pub link_base_url: String,
-    /// `HOME_URL`: where a person signs in, `PUBLIC_URL` unless set.
+    /// `HOME_URL`: where users sign in, `PUBLIC_URL` unless set.
     pub home_url: String,
-    /// `CHANGE_PASSWORD_URL`: where a person changes the password, `HOME_URL` unless set.
+    /// `CHANGE_PASSWORD_URL`: where users change the password, `HOME_URL` unless set.
     pub change_password_url: String,
     /// `SES_CONFIGURATION_SET`
     pub configuration_set: Option<String>,
 }
 
 impl Mail {
-    /// `None` without a sender, for which there is no stand-in.
+    /// `None` without a sender, which has no default.
     pub(super) fn read(reader: &mut Reader<'_>, public_url: &str) -> Option<Self> {
         let home_url = home_url(reader).unwrap_or_else(|| public_url.to_owned());
         Some(Self {
@@ -41,17 +41,17 @@ impl Mail {
             change_password_url: reader.optional_url("CHANGE_PASSWORD_URL").unwrap_or_else(|| home_url.clone()),
             home_url,
             configuration_set: reader.optional("SES_CONFIGURATION_SET"),
-            // The last, when all else has been looked at.
+            // Last, after everything else has been checked.
             from: mailbox(reader, "MAIL_FROM")?,
         })
     }
 }
 
-/// Emails show it as it is, and mail programs leave signs at the end out of a link.
+/// Emails show it as it is, and email clients exclude punctuation at the end from a link.
 fn home_url(reader: &mut Reader<'_>) -> Option<String> {
     let url = reader.optional_url("HOME_URL")?;
     if !url.ends_with(char::is_alphanumeric) {
-        reader.problems.push("HOME_URL must end in a letter or a digit".into());
+        reader.problems.push("HOME_URL must end in a letter or digit".into());
     }
     Some(url)
 }
@@ -60,7 +60,7 @@ fn mailbox(reader: &mut Reader<'_>, name: &str) -> Option<Mailbox> {
     if reader.required(name).is_empty() { None } else { reader.parsed(name) }
 }
 
-/// It stands in subjects, headings and titles.
+/// It is used in subjects, headings and titles.
 fn name(reader: &mut Reader<'_>, name: &str) -> String {
     let text = reader.required(name);
     match UserName::parse(&text) {
@@ -76,7 +76,7 @@ mod tests {
     use super::super::tests::{complete, read};
 
     #[test]
-    fn what_stands_in_emails_is_checked_at_the_start() {
+    fn settings_shown_in_emails_are_checked_at_startup() {
         let long = format!("https://example.com/{}", "&".repeat(160));
         for (name, wrong, right) in [
             ("ADMIN_EMAIL", "\u{ff41}dmin@example.com", "admin@example.com"),

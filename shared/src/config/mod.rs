@@ -48,26 +48,26 @@ pub struct Config {
     pub mail: Mail,
     pub tokens: Tokens,
     pub introspection_clients: IntrospectionClients,
-    /// `CLAIMS`: what of an account stands in its access tokens under `ext`.
+    /// `CLAIMS`: account data in access tokens under `ext`.
     pub claims: ExtraClaims,
-    /// What every request comes through; without it they come from API Gateway as clients send them.
+    /// The front that every request comes through; without one, requests come directly from API Gateway.
     pub front: Option<Front>,
     pub relying_party: RelyingParty,
-    /// `PASSWORD_MIN_LENGTH`: how many characters a new password has at least.
+    /// `PASSWORD_MIN_LENGTH`: the minimum length of new passwords.
     pub password_min_length: MinLength,
     pub password_hash: HashCost,
-    /// `ADMIN_EMAIL`: the account with this address becomes an administrator when a password is chosen for it through a link
-    /// that was mailed there.
+    /// `ADMIN_EMAIL`: the account with this address becomes an administrator when its password is chosen through a link that was
+    /// emailed to it.
     pub admin_email: Option<EmailAddress>,
-    /// `UNCONFIRMED_DAYS`: how long an account waits for its address to be confirmed; then it is erased.
+    /// `UNCONFIRMED_DAYS`: how long an account can remain unconfirmed before it is erased.
     pub unconfirmed_life: Duration,
     pub limits: Limits,
     pub transfer: Transfer,
-    /// Where accounts were before.
+    /// Former systems.
     pub legacy: Legacy,
     /// `LOG_STREAM`: the Firehose stream that log records go to; without it they go to standard output only.
     pub log_stream: Option<String>,
-    /// `LOG_LEVEL`: what is logged. Security events always are.
+    /// `LOG_LEVEL`: what is logged. Security events are always logged.
     pub log_levels: LogLevels,
 }
 
@@ -77,7 +77,7 @@ pub struct ConfigError(Vec<String>);
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the configuration cannot be used: {}", self.0.join("; "))
+        write!(f, "invalid configuration: {}", self.0.join("; "))
     }
 }
 
@@ -198,7 +198,7 @@ mod tests {
             "PASSWORD_MIN_LENGTH",
             "LOG_LEVEL",
             "CLAIMS",
-            "LIMITS:",
+            "LIMITS must",
         ] {
             assert_eq!(problem.matches(name).count(), 1, "{problem} does not name {name} once");
         }

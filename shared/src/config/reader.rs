@@ -1,4 +1,4 @@
-//! Reading variables one by one, and collecting what is wrong with them.
+//! Reads variables one by one and collects all problems.
 
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -9,8 +9,8 @@ use url::Url;
 
 use crate::clock::Timestamp;
 
-/// Octets of a configured URL, as it stands in HTML: with what is added to it, it fits into one line of an email, of which
-/// RFC 5322, 2.1.1, allows 998.
+/// Maximum size of a configured URL in bytes of HTML: with the rest of a link it fits into one line of an email, of which RFC 5322,
+/// 2.1.1, allows 998.
 const LONGEST_URL: usize = 800;
 
 /// Where variables are looked up, and every problem found so far.
@@ -43,7 +43,7 @@ impl<'a> Reader<'a> {
         }
         // In the HTML of an email these two are escaped.
         if url.len() + url.matches('&').count() * 4 + url.matches('\'').count() * 5 > LONGEST_URL {
-            self.problems.push(format!("{name} is longer than a line of an email allows"));
+            self.problems.push(format!("{name} is too long for a line of an email"));
         }
         url.trim_end_matches('/').to_owned()
     }
@@ -62,7 +62,7 @@ impl<'a> Reader<'a> {
             None | Some("on") => true,
             Some("off") => false,
             Some(_) => {
-                self.problems.push(format!("{name}: write `on` or `off`"));
+                self.problems.push(format!("{name} must be `on` or `off`"));
                 true
             }
         }
@@ -81,11 +81,11 @@ impl<'a> Reader<'a> {
         number
     }
 
-    /// A time after RFC 3339.
+    /// An RFC 3339 time.
     pub(super) fn time(&mut self, name: &str) -> Option<Timestamp> {
         let time = Timestamp::parse(self.optional(name)?.trim());
         if time.is_none() {
-            self.problems.push(format!("{name} must be a time after RFC 3339, as 2027-06-30T00:00:00Z"));
+            self.problems.push(format!("{name} must be an RFC 3339 time, such as 2027-06-30T00:00:00Z"));
         }
         time
     }

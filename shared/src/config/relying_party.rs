@@ -68,9 +68,10 @@ impl RelyingParty {
         let own = party.origins.iter().all(|origin| origin.domain().is_none()).then(|| format!("https://{}", party.id));
         let is_domain = own.is_none_or(|own| party.origins.is_empty() || Self::origin(&own).is_some());
         if !is_domain || !party.origins.iter().all(|origin| party.covers(origin)) {
-            reader
-                .problems
-                .push("RELYING_PARTY_ID must be the domain of every page of RELYING_PARTY_ORIGINS, or above it".into());
+            reader.problems.push(
+                "RELYING_PARTY_ID must be the domain, or a parent domain, of every page in RELYING_PARTY_ORIGINS"
+                    .into(),
+            );
         }
         party
     }
@@ -80,8 +81,8 @@ fn listed(reader: &mut Reader<'_>, entry: &str) -> Option<Url> {
     let origin = RelyingParty::origin(entry);
     if origin.is_none() {
         reader.problems.push(format!(
-            "RELYING_PARTY_ORIGINS has `{entry}`, which is neither an https origin without a path nor {ANDROID_APP} and \
-             the SHA-256 of an app's certificate in URL-safe base64, 43 characters"
+            "RELYING_PARTY_ORIGINS contains `{entry}`, which is neither an https origin without a path nor {ANDROID_APP} followed \
+             by the SHA-256 of an app's certificate in URL-safe base64 (43 characters)"
         ));
     }
     origin

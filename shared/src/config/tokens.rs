@@ -1,4 +1,4 @@
-//! Tokens, and the services that may ask about them.
+//! Tokens, and the clients allowed to introspect them.
 
 use std::str::FromStr;
 
@@ -10,7 +10,7 @@ use super::front::sha256;
 use super::reader::Reader;
 use crate::domain::keys::Algorithm;
 
-/// What access tokens say, and how they are signed.
+/// The content of access tokens, and how they are signed.
 #[derive(Debug, Clone)]
 pub struct Tokens {
     /// `PUBLIC_URL` and the base path: the `iss` of access tokens.
@@ -41,19 +41,19 @@ impl Tokens {
 }
 
 impl Tokens {
-    /// Every `iss` that a token may have.
+    /// All valid `iss` of tokens.
     pub fn issuers(&self) -> impl Iterator<Item = &str> {
         std::iter::once(self.issuer.as_str()).chain(self.former_issuers.iter().map(String::as_str))
     }
 
-    /// Every `aud` that a token may have: where it is the issuer, also a former one.
+    /// All valid `aud` of tokens: if it is the issuer, also the former issuers.
     pub fn audiences(&self) -> impl Iterator<Item = &str> {
         let former = self.former_issuers.iter().filter(|_| self.audience == self.issuer);
         std::iter::once(self.audience.as_str()).chain(former.map(String::as_str))
     }
 }
 
-/// Visible ASCII characters (RFC 6749, A.1, but for the blank).
+/// Visible ASCII characters (RFC 6749, A.1, except the space).
 fn client_id(reader: &mut Reader<'_>) -> String {
     let id = reader.optional("CLIENT_ID").unwrap_or_else(|| "web".into());
     if id.len() > 100 || !id.bytes().all(|byte| byte.is_ascii_graphic()) {
@@ -62,13 +62,13 @@ fn client_id(reader: &mut Reader<'_>) -> String {
     id
 }
 
-/// `INTROSPECTION_CLIENTS`: the services that may ask whether tokens stand, `id:sha256,id:sha256`. Only the SHA-256 of a
-/// secret stands in the configuration, in hex: secrets are 256 random bits, which no hash has to be slow for.
+/// `INTROSPECTION_CLIENTS`: clients allowed to call token introspection, `id:sha256,id:sha256`. The configuration contains only the
+/// SHA-256 of a secret, in hex: secrets are 256 random bits, which need no slow hash.
 #[derive(Debug, Clone, Default)]
 pub struct IntrospectionClients(Vec<(String, [u8; 32])>);
 
 impl IntrospectionClients {
-    /// Whether this is the secret of that service: in the same time for each that is configured, whichever it is.
+    /// Whether this is the secret of that client; the time does not depend on which configured client it is.
     #[must_use]
     pub fn recognise(&self, id: &str, secret: &str) -> bool {
         let hash = digest(&SHA256, secret.as_bytes());
@@ -89,7 +89,7 @@ impl FromStr for IntrospectionClients {
             named.then(|| (id.to_owned(), expected))
         };
         let clients = text.split(',').map(client).collect::<Option<_>>();
-        clients.map(Self).ok_or("must be id:sha256, with the hash in 64 hex digits, and commas in between")
+        clients.map(Self).ok_or("must be a comma-separated list of id:sha256, with each hash in 64 hex digits")
     }
 }
 

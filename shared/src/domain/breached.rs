@@ -1,9 +1,8 @@
-//! Passwords that nobody may choose, because those who guess begin with them (NIST SP 800-63B-4, 3.1.1.2; OWASP ASVS 5,
-//! 6.2.4 and 6.2.12): 475,794 of at least eight characters, the commonest of ten million from public breaches.
+//! Passwords that are rejected because attackers try them first (NIST SP 800-63B-4, 3.1.1.2; OWASP ASVS 5, 6.2.4 and 6.2.12):
+//! 475,794 of at least eight characters, the most common of ten million from public breaches.
 //!
-//! `shared/breached/build` makes the file from packages that are pinned by checksum, and says its form. It is read where it
-//! lies in the binary, so it costs a cold start nothing. A password that is not in the list is refused with a chance of
-//! 1 in 9,027.
+//! `shared/breached/build` builds the file from packages pinned by checksum, and documents its format. It is read in place in
+//! the binary, so it costs a cold start nothing. The false positive rate is 1 in 9,027.
 
 use aws_lc_rs::digest;
 

@@ -1,6 +1,6 @@
 //! Email addresses: as typed for display, and the key that they are found by.
 //!
-//! What can be sent to is taken, and nothing else: SES does without SMTPUTF8, so the part before the `@` is ASCII
+//! Only deliverable addresses are accepted: SES does not support SMTPUTF8, so the part before the `@` is ASCII
 //! (<https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_Destination.html>), and two addresses with one key are one
 //! mailbox.
 
@@ -18,13 +18,13 @@ pub const MAX_BYTES: usize = 254;
 /// RFC 5321, 4.5.3.1.1.
 const MAX_LOCAL_BYTES: usize = 64;
 
-/// A valid address, without what is invisible around it, otherwise as it was typed.
+/// A valid address, without surrounding invisible characters, otherwise as typed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct EmailAddress(String);
 
-/// A normalized address, which is its key: the lower-case form, with the domain in A-labels (RFC 5890). Two addresses with
-/// the same key are one account's.
+/// A normalized address, used as key: lowercase, with the domain in A-labels (RFC 5890). Two addresses with the same key belong
+/// to one account.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct NormalizedEmail(String);
@@ -38,10 +38,10 @@ impl EmailAddress {
             return Err(too_long());
         }
         let (local, domain) =
-            text.rsplit_once('@').ok_or_else(|| invalid("An email address has the form name@example.com."))?;
+            text.rsplit_once('@').ok_or_else(|| invalid("Enter an email address in the form name@example.com."))?;
         check_local(local)?;
         let domain = deliverable_domain(domain)
-            .ok_or_else(|| invalid("The part after the @ is not a domain that email can be delivered to."))?;
+            .ok_or_else(|| invalid("The part after the @ is not a valid domain for email."))?;
         if local.len() + 1 + domain.len() > MAX_BYTES {
             return Err(too_long());
         }
@@ -61,8 +61,8 @@ impl EmailAddress {
 
     /// The address as SES takes it: the domain in A-labels.
     ///
-    /// Earlier versions took local parts beyond ASCII. Those of such an account are in compatibility form (NFKC) here as they
-    /// are in its key, so that email about an address never goes to another mailbox than the one that the key names.
+    /// Earlier versions accepted local parts beyond ASCII. They are normalized to NFKC here as in the key, so that email never goes
+    /// to a mailbox other than the one that the key names.
     #[must_use]
     pub fn for_sending(&self) -> String {
         let (local, domain) = self.0.rsplit_once('@').unwrap_or((&self.0, ""));
@@ -79,27 +79,27 @@ fn invalid(detail: &str) -> Invalid {
 }
 
 fn too_long() -> Invalid {
-    Invalid::new("too_long", format!("An email address has at most {MAX_BYTES} bytes."))
+    Invalid::new("too_long", format!("An email address can have at most {MAX_BYTES} bytes."))
 }
 
-/// A dot-atom (RFC 5322, 3.2.3). A quoted string would be a second spelling of a mailbox, or one that hardly any server takes.
+/// A dot-atom (RFC 5322, 3.2.3). A quoted string would be a second spelling of a mailbox, or one that hardly any server accepts.
 fn check_local(local: &str) -> Result<(), Invalid> {
     let is_atext = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~".contains(&byte);
     if !local.split('.').all(|atom| !atom.is_empty() && atom.bytes().all(is_atext)) {
         return Err(invalid(
-            "The part before the @ takes the letters a to z, digits, the characters !#$%&'*+-/=?^_`{|}~ and single dots \
-             between them. Other letters, spaces, quotes and comments cannot be delivered to.",
+            "The part before the @ can contain the letters a to z, digits, the characters !#$%&'*+-/=?^_`{|}~ and single dots \
+             between them. Other letters, spaces, quotes and comments are not supported.",
         ));
     }
     if local.len() > MAX_LOCAL_BYTES {
-        return Err(invalid("The part before the @ has at most 64 characters."));
+        return Err(invalid("The part before the @ can have at most 64 characters."));
     }
     Ok(())
 }
 
-/// The domain in A-labels, if it can be a mail server's: a name of the DNS below a top-level domain, which is of letters alone.
+/// The domain in A-labels, if it can be the domain of a mail server: a DNS name below a top-level domain of letters only.
 fn deliverable_domain(domain: &str) -> Option<String> {
-    // IDNA would drop characters that nobody sees, and what is shown would not be what is compared.
+    // IDNA would drop invisible characters, so that the displayed address would differ from the compared one.
     if domain.chars().any(visible::is_blank) {
         return None;
     }
@@ -109,7 +109,7 @@ fn deliverable_domain(domain: &str) -> Option<String> {
     (of_letters || top.starts_with("xn--")).then_some(domain)
 }
 
-/// IDNA (UTS 46), with the DNS's lengths and characters.
+/// IDNA (UTS 46), with the length and character limits of DNS.
 fn ascii_domain(domain: &str) -> Option<String> {
     idna::domain_to_ascii_strict(domain).ok()
 }
@@ -126,7 +126,7 @@ impl NormalizedEmail {
         Self(text)
     }
 
-    /// Whether SES can send to it at all, which it cannot to some addresses that earlier versions took.
+    /// Whether SES can send to it, which is not the case for some addresses accepted by earlier versions.
     #[must_use]
     pub fn is_deliverable(&self) -> bool {
         self.0.is_ascii()
@@ -182,9 +182,9 @@ mod tests {
         let long_label = format!("ada@{}.com", "a".repeat(64));
         let long_name = format!("{}.{}.{}@example.com", "a", "b", "c".repeat(60)).replace('c', "é");
         for (text, reason) in [
-            ("", "has the form"),
-            (" ", "has the form"),
-            ("ada", "has the form"),
+            ("", "in the form"),
+            (" ", "in the form"),
+            ("ada", "in the form"),
             // Reported by users of fxa (issue 4643) and django-allauth (issue 2049): look-alikes.
             ("\u{ff41}da@example.com", "before the @"),
             ("\u{17f}am@example.com", "before the @"),
@@ -291,7 +291,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn parsing_never_panics_and_a_key_is_an_address_with_itself_as_key(text in ".{0,80}") {
+        fn parsing_never_panics_and_a_normalized_email_normalizes_to_itself(text in ".{0,80}") {
             if let Ok(address) = EmailAddress::parse(&text) {
                 let again = EmailAddress::parse(address.normalized().as_str()).unwrap();
                 prop_assert_eq!(again.normalized(), address.normalized());

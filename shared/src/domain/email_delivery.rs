@@ -1,4 +1,4 @@
-//! What SES last said of an address: whether emails to it arrive.
+//! The last report of SES about an address: whether emails to it are delivered.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,13 +8,14 @@ use crate::clock::Timestamp;
 pub struct EmailDelivery {
     pub status: DeliveryProblem,
     pub since: Timestamp,
-    /// In the words of the receiving server, shortened.
+    /// The diagnostic of the receiving server, truncated.
     #[serde(default)]
     pub diagnostic: Option<String>,
 }
 
 impl EmailDelivery {
-    /// After another report. That SES does not send says nothing new where it is known why, and the first of a kind says since when.
+    /// The state after another report. A suppression adds nothing if the reason is known, and the first report of a kind sets the
+    /// time.
     #[must_use]
     pub fn then(self, new: Self) -> Self {
         match new.status {
@@ -28,11 +29,11 @@ impl EmailDelivery {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DeliveryProblem {
-    /// An email came back for good.
+    /// A permanent bounce.
     Bounced,
     /// The recipient marked an email as spam.
     Complained,
-    /// SES did not send, as the address is on its suppression list.
+    /// SES did not send because the address is on its suppression list.
     Suppressed,
 }
 
@@ -47,10 +48,10 @@ impl DeliveryProblem {
     }
 }
 
-/// Characters of a diagnosis that are kept.
+/// Maximum length of a stored diagnostic, in characters.
 const DIAGNOSTIC: usize = 300;
 
-/// What a server says of an email that came back, without what controls a terminal, and not all of a novel.
+/// The diagnostic of a server for a bounce, without control characters and truncated.
 #[must_use]
 pub fn diagnostic(text: &str) -> Option<String> {
     let text: String = text.chars().filter(|character| !character.is_control()).take(DIAGNOSTIC).collect();

@@ -1,8 +1,9 @@
-//! Domain events: what changed, of whom, by whom. Each is written in the transaction of its change, is the owner's activity from
-//! then on, and leaves as a `CloudEvent`. None holds a password, a token, a hash or a link.
+//! Domain events: what changed, for which account, by whom. Each is written in the transaction of its change, becomes part of the
+//! owner's activity, and is published as a `CloudEvent`. None contains a password, a token, a hash or a link.
 
 use std::time::Duration;
 
+use serde::de::{Deserializer, Error as _};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -18,10 +19,10 @@ use crate::clock::Timestamp;
 /// How long activity is kept unless `ACTIVITY_DAYS` says otherwise.
 pub const ACTIVITY_LIFE: Duration = Duration::from_hours(90 * 24);
 
-/// Something that happened.
+/// An event that occurred.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DomainEvent {
-    /// Version 7, so that the ids of one subject's events sort as they happened, also those of one transaction.
+    /// Version 7, so that the IDs of one subject's events sort chronologically, also within one transaction.
     pub id: EventId,
     pub subject: Subject,
     pub at: Timestamp,
@@ -30,7 +31,7 @@ pub struct DomainEvent {
     pub kind: EventKind,
 }
 
-/// What an event is about.
+/// The subject of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Subject {
@@ -40,20 +41,20 @@ pub enum Subject {
     Export(ExportId),
 }
 
-/// Who did it, and from where.
+/// Who caused the event, and from where.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Actor {
     #[serde(rename = "type")]
     pub kind: ActorKind,
-    /// The account, where one is known.
+    /// The account, if known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<UserId>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session_id: Option<SessionId>,
-    /// As the gateway saw it.
+    /// As seen by the gateway.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source_ip: Option<String>,
-    /// What the client says it is, shortened.
+    /// The `User-Agent`, truncated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user_agent: Option<String>,
 }
@@ -65,9 +66,9 @@ pub enum ActorKind {
     User,
     /// A member of staff, signed in.
     Staff,
-    /// Whoever has a link that was emailed.
+    /// The holder of an emailed link.
     Link,
-    /// Somebody who is not signed in.
+    /// A caller who is not signed in.
     Anonymous,
     /// The service itself.
     System,
@@ -92,7 +93,7 @@ impl Actor {
         Self { kind: ActorKind::System, id: None, session_id: None, source_ip: None, user_agent: None };
 }
 
-/// One row for a kind: its variant with what it carries, its type, and when it happens.
+/// One row per kind: its variant with its data, its type and its description.
 macro_rules! events {
     ($(#[$meta:meta])* pub enum $enum:ident { $(
         $variant:ident { $($(#[$attribute:meta])* $field:ident: $type:ty),* $(,)? } $name:literal $when:literal;
@@ -105,7 +106,7 @@ macro_rules! events {
         )* }
 
         impl $enum {
-            /// Every type, with what its data holds beside the actor, and when it happens.
+            /// Every type, with the fields of its data (besides the actor) and its description.
             pub const ALL: &[(&str, &[&str], &str)] = &[$(($name, &[$(stringify!($field)),*], $when)),*];
 
             /// The type of the `CloudEvent`.
@@ -122,68 +123,69 @@ events! {
     #[serde(tag = "type", content = "data")]
     pub enum EventKind {
         Created { user: Snapshot } "user.created"
-            "Somebody registered, and the address is still to be confirmed; or staff created the account.";
-        Imported { user: Snapshot } "user.imported" "The account came from another system, or from an export of this one.";
+            "A user registered, with the address not confirmed yet, or staff created the account.";
+        Imported { user: Snapshot } "user.imported" "The account was imported from another system, or from an export of this one.";
         Confirmed {} "user.confirmed" "The address of the account was confirmed, by its owner or by staff.";
         Updated { changed: Changes } "user.updated"
-            "Something of the account changed that has no type of its own. `changed` has the new values alone.";
+            "The account changed in a way that has no event type of its own. `changed` has only the new values.";
         EmailChanged { from: String, to: String } "user.email_changed"
-            "The account moved to another address, which its owner confirmed, or which staff gave it.";
+            "The email address changed: the owner confirmed the new one, or staff set it.";
         EmailChangeUndone { from: String, to: String } "user.email_change_undone"
-            "The owner of the former address took the account back. Its password is unusable until another is chosen.";
+            "The owner of the former address undid the change. The password is unusable until a new one is chosen.";
         PasswordChanged { method: PasswordMethod } "user.password_changed"
-            "The password was changed, by its owner who is signed in or by an emailed link.";
+            "The password was changed, by the signed-in owner or through an emailed link.";
         Disabled {
             #[serde(default, skip_serializing_if = "Option::is_none")]
             reason: Option<Reason>,
             #[serde(default, skip_serializing_if = "Option::is_none")]
             until: Option<String>,
-        } "user.disabled" "Staff disabled the account, or changed why or until when. Whatever it held ended.";
+        } "user.disabled"
+            "Staff disabled the account, or changed the reason or the end. Its sessions, tokens and links were revoked.";
         Enabled {} "user.enabled" "Staff enabled the account again.";
         Impersonated { reason: Reason, write: bool, until: String } "user.impersonated"
-            "A member of staff acts as the user until then; without `write` they see what the user sees and change nothing.";
+            "A member of staff acts as the user until `until`; without `write` with read access only.";
         Invited {
             #[serde(default, skip_serializing_if = "Option::is_none")]
             email: Option<String>,
             roles: Vec<Role>,
         } "user.invited"
-            "Staff had a link emailed, by which somebody chooses a password or gets roles. The subject is the account, or the invitation \
-             where it is of no account.";
-        InvitationRevoked {} "user.invitation_revoked" "Staff took an invitation back. The subject is the invitation.";
-        PasswordResetSent {} "user.password_reset_sent" "Staff had a link emailed to choose a new password.";
-        ConfirmationSent {} "user.confirmation_sent" "Staff had the link emailed that confirms the address.";
+            "Staff sent a link to choose a password or to accept roles. The subject is the account, or the invitation if there is no \
+             account.";
+        InvitationRevoked {} "user.invitation_revoked" "Staff revoked an invitation. The subject is the invitation.";
+        PasswordResetSent {} "user.password_reset_sent" "Staff sent a password reset link.";
+        ConfirmationSent {} "user.confirmation_sent" "Staff sent a link to confirm the email address.";
         Deleted { user: Snapshot, reason: DeletionReason } "user.deleted"
-            "The account was deleted. `user` is as it was before.";
+            "The account was deleted. `user` is its last state.";
         SignedIn {
             session_id: SessionId,
             password: bool,
             #[serde(default, skip_serializing_if = "Option::is_none")]
             second_factor: Option<Method>,
-        } "user.signed_in" "A session began.";
+        } "user.signed_in" "A session started.";
         Reauthenticated {
             #[serde(default, skip_serializing_if = "Option::is_none")]
             session_id: Option<SessionId>,
             #[serde(default, skip_serializing_if = "Option::is_none")]
             second_factor: Option<Method>,
         } "user.reauthenticated"
-            "Somebody signed in proved again who they are; without `second_factor` by the password.";
+            "A signed-in user authenticated again; without `second_factor`, with the password.";
         SessionEnded { session_id: SessionId, reason: SessionEnd } "user.session_ended"
-            "One session was ended before its time.";
+            "A session was ended before it expired.";
         SessionsEnded {
             #[serde(default, skip_serializing_if = "Option::is_none")]
             except: Option<SessionId>,
             reason: SessionsEnd,
-        } "user.sessions_ended" "All sessions were ended, but for `except` where there is one.";
+        } "user.sessions_ended" "All sessions were ended, except `except` if present.";
         FactorAdded {
             factor: FactorKind,
             #[serde(default, skip_serializing_if = "Option::is_none")]
             passkey_id: Option<PasskeyId>,
-        } "user.factor_added" "A second factor was added, or new recovery codes were made.";
+        } "user.factor_added" "A second factor was added, or new recovery codes were created.";
         FactorRemoved {
             factor: FactorKind,
             #[serde(default, skip_serializing_if = "Option::is_none")]
             passkey_id: Option<PasskeyId>,
-        } "user.factor_removed" "A factor was removed, by its owner, by staff, or because it was in doubt.";
+        } "user.factor_removed" "A second factor was removed, by the owner, by staff, or because it was no longer trusted.";
         PictureChanged {
             status: PictureChange,
             #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -194,13 +196,14 @@ events! {
             #[serde(default, skip_serializing_if = "Option::is_none")]
             diagnostic: Option<String>,
         } "user.email_bounced"
-            "An email to the account's address came back. After a permanent one it gets only what its owner asks for.";
+            "An email to the account's address bounced. After a permanent bounce only emails that the owner requests are sent.";
         EmailComplained {
             #[serde(default, skip_serializing_if = "Option::is_none")]
             feedback: Option<String>,
-        } "user.email_complained" "The recipient marked an email as spam. The address gets only what its owner asks for.";
+        } "user.email_complained"
+            "The recipient marked an email as spam. Only emails that the owner requests are sent from now on.";
         ExportStarted { recipients: Vec<String> } "export.started"
-            "An operator has all accounts exported, with their hashes and secrets, encrypted to these public keys.";
+            "An operator started an export of all accounts with their hashes and secrets, encrypted to these public keys.";
         WebhookCreated { host: String, types: Vec<String> } "webhook.created" "An administrator added a webhook.";
         WebhookUpdated {
             #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -209,14 +212,14 @@ events! {
             types: Option<Vec<String>>,
             #[serde(default, skip_serializing_if = "Option::is_none")]
             enabled: Option<bool>,
-        } "webhook.updated" "An administrator changed a webhook, or it was switched off after failing for three days.";
-        WebhookSecretRotated {} "webhook.secret_rotated" "A webhook has a new secret. The old one signs as well for a day.";
-        WebhookReplayed { since: String } "webhook.replayed" "An administrator had a webhook's deliveries sent again.";
+        } "webhook.updated" "An administrator changed a webhook, or it was disabled after failing for three days.";
+        WebhookSecretRotated {} "webhook.secret_rotated" "The secret of a webhook was rotated. The old secret also signs for one more day.";
+        WebhookReplayed { since: String } "webhook.replayed" "An administrator started a replay of a webhook's deliveries.";
         WebhookDeleted { host: String } "webhook.deleted" "An administrator deleted a webhook.";
     }
 }
 
-/// An account as it is when it comes and when it goes.
+/// An account at its creation or deletion.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Snapshot {
     pub name: String,
@@ -239,7 +242,7 @@ impl From<&User> for Snapshot {
     }
 }
 
-/// New values of what changed, and nothing else.
+/// The new values of what changed, and nothing else.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Changes {
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -258,18 +261,18 @@ pub struct Changes {
     /// All of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub app: Option<Map<String, Value>>,
-    /// That it changed; what it holds never leaves staff.
+    /// Only that it changed; its content is visible to staff only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub internal: Option<bool>,
     /// `null` when it was removed.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "super::present")]
     pub external_id: Option<Option<String>>,
-    /// `false` when staff had the address confirmed once more.
+    /// `false` if staff required the address to be confirmed again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub email_confirmed: Option<bool>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub passkey: Option<NamedPasskey>,
-    /// `null` when staff cleared it. What SES reports has types of its own.
+    /// `null` if staff cleared it. Reports from SES have types of their own.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "super::present")]
     pub email_delivery: Option<Option<String>>,
 }
@@ -293,7 +296,7 @@ words! {
     PasswordMethod { Session, Link }
     DeletionReason { Requested, Unconfirmed }
     SessionEnd { SignedOut, EndedByOwner, EndedByStaff, RefreshTokenReused }
-    /// What ended all sessions: a sign-out everywhere, or a change that leaves none in doubt.
+    /// What ended all sessions: a sign-out everywhere, or a change after which no existing session is trusted.
     SessionsEnd {
         SignedOut, EndedByStaff, Disabled, PasswordChanged, EmailChangeUndone, FactorRemoved, RecoveryCodesRenewed, Contested
     }
@@ -301,7 +304,7 @@ words! {
     PictureChange { Ready, Rejected, Removed }
 }
 
-/// An event as it is read again: whatever its type, also of one that this version does not know.
+/// An event as read from the table: of any type, including those unknown to this version.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RecordedEvent {
     pub id: EventId,
@@ -310,9 +313,24 @@ pub struct RecordedEvent {
     pub actor: Actor,
     #[serde(rename = "type")]
     pub name: String,
-    /// Not of what staff did to an account: that is in the account's own partition, and goes with it.
-    #[serde(default)]
-    pub data: Option<serde_json::Map<String, Value>>,
+    /// Absent for staff actions on an account: their data is in the account's own partition, and is deleted with it.
+    #[serde(default, deserialize_with = "object_or_text")]
+    pub data: Option<Map<String, Value>>,
+}
+
+/// An object, or the JSON text of one, which is how the table stores it.
+fn object_or_text<'de, D: Deserializer<'de>>(data: D) -> Result<Option<Map<String, Value>>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Data {
+        Object(Map<String, Value>),
+        Text(String),
+    }
+    match Option::deserialize(data)? {
+        Some(Data::Object(object)) => Ok(Some(object)),
+        Some(Data::Text(text)) => serde_json::from_str(&text).map(Some).map_err(D::Error::custom),
+        None => Ok(None),
+    }
 }
 
 impl TryFrom<&DomainEvent> for RecordedEvent {
@@ -324,7 +342,7 @@ impl TryFrom<&DomainEvent> for RecordedEvent {
 }
 
 impl DomainEvent {
-    /// Whom it is about, if that is an account.
+    /// The account that it is about, if any.
     #[must_use]
     pub const fn user(&self) -> Option<UserId> {
         match self.subject {
@@ -338,7 +356,7 @@ impl DomainEvent {
         Self { id: EventId::new(now), subject, at: now, actor: actor.clone(), kind }
     }
 
-    /// Several of one transaction, whose ids sort in their order.
+    /// Several events of one transaction, whose IDs sort in their order.
     #[must_use]
     pub fn of_user(
         user: UserId,
@@ -353,8 +371,8 @@ impl DomainEvent {
         ids.into_iter().zip(kinds).map(event).collect()
     }
 
-    /// What tells of a sign-in: the session that it began is its record, and the event has its id, so that no write is needed
-    /// besides.
+    /// The event of a sign-in. The session is its record, and the event has the session's ID, so that no additional write is
+    /// needed.
     #[must_use]
     pub fn of_sign_in(session: &Session) -> Self {
         Self {
@@ -376,7 +394,7 @@ impl DomainEvent {
         }
     }
 
-    /// Text by which the events of one subject sort: the extension `sequence` of `CloudEvents`.
+    /// A text that sorts the events of one subject: the extension `sequence` of `CloudEvents`.
     #[must_use]
     pub fn sequence(&self) -> String {
         self.id.to_string()
@@ -407,7 +425,7 @@ impl EventKind {
         Self::Updated { changed: Changes { passkey: Some(passkey), ..Changes::default() } }
     }
 
-    /// Of the factors that go because they are in doubt: the app and passkeys that are there, but for those that are left.
+    /// The events for factors removed because they are not trusted: the existing app and passkeys, except those that are left.
     #[must_use]
     pub fn distrusted(user: &User, totp_left: bool, passkeys: &[Passkey], left: &[&PasskeyId]) -> Vec<Self> {
         let totp = (user.totp_since.is_some() && !totp_left).then(|| Self::factor_removed(&Factor::Totp));
@@ -430,7 +448,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_kind_is_written_with_its_type_and_its_data_and_read_again() {
+    fn an_event_kind_round_trips_through_its_type_and_data() {
         let changed = Changes { name: Some("Ada".into()), pending_email: Some(None), ..Changes::default() };
         let kind = EventKind::Updated { changed };
         let json = serde_json::to_value(&kind).unwrap();
@@ -449,11 +467,11 @@ mod tests {
     }
 
     #[test]
-    fn every_type_stands_once_and_names_its_subject() {
+    fn every_type_is_listed_once_and_names_its_subject() {
         for (at, (name, _, when)) in EventKind::ALL.iter().enumerate() {
             assert!(["user.", "webhook.", "export."].iter().any(|subject| name.starts_with(subject)), "{name}");
             assert!(when.ends_with('.'), "{name}");
-            assert!(EventKind::ALL[..at].iter().all(|(other, ..)| other != name), "{name} stands twice");
+            assert!(EventKind::ALL[..at].iter().all(|(other, ..)| other != name), "{name} occurs twice");
         }
     }
 }

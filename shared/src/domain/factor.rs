@@ -1,4 +1,4 @@
-//! The second factor: something that only the owner has, beside the password.
+//! The second factor: something that only the owner has, in addition to the password.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use super::totp::{Step, TotpForm};
 use super::user::User;
 use crate::clock::Timestamp;
 
-/// How somebody proved the second factor.
+/// How the second factor was proved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Method {
@@ -33,29 +33,29 @@ impl Method {
     }
 }
 
-/// How long a sign-in waits for its second factor: as long as a passkey that it may ask for.
+/// How long a sign-in waits for its second factor: as long as the ceremony of a passkey.
 pub const CHALLENGE_LIFE: Duration = CEREMONY_LIFE;
-/// How long an authenticator app may wait for its first code.
+/// How long an authenticator app can remain unconfirmed.
 pub const ENROLMENT_LIFE: Duration = Duration::from_mins(15);
 
-/// A second factor as it is enrolled.
+/// An enrolled authenticator app.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Totp {
     pub secret: SealedSecret,
     #[serde(default, skip_serializing_if = "TotpForm::is_default")]
     pub form: TotpForm,
     pub created_at: Timestamp,
-    /// Until then a first code may confirm it.
+    /// A first code can confirm it until then.
     pub expires_at: Timestamp,
     #[serde(default)]
     pub confirmed_at: Option<Timestamp>,
-    /// The step of the last code that was taken: only later ones are.
+    /// The step of the last accepted code: only later ones are accepted.
     #[serde(default)]
     pub last_step: Option<Step>,
-    /// Whether a second factor was proved for it: nothing else adds to those that an account has.
+    /// Whether a second factor was proved for it, which is required if the account already has one.
     #[serde(default)]
     pub stepped_up: bool,
-    /// The account's `session_epoch` when it was started: what ends sessions ends it, too.
+    /// The account's `session_epoch` when it was started: ending all sessions ends it, too.
     #[serde(default)]
     pub epoch: u32,
 }
@@ -67,7 +67,7 @@ impl Totp {
         self.confirmed_at.is_none() && now < self.expires_at
     }
 
-    /// Whether it may still be added to the account, which may have got a second factor since it was started.
+    /// Whether it can still be added to the account, which may have got a second factor since it was started.
     #[must_use]
     pub fn may_be_added_to(&self, user: &User) -> bool {
         self.epoch == user.session_epoch && (self.stepped_up || !user.has_second_factor())
@@ -79,14 +79,14 @@ impl Totp {
 #[serde(transparent)]
 pub struct SealedSecret(pub String);
 
-/// What the use of a code changes of an authenticator app: the code was that of the step, made with this secret.
+/// The change to an authenticator app by the use of a code: the code's step, and the secret it was made with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TotpUse {
     pub secret: SealedSecret,
     pub step: Step,
 }
 
-/// A proof that was right, and has to be marked as used by the very write that it authorises: so none is used twice.
+/// A correct proof, which must be marked as used by the same write that it authorizes, so that none is used twice.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum UsedProof {
     Totp(TotpUse),
@@ -105,7 +105,7 @@ impl UsedProof {
     }
 }
 
-/// Factors that staff take off an account.
+/// Factors that staff remove from an account.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FactorsToDrop<'a> {
     pub totp: bool,
@@ -113,7 +113,7 @@ pub struct FactorsToDrop<'a> {
     pub passkeys: Vec<&'a PasskeyId>,
 }
 
-/// What allows to take a factor off an account.
+/// What authorizes the removal of a factor.
 #[derive(Debug, Clone)]
 pub enum Permission {
     /// A proof that came with the request.
@@ -132,7 +132,7 @@ impl Permission {
     }
 }
 
-/// What can be taken off an account.
+/// A factor that can be removed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Factor {
     Totp,
@@ -140,7 +140,7 @@ pub enum Factor {
 }
 
 impl Factor {
-    /// Whether the password alone signs in once this is gone: then the recovery codes go, too.
+    /// Whether the password alone is enough to sign in without this factor: then the recovery codes are removed, too.
     #[must_use]
     pub const fn is_last_of(&self, user: &User) -> bool {
         match self {
@@ -149,7 +149,7 @@ impl Factor {
         }
     }
 
-    /// What its owner is told once it is gone.
+    /// The notification to the owner after its removal.
     #[must_use]
     pub const fn removal(&self, user: &User) -> FactorChange {
         let last = self.is_last_of(user);
@@ -160,14 +160,14 @@ impl Factor {
     }
 }
 
-/// What is stored of an account's second factors, in addition to the account itself, as it was read.
+/// The stored second factors of an account, in addition to the account itself, as read.
 #[derive(Debug, Clone, Copy)]
 pub struct StoredFactors<'a> {
     pub recovery: Option<&'a RecoverySet>,
     pub passkeys: &'a [Passkey],
 }
 
-/// Those of an account's second factors that are its owner's beyond doubt.
+/// The second factors of an account that can be trusted.
 #[derive(Debug, Default)]
 pub struct TrustedFactors<'a> {
     pub totp: bool,
@@ -176,7 +176,7 @@ pub struct TrustedFactors<'a> {
 }
 
 impl<'a> TrustedFactors<'a> {
-    /// Of an account whose change away from this address is undone: what was there before that change was in reach.
+    /// For undoing a change away from this address: the factors that were added before an attacker could have changed it.
     #[must_use]
     pub fn before_change_from(address: &NormalizedEmail, user: &User, stored: StoredFactors<'a>) -> Self {
         let from = user.distrusted_from(address);
@@ -184,26 +184,26 @@ impl<'a> TrustedFactors<'a> {
         let totp = user.totp_since.is_some_and(trusted);
         let passkeys: Vec<_> =
             stored.passkeys.iter().filter(|passkey| trusted(passkey.created_at)).map(|passkey| &passkey.id).collect();
-        // Without a factor they stand in for nothing.
+        // Without a factor they have no use.
         let recovery = (totp || !passkeys.is_empty()) && stored.recovery.is_some_and(|set| trusted(set.created_at));
         Self { totp, passkeys, recovery }
     }
 }
 
-/// A sign-in whose password was right and whose second factor is still to be proved.
+/// A sign-in with the correct password that still needs the second factor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Challenge {
     pub id: ChallengeId,
     pub user: UserId,
-    /// The account's `session_epoch` when the password was right. A new password raises it, and so does signing out
-    /// everywhere: both end every sign-in that is half done.
+    /// The account's `session_epoch` when the password was verified. A new password or signing out everywhere increments it, which
+    /// ends all pending sign-ins.
     pub epoch: u32,
-    /// The device that signs in, if it had signed in before: its failures are counted apart, as those of the password are.
+    /// The device, if it has signed in before: its failures are counted separately, as for the password.
     pub device: Option<DeviceId>,
     pub expires_at: Timestamp,
 }
 
-/// Wrong codes that a challenge takes.
+/// Maximum number of wrong codes for a challenge.
 pub const TRIES: u32 = 5;
 
 impl Challenge {
@@ -213,7 +213,7 @@ impl Challenge {
         Self { id: ChallengeId::new(now), user: user.id, epoch: user.session_epoch, device, expires_at }
     }
 
-    /// Whether the account is still as it was when the password was right, and may sign in.
+    /// Whether the account has not changed since the password was verified, and can sign in.
     #[must_use]
     pub fn stands(&self, user: &User, now: Timestamp) -> bool {
         self.user == user.id && self.epoch == user.session_epoch && !user.is_disabled(now) && now < self.expires_at

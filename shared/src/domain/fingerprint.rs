@@ -1,4 +1,4 @@
-//! What a user signs in with, as far as it helps to notice a stranger: which program on which system, from which network.
+//! A fingerprint of a sign-in for noticing an unknown client: program, system and network.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::id::UserId;
 
-/// The program and the system that a user agent names, in words of ours: its own text may be a stranger's, and is in no email.
+/// The program and system of a user agent, as our own description: its raw text is untrusted and is not put in emails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UserAgentFingerprint {
     pub program: Program,
@@ -25,7 +25,7 @@ macro_rules! known_by_name {
         pub enum $name { $($variant,)* Other }
 
         impl $name {
-            /// The first whose mark stands in the user agent: the order matters, as many claim to be others too.
+            /// The first whose marker is in the user agent: the order matters, because many also claim to be others.
             fn of(user_agent: &str) -> Self {
                 $(if [$($mark),*].iter().any(|mark| user_agent.contains(mark)) { return Self::$variant; })*
                 Self::Other
@@ -62,7 +62,7 @@ known_by_name! {
 }
 
 impl UserAgentFingerprint {
-    /// Versions are left out: an update makes no other fingerprint.
+    /// Versions are ignored, so that an update does not change the fingerprint.
     #[must_use]
     pub fn of(user_agent: Option<&str>) -> Self {
         let user_agent = user_agent.unwrap_or_default();
@@ -72,7 +72,7 @@ impl UserAgentFingerprint {
 
 impl fmt::Display for UserAgentFingerprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let program = self.program.as_str().unwrap_or("an unknown program");
+        let program = self.program.as_str().unwrap_or("an unknown browser or app");
         match self.system.as_str() {
             Some(system) => write!(f, "{program} on {system}"),
             None => f.write_str(program),
@@ -80,8 +80,8 @@ impl fmt::Display for UserAgentFingerprint {
     }
 }
 
-/// What an account remembers of a sign-in: a hash over program, system and network, so that the account's item does not list
-/// where its owner has been. Networks are /24 of IPv4 and /48 of IPv6, what one household or office has.
+/// What an account stores of a sign-in: a hash of program, system and network, so that its item does not list where the owner has
+/// been. Networks are an IPv4 /24 or an IPv6 /48, the size of a household or office.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct FingerprintHash(String);
@@ -103,20 +103,20 @@ fn network(ip: IpAddr) -> Vec<u8> {
     }
 }
 
-/// How many fingerprints an account remembers: the last ones that were new.
+/// How many fingerprints an account stores: the most recent ones.
 pub const REMEMBERED: usize = 10;
 
-/// Whether an account knows the fingerprint of a sign-in, and what it remembers from then on.
+/// Whether an account knows the fingerprint of a sign-in, and the fingerprints to store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Recognition {
     Known,
-    /// The first that is remembered, as there was none before or all were forgotten.
+    /// The first stored one: there were none before, or all were deleted.
     First(Vec<FingerprintHash>),
-    /// Remembered, and the owner is notified.
+    /// A new one, of which the owner is notified.
     New(Vec<FingerprintHash>),
 }
 
-/// Sign-ins are rare, as sessions last for weeks: an email for each from another program or network is no flood.
+/// Sign-ins are rare, because sessions last for weeks: an email for each new program or network is not too much.
 #[must_use]
 pub fn recognize(known: &[FingerprintHash], fingerprint: &FingerprintHash) -> Recognition {
     if known.contains(fingerprint) {
@@ -151,12 +151,12 @@ mod tests {
                 "Chrome on Android",
             ),
             ("curl/8.14.1", "curl"),
-            ("Call 1 800 555 0100 now", "an unknown program"),
-            ("", "an unknown program"),
+            ("Call 1 800 555 0100 now", "an unknown browser or app"),
+            ("", "an unknown browser or app"),
         ] {
             assert_eq!(UserAgentFingerprint::of(Some(user_agent)).to_string(), called, "{user_agent}");
         }
-        assert_eq!(UserAgentFingerprint::of(None).to_string(), "an unknown program");
+        assert_eq!(UserAgentFingerprint::of(None).to_string(), "an unknown browser or app");
     }
 
     #[test]

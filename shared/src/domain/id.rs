@@ -1,5 +1,5 @@
-//! Identifiers: version 7 UUIDs (RFC 9562), so they sort by the time they were made; only accounts that were imported may have
-//! others. A type each, so that none can stand where another belongs.
+//! Identifiers: version 7 UUIDs (RFC 9562), so they sort by creation time; only imported accounts may have other versions. Each has
+//! its own type, so that none can be used in place of another.
 
 use std::fmt;
 use std::str::FromStr;
@@ -42,7 +42,7 @@ macro_rules! ids {
         impl FromStr for $name {
             type Err = uuid::Error;
 
-            /// Takes the hyphenated form only: what stands in keys must stand there in one form.
+            /// Accepts only the hyphenated form: keys must have a single form.
             fn from_str(text: &str) -> Result<Self, uuid::Error> {
                 text.parse::<uuid::fmt::Hyphenated>().map(|id| Self(id.into_uuid()))
             }
@@ -56,8 +56,8 @@ macro_rules! ids {
     )*};
 }
 
-/// Where an account has its place in lists that are sorted by age: its id, which begins with the time, if it is of version 7. An id
-/// that an account brought along from another system may be of any version: then the time of its creation comes first.
+/// The sort key of an account in lists sorted by age: its ID, which begins with the time if it is of version 7. The ID of an
+/// imported account may be of any version: then the creation time comes first.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ListKey(String);
@@ -68,7 +68,7 @@ impl ListKey {
         if id.0.get_version_num() == 7 {
             return Self(id.to_string());
         }
-        // As the first 48 bits of version 7 (RFC 9562, 5.7): the two kinds sort among each other.
+        // Like the first 48 bits of version 7 (RFC 9562, 5.7), so that both kinds sort together.
         let time = format!("{:012x}", created_at.millis().max(0));
         let (high, low) = time.split_at(8);
         Self(format!("{high}-{low}-{id}"))
@@ -85,7 +85,7 @@ impl ListKey {
         Self(text.to_owned())
     }
 
-    /// Whose place it is.
+    /// The account of the key.
     #[must_use]
     pub fn id(&self) -> Option<UserId> {
         self.0.get(self.0.len().checked_sub(uuid::fmt::Hyphenated::LENGTH)?..)?.parse().ok()
@@ -93,7 +93,7 @@ impl ListKey {
 }
 
 impl EventId {
-    /// When it was made, by its first 48 bits (RFC 9562, 5.7).
+    /// The creation time, from the first 48 bits (RFC 9562, 5.7).
     #[must_use]
     pub fn made_at(self) -> Timestamp {
         let mut millis = [0; 8];
@@ -101,7 +101,7 @@ impl EventId {
         Timestamp::from_millis(i64::from_be_bytes(millis))
     }
 
-    /// The first id that can be made at a time.
+    /// The smallest ID of a given time.
     #[must_use]
     pub fn first_at(time: Timestamp) -> Self {
         let mut bytes = [0; 16];
@@ -115,19 +115,19 @@ impl EventId {
 ids! {
     /// An account.
     UserId
-    /// A sign-in and what was refreshed from it: the `sid` of access tokens.
+    /// A session, from the sign-in through all refreshes: the `sid` of access tokens.
     SessionId
     /// A browser or app that has signed in to an account before.
     DeviceId
     /// A sign-in that waits for its second factor.
     ChallengeId
-    /// A ceremony of `WebAuthn` that waits for its authenticator's answer.
+    /// A `WebAuthn` ceremony that waits for the authenticator's response.
     CeremonyId
     /// An email in the outbox.
     EmailId
     /// An upload of a picture.
     UploadId
-    /// An attempt at reading an upload.
+    /// An attempt to read an upload.
     AttemptId
     /// A domain event.
     EventId

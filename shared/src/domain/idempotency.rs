@@ -1,4 +1,4 @@
-//! Idempotency keys: a request that comes again with its key has no second effect
+//! Idempotency keys: a repeated request with the same key has no second effect
 //! (<https://datatracker.ietf.org/doc/html/draft-ietf-httpapi-idempotency-key-header-07>).
 
 use std::time::Duration;
@@ -16,26 +16,26 @@ use crate::clock::Timestamp;
 
 /// How long a key is remembered.
 pub const IDEMPOTENCY_LIFE: Duration = Duration::from_hours(24);
-/// How long the first request with a key may take: longer than any function runs. One whose function died is over then.
+/// How long the first request with a key can run: longer than any function. After that its function must have died.
 pub const RUNNING: Duration = Duration::from_mins(1);
-/// From so many characters on a key counts as one that nobody guesses, as a UUID is.
+/// From this length on, a key counts as unguessable, like a UUID.
 const UNGUESSABLE: usize = 16;
 const MAX_CHARACTERS: usize = 255;
 
-/// What a client chose to tell its requests apart.
+/// A key chosen by the client to identify a request.
 #[derive(Clone, PartialEq, Eq)]
 pub struct IdempotencyKey(String);
 
-/// Whose keys they are: each has their own.
+/// The owner of a key: each has its own namespace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyOwner {
     User(UserId),
-    /// Of those who are not signed in.
+    /// Callers who are not signed in.
     Network(ClientNetwork),
 }
 
 impl IdempotencyKey {
-    /// Visible ASCII, 1 to 255 characters; in quotes, as the draft has it, or without.
+    /// Visible ASCII, 1 to 255 characters; with quotes, as in the draft, or without.
     #[must_use]
     pub fn parse(header: &[u8]) -> Option<Self> {
         let text = std::str::from_utf8(header).ok()?.trim();
@@ -44,14 +44,14 @@ impl IdempotencyKey {
         fits.then(|| Self(text.to_owned()))
     }
 
-    /// Under which it is stored.
+    /// The key in the table.
     #[must_use]
     pub fn hash(&self) -> String {
         URL_SAFE_NO_PAD.encode(digest(&SHA256, self.0.as_bytes()))
     }
 
-    /// What tells one request from another, without giving its body away to who reads the table: a MAC with the key itself, of
-    /// which the table has a hash. Where the key may be guessed, passwords stay out of it, for a MAC is quickly computed.
+    /// Identifies a request without revealing its body to readers of the table: a MAC with the key itself, of which the table has
+    /// only a hash. If the key may be guessable, passwords are excluded, because a MAC is fast to compute.
     #[must_use]
     pub fn fingerprint(&self, method: &str, target: &str, body: &[u8]) -> String {
         let without = (self.0.len() < UNGUESSABLE).then(|| without_passwords(body)).flatten();
@@ -65,7 +65,7 @@ impl IdempotencyKey {
     }
 }
 
-/// `None` for what is no JSON object.
+/// `None` if the body is not a JSON object.
 fn without_passwords(body: &[u8]) -> Option<Vec<u8>> {
     let Value::Object(mut fields) = serde_json::from_slice(body).ok()? else { return None };
     fields.retain(|name, _| !name.contains("password"));
@@ -78,11 +78,11 @@ impl std::fmt::Debug for IdempotencyKey {
     }
 }
 
-/// The first request with a key, and what came of it.
+/// The first request with a key, and its outcome.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IdempotentRequest {
     pub fingerprint: String,
-    /// Of this attempt at it: one that took longer than [`RUNNING`] must not answer for the next.
+    /// Identifies this attempt: one that took longer than [`RUNNING`] must not complete the next.
     pub attempt: String,
     pub running_until: Timestamp,
     pub expires_at: Timestamp,
@@ -93,7 +93,7 @@ pub struct IdempotentRequest {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Outcome {
     pub status: u16,
-    /// `None` when the answer held a token or a secret, or is too large to keep.
+    /// `None` if the response contained a token or secret, or is too large to store.
     #[serde(default)]
     pub answer: Option<KeptAnswer>,
 }

@@ -1,7 +1,7 @@
-//! Passwords that came from another system: how each is checked until a right one replaces it.
+//! Imported passwords: how each is verified until a successful sign-in replaces it.
 //!
-//! Only what compares passwords reads them, so only such functions link the recipes of other systems. To everything else an account's
-//! password is a text.
+//! They are parsed only where passwords are verified, so only such functions link the recipes of other systems. For everything
+//! else an account's password is a text.
 
 use std::fmt;
 use std::str::FromStr;
@@ -11,36 +11,36 @@ use serde::{Deserialize, Serialize};
 
 use super::password::{IMPORTED, PasswordHash};
 
-/// How the password of an account that was imported is checked.
+/// How an imported password is verified.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ImportedPassword {
-    /// By the recipe of the system that it comes from.
+    /// With the recipe of the former system.
     Hash(ForeignHash),
-    /// A weak hash, hashed once more: argon2id of what the recipe makes of the right password.
+    /// A wrapped weak hash: argon2id over the output of the recipe for the correct password.
     Wrapped { recipe: Recipe, phc: String },
-    /// By asking where the account was before.
+    /// By asking the former system.
     Elsewhere(Elsewhere),
 }
 
-/// Who knows a password that no hash came along of.
+/// The former system of a password that was imported without a hash.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Elsewhere {
     /// A user pool of Amazon Cognito.
     Cognito { pool: String, client: String, username: String },
-    /// The endpoint of the team's own that `LEGACY_PASSWORD_URL` names.
+    /// The team's own endpoint at `LEGACY_PASSWORD_URL`.
     Endpoint { username: String },
 }
 
-/// What checking a password costs, as far as time tells: accounts of one kind cannot be told from each other.
+/// The cost of verifying a password, as visible in timing: accounts of one kind are indistinguishable.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum PasswordKind {
     /// This service's own hash.
     Own,
     /// Another system's.
     Foreign(Class),
-    /// A weak one that is hashed once more.
+    /// A wrapped weak hash.
     Wrapped(Class),
     Cognito {
         pool: String,
@@ -49,14 +49,14 @@ pub enum PasswordKind {
     Endpoint,
 }
 
-/// What a hash of this service counts as.
+/// The kind of this service's own hashes.
 pub const OWN: &str = "own";
 const FOREIGN: &str = "foreign";
 const WRAPPED: &str = "wrapped";
 const COGNITO: &str = "cognito";
 const ENDPOINT: &str = "endpoint";
 
-/// One word for each, with what else tells it apart after a colon: "own", "foreign:bcrypt:12", "cognito:eu-central-1_x:client".
+/// A word for each, with its distinguishing details after a colon: "own", "foreign:bcrypt:12", "cognito:eu-central-1_x:client".
 impl fmt::Display for PasswordKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -69,7 +69,7 @@ impl fmt::Display for PasswordKind {
     }
 }
 
-/// That text names no kind of password.
+/// The text is not a kind of password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UnknownKind;
 
@@ -108,15 +108,15 @@ impl ImportedPassword {
     /// As it is stored.
     ///
     /// # Errors
-    /// Never: all of it can be written.
+    /// Never: it can always be serialized.
     pub fn to_hash(&self) -> Result<PasswordHash, serde_json::Error> {
         Ok(PasswordHash::new(format!("{IMPORTED}{} {}", self.kind(), serde_json::to_string(self)?)))
     }
 
-    /// Of what is stored; `None` of a hash of this service.
+    /// Parses a stored hash; `None` for this service's own hashes.
     ///
     /// # Errors
-    /// When it was not written by [`Self::to_hash`], or its cost is beyond what an import takes: a hash is a command to compute.
+    /// When it was not written by [`Self::to_hash`], or its cost exceeds the limit of an import: a hash dictates the computation.
     pub fn of(hash: &PasswordHash) -> Result<Option<Self>, serde_json::Error> {
         let text = hash.expose().strip_prefix(IMPORTED).and_then(|text| text.split_once(' '));
         text.map(|(_, json)| serde_json::from_str(json)).transpose()

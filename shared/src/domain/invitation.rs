@@ -1,4 +1,4 @@
-//! An invitation: staff offer roles to whoever reads the mailbox of an address, whether or not an account has it.
+//! Invitations: staff offer roles to the owner of an email address, whether or not an account has it.
 
 use serde::{Deserialize, Serialize};
 
@@ -20,7 +20,7 @@ pub struct Invitation {
     pub invited_by: UserId,
     pub created_at: Timestamp,
     pub expires_at: Timestamp,
-    /// The hash of the newest link's secret; none before the email was sent, and once it was used.
+    /// The hash of the newest link's secret; none before the email is sent and after the link is used.
     #[serde(default)]
     pub link: Option<String>,
     #[serde(default)]

@@ -1,4 +1,4 @@
-//! Signing keys over time: published before use, used, kept until the last token they signed has run out.
+//! The life cycle of signing keys: published before use, used, kept until the last token they signed has expired.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,12 +10,12 @@ use utoipa::ToSchema;
 use super::session::ACCESS_TOKEN_LIFE;
 use crate::clock::Timestamp;
 
-/// How access tokens are signed (RFC 7518, RFC 8037).
+/// The signing algorithm of access tokens (RFC 7518, RFC 8037).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub enum Algorithm {
     #[serde(rename = "ES256")]
     Es256,
-    /// The only one that API Gateway's own JWT authorizer takes.
+    /// The only one that API Gateway's own JWT authorizer supports.
     #[serde(rename = "RS256")]
     Rs256,
     #[serde(rename = "EdDSA")]
@@ -51,17 +51,17 @@ impl FromStr for Algorithm {
     }
 }
 
-/// What decides when a key signs.
+/// The times that decide when a key signs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeyTimes {
     pub kid: String,
     pub algorithm: Algorithm,
     pub created_at: Timestamp,
-    /// From then on it signs, until a newer key does.
+    /// It signs from then on, until a newer key does.
     pub active_from: Timestamp,
 }
 
-/// A key is followed by a new one after this long.
+/// The rotation period of keys.
 pub const ROTATION: Duration = Duration::from_hours(30 * 24);
 /// A new key is published this long before it signs, so that every cache of the key set has it by then.
 pub const PUBLISHED_AHEAD: Duration = Duration::from_hours(24);
@@ -74,9 +74,9 @@ pub fn signing(keys: &[KeyTimes], now: Timestamp) -> Option<&KeyTimes> {
     keys.iter().filter(|key| key.active_from <= now).max_by_key(|key| (key.active_from, key.kid.as_str()))
 }
 
-/// When a key to be made now would begin to sign; `None` when no new key is needed.
-/// Where none signs, because it is the first or because the last was revoked, it signs at once; one of the algorithm that
-/// the configuration asks for waits for its turn.
+/// When a key created now would start to sign; `None` if no new key is needed.
+/// If no key signs, because it is the first or because the last was revoked, it signs immediately; a key for a newly configured
+/// algorithm is published first like any other.
 #[must_use]
 pub fn next_active_from(keys: &[KeyTimes], algorithm: Algorithm, now: Timestamp) -> Option<Timestamp> {
     signing(keys, now).map_or(Some(now), |_| succession(keys, algorithm, now))
@@ -88,8 +88,8 @@ fn succession(keys: &[KeyTimes], algorithm: Algorithm, now: Timestamp) -> Option
     due.then(|| now.plus(PUBLISHED_AHEAD))
 }
 
-/// When a key that an operator has made before its time begins to sign: as late as one whose time has come, since caches of the key set
-/// do not have it sooner. `None` when one waits for its turn already.
+/// When a key created early by an operator starts to sign: after the same delay as any other, because caches of the key set do not
+/// have it sooner. `None` if the next key is already published.
 #[must_use]
 pub fn early_active_from(keys: &[KeyTimes], now: Timestamp) -> Option<Timestamp> {
     match signing(keys, now) {
@@ -104,7 +104,7 @@ pub fn waiting(keys: &[KeyTimes], now: Timestamp) -> Option<&KeyTimes> {
     keys.iter().filter(|key| now < key.active_from).min_by_key(|key| (key.active_from, key.kid.as_str()))
 }
 
-/// The keys that nothing needs any more: whose successor has signed for longer than any of their tokens lives.
+/// The keys that are no longer needed: their successor has signed for longer than any of their tokens lives.
 #[must_use]
 pub fn retired(keys: &[KeyTimes], now: Timestamp) -> Vec<&KeyTimes> {
     let Some(current) = signing(keys, now) else {
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_published_a_day_ahead_and_signs_until_the_next_one_does() {
+    fn a_key_signs_from_its_activation_to_that_of_the_next() {
         let keys = [key("a", hours(0), hours(0)), key("b", hours(720), hours(744))];
         for (after, kid) in [(0, "a"), (720, "a"), (743, "a"), (744, "b"), (9000, "b")] {
             assert_eq!(signing(&keys, START.plus(hours(after))).unwrap().kid, kid, "after {after} h");
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn new_keys_are_made_when_there_is_none_when_the_newest_is_old_and_when_the_algorithm_changes() {
+    fn a_key_is_created_if_missing_old_or_of_another_algorithm() {
         let keys = [key("a", hours(0), hours(0))];
         let at = |after| START.plus(hours(after));
         assert_eq!(next_active_from(&[], Algorithm::Es256, START), Some(START));
@@ -161,14 +161,14 @@ mod tests {
     }
 
     #[test]
-    fn a_new_key_signs_at_once_when_the_one_that_signed_was_revoked_whatever_waits_for_its_turn() {
+    fn a_new_key_signs_immediately_after_a_revocation_despite_a_waiting_one() {
         let waiting = [key("b", hours(720), hours(744))];
         assert_eq!(next_active_from(&waiting, Algorithm::Es256, START.plus(hours(721))), Some(START.plus(hours(721))));
         assert_eq!(next_active_from(&waiting, Algorithm::Es256, START.plus(hours(744))), None);
     }
 
     #[test]
-    fn a_key_that_is_made_early_is_published_as_long_and_only_one_waits() {
+    fn an_early_key_is_published_a_day_ahead_and_only_one_waits() {
         let keys = [key("a", hours(0), hours(0)), key("b", hours(720), hours(744))];
         let at = |after| START.plus(hours(after));
         assert_eq!(early_active_from(&keys[..1], at(100)), Some(at(124)));

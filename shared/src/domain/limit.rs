@@ -1,4 +1,4 @@
-//! How often one client network may call a route.
+//! Rate limits per client network and route.
 
 use std::fmt;
 use std::str::FromStr;
@@ -15,7 +15,7 @@ macro_rules! limits {
         impl Limit {
             pub const ALL: &[Self] = &[$(Self::$variant),*];
 
-            /// Stands in keys of the table, in the log, and as the name of the policy in answers.
+            /// Used in keys of the table, in the log, and as the policy name in responses.
             #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $name),* }
@@ -27,13 +27,13 @@ macro_rules! limits {
                 match self { $(Self::$variant => $variable),* }
             }
 
-            /// The rate unless the variable says another.
+            /// The default rate.
             #[must_use]
             pub const fn default_rate(self) -> &'static str {
                 match self { $(Self::$variant => $default),* }
             }
 
-            /// What is counted, as a sentence begins with it.
+            /// What is counted, as the beginning of a sentence.
             #[must_use]
             pub const fn counted(self) -> &'static str {
                 match self { $(Self::$variant => $counted),* }
@@ -42,16 +42,16 @@ macro_rules! limits {
     };
 }
 
-// A whole office or a mobile carrier may stand behind one IPv4 address, so these are far above what people do and far
-// below what guessing takes; guesses at one account are slowed by `lockout` much sooner.
+// A whole office or mobile carrier may share one IPv4 address, so the rates are far above normal use and far below what guessing
+// needs; guesses at one account are slowed by `lockout` much sooner.
 limits! {
     Register "register" "LIMIT_REGISTER_PER_IP" "30/1h" "Registrations"
-    Send     "send"     "LIMIT_SEND_PER_IP"     "20/1h" "Confirmation emails asked for again"
-    Forgot   "forgot"   "LIMIT_FORGOT_PER_IP"   "20/1h" "Links for a new password asked for"
+    Send     "send"     "LIMIT_SEND_PER_IP"     "20/1h" "Requests for another confirmation email"
+    Forgot   "forgot"   "LIMIT_FORGOT_PER_IP"   "20/1h" "Password reset requests"
     Login    "login"    "LIMIT_LOGIN_PER_IP"    "30/5m" "Sign-ins"
-    SecondFactor "second_factor" "LIMIT_SECOND_FACTOR_PER_IP" "30/5m" "Attempts at a second factor"
-    PasskeyOptions "passkey_options" "LIMIT_PASSKEY_OPTIONS_PER_IP" "60/5m" "Options of a passkey asked for"
-    Passkey  "passkey"  "LIMIT_PASSKEY_PER_IP"  "30/5m" "Sign-ins with a passkey alone"
+    SecondFactor "second_factor" "LIMIT_SECOND_FACTOR_PER_IP" "30/5m" "Second-factor attempts"
+    PasskeyOptions "passkey_options" "LIMIT_PASSKEY_OPTIONS_PER_IP" "60/5m" "Requests for passkey options"
+    Passkey  "passkey"  "LIMIT_PASSKEY_PER_IP"  "30/5m" "Passkey sign-ins"
     Refresh  "refresh"  "LIMIT_REFRESH_PER_IP"  "600/5m" "Refreshes"
 }
 
@@ -61,7 +61,7 @@ impl fmt::Display for Limit {
     }
 }
 
-/// So many requests in a window of time, written `30/5m`: a number of requests, a number, and `s`, `m`, `h` or `d`.
+/// A number of requests per window of time, written `30/5m`: requests, a number, and `s`, `m`, `h` or `d`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rate {
     pub requests: u32,
@@ -69,7 +69,7 @@ pub struct Rate {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("write `off`, or requests and a window of at most a day, as in `30/5m`, with s, m, h or d")]
+#[error("must be `off`, or a number of requests and a window of at most a day (s, m, h or d), such as `30/5m`")]
 pub struct RateError;
 
 const LONGEST_WINDOW: Duration = Duration::from_hours(24);
@@ -92,14 +92,14 @@ impl FromStr for Rate {
     }
 }
 
-/// Digits alone, and not zero: a plus sign or a space is a slip of the pen.
+/// Digits only, and not zero: a plus sign or a space is a mistake.
 fn number(text: &str) -> Result<u32, RateError> {
     let number = text.parse().map_err(|_| RateError)?;
     if number > 0 && text.bytes().all(|byte| byte.is_ascii_digit()) { Ok(number) } else { Err(RateError) }
 }
 
-/// A stretch of time in which requests are counted. Windows follow one another from the epoch on, so every instance of a
-/// function knows without asking which one it is in.
+/// A window of time in which requests are counted. Windows are aligned to the epoch, so every instance of a function computes the
+/// same one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Window {
     pub starts_at: Timestamp,
@@ -120,7 +120,7 @@ impl Rate {
 pub struct Standing {
     pub limit: Limit,
     pub rate: Rate,
-    /// Requests of this window, with this one.
+    /// Requests in this window, including this one.
     pub used: u32,
     /// Until the window ends.
     pub resets_in: Duration,
@@ -132,7 +132,7 @@ impl Standing {
         self.used > self.rate.requests
     }
 
-    /// Requests that are left in this window.
+    /// Remaining requests in this window.
     #[must_use]
     pub const fn remaining(&self) -> u32 {
         self.rate.requests.saturating_sub(self.used)
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn every_default_is_a_rate_and_no_name_or_variable_stands_twice() {
+    fn every_default_is_a_rate_and_names_and_variables_are_unique() {
         for (at, limit) in Limit::ALL.iter().enumerate() {
             assert!(limit.default_rate().parse::<Rate>().is_ok(), "{limit}");
             for other in &Limit::ALL[..at] {

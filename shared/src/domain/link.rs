@@ -1,4 +1,4 @@
-//! Links in mails. Only the hash of a link's secret is ever stored; the link itself exists in the mail alone.
+//! Links in emails. Only the hash of a link's secret is stored; the link itself exists only in the email.
 
 use std::time::Duration;
 
@@ -15,16 +15,15 @@ use crate::clock::Timestamp;
 
 /// How long a link to confirm an address works.
 pub const CONFIRMATION_LIFE: Duration = Duration::from_hours(24);
-/// How long a link to choose a new password works: it is worth as much as the password.
+/// How long a link to choose a new password works: short, because it is as powerful as the password.
 pub const RESET_LIFE: Duration = Duration::from_mins(30);
-/// How long a link lives that invites somebody.
+/// How long the link of an invitation works.
 pub const INVITATION_LIFE: Duration = Duration::from_hours(7 * 24);
-/// How long the old address can undo a change of the address; no other account can have it until then.
+/// How long the previous address can undo a change; it is reserved until then.
 pub const UNDO_LIFE: Duration = Duration::from_hours(7 * 24);
 
-/// The user's id and 256 bits, which are random but for the last six: those are one of the 62 values of 64 that a letter or a
-/// digit stands for, so 255.95 bits are unknown. The id leads to the user's own partition, where all that a user has lies;
-/// it is no secret, the bits are.
+/// The user's ID and 256 bits, random except that the last six are one of the 62 of 64 values that encode a letter or digit, so
+/// 255.95 bits are unknown. The ID leads to the user's partition and is not secret; the bits are.
 #[derive(Debug)]
 pub struct LinkToken {
     pub user: UserId,
@@ -34,7 +33,7 @@ pub struct LinkToken {
 impl LinkToken {
     #[must_use]
     pub fn new(user: UserId) -> Self {
-        // Mail programs take `-` and `_` at the end of a link for the sentence's, and leave them out of it.
+        // Email clients treat `-` and `_` at the end of a link as part of the sentence, and exclude them from it.
         loop {
             let mut secret = Box::new(crate::random::bytes());
             if ends_in_letter_or_digit(&secret) {
@@ -44,7 +43,7 @@ impl LinkToken {
         }
     }
 
-    /// What stands in the URL: 64 characters of URL-safe base64, the last of them a letter or a digit.
+    /// The form in the URL: 64 characters of URL-safe base64, of which the last is a letter or digit.
     #[must_use]
     pub fn encode(&self) -> SecretString {
         let mut bytes = [0; 48];
@@ -53,7 +52,7 @@ impl LinkToken {
         URL_SAFE_NO_PAD.encode(bytes).into()
     }
 
-    /// `None` when it cannot be one of ours.
+    /// `None` if it cannot be a token of this service.
     #[must_use]
     pub fn decode(text: &str) -> Option<Self> {
         let bytes: [u8; 48] = URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok()?;
@@ -64,14 +63,14 @@ impl LinkToken {
         })
     }
 
-    /// The link's key: looking it up compares hashes, so the time a look-up takes tells nothing of a secret.
+    /// The link's key: a look-up compares hashes, so its timing reveals nothing about a secret.
     #[must_use]
     pub fn hash(&self) -> LinkHash {
         LinkHash(URL_SAFE_NO_PAD.encode(digest::digest(&digest::SHA256, self.secret.expose_secret())))
     }
 }
 
-/// The last six bits are a character of base64 by themselves: 48 bytes are 64 of them. 62 and 63 are `-` and `_`.
+/// The last six bits are a base64 character of their own, as 48 bytes are 64 characters. 62 and 63 are `-` and `_`.
 fn ends_in_letter_or_digit(secret: &[u8; 32]) -> bool {
     secret[31] & 0b11_1111 < 62
 }
@@ -99,22 +98,22 @@ pub struct Link {
     pub epoch: u32,
 }
 
-/// What a link is for, and what must still hold of the account when it is used. A change of the password, a reset and a
-/// sign-out everywhere begin a new epoch, so they end what was mailed before.
+/// The purpose of a link, and the state of the account that it requires. A password change, a reset and a sign-out everywhere
+/// start a new epoch, which invalidates links sent before.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LinkPurpose {
-    /// As long as the epoch is that of the link.
+    /// Valid while the epoch is that of the link.
     ConfirmAddress,
-    /// To choose a new password: as long as this is the account's address, and the epoch this.
+    /// To choose a new password: valid while this is the account's address and epoch.
     ResetPassword { email: EmailAddress, epoch: u32 },
-    /// To confirm the address that the account is to have: as long as it is that, and the epoch this.
+    /// To confirm a new address: valid while it is the pending address and the epoch is unchanged.
     ChangeAddress { email: EmailAddress, epoch: u32 },
-    /// To restore an address that the account had: as long as it is reserved for it. No epoch, for a thief can begin one.
+    /// To restore a previous address: valid while it is reserved. No epoch, because an attacker can start a new one.
     UndoAddressChange { email: EmailAddress },
 }
 
-/// A link that is not to be used.
+/// Why a link cannot be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unusable {
     Used,
@@ -165,7 +164,7 @@ mod tests {
         }
     }
 
-    /// Reported by users of devise (issue 501) and etesync (issue 77): a mail program left the last character out.
+    /// Reported by users of devise (issue 501) and etesync (issue 77): an email client left the last character out.
     #[test]
     fn a_link_ends_in_a_letter_or_digit_whatever_is_drawn() {
         let user = UserId::new(Timestamp::from_seconds(1_700_000_000));

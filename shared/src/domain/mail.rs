@@ -19,18 +19,18 @@ pub struct OutboxEmail {
     pub address: NormalizedEmail,
     pub kind: EmailKind,
     pub created_at: Timestamp,
-    /// How often an emailer took it up.
+    /// How often an emailer has claimed it.
     #[serde(default)]
     pub attempts: u32,
-    /// How often the sweeper queued it again.
+    /// How often the sweeper has enqueued it again.
     #[serde(default)]
     pub sweeps: u32,
-    /// Until then one emailer holds it, and no other takes it up.
+    /// Claimed by one emailer until then.
     #[serde(default)]
     pub claimed_until: Option<Timestamp>,
 }
 
-/// One row for a variant: what it carries, and its name.
+/// One row per variant: its data and its name.
 macro_rules! named {
     ($(#[$meta:meta])* pub enum $enum:ident { $(
         $(#[$doc:meta])*
@@ -49,44 +49,44 @@ macro_rules! named {
 }
 
 named! {
-    /// What the email is about. Whatever can change until it goes out is looked up then, not stored here.
+    /// The purpose of an email. Data that can change until it is sent is looked up then, not stored here.
     #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
     #[serde(tag = "kind", rename_all = "snake_case")]
     pub enum EmailKind {
-        /// To a new account's owner.
+        /// To the owner of a new account.
         ConfirmAddress { user: UserId } "confirm_address";
-        /// Somebody asked for another confirmation email to this address, whether or not an account waits for one.
+        /// Another confirmation email was requested for this address, whether or not an account waits for one.
         ConfirmationRequested "confirmation_requested";
-        /// Somebody tried to register with this address, and an account has it.
+        /// Someone tried to register with this address, which an account already has.
         AlreadyRegistered "already_registered";
         /// A sign-in with a user agent or from a network that the account has not seen. `source_ip` is the gateway's.
         NewSignIn { user: UserId, client: UserAgentFingerprint, source_ip: Option<String>, at: Timestamp } "new_sign_in";
-        /// The account is gone, so what the email needs comes along.
+        /// The account is gone, so the data for the email is included.
         AccountDeleted { to: EmailAddress, name: UserName } "account_deleted";
-        /// Somebody forgot the password of this address, whether or not an account has it.
+        /// A password reset was requested for this address, whether or not an account has it.
         ResetRequested "reset_requested";
-        /// Staff send it to an account, and ask for it in their own name: it is not put off as what anybody may ask for is.
+        /// Requested by staff for an account; it is not throttled like emails that anyone can request.
         ResetByStaff { user: UserId } "reset_by_staff";
-        /// The password is another now. The email goes to the address of that moment, whichever account has it when it leaves.
-        /// `factors` are for the owner to see whether somebody else added one.
+        /// The password was changed. The email goes to the address at that time, whichever account has it when it is sent.
+        /// `factors` let the owner see whether someone else added one.
         PasswordChanged { to: EmailAddress, name: UserName, #[serde(default)] factors: FactorSummary } "password_changed";
-        /// To the address that an account is to have, to see whether its owner reads there.
+        /// To the pending address of an account, to prove that the owner receives email there.
         ChangeAddress { user: UserId, to: EmailAddress } "change_address";
-        /// To the address that an account had, which can undo the change until then; or not, where the account went back to one
-        /// that it had before.
+        /// To the previous address of an account, which can undo the change until then; not if the account changed back to an
+        /// earlier address.
         AddressChanged { user: UserId, to: EmailAddress, name: UserName, undo_until: Option<Timestamp> } "address_changed";
-        /// To the address that an account had before staff gave it another.
+        /// To the previous address of an account after staff changed it.
         AddressChangedByStaff { to: EmailAddress, name: UserName } "address_changed_by_staff";
         /// A member of staff acts as the user.
         Impersonated { to: EmailAddress, name: UserName, at: Timestamp, write: bool } "impersonated";
-        /// To somebody whom staff invited, whether or not an account has the address.
+        /// To a person invited by staff, whether or not an account has the address.
         Invitation { id: InvitationId } "invitation";
-        /// To whom staff created an account for: a link to choose a password.
+        /// To a person for whom staff created an account: a link to choose a password.
         AccountCreated { user: UserId } "account_created";
-        /// To the address that an account has again.
+        /// To the restored address of an account.
         AddressRestored { user: UserId } "address_restored";
-        /// To an administrator: an endpoint has failed since then, and nothing is delivered to it any more. Its host alone: the path
-        /// of its URL may be a secret.
+        /// To an administrator: a webhook was disabled because its endpoint has failed since then. Only its host, because the path
+        /// of the URL may be a secret.
         WebhookDisabled { to: EmailAddress, host: String, since: Timestamp } "webhook_disabled";
         /// To the owner of the address at the time, whatever has changed since.
         SecondFactorChanged { to: EmailAddress, name: UserName, change: FactorChange } "second_factor_changed";
@@ -94,7 +94,7 @@ named! {
 }
 
 named! {
-    /// What an owner is told of their second factor. The name is that of the texts as well.
+    /// A change of the second factor, of which the owner is notified. The name is also the key of the texts.
     #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
     #[serde(rename_all = "snake_case")]
     pub enum FactorChange {
@@ -102,11 +102,11 @@ named! {
         Added "second_factor_added";
         /// An authenticator app, in addition to passkeys.
         AddedBeside "second_factor_added";
-        /// `last` when the password alone signs in from now on.
+        /// `last` if the password alone is now enough to sign in.
         Removed { last: bool } "second_factor_removed";
         PasskeyAdded { first: bool } "passkey_added";
         PasskeyRemoved { last: bool } "passkey_removed";
-        /// At a sign-in; how many are left.
+        /// At a sign-in; the number of remaining codes.
         RecoveryCodeUsed(usize) "recovery_code_used";
         RecoveryCodesRenewed "recovery_codes_renewed";
         RecoveryCodesRemoved "recovery_codes_removed";
@@ -114,8 +114,8 @@ named! {
 }
 
 impl EmailKind {
-    /// Whether it goes also to an address at which emails come back: somebody has just asked for it and waits for it, or it is the
-    /// way to take a change back.
+    /// Whether it is also sent to an address with delivery problems: someone has just requested it and waits for it, or it is the
+    /// way to undo a change.
     #[must_use]
     pub const fn is_asked_for(&self) -> bool {
         match self {
@@ -128,7 +128,7 @@ impl EmailKind {
             | Self::AddressRestored { .. }
             | Self::AccountCreated { .. }
             | Self::Invitation { .. }
-            // The one way back from a thief, whom nobody asked.
+            // The only way to undo a change by an attacker, although no one requested the email.
             | Self::AddressChanged { undo_until: Some(_), .. } => true,
             Self::NewSignIn { .. }
             | Self::AccountDeleted { .. }
@@ -141,7 +141,7 @@ impl EmailKind {
         }
     }
 
-    /// The name in the log: that of the change where a second factor changed.
+    /// The name in the log: for a change of the second factor, the name of the change.
     #[must_use]
     pub const fn log_name(&self) -> &'static str {
         match self {
@@ -151,21 +151,21 @@ impl EmailKind {
     }
 }
 
-/// An emailer that dies holds its mail no longer than this; it is longer than the emailer may run.
+/// A dead emailer holds its email no longer than this; it is longer than the emailer can run.
 pub const CLAIM: Duration = Duration::from_mins(1);
-/// After that a mail that could not be sent is given up.
+/// After this time an email that could not be sent is dropped.
 pub const GIVE_UP: Duration = Duration::from_hours(24);
-/// Confirmation mails that anyone may ask for go out at most this often for an account.
+/// The minimum interval between emails for an account that anyone can request.
 pub const ASK_INTERVAL: Duration = Duration::from_mins(1);
 
-/// When the sweeper looks at a pending mail next: one minute, then doubling up to an hour.
+/// When the sweeper next checks a pending email: one minute, then doubling up to an hour.
 #[must_use]
 pub fn sweep_after(sweeps: u32) -> Duration {
     Duration::from_mins(1 << sweeps.min(6)).min(Duration::from_hours(1))
 }
 
 impl OutboxEmail {
-    /// The mail that tells an owner of a change of their second factor.
+    /// The email that notifies the owner of a change of the second factor.
     #[must_use]
     pub fn of_factor(user: &User, change: FactorChange, now: Timestamp) -> Self {
         let kind = EmailKind::SecondFactorChanged { to: user.email.clone(), name: user.name.clone(), change };
@@ -177,7 +177,7 @@ impl OutboxEmail {
         Self { id: EmailId::new(now), address, kind, created_at: now, attempts: 0, sweeps: 0, claimed_until: None }
     }
 
-    /// Whether an emailer may take it up now.
+    /// Whether an emailer can claim it now.
     #[must_use]
     pub fn is_free(&self, now: Timestamp) -> bool {
         self.claimed_until.is_none_or(|until| until <= now)
@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mail_is_free_until_claimed_and_again_when_the_claim_has_run_out() {
+    fn an_email_is_free_until_claimed_and_again_when_the_claim_expires() {
         let now = Timestamp::from_seconds(1_700_000_000);
         let address = EmailAddress::parse("ada@example.com").unwrap().normalized();
         let mut mail = OutboxEmail::new(address, EmailKind::ConfirmationRequested, now);

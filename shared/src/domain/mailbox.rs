@@ -1,4 +1,4 @@
-//! Who an email is from, as an operator writes it: an address, or `Name <address>`.
+//! The sender of emails as configured: an address, or `Name <address>`.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,7 +7,7 @@ use super::Invalid;
 use super::email::EmailAddress;
 use super::name::UserName;
 
-/// A display name, as it is to be read, and an address. What a header needs (quotes, encoded words) is no part of it.
+/// A display name in plain text, and an address. The encoding of the header (quotes, encoded words) is not part of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mailbox {
     pub name: Option<UserName>,
@@ -17,7 +17,7 @@ pub struct Mailbox {
 impl FromStr for Mailbox {
     type Err = Invalid;
 
-    /// Takes the name as it is, with commas, colons and letters of every script, or in quotes (RFC 5322, 3.4).
+    /// Accepts the name as it is, with commas, colons and letters of any script, or in quotes (RFC 5322, 3.4).
     fn from_str(text: &str) -> Result<Self, Invalid> {
         let text = text.trim();
         let Some((name, address)) = text.strip_suffix('>').and_then(|text| text.rsplit_once('<')) else {
@@ -25,9 +25,12 @@ impl FromStr for Mailbox {
         };
         let name = match name.trim() {
             "" => None,
-            // Two mailboxes, as a rule.
+            // Usually two mailboxes.
             name if name.contains(['<', '>']) => {
-                return Err(Invalid::new("invalid_characters", "There is one mailbox, and its name has no < or >."));
+                return Err(Invalid::new(
+                    "invalid_characters",
+                    "must be a single mailbox whose name does not contain < or >",
+                ));
             }
             name => Some(UserName::parse(&unquoted(name))?),
         };
@@ -35,7 +38,7 @@ impl FromStr for Mailbox {
     }
 }
 
-/// What a quoted string says; any other text is itself.
+/// The content of a quoted string; any other text is returned unchanged.
 fn unquoted(name: &str) -> String {
     let Some(quoted) = name.strip_prefix('"').and_then(|name| name.strip_suffix('"')) else {
         return name.to_owned();
@@ -45,7 +48,7 @@ fn unquoted(name: &str) -> String {
     while let Some(character) = characters.next() {
         match character {
             '\\' => text.extend(characters.next()),
-            // Quotes inside: these were no quotes around it.
+            // A quote inside: the text is not a quoted string.
             '"' => return name.to_owned(),
             other => text.push(other),
         }

@@ -1,4 +1,4 @@
-//! What teams store about an account, in three places by who may write and who may read:
+//! Data that teams store about an account, in three places that differ by who can write and read them:
 //!
 //! | place | written by | read by |
 //! |---|---|---|
@@ -11,13 +11,13 @@ use serde_json::{Map, Value};
 
 use super::Invalid;
 
-/// Octets of the three places together, as compact JSON: the account is read by every request that is signed in.
+/// Maximum size of the three places together in bytes of compact JSON: every signed-in request reads the account.
 pub const MAX_METADATA: usize = 16 * 1024;
-/// Objects and arrays within each other.
+/// Maximum nesting of objects and arrays.
 const MAX_DEPTH: usize = 16;
 
-/// A JSON object. The table stores it as text, so that nothing of it has a meaning there. The text is kept as it was read: printed anew
-/// a number may have other digits, and a condition that it is as it was read would never hold.
+/// A JSON object. The table stores it as text, so that nothing in it has a meaning there. The text is kept as it was read:
+/// serialized again, a number could have other digits, and a condition on the unchanged text would never hold.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub struct Metadata {
@@ -40,7 +40,7 @@ impl PartialEq for Metadata {
 impl Metadata {
     fn new(object: Map<String, Value>) -> Self {
         let text = Value::Object(object).to_string();
-        // What the text says is what is stored.
+        // The text is what is stored.
         let object = serde_json::from_str(&text).unwrap_or_default();
         Self { object, text }
     }
@@ -53,15 +53,15 @@ impl Metadata {
             return Err(too_large());
         }
         if metadata.object.values().any(|value| depth(value) >= MAX_DEPTH) {
-            return Err(Invalid::new("too_deep", format!("Metadata has at most {MAX_DEPTH} levels.")));
+            return Err(Invalid::new("too_deep", format!("Metadata can have at most {MAX_DEPTH} levels.")));
         }
         Ok(metadata)
     }
 
-    /// With a merge patch (RFC 7396): members that are null go, objects are merged, everything else is replaced.
+    /// Applies a merge patch (RFC 7396): null members are removed, objects are merged, everything else is replaced.
     ///
     /// # Errors
-    /// As [`Self::parse`], of what comes of it.
+    /// As [`Self::parse`], for the result.
     pub fn patched(&self, patch: &Map<String, Value>) -> Result<Self, Invalid> {
         let mut object = self.object.clone();
         merge(&mut object, patch);
@@ -73,13 +73,13 @@ impl Metadata {
         self.object.is_empty()
     }
 
-    /// Octets, as compact JSON; none of an object without members.
+    /// Size in bytes of compact JSON; 0 for an object without members.
     #[must_use]
     pub fn size(&self) -> usize {
         if self.is_empty() { 0 } else { self.text.len() }
     }
 
-    /// The value at a path, as `["plan", "name"]`.
+    /// The value at a path, such as `["plan", "name"]`.
     #[must_use]
     pub fn get(&self, path: &[String]) -> Option<&Value> {
         let (last, objects) = path.split_last()?;
@@ -103,7 +103,7 @@ pub fn check_size<'a>(places: impl IntoIterator<Item = &'a Metadata>) -> Result<
 }
 
 fn too_large() -> Invalid {
-    Invalid::new("too_large", "`profile`, `app` and `internal` are at most 16 KiB of JSON together.")
+    Invalid::new("too_large", "`profile`, `app` and `internal` can have at most 16 KiB of JSON together.")
 }
 
 fn merge(object: &mut Map<String, Value>, patch: &Map<String, Value>) {
@@ -150,7 +150,7 @@ impl TryFrom<String> for Metadata {
     }
 }
 
-/// The id of an account in another system of the team's; no two accounts have the same. 1 to 128 visible ASCII characters.
+/// The unique ID of an account in another system of the team: 1 to 128 visible ASCII characters.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ExternalId(String);
@@ -162,7 +162,7 @@ impl ExternalId {
         if (1..=128).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Ok(Self(text.to_owned()));
         }
-        Err(Invalid::new("invalid_external_id", "An external id has 1 to 128 visible ASCII characters."))
+        Err(Invalid::new("invalid_external_id", "An external ID must have 1 to 128 visible ASCII characters."))
     }
 
     #[must_use]

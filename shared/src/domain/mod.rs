@@ -37,7 +37,7 @@ pub mod webhook;
 
 use serde::{Deserialize, Deserializer};
 
-/// Why a value cannot be taken: a stable code for programs and a sentence for people.
+/// Why a value is invalid: a stable code for programs and a message for people.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{detail}")]
 pub struct Invalid {
@@ -51,10 +51,10 @@ impl Invalid {
     }
 }
 
-/// For a member that may be left out: `null` is something else than nothing, and is refused unless `T` takes it.
+/// For an optional member: `null` is not the same as absent, and is rejected unless `T` accepts it.
 ///
 /// # Errors
-/// What `T` says of the value.
+/// Those of `T`.
 pub fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(value: D) -> Result<Option<T>, D::Error> {
     T::deserialize(value).map(Some)
 }

@@ -10,25 +10,26 @@ use super::visible;
 
 pub const MAX_CHARACTERS: usize = 100;
 
-/// 1 to 100 characters, of which something is seen, in NFC, without control characters, and without what nobody sees at the ends.
+/// 1 to 100 characters in NFC, at least one of them visible, without control characters and without invisible characters at the
+/// ends.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct UserName(String);
 
 impl UserName {
     /// # Errors
-    /// `required` when nothing is seen of it, `too_long` beyond [`MAX_CHARACTERS`], `invalid_characters` for characters
-    /// that control a terminal, a mail header or the direction of the text around them.
+    /// `required` without a visible character, `too_long` beyond [`MAX_CHARACTERS`], `invalid_characters` for characters that
+    /// control a terminal, an email header or the direction of surrounding text.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
         if !visible::is_visible(text) {
-            return Err(Invalid::new("required", "A name has at least one character that can be seen."));
+            return Err(Invalid::new("required", "A name must contain at least one visible character."));
         }
         if text.trim().chars().any(is_control) {
-            return Err(Invalid::new("invalid_characters", "A name has no control characters."));
+            return Err(Invalid::new("invalid_characters", "A name cannot contain control characters."));
         }
         let name: String = visible::trim(text).nfc().collect();
         if name.chars().count() > MAX_CHARACTERS {
-            return Err(Invalid::new("too_long", format!("A name has at most {MAX_CHARACTERS} characters.")));
+            return Err(Invalid::new("too_long", format!("A name can have at most {MAX_CHARACTERS} characters.")));
         }
         Ok(Self(name))
     }
@@ -39,7 +40,7 @@ impl UserName {
     }
 }
 
-/// Control characters, line and paragraph separators, and the bidirectional overrides that make text lie (Trojan Source).
+/// Control characters, line and paragraph separators, and bidirectional overrides that disguise text (Trojan Source).
 fn is_control(c: char) -> bool {
     c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }

@@ -1,19 +1,18 @@
-//! The network that a request comes from: what rate limits count by.
+//! The network of a client, which rate limits count by.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 
-/// The part of an IP address that whoever holds it cannot change at will: all of an IPv4 address, and of an IPv6 address
-/// the first 64 bits, since the smallest network that one customer gets is a /64 (RFC 6177) and every address in it is
-/// theirs to take.
+/// The part of an IP address that its holder cannot change at will: a whole IPv4 address, or the first 64 bits of an IPv6 address,
+/// because the smallest network of a customer is a /64 (RFC 6177), in which they can use every address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ClientNetwork(IpAddr);
 
 impl ClientNetwork {
     #[must_use]
     pub fn of(address: IpAddr) -> Self {
-        // An IPv4 client on a socket for both arrives as `::ffff:192.0.2.1` (RFC 4291, 2.5.5.2). Taken for IPv6, all of
-        // them would be one network.
+        // An IPv4 client on a dual-stack socket arrives as `::ffff:192.0.2.1` (RFC 4291, 2.5.5.2). Treated as IPv6, all of them
+        // would be one network.
         Self(match address.to_canonical() {
             IpAddr::V4(address) => address.into(),
             IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
@@ -21,7 +20,7 @@ impl ClientNetwork {
     }
 }
 
-/// `192.0.2.1`, or `2001:db8:0:1::/64`: one network is always written in one way.
+/// `192.0.2.1`, or `2001:db8:0:1::/64`: a network always has a single form.
 impl fmt::Display for ClientNetwork {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {

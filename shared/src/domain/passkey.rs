@@ -1,6 +1,6 @@
-//! Passkeys: key pairs whose private half an authenticator keeps and uses only once it knows its owner (`WebAuthn` level 3).
+//! Passkeys: key pairs whose private key is kept by an authenticator and used only after user verification (`WebAuthn` level 3).
 //!
-//! What of them is a matter of the protocol stays opaque here: `relying_party` alone reads it.
+//! Protocol data is opaque here: only `relying_party` reads it.
 
 use std::fmt;
 use std::str::FromStr;
@@ -17,15 +17,15 @@ use super::name::UserName;
 use super::user::User;
 use crate::clock::Timestamp;
 
-/// Passkeys of an account at most: more than a person has devices, and few enough for every list of them.
+/// Maximum number of passkeys per account: more than a person has devices, and few enough to list them all.
 pub const PASSKEYS: u32 = 10;
-/// How long a ceremony waits for its authenticator's answer.
+/// How long a ceremony waits for the authenticator's response.
 pub const CEREMONY_LIFE: Duration = Duration::from_mins(5);
 
-/// Which of an account's passkeys: the SHA-256 of the credential's id, 43 characters of URL-safe base64.
+/// Identifies a passkey of an account: the SHA-256 of the credential ID, 43 characters of URL-safe base64.
 ///
-/// The credential's own id may be longer than a key of the table. Being its hash, this one needs no look-up: who presents
-/// a credential says where it lies.
+/// The credential ID itself may be longer than a key of the table. Because this is its hash, no look-up is needed: a presented
+/// credential leads to its item.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct PasskeyId(String);
@@ -42,7 +42,9 @@ impl FromStr for PasskeyId {
 
     fn from_str(text: &str) -> Result<Self, Invalid> {
         let is_hash = URL_SAFE_NO_PAD.decode(text).is_ok_and(|hash| hash.len() == SHA256.output_len());
-        is_hash.then(|| Self(text.to_owned())).ok_or_else(|| Invalid::new("invalid_id", "This is no id of a passkey."))
+        is_hash
+            .then(|| Self(text.to_owned()))
+            .ok_or_else(|| Invalid::new("invalid_id", "This is not a valid passkey ID."))
     }
 }
 
@@ -52,11 +54,11 @@ impl fmt::Display for PasskeyId {
     }
 }
 
-/// What its owner calls a passkey, by the rules for a person's name.
+/// The owner's name for a passkey, with the rules for a user's name.
 pub type PasskeyName = UserName;
 
-/// How a passkey can be reached, as its browser said by `getTransports()` when it was added: hints for the browser that asks for
-/// it next (`WebAuthn` level 3, 5.8.3). Names that are not known yet are kept, for browsers ignore those that they do not know.
+/// How a passkey can be reached, from `getTransports()` of the browser when it was added: hints for browsers that request it later
+/// (`WebAuthn` level 3, 5.8.3). Unknown names are kept, because browsers ignore names that they do not know.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Transports(Vec<String>);
@@ -65,7 +67,7 @@ impl Transports {
     const MOST: usize = 8;
     const LONGEST: usize = 32;
 
-    /// Those that can be names of transports, each once, and no more of them than any browser says.
+    /// Plausible names of transports, without duplicates, and no more than any browser reports.
     #[must_use]
     pub fn of(said: Vec<String>) -> Self {
         let is_name = |name: &String| {
@@ -101,79 +103,79 @@ pub struct Passkey {
     pub credential: Credential,
     #[serde(default, skip_serializing_if = "Transports::is_empty")]
     pub transports: Transports,
-    /// The authenticator's count of signatures at the last one; it stays 0 where the passkey is synchronised.
+    /// The authenticator's signature counter at the last use; it stays 0 for synchronized passkeys.
     pub sign_count: u32,
-    /// Whether a copy of it lies with its provider, as the authenticator said last.
+    /// Whether it is backed up with its provider, as last reported by the authenticator.
     pub backed_up: bool,
     pub created_at: Timestamp,
     #[serde(default)]
     pub last_used_at: Option<Timestamp>,
-    /// What its authenticator calls its owner, where that is not the account's id: of a passkey that was imported. URL-safe base64.
+    /// The user handle if it is not the account's ID, for imported passkeys. URL-safe base64.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user_handle: Option<String>,
 }
 
 impl Passkey {
-    /// Whether a user handle is that of this passkey of this account.
+    /// Whether a user handle belongs to this passkey of this account.
     #[must_use]
     pub fn is_of(&self, handle: &[u8], user: UserId) -> bool {
         match &self.user_handle {
             Some(imported) => URL_SAFE_NO_PAD.encode(handle) == *imported,
-            // Some systems take the text of an id for it.
+            // Some systems use the text of an ID as user handle.
             None => handle == user.as_bytes() || handle == user.to_string().as_bytes(),
         }
     }
 }
 
-/// A credential's public half: JSON that only `relying_party` reads.
+/// The public part of a credential: JSON that only `relying_party` reads.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Credential(pub String);
 
-/// What was asked of an authenticator: JSON that only `relying_party` reads. It has to be used up by the first answer, right
-/// or wrong, or with the sign-in that it belongs to.
+/// The state of a ceremony: JSON that only `relying_party` reads. It must be used by the first response, right or wrong, or
+/// together with its sign-in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct CeremonyState(pub String);
 
-/// A ceremony of `WebAuthn` that waits for its authenticator's answer.
+/// A `WebAuthn` ceremony that waits for the authenticator's response.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Ceremony {
     pub state: CeremonyState,
     pub expires_at: Timestamp,
-    /// Whether a second factor was proved for it: nothing else adds to those that an account has.
+    /// Whether a second factor was proved for it, which is required if the account already has one.
     #[serde(default)]
     pub stepped_up: bool,
-    /// The account's `session_epoch` when it began, if it adds a passkey: what ends sessions ends it, too.
+    /// The account's `session_epoch` at the start, if it adds a passkey: ending all sessions ends it, too.
     #[serde(default)]
     pub epoch: u32,
 }
 
 impl Ceremony {
-    /// One that asks for a passkey, as whose it is shows only in the answer.
+    /// A ceremony to request a passkey, whose account is known only from the response.
     #[must_use]
     pub fn begin(state: CeremonyState, now: Timestamp) -> Self {
         Self { state, expires_at: now.plus(CEREMONY_LIFE), stepped_up: false, epoch: 0 }
     }
 
-    /// One that adds a passkey to the account.
+    /// A ceremony to add a passkey to the account.
     #[must_use]
     pub fn begin_for(user: &User, state: CeremonyState, stepped_up: bool, now: Timestamp) -> Self {
         Self { stepped_up, epoch: user.session_epoch, ..Self::begin(state, now) }
     }
 
-    /// Whether it may still add a passkey to the account, which may have got a second factor since it began.
+    /// Whether it can still add a passkey to the account, which may have got a second factor since it started.
     #[must_use]
     pub fn may_add_to(&self, user: &User) -> bool {
         self.epoch == user.session_epoch && (self.stepped_up || !user.has_second_factor())
     }
 }
 
-/// What the use of a passkey changes of it.
+/// The change to a passkey by its use.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PasskeyUse {
     pub id: PasskeyId,
-    /// The credential as it is from now on.
+    /// The updated credential.
     pub credential: Credential,
     pub sign_count: u32,
     pub backed_up: bool,
@@ -195,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn an_id_is_the_hash_of_the_credentials_and_nothing_else_reads_as_one() {
+    fn an_id_is_a_hash_of_the_credential_and_nothing_else_parses() {
         let id = PasskeyId::of(b"credential");
         assert_eq!(id.to_string().len(), 43);
         assert_eq!(id.to_string().parse(), Ok(id));

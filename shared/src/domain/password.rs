@@ -1,5 +1,5 @@
-//! Passwords: what is stored of them, and the rules for new ones. These follow NIST SP 800-63B-4 section 3.1.1 and OWASP ASVS 5 chapter 6.2:
-//! length only, no composition rules, none of the commonest, none that the account itself gives away.
+//! Passwords: how they are stored, and the rules for new ones. These follow NIST SP 800-63B-4 section 3.1.1 and OWASP ASVS 5
+//! chapter 6.2: a minimum length, no composition rules, no common passwords, none derived from the account itself.
 
 use std::fmt;
 use std::str::FromStr;
@@ -15,8 +15,8 @@ use super::{Invalid, breached};
 
 pub const MAX_CHARACTERS: usize = 128;
 
-/// How many characters a new password has at least, 8 to 64: 8 is OWASP ASVS 5, 6.2.1; NIST SP 800-63B-4, 3.1.1.2, asks for
-/// 15 where the password is the only factor, and for 64 to be possible.
+/// The minimum length of new passwords in characters, 8 to 64: 8 is OWASP ASVS 5, 6.2.1; NIST SP 800-63B-4, 3.1.1.2, requires 15
+/// if the password is the only factor, and that 64 are possible.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MinLength(usize);
 
@@ -42,7 +42,7 @@ impl FromStr for MinLength {
     }
 }
 
-/// A password as someone typed it.
+/// A password as typed.
 #[derive(Debug, Clone)]
 pub struct Password {
     /// In NFC (NIST SP 800-63B-4, 3.1.1.2: normalize before hashing).
@@ -51,7 +51,7 @@ pub struct Password {
 }
 
 impl Password {
-    /// Takes whatever was typed; only a [`NewPassword`] has rules.
+    /// Accepts any input; only a [`NewPassword`] has rules.
     #[must_use]
     pub fn new(text: &SecretString) -> Self {
         Self { normalized: text.expose_secret().nfc().collect::<String>().into(), typed: text.clone() }
@@ -63,20 +63,20 @@ impl Password {
         self.normalized.expose_secret().as_bytes()
     }
 
-    /// As it was typed: what another system hashed has its own rules.
+    /// As typed: hashes of other systems have their own normalization.
     #[must_use]
     pub fn typed(&self) -> &str {
         self.typed.expose_secret()
     }
 }
 
-/// What a password is compared with: a PHC string of argon2id, which names its own cost, or an
+/// A stored password hash: a PHC string of argon2id, which contains its cost, or an
 /// [`ImportedPassword`](super::imported::ImportedPassword) as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(transparent)]
 pub struct PasswordHash(HashText);
 
-/// A text that does not print, and that can be compared.
+/// A text that cannot be printed, but compared.
 #[derive(Clone, Deserialize)]
 #[serde(transparent)]
 struct HashText(SecretString);
@@ -96,7 +96,7 @@ impl fmt::Debug for HashText {
 }
 
 impl Serialize for PasswordHash {
-    /// Into the store, the one place it is written to.
+    /// For the store, the only place it is written to.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.expose())
     }
@@ -108,25 +108,25 @@ impl PasswordHash {
         Self(HashText(text.into()))
     }
 
-    /// The PHC string, or the text of what was imported.
+    /// The PHC string, or the text of an imported password.
     #[must_use]
     pub fn expose(&self) -> &str {
         self.0.0.expose_secret()
     }
 
-    /// Whether it came from another system, and no right password has replaced it yet.
+    /// Whether it was imported, and not yet replaced after a successful sign-in.
     #[must_use]
     pub fn is_imported(&self) -> bool {
         self.imported_kind().is_some()
     }
 
-    /// What it counts as among the kinds of passwords, if it is imported.
+    /// Its kind in the counts of password kinds, if it is imported.
     #[must_use]
     pub fn imported_kind(&self) -> Option<&str> {
         self.expose().strip_prefix(IMPORTED)?.split_once(' ').map(|(kind, _)| kind)
     }
 
-    /// All of a PHC string but the output; none of what was imported.
+    /// A PHC string without its output; none for imported passwords.
     #[must_use]
     pub fn parameters(&self) -> Option<HashParameters> {
         if self.is_imported() {
@@ -137,10 +137,10 @@ impl PasswordHash {
     }
 }
 
-/// What the text of an imported password begins with, before its kind, a space and JSON; a PHC string begins with `$`.
+/// The prefix of an imported password, followed by its kind, a space and JSON; a PHC string begins with `$`.
 pub(crate) const IMPORTED: &str = "imported:";
 
-/// What goes into a hash beside the password: algorithm, version, cost and salt, as a PHC string without its output. No secret.
+/// The inputs of a hash besides the password: algorithm, version, cost and salt, as a PHC string without its output. Not secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct HashParameters(String);
@@ -152,12 +152,12 @@ impl HashParameters {
     }
 }
 
-/// A password that may be set.
+/// A password that satisfies the rules for new passwords.
 #[derive(Debug, Clone)]
 pub struct NewPassword(Password);
 
-/// What is known of whom a password is for, so that it is none of that (NIST SP 800-63B-4, 3.1.1.2: "context-specific
-/// words, such as the name of the service, the username, and derivatives thereof").
+/// Context of the account that a password must not be derived from (NIST SP 800-63B-4, 3.1.1.2: "context-specific words, such as
+/// the name of the service, the username, and derivatives thereof").
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Known<'a> {
     pub email: Option<&'a EmailAddress>,
@@ -167,29 +167,29 @@ pub struct Known<'a> {
 
 impl NewPassword {
     /// # Errors
-    /// `too_short`, `too_long`, `too_common` when it is in the [`breached`] list, or `too_similar` to what is known.
+    /// `too_short`, `too_long`, `too_common` if it is in the [`breached`] list, or `too_similar` to the context.
     pub fn parse(text: &SecretString, shortest: MinLength, known: Known<'_>) -> Result<Self, Invalid> {
         let password = Password::new(text);
         let typed = password.normalized.expose_secret();
         let length = typed.chars().count();
         if length < shortest.0 {
-            return Err(Invalid::new("too_short", format!("A password has at least {} characters.", shortest.0)));
+            return Err(Invalid::new("too_short", format!("A password must have at least {} characters.", shortest.0)));
         }
         if length > MAX_CHARACTERS {
-            return Err(Invalid::new("too_long", format!("A password has at most {MAX_CHARACTERS} characters.")));
+            return Err(Invalid::new("too_long", format!("A password can have at most {MAX_CHARACTERS} characters.")));
         }
         let folded = Zeroizing::new(fold(typed));
         if breached::contains(&folded) {
-            return Err(Invalid::new("too_common", "This is one of the commonest passwords. Choose another."));
+            return Err(Invalid::new("too_common", "This password is too common. Choose another one."));
         }
         if known.is(&folded) {
-            let detail = "A password must not be your address, your name, or what this service is called.";
+            let detail = "A password cannot be your email address, your name or the name of this service.";
             return Err(Invalid::new("too_similar", detail));
         }
         Ok(Self(password))
     }
 
-    /// A password that is in use already, and so may stay whatever the rules are today.
+    /// A password that is already in use, which remains valid whatever the current rules are.
     #[must_use]
     pub const fn known(password: Password) -> Self {
         Self(password)
@@ -202,7 +202,7 @@ impl NewPassword {
 }
 
 impl Known<'_> {
-    /// Whether a folded password is one of these, be it with digits or signs around it or without those inside.
+    /// Whether a folded password is one of these, ignoring surrounding digits and signs, and signs inside.
     fn is(&self, password: &str) -> bool {
         let email = self.email.map(EmailAddress::as_str);
         let local = email.and_then(|email| email.rsplit_once('@')).map(|(local, _)| local);
@@ -215,12 +215,12 @@ impl Known<'_> {
     }
 }
 
-/// Without regard to case and Unicode form.
+/// Normalizes case and Unicode form.
 fn fold(text: &str) -> String {
     text.nfkc().collect::<String>().to_lowercase().nfkc().collect()
 }
 
-/// The letters and digits of a folded text, without the digits at its ends: "adalovelace" of "ada-lovelace1815!".
+/// The letters and digits of a folded text, without digits at its ends: "adalovelace" for "ada-lovelace1815!".
 fn core(folded: &str) -> Zeroizing<String> {
     let plain: Zeroizing<String> = Zeroizing::new(folded.chars().filter(|c| c.is_alphanumeric()).collect());
     Zeroizing::new(plain.trim_matches(char::is_numeric).to_owned())

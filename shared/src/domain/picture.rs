@@ -1,4 +1,4 @@
-//! A user's picture: what was asked for, what came of it, and what is shown.
+//! A user's picture: requested uploads, their outcome, and the current picture.
 
 use std::time::Duration;
 
@@ -7,34 +7,34 @@ use serde::{Deserialize, Serialize};
 use super::id::{AttemptId, UploadId, UserId};
 use crate::clock::Timestamp;
 
-/// How long a presigned upload may be used.
+/// How long a presigned upload is valid.
 pub const UPLOAD_LIFE: Duration = Duration::from_mins(5);
 
-/// What an upload may be. The resizer goes by content, not by this.
+/// The accepted types of uploads. The resizer decides by content, not by this.
 pub const CONTENT_TYPES: [&str; 4] = ["image/jpeg", "image/png", "image/webp", "image/gif"];
 
-/// Whether an upload may be declared as this. Media types have no case (RFC 9110, 8.3.1), and `image/jpg`, which is not
-/// registered, is what many programs call a JPEG.
+/// Whether an upload can be declared as this type. Media types are case-insensitive (RFC 9110, 8.3.1), and `image/jpg`, which is
+/// not registered, is what many programs call a JPEG.
 #[must_use]
 pub fn may_be_declared(content_type: &str) -> bool {
     let same = |known: &&str| known.eq_ignore_ascii_case(content_type);
     CONTENT_TYPES.iter().chain(&["image/jpg"]).any(same)
 }
 
-/// The picture part of an account. Uploads are ordered by their ids, which are ordered by time.
+/// The picture state of an account. Uploads are ordered by their IDs, which are ordered by time.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PictureState {
-    /// The newest upload that was asked for.
+    /// The newest requested upload.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requested: Option<Requested>,
-    /// The newest upload whose outcome is known. An older one changes nothing any more.
+    /// The newest upload whose outcome is known. Older ones are ignored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub settled: Option<Settled>,
-    /// The picture that is shown: that of the newest upload that was good.
+    /// The current picture: that of the newest successful upload.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shown: Option<Shown>,
-    /// The attempt at reading an upload that began last, unless a failure of ours ended it. It says nothing once its upload
-    /// is settled.
+    /// The most recent attempt to read an upload, unless an internal failure ended it. It is meaningless once its upload is
+    /// settled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attempt: Option<Attempt>,
 }
@@ -48,16 +48,16 @@ pub struct Requested {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Settled {
     pub upload: UploadId,
-    /// Why the upload was rejected, in words for its owner; `None` when it was good or the picture was deleted.
+    /// Why the upload was rejected, as a message for the owner; `None` if it succeeded or the picture was deleted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rejected: Option<String>,
 }
 
 impl Settled {
-    /// Every upload that was asked for until now, without an outcome: nothing is shown of any of them any more.
+    /// Settles all uploads requested so far without an outcome: none of them will be shown.
     #[must_use]
     pub fn all_before(now: Timestamp) -> Self {
-        // A millisecond ahead, so that it also comes after an upload of this very millisecond.
+        // A millisecond ahead, so that it is also after an upload of the same millisecond.
         Self { upload: UploadId::new(now.plus(Duration::from_millis(1))), rejected: None }
     }
 }
@@ -69,32 +69,32 @@ pub struct Attempt {
     pub at: Timestamp,
 }
 
-/// What is to be done with an upload that a message tells of.
+/// The next step for an upload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Next {
     Read,
-    /// It, or a newer one, is settled: nothing of it will be shown.
+    /// It or a newer one is settled: it will not be shown.
     Skip,
-    /// Another attempt may still be under way: wait for its outcome.
+    /// Another attempt may still be in progress: wait for its outcome.
     Wait,
-    /// An earlier attempt ended without an outcome, and so may the next.
+    /// An earlier attempt ended without an outcome, and the next may do so, too.
     Reject,
 }
 
-/// No attempt takes longer: the function that makes it has a minute. The next delivery of its message comes later on AWS;
-/// where it comes sooner, the last of five still comes after this.
+/// No attempt takes longer: its function has a minute. On AWS the next delivery of its message comes later; elsewhere the last of
+/// five deliveries does.
 pub const ATTEMPT_LIFE: Duration = Duration::from_secs(90);
 
-/// Where the resized pictures lie: keys are `{user}/{upload}-{content}/{size}.{extension}`.
+/// The location of the resized pictures: keys are `{user}/{upload}-{content}/{size}.{extension}`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Shown {
     pub upload: UploadId,
-    /// The start of the SHA-256 of the pictures: what a URL shows never changes.
+    /// The beginning of the SHA-256 of the pictures, so that the picture behind a URL never changes.
     pub content: String,
     pub extension: String,
 }
 
-/// What the owner sees.
+/// The status shown to the owner.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Status<'a> {
     None,
@@ -103,7 +103,7 @@ pub enum Status<'a> {
     Rejected(&'a str),
 }
 
-/// An upload that was asked for counts as being processed until it can no longer arrive and be resized.
+/// A requested upload counts as processing until it can no longer arrive and be resized.
 const PROCESSING: Duration = UPLOAD_LIFE.saturating_add(Duration::from_mins(10));
 
 impl PictureState {
@@ -128,7 +128,7 @@ impl PictureState {
 }
 
 impl PictureState {
-    /// What to do with an upload whose reading would begin now.
+    /// The next step for an upload that would be read now.
     #[must_use]
     pub fn next(&self, upload: UploadId, now: Timestamp) -> Next {
         if self.settled.as_ref().is_some_and(|settled| upload <= settled.upload) {
@@ -148,7 +148,7 @@ impl Shown {
         format!("{}{size}.{}", self.prefix(user), self.extension)
     }
 
-    /// What the keys of all its sizes start with, and no other picture's do.
+    /// The common prefix of the keys of all its sizes, unique to this picture.
     #[must_use]
     pub fn prefix(&self, user: UserId) -> String {
         format!("{user}/{}-{}/", self.upload, self.content)
@@ -161,7 +161,7 @@ pub fn upload_key(user: UserId, upload: UploadId) -> String {
     format!("{user}/{upload}")
 }
 
-/// The user and upload that a key of the uploads bucket names; `None` when it is not one of ours.
+/// The user and upload of a key in the uploads bucket; `None` if it is not a key of this service.
 #[must_use]
 pub fn parse_upload_key(key: &str) -> Option<(UserId, UploadId)> {
     let (user, upload) = key.split_once('/')?;

@@ -1,20 +1,20 @@
-//! What sign-ins cost in time, over all accounts: how many passwords are of which kind. Without it, the time of a sign-in would tell
-//! which addresses have an account that came from another system: an address that no account has therefore takes the time of one of these
-//! kinds, each as often as accounts have it, and the same address always the same.
+//! What sign-ins cost in time, over all accounts: how many passwords are of which kind. Without it, the time of a sign-in would
+//! tell which addresses have an account that came from another system: an address that no account has therefore takes the time of
+//! one of these kinds, each as often as accounts have it, and the same address always the same.
 
 use std::collections::BTreeMap;
 
 use super::imported::PasswordKind;
 
-/// Kinds that are counted. Files have few; costs that differ from row to row are no kinds of their own beyond that.
+/// Maximum number of kinds. Files have few; beyond this, costs that differ from row to row are not kinds of their own.
 pub const KINDS: usize = 64;
 
-/// How many accounts have a password of which kind.
+/// The number of accounts per kind of password.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Population(BTreeMap<PasswordKind, u64>);
 
 impl Population {
-    /// Only what is there at all.
+    /// Keeps only positive counts.
     #[must_use]
     pub fn new(counts: impl IntoIterator<Item = (PasswordKind, i64)>) -> Self {
         let counts = counts.into_iter().filter_map(|(kind, count)| Some((kind, u64::try_from(count).ok()?)));
@@ -32,11 +32,12 @@ impl Population {
         &self.0
     }
 
-    /// The kind that an address without an account passes for. `drawn` is a MAC of the address: without its key it cannot be foretold.
+    /// The kind that an address without an account passes for. `drawn` is a MAC of the address: without its key it cannot be
+    /// foretold.
     #[must_use]
     pub fn kind_for(&self, drawn: [u8; 8]) -> PasswordKind {
         let total: u64 = self.0.values().sum();
-        // The draw as a share of the whole: which address passes for which kind then changes little when a count does.
+        // The draw as a share of the total, so that the kind of an address changes little when counts change.
         let share = (u128::from(u64::from_be_bytes(drawn)) * u128::from(total)) >> 64;
         let mut below = 0;
         for (kind, count) in &self.0 {

@@ -1,7 +1,7 @@
-//! Recovery codes: what opens an account whose second factor is lost, each of them once.
+//! Recovery codes: single-use codes for an account whose second factor is lost.
 //!
-//! 120 random bits each. From 112 bits on OWASP ASVS 5 (6.5.2) asks for a plain hash instead of a slow one, since nobody
-//! can try so many: so looking at a code takes no time, and making ten takes no ten password hashes.
+//! 120 random bits each. From 112 bits on, OWASP ASVS 5 (6.5.2) requires only a plain hash instead of a slow one, because guessing
+//! is infeasible: so verifying a code takes no time, and creating ten does not need ten password hashes.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -21,8 +21,8 @@ pub const CODES: usize = 10;
 const LENGTH: usize = 15;
 const GROUP: usize = 4;
 
-/// Douglas Crockford's base32 (<https://www.crockford.com/base32.html>): no letter looks like a digit, and what somebody
-/// reads as one is taken for it. Hyphens and spaces only divide.
+/// Douglas Crockford's base32 (<https://www.crockford.com/base32.html>): no letter looks like a digit, and look-alikes are decoded
+/// as the digit. Hyphens and spaces are separators.
 static ALPHABET: LazyLock<Encoding> = LazyLock::new(|| {
     let mut alphabet = Specification::new();
     alphabet.symbols.push_str("0123456789ABCDEFGHJKMNPQRSTVWXYZ");
@@ -32,15 +32,15 @@ static ALPHABET: LazyLock<Encoding> = LazyLock::new(|| {
     alphabet.encoding().expect("the alphabet is one")
 });
 
-/// A code of this service, or one that another system made.
+/// A code of this service or of another system.
 #[derive(Debug)]
 pub struct RecoveryCode {
-    /// Of one that may be ours.
+    /// The bytes, if it can be a code of this service.
     own: Option<SecretBox<[u8; LENGTH]>>,
     folded: SecretString,
 }
 
-/// Characters of codes that other systems make, without what divides them.
+/// Lengths of codes of other systems, without separators.
 const IMPORTED_LENGTHS: std::ops::RangeInclusive<usize> = 6..=64;
 
 impl RecoveryCode {
@@ -51,7 +51,7 @@ impl RecoveryCode {
         Self { own: Some(bytes), folded }
     }
 
-    /// As it is shown: six groups of four characters.
+    /// The displayed form: six groups of four characters.
     #[must_use]
     pub fn encode(&self) -> SecretString {
         let text = SecretString::from(self.folded().to_uppercase());
@@ -65,7 +65,7 @@ impl RecoveryCode {
     }
 
     /// # Errors
-    /// When it can be neither one of ours nor one of another system's.
+    /// When it can be neither a code of this service nor of another system.
     pub fn parse(text: &SecretString) -> Result<Self, Invalid> {
         let text = text.expose_secret();
         let own = ALPHABET.decode(text.as_bytes()).ok().and_then(|bytes| bytes.try_into().ok());
@@ -80,14 +80,14 @@ impl RecoveryCode {
         Ok(Self { own: own.map(|bytes| SecretBox::new(Box::new(bytes))), folded })
     }
 
-    /// What is stored of one of ours. Looking it up compares hashes, so the time that takes tells nothing of a code.
+    /// The stored hash of a code of this service. A look-up compares hashes, so its timing reveals nothing about a code.
     #[must_use]
     pub fn hash(&self) -> Option<RecoveryHash> {
         let own = self.own.as_ref()?;
         Some(RecoveryHash::of_bytes(digest::digest(&digest::SHA256, own.expose_secret()).as_ref()))
     }
 
-    /// Its letters and digits, in lower case: what tells codes of other systems apart.
+    /// Its letters and digits in lowercase, which identify codes of other systems.
     #[must_use]
     pub fn folded(&self) -> &str {
         self.folded.expose_secret()
@@ -114,16 +114,16 @@ impl RecoveryHash {
         Self(URL_SAFE_NO_PAD.encode(bytes))
     }
 
-    /// One of ours that was exported.
+    /// An exported hash of a code of this service.
     ///
     /// # Errors
-    /// When it is not 32 octets of URL-safe base64.
+    /// When it is not 32 bytes of URL-safe base64.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
         let valid = URL_SAFE_NO_PAD.decode(text).is_ok_and(|bytes| bytes.len() == digest::SHA256_OUTPUT_LEN);
         if valid {
             Ok(Self(text.to_owned()))
         } else {
-            Err(Invalid::new("invalid_hash", "A hash is SHA-256, in URL-safe base64."))
+            Err(Invalid::new("invalid_hash", "A hash must be a SHA-256 in URL-safe base64."))
         }
     }
 
@@ -133,18 +133,18 @@ impl RecoveryHash {
     }
 }
 
-/// The codes that are left of a set. A map, so that one write takes one of them out.
+/// The remaining codes of a set. A map, so that a single write removes one of them.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct RecoverySet {
     codes: BTreeMap<RecoveryHash, bool>,
     pub created_at: Timestamp,
-    /// Of codes that another system made: they are short, so what is stored of each is a MAC, with this key of the set, encrypted.
+    /// For codes of another system: they are short, so a MAC of each is stored, made with this encrypted key of the set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sealed_key: Option<String>,
 }
 
 impl RecoverySet {
-    /// A new set, and its codes for the owner's eyes: they are nowhere else.
+    /// A new set, and its codes for the owner, which are stored nowhere.
     #[must_use]
     pub fn new(now: Timestamp) -> (Self, [RecoveryCode; CODES]) {
         let codes = std::array::from_fn(|_| RecoveryCode::new());
@@ -152,7 +152,7 @@ impl RecoverySet {
         (Self::of_hashes(hashes, None, now), codes)
     }
 
-    /// What is left of a set that comes from elsewhere.
+    /// A set from hashes of the remaining codes.
     #[must_use]
     pub fn of_hashes(
         hashes: impl IntoIterator<Item = RecoveryHash>,
@@ -162,7 +162,7 @@ impl RecoverySet {
         Self { codes: hashes.into_iter().map(|hash| (hash, true)).collect(), created_at, sealed_key }
     }
 
-    /// What is stored of the codes that are left.
+    /// The hashes of the remaining codes.
     pub fn hashes(&self) -> impl Iterator<Item = &RecoveryHash> {
         self.codes.keys()
     }

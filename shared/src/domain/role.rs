@@ -1,4 +1,4 @@
-//! Roles: what an account may do here, and what the team's other services make of it.
+//! Roles: the permissions of an account here and in the team's other services.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -12,24 +12,24 @@ use super::Invalid;
 
 /// How many roles an account can have.
 pub const MAX_ROLES: usize = 20;
-/// What [`Role::parse`] takes, for the API's document.
+/// The pattern of [`Role::parse`], for the OpenAPI document.
 const PATTERN: &str = "^[a-z][a-z0-9_-]{0,31}$";
 
-/// The name of a role. Three mean something to this service; teams make up others for their own services, which read them from
+/// The name of a role. Three have a meaning in this service; teams define others for their own services, which read them from
 /// access tokens.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Role(Cow<'static, str>);
 
 impl Role {
-    /// What every account has from its registration on. Nothing is allowed by it.
+    /// The role of every account from its registration on. It grants nothing.
     pub const USER: Self = Self(Cow::Borrowed("user"));
-    /// Looks after people: sees accounts and their activity, and changes little.
+    /// Supports users: reads accounts and their activity, and changes little.
     pub const SUPPORT: Self = Self(Cow::Borrowed("support"));
     pub const ADMIN: Self = Self(Cow::Borrowed("admin"));
 
     /// # Errors
-    /// `invalid_role` for anything but a lower-case letter and up to 31 letters, digits, `_` and `-` after it.
+    /// `invalid_role` for anything but a lowercase letter followed by up to 31 lowercase letters, digits, `_` and `-`.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
         let mut characters = text.bytes();
         let begins = characters.next().is_some_and(|first| first.is_ascii_lowercase());
@@ -37,25 +37,25 @@ impl Role {
         if begins && goes_on && text.len() <= 32 {
             return Ok(Self(Cow::Owned(text.to_owned())));
         }
-        let detail = "A role is a lower-case letter, followed by up to 31 lower-case letters, digits, `_` or `-`.";
+        let detail = "A role must be a lowercase letter followed by up to 31 lowercase letters, digits, `_` or `-`.";
         Err(Invalid::new("invalid_role", detail))
     }
 
     /// A list of roles, sorted, each once.
     ///
     /// # Errors
-    /// `invalid_role` when one is none, `too_many` beyond [`MAX_ROLES`].
+    /// `invalid_role` if one is invalid, `too_many` beyond [`MAX_ROLES`].
     pub fn parse_all(texts: &[String]) -> Result<Vec<Self>, Invalid> {
         let mut roles = texts.iter().map(|text| Self::parse(text)).collect::<Result<Vec<_>, _>>()?;
         roles.sort_unstable();
         roles.dedup();
         if roles.len() > MAX_ROLES {
-            return Err(Invalid::new("too_many", format!("An account has at most {MAX_ROLES} roles.")));
+            return Err(Invalid::new("too_many", format!("An account can have at most {MAX_ROLES} roles.")));
         }
         Ok(roles)
     }
 
-    /// Whether it lets an account look after others.
+    /// Whether it is a staff role.
     #[must_use]
     pub fn is_of_staff(&self) -> bool {
         *self == Self::SUPPORT || *self == Self::ADMIN
@@ -75,7 +75,8 @@ impl fmt::Display for Role {
 
 impl PartialSchema for Role {
     fn schema() -> RefOr<Schema> {
-        let description = "`user`, `support` and `admin` mean something to this service; others are the team's own.";
+        let description =
+            "`user`, `support` and `admin` have a meaning in this service; other roles are defined by the team.";
         let role = ObjectBuilder::new().schema_type(Type::String).pattern(Some(PATTERN));
         role.description(Some(description)).examples(["user"]).into()
     }

@@ -1,5 +1,4 @@
-//! What accounts are found by: the beginning of their address, and of each word of their name. Case, accents and the form of
-//! Unicode do not matter.
+//! Search for accounts by prefixes of the email address and of each word of the name. Case, accents and Unicode form are ignored.
 
 use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization;
@@ -10,20 +9,20 @@ use super::email::EmailAddress;
 use super::name::UserName;
 use crate::clock::Timestamp;
 
-/// Words of a name that are indexed: each is an item of the table, and a rename writes the old and the new ones in one
+/// Maximum number of indexed words of a name: each is an item of the table, and a rename writes the old and the new ones in one
 /// transaction.
 pub const MAX_WORDS: usize = 16;
-/// Characters of a text that is searched for.
+/// Maximum length of a search text in characters.
 pub const MAX_QUERY: usize = 254;
-/// Octets of an indexed word; what comes after is not searched.
+/// Indexed bytes of a word; the rest is not searchable.
 const MAX_WORD: usize = 96;
 
-/// What an account is indexed by.
+/// The index entries of an account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Indexed {
     /// Sorted, each once.
     pub words: Vec<String>,
-    /// Since when: a walk through pages passes over accounts that were indexed anew since it began, or it could meet them twice.
+    /// The time of indexing: a paged listing skips accounts that were indexed again since it started, so that none appears twice.
     pub at: Timestamp,
 }
 
@@ -37,12 +36,12 @@ impl Indexed {
     }
 }
 
-/// A text that is searched for.
+/// A search text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Query {
-    /// The longest word first. None of a text without a letter or a digit.
+    /// The longest word first. Empty for a text without a letter or digit.
     words: Vec<String>,
-    /// The beginning of an address; none of a text with a space in it.
+    /// The prefix of an address; none for a text with a space.
     address: Option<String>,
 }
 
@@ -52,24 +51,24 @@ impl Query {
     pub fn parse(text: &str) -> Result<Self, Invalid> {
         let text = text.trim();
         if text.chars().count() > MAX_QUERY {
-            return Err(Invalid::new("too_long", format!("A search has at most {MAX_QUERY} characters.")));
+            return Err(Invalid::new("too_long", format!("A search can have at most {MAX_QUERY} characters.")));
         }
-        // No name has an `@` in it.
+        // No name contains an `@`.
         let mut words: Vec<String> = if text.contains('@') { Vec::new() } else { words(text).collect() };
         words.sort_unstable_by(|one, other| other.len().cmp(&one.len()).then_with(|| one.cmp(other)));
         words.dedup();
         words.truncate(MAX_WORDS);
-        // As addresses are compared. The domain is turned into A-labels where there is enough of it.
+        // Normalized like addresses. The domain is converted to A-labels if it is complete.
         let address = EmailAddress::parse(text)
             .map_or_else(|_| text.to_lowercase(), |address| address.normalized().as_str().to_owned());
         let address = Some(address).filter(|text| !text.is_empty() && !text.contains(char::is_whitespace));
         if words.is_empty() && address.is_none() {
-            return Err(Invalid::new("required", "Search for at least one letter or digit."));
+            return Err(Invalid::new("required", "A search must contain at least one letter or digit."));
         }
         Ok(Self { words, address })
     }
 
-    /// The word that words of names are looked up by.
+    /// The word for the look-up among words of names.
     #[must_use]
     pub fn word(&self) -> Option<&str> {
         self.words.first().map(String::as_str)
@@ -80,7 +79,8 @@ impl Query {
         self.address.as_deref()
     }
 
-    /// The word of a name by which it is found: each word of the query begins one. Of several that the longest begins it is the first.
+    /// The word of a name by which it is found: each word of the query begins one. Of several that the longest begins it is the
+    /// first.
     #[must_use]
     pub fn found_by<'a>(&self, name: &'a [String]) -> Option<&'a str> {
         let begun_by = |prefix: &str| name.iter().find(|word| word.starts_with(prefix));
@@ -94,7 +94,7 @@ impl Query {
     }
 }
 
-/// The words of a text, in a form in which accents, case and the form of Unicode make no difference.
+/// The words of a text, normalized so that accents, case and Unicode form make no difference.
 fn words(text: &str) -> impl Iterator<Item = String> {
     let folded = fold(text);
     let words: Vec<String> = folded
@@ -105,15 +105,15 @@ fn words(text: &str) -> impl Iterator<Item = String> {
     words.into_iter()
 }
 
-/// Without marks, in lower case, and with apostrophes left out: O'Brien is one word.
+/// Without marks, in lowercase, without apostrophes: O'Brien is one word.
 fn fold(text: &str) -> String {
     let marked = |c: &char| is_combining_mark(*c) || matches!(c, '\'' | '\u{2019}' | '\u{2bc}' | '\u{2018}');
     let lower: String = text.nfkd().filter(|c| !marked(c)).flat_map(char::to_lowercase).collect();
-    // Lower case may bring marks of its own, as that of a dotted capital I does.
+    // Lowercasing may add marks, as for the dotted capital I.
     lower.nfkd().filter(|c| !marked(c)).flat_map(plain).collect()
 }
 
-/// Letters that Unicode does not take apart, as keyboards without them write them.
+/// ASCII equivalents of letters that Unicode does not decompose.
 fn plain(c: char) -> impl Iterator<Item = char> {
     let written = match c {
         'ß' => "ss",

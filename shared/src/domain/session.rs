@@ -14,82 +14,82 @@ use crate::clock::Timestamp;
 pub const ACCESS_TOKEN_LIFE: Duration = Duration::from_mins(10);
 /// How long a session lives without a refresh.
 pub const REFRESH_IDLE_LIFE: Duration = Duration::from_hours(30 * 24);
-/// How long a session lives in all.
+/// The maximum lifetime of a session.
 pub const SESSION_LIFE: Duration = Duration::from_hours(90 * 24);
-/// How long after its rotation a refresh token still gets the current pair.
+/// How long after its rotation a refresh token still returns the current pair.
 pub const REFRESH_REUSE_INTERVAL: Duration = Duration::from_secs(10);
-/// How long a proof of identity serves routes that change or end an account (RFC 9470).
+/// How long an authentication counts as recent for sensitive routes (RFC 9470).
 pub const RECENT_SIGN_IN: Duration = Duration::from_mins(15);
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Session {
     pub id: SessionId,
     pub user: UserId,
-    /// The user's `session_epoch` when this session began.
+    /// The user's `session_epoch` when this session started.
     pub epoch: u32,
-    /// How often the refresh token was rotated: the current token is the one with this number.
+    /// The number of rotations of the refresh token: the current token has this number.
     pub rotation: u32,
     pub rotated_at: Timestamp,
-    /// Times of the rotations before the last one, newest first, while their tokens can still be forgiven.
+    /// Times of the rotations before the last one, newest first, within the reuse interval.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub earlier_rotations: Vec<Timestamp>,
     pub signed_in_at: Timestamp,
-    /// Where and with what the user signed in, for the owner's eyes.
+    /// IP address and user agent of the sign-in, shown to the owner.
     pub source_ip: Option<String>,
     pub user_agent: Option<String>,
-    /// What proved the second factor, for an account that has one.
+    /// How the second factor was proved, if the account has one.
     #[serde(default)]
     pub second_factor: Option<Method>,
-    /// A passkey signed in alone.
+    /// Whether the sign-in was with a passkey alone.
     #[serde(default)]
     pub without_password: bool,
-    /// The last proof after the sign-in.
+    /// The last authentication after the sign-in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reauthenticated: Option<Reauthentication>,
-    /// Whether it is not the user's own, but that of a member of staff who sees what they see.
+    /// Set if the session belongs to a member of staff who impersonates the user.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub impersonation: Option<Impersonation>,
 }
 
-/// A member of staff who acts as somebody else, for as long as one access token lives.
+/// A member of staff who impersonates a user, for the lifetime of one access token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Impersonation {
     pub by: UserId,
-    /// The session in which they asked: it ends with that.
+    /// The session that started it, with which it ends.
     pub by_session: SessionId,
-    /// The `session_epoch` of their account when it began.
+    /// The `session_epoch` of their account at the start.
     pub by_epoch: u32,
-    /// Whether they may change what is open to it: nothing about passwords, factors, the address or deletion.
+    /// Whether they can make changes: never of passwords, factors or the address, and never a deletion.
     pub write: bool,
 }
 
-/// A proof that the user of a session gave after signing in: by a step-up, or by adding a second factor.
+/// An authentication after the sign-in: by a step-up, or by adding a second factor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reauthentication {
     pub at: Timestamp,
-    /// What proved the second factor; `None` when it was the password.
+    /// How the second factor was proved; `None` if it was the password.
     #[serde(default)]
     pub second_factor: Option<Method>,
 }
 
-/// Rotations that a session remembers at most. It bounds the size of the item that every signed-in request reads, at more
-/// rotations in ten seconds than the limit of refreshes lets an IP address make on average. One that rotates faster is given
-/// its current token again, so no token is forgotten before its ten seconds are over.
+/// The maximum number of rotations that a session stores. It bounds the size of the item that every signed-in request reads, with
+/// more rotations in ten seconds than the refresh limit allows an IP address on average. A session that rotates faster gets its
+/// current token again, so no token is dropped within its ten seconds.
 const ROTATIONS: usize = 32;
 
 /// What to do with a genuine refresh token of a live session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rotation {
-    /// The current token: rotate, unless a concurrent request does first.
+    /// The current token: rotate, unless a concurrent request is first.
     Rotate,
-    /// Rotated within the reuse interval: the client lost the answer, or several tabs raced. The current pair again.
+    /// Rotated within the reuse interval: a lost response, or concurrent tabs. Return the current pair again.
     Repeat,
     /// Rotated before that: a token was stolen (RFC 9700, 4.14.2).
     Reused,
 }
 
 impl Session {
-    /// A session that begins now.
+    /// A session that starts now.
     #[must_use]
     pub fn begin(user: &User, source_ip: Option<String>, user_agent: Option<String>, now: Timestamp) -> Self {
         Self {
@@ -109,19 +109,19 @@ impl Session {
         }
     }
 
-    /// What a member of staff has of somebody else's account, from now on.
+    /// The session of a member of staff who impersonates the user, from now on.
     #[must_use]
     pub fn impersonate(user: &User, impersonation: Impersonation, now: Timestamp) -> Self {
         Self { impersonation: Some(impersonation), ..Self::begin(user, None, None, now) }
     }
 
-    /// The fingerprint of the sign-in that the session began with.
+    /// The fingerprint of the sign-in of this session.
     #[must_use]
     pub fn fingerprint(&self) -> FingerprintHash {
         FingerprintHash::of(self.user, self.user_agent.as_deref(), self.source_ip.as_deref())
     }
 
-    /// When the session ends unless it is refreshed before: 30 days idle, 90 days in all.
+    /// When the session expires unless it is refreshed: 30 days idle, 90 days in total.
     #[must_use]
     pub fn ends_at(&self) -> Timestamp {
         if self.impersonation.is_some() {
@@ -135,7 +135,7 @@ impl Session {
         self.user == user.id && self.epoch == user.session_epoch && !user.is_disabled(now) && now < self.ends_at()
     }
 
-    /// What a token with number `presented` means now.
+    /// What to do with a token with number `presented`.
     #[must_use]
     pub fn rotation_of(&self, presented: u32, now: Timestamp) -> Rotation {
         match self.rotation.checked_sub(presented) {
@@ -146,7 +146,7 @@ impl Session {
         }
     }
 
-    /// The session once its refresh token is rotated.
+    /// The session with its refresh token rotated.
     #[must_use]
     pub fn rotate(&self, now: Timestamp) -> Self {
         Self {
@@ -157,13 +157,13 @@ impl Session {
         }
     }
 
-    /// Times of the rotations whose tokens are still forgiven, newest first.
+    /// Times of the rotations within the reuse interval, newest first.
     fn recent_rotations(&self, now: Timestamp) -> impl Iterator<Item = Timestamp> {
         let last = (self.rotation > 0).then_some(self.rotated_at);
         last.into_iter().chain(self.earlier_rotations.iter().copied()).take_while(move |at| is_forgiven(Some(*at), now))
     }
 
-    /// When the token was rotated that is so many steps behind the current one, if that is remembered.
+    /// When the token was rotated that is that many rotations behind the current one, if stored.
     fn rotated_away(&self, behind: u32) -> Option<Timestamp> {
         match behind {
             0 => None,
@@ -172,7 +172,7 @@ impl Session {
         }
     }
 
-    /// When the user last proved who they are: the `auth_time` of access tokens (RFC 9470, 5 and 6). 1970 where another acts for them.
+    /// When the user last authenticated: the `auth_time` of access tokens (RFC 9470, 5 and 6). 1970 for impersonation.
     #[must_use]
     pub fn authenticated_at(&self) -> Timestamp {
         if self.impersonation.is_some() {
@@ -181,12 +181,12 @@ impl Session {
         self.reauthenticated.map_or(self.signed_in_at, |proof| proof.at.max(self.signed_in_at))
     }
 
-    /// The `amr` of its access tokens: methods of authentication by their names in RFC 8176, 2, those of the sign-in and of the
-    /// last step-up. A recovery code is none of the one-time passwords that the RFC means by `otp`. A passkey proves possession
-    /// of a key by a user who was there; whether hardware holds that key is not known, so it is neither `hwk` nor `swk`.
+    /// The `amr` of its access tokens: the authentication methods (RFC 8176, 2) of the sign-in and of the last step-up. A recovery
+    /// code is not a one-time password in the sense of `otp`. A passkey proves possession of a key and the presence of the user;
+    /// whether the key is in hardware is unknown, so it is neither `hwk` nor `swk`.
     #[must_use]
     pub fn amr(&self) -> Vec<&'static str> {
-        // The user proved nothing.
+        // The user did not authenticate.
         if self.impersonation.is_some() {
             return Vec::new();
         }
@@ -205,14 +205,14 @@ impl Session {
         .collect()
     }
 
-    /// Whether the user proved who they are within [`RECENT_SIGN_IN`], by whichever factor.
+    /// Whether the user authenticated within [`RECENT_SIGN_IN`], with any factor.
     #[must_use]
     pub fn is_fresh(&self, now: Timestamp) -> bool {
         now.since(self.authenticated_at()) <= RECENT_SIGN_IN
     }
 
-    /// Whether this is so of the second factor, too, where the account has one. A proof from before it had those that it has does
-    /// not count: it was by a factor that is gone.
+    /// Whether this included the second factor, if the account has one. A proof from before the current factors does not count: it
+    /// was with a factor that has been removed.
     #[must_use]
     pub fn is_recent(&self, user: &User, now: Timestamp) -> bool {
         let proved_again = self.reauthenticated.filter(|proof| proof.second_factor.is_some()).map(|proof| proof.at);
@@ -224,7 +224,7 @@ impl Session {
     }
 }
 
-/// Whether a token that was rotated then may still come back.
+/// Whether a token rotated at that time is still accepted.
 fn is_forgiven(rotated_at: Option<Timestamp>, now: Timestamp) -> bool {
     rotated_at.is_some_and(|at| now.since(at) <= REFRESH_REUSE_INTERVAL)
 }
@@ -340,11 +340,11 @@ mod tests {
     }
 
     #[test]
-    fn a_session_is_recent_by_proofs_of_the_last_quarter_of_an_hour() {
+    fn a_session_is_recent_by_proofs_of_the_last_fifteen_minutes() {
         const LATE: u64 = 20 * 60;
         let again = |seconds, second_factor| Some(Reauthentication { at: after(seconds), second_factor });
         let (totp, passkey) = (Some(Method::Totp), Some(Method::Passkey));
-        // With which factor somebody signed in, what they proved afterwards, whether the account has a second factor,
+        // The factor of the sign-in, what they proved afterwards, whether the account has a second factor,
         // and whether the session is recent 15 minutes after the sign-in, and twenty.
         for (second_factor, reauthenticated, has_second_factor, early, late) in [
             (None, None, false, true, false),

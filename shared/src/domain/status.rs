@@ -1,4 +1,4 @@
-//! Whether an account can be used: it is disabled by staff, waits for its confirmation, or neither.
+//! Whether an account can be used: it is disabled by staff, unconfirmed, or active.
 
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
@@ -8,16 +8,16 @@ use super::id::UserId;
 use super::visible;
 use crate::clock::Timestamp;
 
-/// How long a reason is at most.
+/// Maximum length of a reason in characters.
 pub const MAX_REASON: usize = 500;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
     Active,
-    /// Its address is still to be confirmed.
+    /// The email address is not confirmed yet.
     Unconfirmed,
-    /// By staff; whether or not the address is confirmed.
+    /// Disabled by staff, whether or not the address is confirmed.
     Disabled,
 }
 
@@ -29,7 +29,7 @@ impl Status {
             "active" => Ok(Self::Active),
             "unconfirmed" => Ok(Self::Unconfirmed),
             "disabled" => Ok(Self::Disabled),
-            _ => Err(Invalid::new("invalid_status", "The status is `active`, `unconfirmed` or `disabled`.")),
+            _ => Err(Invalid::new("invalid_status", "The status must be `active`, `unconfirmed` or `disabled`.")),
         }
     }
 
@@ -43,21 +43,21 @@ impl Status {
     }
 }
 
-/// That staff disabled an account: why, since when, and until when.
+/// The disabling of an account by staff: reason, start and end.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Disabled {
     pub at: Timestamp,
-    /// The member of staff; none when it was the command line of an operator.
+    /// The member of staff; none if it was an operator on the command line.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<UserId>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Reason>,
-    /// When it ends by itself; it does not where there is none.
+    /// When it ends automatically; never if there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Timestamp>,
 }
 
-/// Reads also what earlier versions wrote, who noted neither when nor by whom: `true` or `false`.
+/// Also reads the format of earlier versions, without time and actor: `true` or `false`.
 ///
 /// # Errors
 /// When it is neither that nor a [`Disabled`].
@@ -84,21 +84,21 @@ impl Disabled {
     }
 }
 
-/// Why staff did something, in their words: 1 to [`MAX_REASON`] characters of which something is seen.
+/// A reason given by staff: 1 to [`MAX_REASON`] characters, at least one of them visible.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Reason(String);
 
 impl Reason {
     /// # Errors
-    /// `required` when nothing is seen of it, `too_long` beyond [`MAX_REASON`].
+    /// `required` without a visible character, `too_long` beyond [`MAX_REASON`].
     pub fn parse(text: &str) -> Result<Self, Invalid> {
         let text = text.trim();
         if !visible::is_visible(text) {
-            return Err(Invalid::new("required", "A reason has at least one character that can be seen."));
+            return Err(Invalid::new("required", "A reason must contain at least one visible character."));
         }
         if text.chars().count() > MAX_REASON {
-            return Err(Invalid::new("too_long", format!("A reason has at most {MAX_REASON} characters.")));
+            return Err(Invalid::new("too_long", format!("A reason can have at most {MAX_REASON} characters.")));
         }
         Ok(Self(text.to_owned()))
     }

@@ -1,6 +1,6 @@
-//! One-time codes of an authenticator app: TOTP (RFC 6238). This service makes secrets for what every app has: SHA-1, six digits and
-//! steps of 30 seconds. Secrets that were imported may have another [`TotpForm`]. HMAC and the comparison are AWS-LC's, as everywhere
-//! here; what is left of the RFC is ten lines.
+//! One-time codes of an authenticator app: TOTP (RFC 6238). This service creates secrets for what every app supports: SHA-1, six
+//! digits and steps of 30 seconds. Imported secrets may have another [`TotpForm`]. HMAC and the comparison are from AWS-LC, as
+//! everywhere here; the rest of the RFC is ten lines.
 
 use std::fmt::Write;
 
@@ -14,19 +14,19 @@ use crate::clock::Timestamp;
 
 /// 160 bits, as RFC 4226, 4 recommends.
 const SECRET_LENGTH: usize = 20;
-/// Octets of an imported secret: some systems made 80 bits, and no hash here has a longer block to fill than 128 octets.
+/// Length of an imported secret in bytes: some systems made 80 bits, and no hash here has a block longer than 128 bytes.
 pub const SECRET_LENGTHS: std::ops::RangeInclusive<usize> = 10..=128;
-/// Clocks may be apart by one step in each direction (RFC 6238, 5.2).
+/// Clocks may differ by one step in each direction (RFC 6238, 5.2).
 const DRIFT: std::ops::RangeInclusive<i64> = -1..=1;
 
-/// What the app and this service share, and how it makes codes.
+/// The shared secret of the app and this service, and the form of its codes.
 #[derive(Debug)]
 pub struct TotpSecret {
     bytes: SecretSlice<u8>,
     form: TotpForm,
 }
 
-/// What an app makes of a secret (RFC 6238, 1.2).
+/// The parameters of codes (RFC 6238, 1.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TotpForm {
     pub algorithm: TotpAlgorithm,
@@ -47,7 +47,7 @@ pub enum TotpAlgorithm {
 }
 
 impl Default for TotpForm {
-    /// What every app has.
+    /// What every app supports.
     fn default() -> Self {
         Self { algorithm: TotpAlgorithm::Sha1, digits: 6, period: 30 }
     }
@@ -55,12 +55,12 @@ impl Default for TotpForm {
 
 impl TotpForm {
     /// # Errors
-    /// When no app makes such codes: digits other than 6 and 8, or steps shorter than 15 seconds or longer than two minutes.
+    /// When no app supports it: digits other than 6 and 8, or steps shorter than 15 seconds or longer than two minutes.
     pub fn checked(self) -> Result<Self, Invalid> {
         if [6, 8].contains(&self.digits) && (15..=120).contains(&self.period) {
             return Ok(self);
         }
-        Err(Invalid::new("invalid_totp", "Codes have 6 or 8 digits, and steps take 15 to 120 seconds."))
+        Err(Invalid::new("invalid_totp", "Codes must have 6 or 8 digits, and the period must be 15 to 120 seconds."))
     }
 
     /// The step of a time.
@@ -69,7 +69,7 @@ impl TotpForm {
         Step(now.seconds().div_euclid(self.period as i64))
     }
 
-    /// The last step of which no code is taken any more.
+    /// The last step whose codes are no longer accepted.
     #[must_use]
     pub const fn step_before(self, now: Timestamp) -> Step {
         Step(self.step_at(now).0 - 2)
@@ -81,7 +81,7 @@ impl TotpForm {
     }
 }
 
-/// A stretch of time, 30 seconds unless the form says otherwise, counted from the epoch.
+/// A time step, 30 seconds by default, counted from the epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Step(i64);
@@ -92,7 +92,7 @@ impl Step {
         TotpForm { algorithm: TotpAlgorithm::Sha1, digits: 6, period: 30 }.step_at(now)
     }
 
-    /// One that was exported.
+    /// A step from an export.
     #[must_use]
     pub const fn numbered(number: i64) -> Self {
         Self(number)
@@ -104,21 +104,21 @@ impl Step {
     }
 }
 
-/// Six or eight digits that somebody typed.
+/// Six or eight digits as typed.
 #[derive(Debug)]
 pub struct TotpCode(SecretSlice<u8>);
 
 impl TotpCode {
-    /// Takes the digits with spaces between them, too: apps show them so.
+    /// Also accepts spaces between the digits, because apps display them.
     ///
     /// # Errors
-    /// When they are neither six digits nor eight.
+    /// When there are neither six nor eight digits.
     pub fn parse(text: &SecretString) -> Result<Self, Invalid> {
         let digits: Vec<u8> = text.expose_secret().bytes().filter(|byte| *byte != b' ').collect();
         if [6, 8].contains(&digits.len()) && digits.iter().all(u8::is_ascii_digit) {
             return Ok(Self(digits.into()));
         }
-        Err(Invalid::new("invalid_code_format", "A code has six digits."))
+        Err(Invalid::new("invalid_code_format", "A code must have six digits."))
     }
 }
 
@@ -128,7 +128,7 @@ impl TotpSecret {
         Self::from_bytes(crate::random::bytes::<SECRET_LENGTH>())
     }
 
-    /// Of the usual form.
+    /// A secret with the default form.
     #[must_use]
     pub fn from_bytes(bytes: impl Into<Vec<u8>>) -> Self {
         Self::of_form(bytes, TotpForm::default())
@@ -144,17 +144,17 @@ impl TotpSecret {
         self.bytes.expose_secret()
     }
 
-    /// For whoever types it into an app: of our own 32 characters of base32.
+    /// For manual entry into an app: 32 characters of base32 for secrets of this service.
     #[must_use]
     pub fn base32(&self) -> SecretString {
         BASE32_NOPAD.encode(self.expose()).into()
     }
 
-    /// What the QR code says, in the form that authenticator apps agree on
+    /// The content of the QR code, in the format supported by authenticator apps
     /// (<https://github.com/google/google-authenticator/wiki/Key-Uri-Format>).
     #[must_use]
     pub fn otpauth_url(&self, issuer: &str, account: &str) -> SecretString {
-        // A colon divides issuer and account.
+        // A colon separates issuer and account.
         let issuer = percent_encode(&issuer.replace(':', " "));
         let (account, secret) = (percent_encode(account), self.base32());
         let secret = secret.expose_secret();
@@ -188,8 +188,8 @@ impl TotpSecret {
         digits
     }
 
-    /// The step that `code` belongs to, if it is later than the last that was taken: a code counts once (RFC 6238, 5.2).
-    /// All steps are compared, in constant time; should the code be that of two, it is used up for both.
+    /// The step of `code`, if it is later than the last accepted one: a code can be used once (RFC 6238, 5.2). All steps are
+    /// compared, in constant time; if two steps have the same code, it is used for both.
     #[must_use]
     pub fn accept(&self, code: &TotpCode, last: Option<Step>, now: Timestamp) -> Option<Step> {
         let steps = DRIFT.map(|drift| Step(self.form.step_at(now).0 + drift));
@@ -205,14 +205,14 @@ impl Default for TotpSecret {
     }
 }
 
-/// Everything but RFC 3986's unreserved characters: a form's `+` for a space would be shown as a plus.
+/// Encodes all but RFC 3986's unreserved characters: the `+` of form encoding would be displayed as a plus.
 fn percent_encode(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {
         match byte {
             b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => encoded.push(char::from(byte)),
             _ => {
-                // Writing to a text does not fail.
+                // Writing to a `String` does not fail.
                 let _ = write!(encoded, "%{byte:02X}");
             }
         }

@@ -22,7 +22,7 @@ use super::search::Indexed;
 use super::status::{self, Disabled, Status};
 use crate::clock::Timestamp;
 
-/// How long an account waits for its confirmation unless `UNCONFIRMED_DAYS` says otherwise.
+/// How long an account can remain unconfirmed unless `UNCONFIRMED_DAYS` is set.
 pub const UNCONFIRMED_LIFE: Duration = Duration::from_hours(14 * 24);
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -31,103 +31,102 @@ pub struct User {
     pub name: UserName,
     pub email: EmailAddress,
     pub email_confirmed: bool,
-    /// When a link without a password confirmed the address. Absent once a password was chosen through a mailed link, which
-    /// proves that whoever knows the password also reads the mailbox.
+    /// When a link without a password confirmed the address. Absent once a password was chosen through an emailed link, which
+    /// proves that the person who knows the password also receives the email.
     #[serde(default)]
     pub confirmed_by_link_alone_at: Option<Timestamp>,
-    /// When another registration claimed the address before it was confirmed: nobody knows which of the two has the mailbox, so
-    /// only a password chosen through a mailed link makes the account usable.
+    /// When another registration claimed the address before it was confirmed: it is unknown which of the two owns the mailbox, so
+    /// only a password chosen through an emailed link makes the account usable.
     #[serde(default)]
     pub contested_at: Option<Timestamp>,
-    /// When the account is erased unless its address is confirmed before.
+    /// When the account is erased unless its address is confirmed.
     #[serde(default, rename = "pending_at")]
     pub lapses_at: Option<Timestamp>,
     pub roles: Vec<Role>,
-    /// When the configured address made it an administrator: once, so that one who is no longer an administrator does not
-    /// become one again by choosing a password.
+    /// When the configured address made it an administrator: only once, so that a former administrator does not become one again by
+    /// choosing a password.
     #[serde(default)]
     pub made_admin_at: Option<Timestamp>,
     pub password_hash: PasswordHash,
-    /// Set by staff. While it lasts the account does not sign in; what it held ended with the write that set it.
+    /// Set by staff. While set, the account cannot sign in; the write that set it also ended its sessions, tokens and links.
     #[serde(default, deserialize_with = "status::since_when")]
     pub disabled: Option<Disabled>,
-    /// A session made under an older epoch is over: adding one here signs out everywhere.
+    /// Sessions of older epochs have ended: incrementing it signs out everywhere.
     #[serde(default)]
     pub session_epoch: u32,
-    /// What the owner signed in with and from where: the owner is emailed about a sign-in with anything else.
+    /// Fingerprints of previous sign-ins: the owner is emailed about a sign-in with any other.
     #[serde(default)]
     pub known_clients: Vec<FingerprintHash>,
-    /// Whether the owner is told even of the first client that is remembered: the account was taken back, or others ended,
-    /// since it was created, so that client may be a thief's.
+    /// Whether the owner is notified even of the first stored client: a change of the address was undone, or sessions were ended,
+    /// so that client may be an attacker's.
     #[serde(default)]
     pub tell_first_client: bool,
-    /// Since when it has an authenticator app.
+    /// When the authenticator app was added.
     #[serde(default)]
     pub totp_since: Option<Timestamp>,
-    /// How many passkeys it has, and since when it has any.
+    /// Number of passkeys, and since when there is any.
     #[serde(default)]
     pub passkeys: u32,
     #[serde(default)]
     pub passkeys_since: Option<Timestamp>,
     #[serde(default)]
     pub picture: PictureState,
-    /// The address that is to take the place of `email` once its mailbox confirms it.
+    /// The address that replaces `email` once it is confirmed.
     #[serde(default)]
     pub pending_email: Option<EmailAddress>,
-    /// When a change of the address was last asked for.
+    /// When a change of the address was last requested.
     #[serde(default)]
     pub email_asked_at: Option<Timestamp>,
-    /// When the session signed in that asked for it.
+    /// When the requesting session signed in.
     #[serde(default)]
     pub email_asked_by_sign_in_at: Option<Timestamp>,
-    /// Addresses of the last week, which can undo a change and are reserved for this account.
+    /// Previous addresses of the last week, which can undo a change and are reserved for this account.
     #[serde(default)]
     pub former_emails: Vec<FormerEmail>,
-    /// Why emails to its address do not arrive, if they do not.
+    /// Why emails to its address cannot be delivered, if so.
     #[serde(default)]
     pub email_delivery: Option<EmailDelivery>,
-    /// Its id in another system of the team's.
+    /// Its ID in another system of the team.
     #[serde(default)]
     pub external_id: Option<ExternalId>,
-    /// When it was imported. Of such an account it stays known that it was deleted, or the next import of its file would bring it back.
+    /// When it was imported. The deletion of such an account is recorded, otherwise the next import of its file would restore it.
     #[serde(default)]
     pub imported_at: Option<Timestamp>,
-    /// What its owner stores.
+    /// Stored by the owner.
     #[serde(default, skip_serializing_if = "Metadata::is_empty")]
     pub profile: Metadata,
-    /// What administrators store, for its owner to read.
+    /// Stored by administrators, visible to the owner.
     #[serde(default, skip_serializing_if = "Metadata::is_empty")]
     pub app: Metadata,
-    /// What administrators store, for staff alone.
+    /// Stored by administrators, visible to staff only.
     #[serde(default, skip_serializing_if = "Metadata::is_empty")]
     pub internal: Metadata,
-    /// The words of its name that it is found by: the items of the index that are there. None of an account from before there
-    /// was one.
+    /// Its search entries in the index. None for an account from before the index existed.
     #[serde(default, rename = "found_by")]
     pub indexed: Option<Indexed>,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
 }
 
-/// An address that the account had, reserved for it until then.
+/// A previous address of the account, reserved for it until then.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FormerEmail {
     pub address: NormalizedEmail,
     pub until: Timestamp,
-    /// When the session signed in that asked to leave the address. Whoever takes the change back says that this was not
-    /// they, so no second factor is theirs that came with that session or later.
+    /// When the session signed in that requested the change away from the address. An owner who undoes the change did not make it,
+    /// so second factors added by that session or later are not trusted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub left_by_sign_in_at: Option<Timestamp>,
 }
 
-/// How many addresses are reserved for an account at most. An account that changes more often in a week waits: each of them is
-/// an address that no other account can have.
+/// Maximum number of addresses reserved for an account. More changes within a week must wait, because no other account can have a
+/// reserved address.
 const FORMER_EMAILS: usize = 3;
-/// Changes of the address are asked for at most this often: each sends a mail to an address of the asker's choice.
+/// The minimum interval between requests to change the address: each sends an email to an address chosen by the caller.
 const ASK_AGAIN: Duration = Duration::from_mins(1);
 
 impl User {
-    /// An account as it is when somebody registers: its address is still to be confirmed.
+    /// An account at registration: its address is not confirmed.
     #[must_use]
     pub fn new(name: UserName, email: EmailAddress, password_hash: PasswordHash, now: Timestamp) -> Self {
         Self {
@@ -170,26 +169,26 @@ impl User {
         self.roles.contains(&Role::ADMIN)
     }
 
-    /// Its place in lists that are sorted by age.
+    /// Its sort key in lists sorted by age.
     #[must_use]
     pub fn list_key(&self) -> ListKey {
         ListKey::new(self.id, self.created_at)
     }
 
-    /// Whether it is erased unless its address is confirmed. One that somebody had elsewhere is not: else a stranger who registers with its
-    /// address could have it erased.
+    /// Whether it is erased unless its address is confirmed. An imported account is not: otherwise a stranger who registers with
+    /// its address could have it erased.
     #[must_use]
     pub fn may_lapse(&self) -> bool {
         self.imported_at.is_none() || self.lapses_at.is_some()
     }
 
-    /// Whether it may look after other accounts.
+    /// Whether it can manage other accounts.
     #[must_use]
     pub fn is_support(&self) -> bool {
         self.is_admin() || self.roles.contains(&Role::SUPPORT)
     }
 
-    /// What tells one state of what staff can change from another, for `If-Match`: 22 characters of base64.
+    /// Identifies the state of everything that staff can change, for `If-Match`: 22 characters of base64.
     #[must_use]
     pub fn etag(&self) -> String {
         let Self { name, email, email_confirmed, roles, external_id, app, internal, .. } = self;
@@ -208,26 +207,26 @@ impl User {
         status_of(self.disabled.as_ref(), self.email_confirmed, now)
     }
 
-    /// Whether the password alone does not sign in.
+    /// Whether the password alone is not enough to sign in.
     #[must_use]
     pub fn has_second_factor(&self) -> bool {
         self.second_factor_since().is_some()
     }
 
-    /// Since when the password alone does not sign in, of the factors that it has now.
+    /// Since when it has had a second factor, considering its current factors.
     #[must_use]
     pub fn second_factor_since(&self) -> Option<Timestamp> {
         [self.totp_since, self.passkeys_since].into_iter().flatten().min()
     }
 
-    /// The pending address, while a link to confirm it can still be good.
+    /// The pending address, while a link to confirm it can still be valid.
     #[must_use]
     pub fn pending_email(&self, now: Timestamp) -> Option<&EmailAddress> {
         let asked_at = self.email_asked_at?;
         self.pending_email.as_ref().filter(|_| now < asked_at.plus(CONFIRMATION_LIFE))
     }
 
-    /// How long the next change of the address has to wait; `None` when it need not.
+    /// How long the next change of the address must wait; `None` if it need not.
     #[must_use]
     pub fn wait_for_address_change(&self, now: Timestamp) -> Option<Duration> {
         let again = self.email_asked_at.map(|asked_at| asked_at.plus(ASK_AGAIN));
@@ -237,10 +236,10 @@ impl User {
         (now < until).then(|| until.since(now))
     }
 
-    /// The former addresses once this account moves from its address to `to`, now.
+    /// The former addresses after this account moves from its address to `to`, now.
     ///
-    /// Back to a former address nothing stays reserved that came after it, the present address included: otherwise a thief
-    /// who moved the account once could take it back from its owner for a week.
+    /// When moving back to a former address, later addresses are no longer reserved, including the current one: otherwise an
+    /// attacker who moved the account once could undo the owner's change for a week.
     #[must_use]
     pub fn former_emails_after(&self, to: &NormalizedEmail, now: Timestamp) -> Vec<FormerEmail> {
         if self.reserved_emails(now).any(|former| former.address == *to) {
@@ -254,29 +253,29 @@ impl User {
         self.reserved_emails(now).cloned().chain([left]).collect()
     }
 
-    /// The former addresses that the account left before it left `address`. They outrank it: each of them may still take the
-    /// account back from it.
+    /// The former addresses that the account left before `address`. They take precedence: each of them can still undo the change to
+    /// it.
     #[must_use]
     pub fn former_emails_before(&self, address: &NormalizedEmail, now: Timestamp) -> Vec<FormerEmail> {
         self.reserved_emails(now).take_while(|former| former.address != *address).cloned().collect()
     }
 
-    /// How an account is proved that waits for it, other than by the plain link: whether only a password chosen through the
-    /// mailed link will do. That is so where two registered, for the address that makes an administrator, and for staff: a link
-    /// that a person or a program opens shows who reads the mailbox, and not that they chose the password.
+    /// Whether an unconfirmed account can be confirmed only with a password chosen through the emailed link, not with the plain
+    /// link. That is the case if two people registered, for the configured address of an administrator, and for staff: opening a
+    /// link proves who receives the email, but not that they chose the password.
     #[must_use]
     pub fn needs_chosen_password(&self, admin: Option<&EmailAddress>) -> bool {
         self.contested_at.is_some() || self.has_address_of(admin) || self.is_support()
     }
 
-    /// Whether somebody may know the password who does not read the mailbox, although the address is confirmed.
+    /// Whether the password may be known to someone who does not own the mailbox, although the address is confirmed.
     #[must_use]
     pub fn has_doubted_password(&self) -> bool {
         self.email_confirmed && self.confirmed_by_link_alone_at.is_some()
     }
 
-    /// Whether the account becomes an administrator's when somebody chooses its password through a link that was mailed to its
-    /// address: if that is the configured address, the first time.
+    /// Whether the account becomes an administrator when its password is chosen through a link that was emailed to its address:
+    /// only for the configured address, and only the first time.
     #[must_use]
     pub fn becomes_admin(&self, admin: Option<&EmailAddress>) -> bool {
         self.has_address_of(admin) && !self.is_admin() && self.made_admin_at.is_none()
@@ -286,8 +285,8 @@ impl User {
         admin.is_some_and(|admin| self.email.normalized() == admin.normalized())
     }
 
-    /// From when on second factors are in doubt; `None` when none is. A thief may sign in again between adding one and
-    /// moving, so it is a week before that sign-in: within a week an owner may not have read the mail about it.
+    /// From when on second factors are not trusted; `None` if all are. An attacker may sign in again between adding one and
+    /// changing the address, so it is a week before that sign-in: within a week an owner may not have read the email about it.
     #[must_use]
     pub fn distrusted_from(&self, address: &NormalizedEmail) -> Option<Timestamp> {
         let left = self.former_emails.iter().find(|former| former.address == *address)?;
@@ -299,12 +298,12 @@ impl User {
     }
 }
 
-/// Which second factors an account has, for its owner to recognise them.
+/// The second factors of an account, for its owner to recognize them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct FactorSummary {
     /// Whether there is an authenticator app.
     pub totp: bool,
-    /// How many passkeys.
+    /// Number of passkeys.
     pub passkeys: u32,
 }
 
@@ -321,7 +320,7 @@ impl From<&User> for FactorSummary {
     }
 }
 
-/// The part of an account that lists show: what the list index carries.
+/// The part of an account shown in lists, which the list index contains.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ListedUser {
     pub id: UserId,
@@ -340,7 +339,7 @@ pub struct ListedUser {
 }
 
 impl ListedUser {
-    /// Its place in lists that are sorted by age.
+    /// Its sort key in lists sorted by age.
     #[must_use]
     pub fn list_key(&self) -> ListKey {
         ListKey::new(self.id, self.created_at)

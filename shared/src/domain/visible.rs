@@ -1,12 +1,12 @@
-//! What a reader sees of a text that a person typed.
+//! The visible part of typed text.
 
 use icu_properties::CodePointSetData;
 use icu_properties::props::{DefaultIgnorableCodePoint, Ideographic};
 use unicode_normalization::char::{canonical_combining_class, is_combining_mark};
 
-/// The text without characters at its ends that nobody sees: spaces, and what Unicode calls default-ignorable, such as
-/// zero-width spaces, direction marks and Hangul fillers. What belongs to the last character stays, because it changes how
-/// that one looks: see `belongs`.
+/// The text without invisible characters at its ends: spaces, and default-ignorable code points such as zero-width spaces,
+/// direction marks and Hangul fillers. Those that belong to the last character stay, because they change how it looks: see
+/// `belongs`.
 #[must_use]
 pub fn trim(text: &str) -> &str {
     let mut text = text.trim_start_matches(is_blank);
@@ -20,14 +20,14 @@ pub fn trim(text: &str) -> &str {
     text
 }
 
-/// Whether there is anything to see: a combining mark alone has nothing to combine with.
+/// Whether any character is visible: a combining mark alone has nothing to combine with.
 #[must_use]
 pub fn is_visible(text: &str) -> bool {
     text.chars().any(|c| !is_blank(c) && !c.is_control() && !is_combining_mark(c))
 }
 
-/// A character that leaves no ink: spaces, default-ignorable code points (UAX 44), and the few that Unicode counts among
-/// symbols, letters or format characters although their glyph is empty. Control characters are not among them: they are refused.
+/// A blank character: spaces, default-ignorable code points (UAX 44), and the few symbols, letters or format characters with an
+/// empty glyph. Control characters are not included: they are rejected.
 #[must_use]
 pub fn is_blank(c: char) -> bool {
     c.is_whitespace()
@@ -39,8 +39,8 @@ pub fn is_blank(c: char) -> bool {
         )
 }
 
-/// Whether an invisible character at the end is part of what stands before it: a joiner after a virama, as Malayalam names end
-/// with one; a variation selector on an ideograph, an emoji or a Mongolian letter; the tags of a flag.
+/// Whether an invisible character at the end is part of the preceding one: a joiner after a virama, as in Malayalam names; a
+/// variation selector on an ideograph, an emoji or a Mongolian letter; the tags of a flag.
 fn belongs(last: char, rest: &str) -> bool {
     let Some(before) = rest.chars().next_back() else {
         return false;
@@ -57,9 +57,9 @@ fn belongs(last: char, rest: &str) -> bool {
     }
 }
 
-/// The canonical combining class of what takes the vowel off a consonant.
+/// The canonical combining class of a virama, which removes the vowel of a consonant.
 const VIRAMA: u8 = 9;
-/// Flags of countries' parts are a black flag with tags after it, up to this one (UTS 51, annex C).
+/// Flags of subdivisions are a black flag followed by tags, up to this one (UTS 51, annex C).
 const CANCEL_TAG: char = '\u{e007f}';
 const BLACK_FLAG: char = '\u{1f3f4}';
 
@@ -139,7 +139,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_trimmed_is_trimmed_for_good_and_loses_nothing_that_is_seen(text in "\\PC{0,12}[\u{200b}\u{fe0f}\u{e007f} ]{0,3}") {
+        fn trimming_is_idempotent_and_does_not_change_visibility(text in "\\PC{0,12}[\u{200b}\u{fe0f}\u{e007f} ]{0,3}") {
             let trimmed = trim(&text);
             prop_assert_eq!(trim(trimmed), trimmed);
             prop_assert_eq!(is_visible(trimmed), is_visible(&text));

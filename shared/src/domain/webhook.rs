@@ -1,4 +1,4 @@
-//! Webhooks: endpoints that events are delivered to, after Standard Webhooks
+//! Webhooks: endpoints that events are delivered to, as specified by Standard Webhooks
 //! (<https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md>).
 
 use std::time::Duration;
@@ -9,27 +9,26 @@ use super::event::{EventKind, RecordedEvent, Subject};
 use super::id::{EventId, UserId, WebhookId};
 use crate::clock::Timestamp;
 
-/// Webhooks at most: each event is written once for each.
+/// Maximum number of webhooks: each event is written once per webhook.
 pub const WEBHOOKS: usize = 20;
-/// How long the secret before signs as well, once there is a new one.
+/// How long the previous secret also signs after a rotation.
 pub const ROTATION: Duration = Duration::from_hours(24);
-/// Secrets that sign at the same time, at most.
+/// Maximum number of secrets that sign at the same time.
 const SECRETS: usize = 5;
-/// An endpoint that has failed for so long is switched off, and a delivery is given up.
+/// After failing for this long, an endpoint is disabled and a delivery becomes a dead letter.
 pub const GIVE_UP: Duration = Duration::from_hours(72);
-/// How long deliveries are listed, and can be sent again.
+/// How long deliveries are listed and can be replayed.
 pub const DELIVERY_LIFE: Duration = Duration::from_hours(30 * 24);
-/// How long a function delivers to one endpoint before it makes room, and how long no other does meanwhile: it is longer than the
-/// function may run.
+/// How long a function holds the lease of an endpoint: longer than it can run.
 pub const SHIFT: Duration = Duration::from_secs(35);
 pub const LEASE: Duration = Duration::from_secs(70);
-/// The first attempt may be later than its delivery, of which the last is tried three days after.
+/// The first attempt may be later than the delivery, whose last attempt is three days after it.
 const SLACK: Duration = Duration::from_hours(1);
 const USER_DELETED: &str = "user.deleted";
-/// The type of what an administrator has sent to try an endpoint.
+/// The type of test events sent by an administrator.
 pub const TEST: &str = "webhook.test";
 
-/// Waits between the attempts at a delivery. The last is given up after three days.
+/// The waits between the attempts of a delivery, which ends after three days.
 const WAITS: [Duration; 10] = [
     Duration::from_secs(5),
     Duration::from_mins(1),
@@ -46,9 +45,9 @@ const WAITS: [Duration; 10] = [
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Webhook {
     pub id: WebhookId,
-    /// One that `outbound` takes.
+    /// A URL that `outbound` accepts.
     pub url: String,
-    /// Types of events; if there are none, all about accounts.
+    /// Event types; if empty, all events about accounts.
     #[serde(default)]
     pub types: Vec<String>,
     /// The newest first.
@@ -58,21 +57,21 @@ pub struct Webhook {
     pub updated_at: Timestamp,
     #[serde(default)]
     pub off: Option<Off>,
-    /// Since when no attempt succeeded.
+    /// Since when all attempts have failed.
     #[serde(default)]
     pub failing_since: Option<Timestamp>,
-    /// Nothing is tried before, as the endpoint failed.
+    /// No attempt before this time, because the endpoint failed.
     #[serde(default)]
     pub paused_until: Option<Timestamp>,
-    /// Until then one function delivers to it.
+    /// Leased by one function until then.
     #[serde(default)]
     pub leased_until: Option<Timestamp>,
-    /// Deliveries since then are being queued again.
+    /// Deliveries since this event are being replayed.
     #[serde(default)]
     pub replay_from: Option<EventId>,
 }
 
-/// That nothing is delivered, since when and why.
+/// Why and since when a webhook is disabled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Off {
     pub since: Timestamp,
@@ -100,28 +99,28 @@ pub struct SealedWebhookSecret {
 impl Webhook {
     #[must_use]
     pub fn wants(&self, event: &RecordedEvent) -> bool {
-        // What becomes of other webhooks concerns who asks for it by name alone.
+        // Events about webhooks are delivered only if their type is named.
         let any = self.types.is_empty() && !matches!(event.subject, Subject::Webhook(_));
         any || self.types.contains(&event.name)
     }
 
-    /// The host of its URL alone: the path may be a secret.
+    /// Only the host of its URL: the path may be secret.
     #[must_use]
     pub fn host(&self) -> String {
         let authority = self.url.split_once("://").map_or("", |(_, rest)| rest);
         let authority = authority.split(['/', '?']).next().unwrap_or_default();
-        // An address of IPv6 is in brackets.
+        // An IPv6 address is in brackets.
         let end = authority.find(']').map(|bracket| bracket + 1).or_else(|| authority.find(':'));
         authority[..end.unwrap_or(authority.len())].to_owned()
     }
 
-    /// Secrets that sign now, the newest first.
+    /// The active signing secrets, newest first.
     pub fn signing(&self, now: Timestamp) -> impl Iterator<Item = &SealedWebhookSecret> {
         self.secrets.iter().filter(move |secret| secret.retires_at.is_none_or(|at| now < at))
     }
 
-    /// With a new secret; the one before signs for another day, and those before that for as long as they were to: a new secret
-    /// whose answer was lost must not cut off the one that the receiver has.
+    /// With a new secret; the previous one signs for another day, and earlier ones until their own end: a new secret whose response
+    /// was lost must not invalidate the one that the receiver has.
     #[must_use]
     pub fn with_secret(&self, sealed: String, now: Timestamp) -> Vec<SealedWebhookSecret> {
         let new = SealedWebhookSecret { sealed, created_at: now, retires_at: None };
@@ -132,24 +131,24 @@ impl Webhook {
         [new].into_iter().chain(before).collect()
     }
 
-    /// Whether the endpoint is to be switched off when an attempt fails now.
+    /// Whether to disable the endpoint if an attempt fails now.
     #[must_use]
     pub fn has_failed_for_long(&self, now: Timestamp) -> bool {
-        // An attempt is a moment later than it was due.
+        // An attempt is slightly later than it was due.
         self.failing_since.is_some_and(|since| now.since(since).saturating_add(SLACK) >= GIVE_UP)
     }
 }
 
-/// Whether events of this type exist.
+/// Whether this event type exists.
 #[must_use]
 pub fn is_event_type(name: &str) -> bool {
     EventKind::ALL.iter().any(|(known, ..)| *known == name)
 }
 
-/// An event on its way to an endpoint.
+/// An event to be delivered to an endpoint.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Delivery {
-    /// That of the event, or of a test.
+    /// The ID of the event, or of a test.
     pub id: EventId,
     pub webhook: WebhookId,
     /// The account that the event is about.
@@ -163,12 +162,12 @@ pub struct Delivery {
     pub status: DeliveryStatus,
     #[serde(default)]
     pub attempts: u32,
-    /// Of these attempts, since the delivery was asked for or sent again.
+    /// The start of the current attempts: when the delivery was created or sent again.
     #[serde(default)]
     pub since: Option<Timestamp>,
     #[serde(default)]
     pub last: Option<Attempt>,
-    /// When it is tried next.
+    /// When the next attempt is due.
     #[serde(default, rename = "pending_at")]
     pub due_at: Option<Timestamp>,
 }
@@ -178,9 +177,9 @@ pub struct Delivery {
 pub enum DeliveryStatus {
     Pending,
     Delivered,
-    /// A dead letter: three days of attempts failed.
+    /// A dead letter: all attempts of three days failed.
     Dead,
-    /// The webhook was switched off, or the account that it is about is gone.
+    /// The webhook was disabled, or the account of the event was deleted.
     Skipped,
 }
 
@@ -199,10 +198,10 @@ impl DeliveryStatus {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attempt {
     pub at: Timestamp,
-    /// What the endpoint answered, if it did.
+    /// The response status of the endpoint, if it responded.
     #[serde(default)]
     pub status: Option<u16>,
-    /// Why there was no answer: a word of `outbound::Reason`.
+    /// Why there was no response: a value of `outbound::Reason`.
     #[serde(default)]
     pub reason: Option<String>,
     #[serde(default)]
@@ -210,7 +209,7 @@ pub struct Attempt {
 }
 
 impl Attempt {
-    /// Whether the endpoint took it: any answer of 2xx.
+    /// Whether the endpoint accepted it: any 2xx response.
     #[must_use]
     pub fn succeeded(&self) -> bool {
         self.status.is_some_and(|status| (200..300).contains(&status))
@@ -241,33 +240,33 @@ impl Delivery {
         if status == DeliveryStatus::Pending { delivery.again(now) } else { delivery }
     }
 
-    /// The account whose erasure is also that of this delivery: not of the news that it is gone.
+    /// The account with which this delivery is erased; none for the event of its deletion.
     #[must_use]
     pub fn goes_with(&self) -> Option<UserId> {
         self.user.filter(|_| self.name != USER_DELETED)
     }
 
-    /// When it is forgotten: not while it is being sent again.
+    /// When it expires: not while it is being sent again.
     #[must_use]
     pub fn expires_at(&self) -> Timestamp {
         let sent_again = self.since.map(|since| since.plus(GIVE_UP).plus(SLACK));
         self.created_at.plus(DELIVERY_LIFE).max(sent_again.unwrap_or(self.created_at))
     }
 
-    /// Not to be sent any more.
+    /// Marked as skipped.
     #[must_use]
     pub fn skipped(self) -> Self {
         Self { status: DeliveryStatus::Skipped, due_at: None, ..self }
     }
 
-    /// To be sent again from the start.
+    /// Reset to be sent again from the start.
     #[must_use]
     pub fn again(self, now: Timestamp) -> Self {
         Self { status: DeliveryStatus::Pending, attempts: 0, since: Some(now), due_at: Some(now), ..self }
     }
 
-    /// After an attempt. One that failed is tried again after a growing wait, of which `share` of a tenth is left out, so that
-    /// those that failed together do not come back together; after three days it is a dead letter.
+    /// The state after an attempt. A failed delivery is retried with growing waits, shortened by `share` of a tenth as jitter;
+    /// after three days it is a dead letter.
     #[must_use]
     pub fn after(self, attempt: Attempt, retry_after: Option<Duration>, share: f64) -> Self {
         let attempts = self.attempts.saturating_add(1);
@@ -277,7 +276,7 @@ impl Delivery {
         }
         let wait = WAITS.get(self.attempts as usize).map(|wait| wait.mul_f64(1.0 - share.clamp(0.0, 1.0) / 10.0));
         let wait = wait.map(|wait| retry_after.map_or(wait, |asked| wait.max(asked)));
-        // The last attempt is that at the end of the three days.
+        // The last attempt is at the end of the three days.
         let end = self.since.unwrap_or(self.created_at).plus(GIVE_UP);
         let due_at = wait.map_or(end, |wait| attempt.at.plus(wait).min(end));
         match Some(due_at).filter(|_| attempt.at < end) {
@@ -289,8 +288,8 @@ impl Delivery {
     }
 }
 
-/// How long an endpoint rests after a failure, so that one that is down is not asked for each of its deliveries: as long as the
-/// delivery that failed, but a minute at most, as it may be well again.
+/// How long an endpoint is paused after a failure, so that one that is down is not called for each delivery: as long as the failed
+/// delivery waits, but at most a minute, because it may have recovered.
 #[must_use]
 pub fn pause_after(delivery: &Delivery, now: Timestamp) -> Duration {
     let wait = delivery.due_at.map_or(Duration::from_mins(1), |due_at| due_at.since(now));
@@ -399,7 +398,7 @@ mod tests {
     }
 
     #[test]
-    fn a_delivery_that_is_sent_again_is_not_forgotten_before_it_is_given_up() {
+    fn a_retried_delivery_does_not_expire_before_it_is_given_up() {
         let delivery = Delivery::new(&webhook(), &event(), "{}".into(), NOW);
         assert_eq!(delivery.expires_at(), NOW.plus(DELIVERY_LIFE));
         let late = NOW.plus(DELIVERY_LIFE.saturating_sub(Duration::from_hours(1)));

@@ -35,24 +35,24 @@ const X_VIEWER_ADDRESS: HeaderName = HeaderName::from_static("x-viewer-address")
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
 
-/// Any answer outside 2xx (RFC 9457).
+/// An error response (RFC 9457).
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Problem {
-    /// A URI for the kind of problem.
+    /// URI that identifies the problem type.
     #[serde(rename = "type")]
     #[schema(rename = "type", example = "urn:problem:invalid_request")]
     pub kind: String,
-    #[schema(example = "The request is not valid")]
+    #[schema(example = "Invalid request")]
     pub title: &'static str,
     #[schema(example = 400)]
     pub status: u16,
-    #[schema(example = "Some fields cannot be taken; see `errors`.")]
+    #[schema(example = "Some fields are invalid; see `errors`.")]
     pub detail: String,
-    /// Stable, for programs.
+    /// Stable, machine-readable code.
     pub code: Code,
     #[schema(example = "JKJaXmPLvHcESHA=")]
     pub request_id: String,
-    /// The fields that could not be taken, if it was fields.
+    /// The invalid fields; empty if the error is not about fields.
     pub errors: Vec<FieldError>,
 }
 

@@ -1,4 +1,4 @@
-//! Bodies in. What cannot be taken is refused by name: type, size, syntax, field.
+//! Request bodies. Invalid ones are rejected with the reason: type, size, syntax, field.
 
 use axum::extract::{FromRequest, Request};
 use axum::http::header::CONTENT_TYPE;
@@ -8,22 +8,22 @@ use serde::de::{DeserializeOwned, Deserializer};
 use super::{HandlerArgument, Needs};
 use crate::error::{Error, FieldError, Result};
 
-/// The largest body that any route takes, in bytes.
+/// The maximum size of a request body, in bytes.
 pub const MAX_BODY: usize = 64 * 1024;
 
-/// A JSON body. Unknown fields, duplicates and wrong types are refused.
+/// A JSON body. Unknown fields, duplicates and wrong types are rejected.
 #[derive(Debug)]
 pub struct Json<T>(pub T);
 
-/// A JSON body that may be left out.
+/// An optional JSON body.
 #[derive(Debug)]
 pub struct OptionalJson<T>(pub Option<T>);
 
-/// A merge patch (RFC 7396). Unknown fields, duplicates and wrong types are refused, as of other bodies.
+/// A merge patch (RFC 7396). Unknown fields, duplicates and wrong types are rejected, as in other bodies.
 #[derive(Debug)]
 pub struct MergePatch<T>(pub T);
 
-/// A member of a merge patch that may be removed. One that is left out is not one that is null: its field has to have the default.
+/// A member of a merge patch that can be removed. An absent member is not a null one: its field must have the default.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Member<T> {
     #[default]
@@ -39,7 +39,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Member<T> {
 }
 
 impl<T> Member<T> {
-    /// What becomes of a value.
+    /// The patched value.
     #[must_use]
     pub fn applied_to(&self, before: Option<&T>) -> Option<T>
     where
@@ -53,11 +53,11 @@ impl<T> Member<T> {
     }
 }
 
-/// A JSON body, or the same fields from a form of a page.
+/// A JSON body, or the same fields from a page's form.
 #[derive(Debug)]
 pub struct JsonOrForm<T>(pub T);
 
-/// A form, as RFCs of OAuth have it. Unknown and repeated fields are refused.
+/// A form, as in the OAuth RFCs. Unknown and repeated fields are rejected.
 #[derive(Debug)]
 pub struct Form<T>(pub T);
 
@@ -144,7 +144,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonOrForm<T> {
     }
 }
 
-/// The media type without its parameters, in lower case.
+/// The media type without parameters, in lowercase.
 fn media_type(request: &Request) -> Option<String> {
     let value = request.headers().get(CONTENT_TYPE)?.to_str().ok()?;
     Some(value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase())
@@ -155,9 +155,9 @@ async fn read(request: Request) -> Result<axum::body::Bytes> {
 }
 
 fn parse_json<T: DeserializeOwned>(body: &[u8]) -> Result<T> {
-    // Serde would also take an array: the fields' values by their position.
+    // Serde would also accept an array of the fields' values.
     if !body.trim_ascii_start().starts_with(b"{") {
-        return Err(Error::invalid("The body is not a JSON object."));
+        return Err(Error::invalid("The body must be a JSON object."));
     }
     let mut json = serde_json::Deserializer::from_slice(body);
     let parsed = deserialize(&mut json)?;
@@ -165,31 +165,31 @@ fn parse_json<T: DeserializeOwned>(body: &[u8]) -> Result<T> {
     Ok(parsed)
 }
 
-/// What cannot be taken names its field, where it is one field's fault.
+/// An error names its field, if it is about one.
 pub(super) fn deserialize<'de, T: DeserializeOwned, D: Deserializer<'de, Error: std::fmt::Display>>(
     input: D,
 ) -> Result<T> {
     serde_path_to_error::deserialize(input).map_err(|error| {
         let (path, cause) = (error.path().to_string(), error.inner().to_string());
-        // A segment that has no name: the JSON ends or breaks before it.
+        // A segment without a name: the JSON ends or breaks before it.
         if path == "." || path.contains('?') {
-            Error::invalid(format!("The request is not of the expected form: {cause}."))
+            Error::invalid(format!("Invalid request: {cause}."))
         } else {
             Error::fields(vec![field_error(path, &cause)])
         }
     })
 }
 
-/// Serde tells an unknown and a repeated field from one of another type by its words alone.
+/// Serde distinguishes unknown, repeated and mistyped fields only by the text of the error.
 fn field_error(field: String, cause: &str) -> FieldError {
     let (code, detail) = if cause.starts_with("unknown field") {
-        ("unknown_field", "There is no such field here.".to_owned())
+        ("unknown_field", "Unknown field.".to_owned())
     } else if cause.starts_with("duplicate field") {
-        ("repeated_field", "This field is given more than once.".to_owned())
+        ("repeated_field", "This field occurs more than once.".to_owned())
     } else {
-        // Where in the JSON it stands the path says.
+        // The path already names the location in the JSON.
         let cause = cause.split(" at line ").next().unwrap_or(cause);
-        ("invalid_type", format!("This is not of the expected type: {cause}."))
+        ("invalid_type", format!("Invalid type: {cause}."))
     };
     FieldError { field, code, detail }
 }

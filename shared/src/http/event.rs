@@ -25,7 +25,7 @@ use tower::ServiceExt;
 use super::answer::refusal;
 use crate::error::Code;
 
-/// What RFC 3986 lets stand in a path as it is, beside letters, digits and escapes (3.3).
+/// Characters allowed in a path by RFC 3986, 3.3, besides letters, digits and escapes.
 const IN_PATH: &[u8] = b"-._~!$&'()*+,;=:@/";
 /// And in a query (3.4).
 const IN_QUERY: &[u8] = b"-._~!$&'()*+,;=:@/?";
@@ -54,7 +54,7 @@ pub async fn answer(service: Router, event: LambdaEvent<Value>) -> impl Serializ
         let (service, request_id, parts) = (service.clone(), request_id.clone(), parts.take());
         async move {
             let Some(Parts { method, uri, headers, body }) = parts else {
-                tracing::info!("an event is no request");
+                tracing::info!("the event is not a request");
                 return Ok::<Response, Infallible>(refusal(Code::InvalidRequest, None, &request_id));
             };
             *request.method_mut() = method;

@@ -34,8 +34,8 @@ impl Gate {
         gate
     }
 
-    /// Tells the client where it stands, in the syntax of draft-ietf-httpapi-ratelimit-headers-10: the policy's quota and
-    /// window, what remains, and the seconds until it is whole again. A request that was not counted says nothing.
+    /// Adds the rate limit headers, in the syntax of draft-ietf-httpapi-ratelimit-headers-10: the policy's quota and window, the
+    /// remaining requests, and the seconds until the window resets. A request that was not counted has none.
     pub fn describe_to(&self, headers: &mut HeaderMap) {
         let Some(standing) = self.standing.get() else {
             return;
@@ -94,16 +94,16 @@ impl Limited {
         let now = self.app.clock.now();
         let window = rate.window_at(now);
         let counting = async {
-            let network = self.network.ok_or_else(|| Error::internal("the gateway named no source address"))?;
+            let network = self.network.ok_or_else(|| Error::internal("the gateway sent no source IP address"))?;
             self.app.store().count_request(limit, network, window).await
         };
         // A counter that takes longer than one attempt counts as failed: it must not hold up what it protects.
         let counted = tokio::time::timeout(ATTEMPT, counting).await;
-        let used = match counted.unwrap_or_else(|_| Err(Error::internal("the counter did not answer in time"))) {
+        let used = match counted.unwrap_or_else(|_| Err(Error::internal("the request counter timed out"))) {
             Ok(used) => used,
             Err(error) => {
                 Event::RequestNotCounted { limit: limit.as_str() }.record();
-                tracing::error!(error.message = %Causes(&error), "a request passed uncounted");
+                tracing::error!(error.message = %Causes(&error), "a request was allowed without being counted");
                 return Ok(());
             }
         };

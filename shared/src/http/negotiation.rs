@@ -70,7 +70,7 @@ impl Match {
 struct Range<'a> {
     kind: &'a str,
     subtype: &'a str,
-    /// Whether it has parameters beside the encoding that all our answers are in.
+    /// Whether it has parameters other than the charset of all responses.
     varies: bool,
     /// From 0, not acceptable, to 1.
     weight: f32,
@@ -215,7 +215,7 @@ mod tests {
             ("text/html, application/json", true, false),
             ("application/json, text/html", true, false),
             ("application/json;q=0.5, text/html;q=0.5", true, false),
-            // The most specific range counts, wherever it stands.
+            // The most specific range counts, wherever it is.
             ("*/*, text/html;q=0.5", false, false),
             ("*/*;q=0.1, text/html;q=0.5", true, false),
             ("text/*, application/json;q=0.9", true, false),

@@ -8,7 +8,7 @@ use axum::http::request::Parts;
 use super::{HandlerArgument, Needs};
 use crate::error::{Error, Result};
 
-/// The one variable of a path, `{id}`; `None` when what stands there is no id, and so names nothing.
+/// The variable `{id}` of a path; `None` if it is not an ID, and so names nothing.
 #[derive(Debug)]
 pub struct PathId<T>(pub Option<T>);
 

@@ -1,4 +1,4 @@
-//! Query strings in, as strictly as bodies; but for links that were mailed, as others pass them on.
+//! Query strings, parsed as strictly as bodies, except for emailed links, to which others add parameters.
 
 use std::convert::Infallible;
 
@@ -28,7 +28,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
     }
 }
 
-/// The token of a mailed link as it was opened. Programs for email and front ends add parameters of their own to links, and
+/// The token of an emailed link as it was opened. Programs for email and front ends add parameters of their own to links, and
 /// some take a character after the link for a part of it; both are ignored. `None` where there is no token, or more than one.
 #[derive(Debug)]
 pub struct MailedToken(Option<String>);

@@ -1,4 +1,4 @@
-//! An account as answers show it.
+//! Accounts and sessions as responses show them.
 
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -22,19 +22,19 @@ pub struct UserView {
     #[schema(example = "ada@example.com", format = "email")]
     pub email: String,
     pub email_confirmed: bool,
-    /// The address that takes the place of `email` once the link that was mailed there is used; in one's own account.
+    /// The address that replaces `email` once the link emailed to it is used; only in one's own account.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "ada@example.org", format = "email")]
     pub pending_email: Option<String>,
-    /// Why emails to the address do not arrive, if they do not; for the owner, and for staff who look at one account.
+    /// Why emails cannot be delivered to the address, if so; for the owner, and for staff who get a single user.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub email_delivery: Option<EmailDeliveryView>,
     pub roles: Vec<Role>,
-    /// What its owner stores, in one's own account.
+    /// Stored by the owner; only in one's own account.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     pub profile: Option<Map<String, Value>>,
-    /// What administrators store for its owner to read, in one's own account.
+    /// Stored by administrators, visible to the owner; only in one's own account.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     pub app: Option<Map<String, Value>>,
@@ -48,13 +48,13 @@ pub struct UserView {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = EmailDelivery)]
 pub struct EmailDeliveryView {
-    /// `bounced`, `complained` or `suppressed`; to staff also `ok`.
+    /// `bounced`, `complained` or `suppressed`; for staff also `ok`.
     #[schema(example = "bounced")]
     pub status: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "2026-11-23T09:00:00.000Z", format = "date-time")]
     pub since: Option<String>,
-    /// In the words of the receiving server.
+    /// The diagnostic of the receiving server.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "smtp; 550 5.1.1 user unknown")]
     pub diagnostic: Option<String>,
@@ -67,7 +67,7 @@ pub struct PictureView {
     /// Why the last upload was rejected.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// The picture in each size; the one before while a new one is processed or after one was rejected.
+    /// The picture in each size; the previous picture while a new one is processed or after one was rejected.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub urls: Option<PictureUrls>,
 }
@@ -81,7 +81,7 @@ pub enum PictureStatus {
     Rejected,
 }
 
-/// URLs of the square pictures by their edge in pixels. What a URL shows never changes.
+/// URLs of the square pictures by edge length in pixels. The picture behind a URL never changes.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct PictureUrls {
     #[serde(rename = "64")]
@@ -92,26 +92,26 @@ pub struct PictureUrls {
     pub large: String,
 }
 
-/// How many sessions are listed: more than anybody looks through. Of more, the newest.
+/// The maximum number of sessions in a list, newest first.
 pub const MAX_SESSIONS: usize = 100;
 
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Session)]
 pub struct SessionView {
     pub id: Uuid,
-    /// When it began: the sign-in.
+    /// When the session started (the sign-in).
     #[schema(example = "2026-11-23T09:00:00.000Z", format = "date-time")]
     pub created_at: String,
-    /// When its tokens were last refreshed, or it began.
+    /// When the tokens were last refreshed, or the session started.
     #[schema(example = "2026-11-24T09:00:00.000Z", format = "date-time")]
     pub last_used_at: String,
-    /// Where the sign-in came from.
+    /// The IP address of the sign-in.
     #[schema(example = "203.0.113.7")]
     pub source_ip: Option<String>,
-    /// What the client said it was at the sign-in, shortened.
+    /// The `User-Agent` of the sign-in, truncated.
     #[schema(example = "Mozilla/5.0 (X11; Linux x86_64; rv:146.0) Gecko/20100101 Firefox/146.0")]
     pub client: Option<String>,
-    /// Whether it is the one that asks.
+    /// Whether this is the session of the request.
     pub current: bool,
 }
 
@@ -130,7 +130,7 @@ impl SessionView {
 }
 
 impl EmailDeliveryView {
-    /// Nothing is known against it.
+    /// No delivery problem is known.
     #[must_use]
     pub const fn ok() -> Self {
         Self { status: "ok", since: None, diagnostic: None }

@@ -1,4 +1,4 @@
-//! Whether a name can be nothing but a name, so that an email may greet with it.
+//! Whether a name reads as nothing but a name, so that an email may greet with it.
 
 use unicode_normalization::char::is_combining_mark;
 
@@ -13,7 +13,7 @@ const PARTICLES: &[&str] = &[
     "af", "al", "av", "bin", "bint", "d", "da", "dal", "das", "de", "del", "della", "den", "der", "di", "do", "dos",
     "du", "e", "el", "ibn", "la", "le", "ten", "ter", "van", "von", "y", "zu",
 ];
-/// Words that messages in the language of the emails are made of, and names hardly ever.
+/// Words that are common in messages in the language of the emails, but rare in names.
 const OF_MESSAGES: &[&str] = &[
     "account",
     "action",
@@ -81,13 +81,13 @@ const OF_MESSAGES: &[&str] = &[
     "your",
 ];
 
-/// Whether a greeting may show this name. Anyone can register someone else's address under a name
-/// of their choice and have us deliver it, so what could be an address, a number or a message is left
-/// out: "Hello," costs nothing. Breaking it up with invisible characters would be weaker: its words
-/// would still be read, and mail programs differ in what they turn into a link.
+/// Whether a greeting may show this name. Anyone can register someone else's address under a name of their choice and have us
+/// deliver it, so anything that could be an address, a number or a message is left out: "Hello," costs nothing. Breaking it up
+/// with invisible characters would be weaker: its words would still be read, and email clients differ in what they turn into a
+/// link.
 ///
-/// A name is few words of letters. In scripts that have capitals each word begins with one, but for
-/// particles; and none is a word that messages are made of.
+/// A name is a few words of letters. In scripts with capitals each word except particles begins with one, and none is a word
+/// that is common in messages.
 pub(super) fn reads_as_a_name(name: &str) -> bool {
     // The one comma in a name is before what follows it, as in "John Smith, Jr."
     let name = match name.split_once(", ") {
@@ -123,7 +123,7 @@ fn is_letter_of_a_name(character: char) -> bool {
     }
 }
 
-/// Chinese, Japanese and Korean, where a sentence is one word to whoever looks for spaces.
+/// Chinese, Japanese and Korean, where a sentence has no spaces.
 fn is_written_without_spaces(letter: char) -> bool {
     matches!(letter, '\u{3040}'..='\u{30ff}' | '\u{3400}'..='\u{9fff}' | '\u{ac00}'..='\u{d7a3}' | '\u{20000}'..='\u{3ffff}')
 }

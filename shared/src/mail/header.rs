@@ -6,16 +6,16 @@ use email_encoding::headers::{rfc2047, writer::EmailWriter};
 
 use crate::domain::mailbox::Mailbox;
 
-/// What stands before the name in the first line, for encoded words to keep to the length of a line.
+/// The text before the name in the first line, so that encoded words respect the line length.
 const FROM: usize = "From: ".len();
 
-/// ASCII, in one line: words as they are, other ASCII in quotes, and all else in encoded words. SES takes a display name in
+/// One line of ASCII: atoms as they are, other ASCII quoted, everything else as encoded words. SES accepts a display name in
 /// this form only (<https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendEmail.html>).
 ///
 /// # Errors
-/// Never: a `String` can be written to.
+/// Never: writing to a `String` does not fail.
 pub fn address(mailbox: &Mailbox) -> Result<String, fmt::Error> {
-    // As it is configured, where that is possible: a policy of SES may name it, and compares letter by letter.
+    // As configured if possible: an SES policy may name it, and compares it character by character.
     let typed = mailbox.address.as_str();
     let address = if typed.is_ascii() { typed.to_owned() } else { mailbox.address.for_sending() };
     Ok(match &mailbox.name {
@@ -33,11 +33,11 @@ fn display_name(name: &str) -> Result<String, fmt::Error> {
     }
     let mut words = String::new();
     rfc2047::encode(name, &mut EmailWriter::new(&mut words, FROM, 0, false))?;
-    // SES folds the header itself, and takes no line break in a value.
+    // SES folds the header itself and accepts no line break in a value.
     Ok(words.replace("\r\n", ""))
 }
 
-/// RFC 5322, 3.2.3. An encoded word is one as well, so a name that was encoded beforehand stays.
+/// RFC 5322, 3.2.3. An encoded word is an atom, too, so a name that is already encoded stays as it is.
 fn is_atom(word: &str) -> bool {
     let is_atext = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~".contains(&byte);
     !word.is_empty() && word.bytes().all(is_atext)
@@ -77,7 +77,7 @@ mod tests {
         }
     }
 
-    /// The text that encoded words stand for (RFC 2047, 6.2: what is between them is no part of it).
+    /// The text of encoded words (RFC 2047, 6.2: whitespace between them is not part of it).
     fn decoded(words: &str) -> String {
         let bytes = words.split(' ').flat_map(|word| {
             assert!(word.len() <= 75, "{word}");

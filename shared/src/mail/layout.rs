@@ -7,15 +7,15 @@ const TEXT: &str = include_str!("templates/layout.txt");
 
 /// RFC 5322 asks for lines of at most 78 characters; 72 leaves room to be quoted.
 pub(super) const LINE_WIDTH: usize = 72;
-/// It allows 998 octets in any line; what stands around a paragraph of HTML takes less than the rest.
+/// It allows 998 octets per line; the markup around a paragraph of HTML needs less than the difference.
 const LINE_OCTETS: usize = 700;
 
 pub(super) fn environment() -> Result<Environment<'static>, minijinja::Error> {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::SemiStrict);
     environment.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?);
-    // The engine escapes `/` too, which HTML does not need and which hides links from mail
-    // programs and filters that look for them in the source.
+    // The engine escapes `/` too, which HTML does not need and which hides links from email
+    // clients and filters that look for them in the source.
     environment.set_formatter(|out, state, value| match value.as_str() {
         Some(text) if !value.is_safe() && *state.auto_escape() == AutoEscape::Html => {
             out.write_str(&HtmlEscape(text).to_string().replace("&#x2f;", "/")).map_err(minijinja::Error::from)
@@ -29,12 +29,12 @@ pub(super) fn environment() -> Result<Environment<'static>, minijinja::Error> {
     Ok(environment)
 }
 
-/// Breaks a paragraph of the text into lines of at most `LINE_WIDTH` characters, never inside a word.
+/// Wraps a paragraph of text at `LINE_WIDTH` characters, never inside a word.
 fn wrap(paragraph: &str) -> String {
     in_lines(paragraph, LINE_WIDTH, |word| word.chars().count())
 }
 
-/// Breaks a paragraph of the HTML into lines that stay short enough when they are escaped. A line break is a space there.
+/// Wraps a paragraph of HTML into lines that stay short enough after escaping. A line break counts as a space there.
 fn fold(paragraph: &str) -> String {
     in_lines(paragraph, LINE_OCTETS, |word| HtmlEscape(word).to_string().len())
 }

@@ -17,7 +17,7 @@ pub(super) enum Button {
     Accept,
 }
 
-/// What the texts of an email may mention. What is absent stays undefined, so that a text that prints it fails.
+/// The values that the texts of an email may use. Absent ones stay undefined, so a text that prints them fails.
 #[derive(Default, Serialize)]
 pub(super) struct Words<'a> {
     pub product: &'a str,
@@ -25,7 +25,7 @@ pub(super) struct Words<'a> {
     pub support: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<&'a str>,
-    /// How long the link is valid, in one of the three.
+    /// How long the link is valid: exactly one of the three.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub minutes: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -40,7 +40,7 @@ pub(super) struct Words<'a> {
     pub staff: Option<StaffWords<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub left: Option<usize>,
-    /// Whether a factor is the first, or was the last, that the account has beside the password.
+    /// Whether the factor is the first, or was the last, second factor of the account.
     pub alone: bool,
     /// The second factors that the account has, if it has any.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -69,7 +69,7 @@ pub(super) struct WebhookWords<'a> {
     since: &'a str,
 }
 
-/// One row for an email: its variant with what it needs, the key of its texts, and what these may mention.
+/// One row per email: its variant with its parameters, the key of its texts, and the values these may use.
 macro_rules! messages {
     (
         $(#[$meta:meta])*
@@ -82,7 +82,7 @@ macro_rules! messages {
         pub enum $enum<$lifetime> { $($(#[$doc])* $variant { $($field: $type),* },)* }
 
         impl<$lifetime> $enum<$lifetime> {
-            /// The key of its texts, and what these may mention.
+            /// The key of its texts, and the values these may use.
             pub(super) fn parts(&self) -> (&'static str, Words<$lifetime>) {
                 match *self { $(Self::$variant { $($field),* } => ($key, $words),)* }
             }
@@ -91,54 +91,54 @@ macro_rules! messages {
 }
 
 messages! {
-    /// An email to one person. `name` is the one on that person's account, also where it was a stranger's attempt, under some
-    /// other name, that caused the email.
+    /// An email to one person. `name` is the name of that person's account, even if someone else's attempt under another name
+    /// caused the email.
     #[derive(Clone, Copy, PartialEq, Eq)]
     pub enum Message<'a> {
         ConfirmAddress { name: &'a str, link: &'a str, valid_hours: u32 }
             "confirm_address" => Words::to(name).with(Button::Confirm, link).hours(valid_hours);
-        /// Somebody tried to register with an address that has an account.
+        /// Someone tried to register with an address that has an account.
         AlreadyRegistered { name: &'a str, sign_in: &'a str }
             "already_registered" => Words::to(name).with(Button::SignIn, sign_in);
-        /// The same where the account still waits for its confirmation: the reader of the email chooses a password, whichever of
-        /// the two registered first.
+        /// The same for an account that is not confirmed yet: the recipient chooses a password, whichever of the two registered
+        /// first.
         AlreadyRegisteredUnconfirmed { name: &'a str, link: &'a str, valid_minutes: u32 }
             "already_registered_unconfirmed" => Words::to(name).with(Button::ChoosePassword, link).minutes(valid_minutes);
-        /// For an account that only a password chosen through this link makes usable. Without a name: whose it is, is in doubt.
+        /// For an account that becomes usable only by a password chosen through this link. Without a name: the owner is unknown.
         ChoosePassword { link: &'a str, valid_minutes: u32 }
             "choose_password" => Words::default().with(Button::ChoosePassword, link).minutes(valid_minutes);
-        /// A sign-in that the account does not know the fingerprint of. `client` is in words of ours, `at` RFC 3339 in UTC.
+        /// A sign-in with a fingerprint that is new to the account. `client` is our description, `at` is RFC 3339 in UTC.
         NewSignIn { name: &'a str, client: &'a str, source_ip: Option<&'a str>, at: &'a str }
             "new_sign_in" => Words { sign_in: Some(SignInWords { client, at, from: source_ip }), ..Words::to(name) };
         AccountDeleted { name: &'a str }
             "account_deleted" => Words::to(name);
-        /// Somebody forgot the password.
+        /// Someone requested a password reset.
         ResetPassword { name: &'a str, link: &'a str, valid_minutes: u32 }
             "reset_password" => Words::to(name).with(Button::ChoosePassword, link).minutes(valid_minutes);
         PasswordChanged { name: &'a str, factors: FactorSummary }
             "password_changed" => Words { factors: (!factors.is_empty()).then_some(factors), ..Words::to(name) };
-        /// To the address that an account is to have.
+        /// To the new address of an account, before it is confirmed.
         ChangeAddress { name: &'a str, link: &'a str, valid_hours: u32 }
             "change_address" => Words::to(name).with(Button::Confirm, link).hours(valid_hours);
-        /// To the address that an account had.
+        /// To the previous address of an account.
         AddressChanged { name: &'a str, link: &'a str, valid_days: u32 }
             "address_changed" => Words::to(name).with(Button::Undo, link).days(valid_days);
-        /// The same where the account went back to an address that it had before, which nothing undoes.
+        /// The same after a change back to a previous address, which cannot be undone.
         AddressChangedBack { name: &'a str }
             "address_changed_back" => Words::to(name);
-        /// To the address that an account had before staff gave it another.
+        /// To the previous address of an account after staff changed it.
         AddressChangedByStaff { name: &'a str }
             "address_changed_by_staff" => Words::to(name);
         /// `at` is RFC 3339 in UTC.
         Impersonated { name: &'a str, at: &'a str, write: bool }
             "impersonated" => Words { staff: Some(StaffWords { at, write }), ..Words::to(name) };
-        /// Without a name: it is right whether or not an account has the address.
+        /// Without a name, so that it fits whether or not an account has the address.
         Invitation { link: &'a str, valid_days: u32 }
             "invitation" => Words::default().with(Button::Accept, link).days(valid_days);
-        /// To whom staff created an account for.
+        /// To a person for whom staff created an account.
         AccountCreated { name: &'a str, link: &'a str, valid_days: u32 }
             "account_created" => Words::to(name).with(Button::ChoosePassword, link).days(valid_days);
-        /// To the address that an account has again.
+        /// To the restored address of an account.
         AddressRestored { name: &'a str, link: &'a str, valid_minutes: u32 }
             "address_restored" => Words::to(name).with(Button::ChoosePassword, link).minutes(valid_minutes);
         /// To an administrator. `since` is RFC 3339 in UTC.
@@ -149,7 +149,7 @@ messages! {
     }
 }
 
-/// Prints the key of its texts alone: links are secrets, names are personal.
+/// Prints only the key of its texts: links are secrets, names are personal data.
 impl fmt::Debug for Message<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Message").field(&self.parts().0).finish()

@@ -1,7 +1,7 @@
-//! The mails this service sends: what each one is told, and its subject, text and HTML.
+//! The emails this service sends: their parameters, subject, text and HTML.
 //!
-//! All wording lives in `texts/<language>.toml`, all markup in `templates/`. A name is shown in the
-//! greeting alone, and only where it can be nothing but a name.
+//! All wording is in `texts/<language>.toml`, all markup in `templates/`. The user's name appears only in the greeting, and only
+//! if it cannot be read as anything but a name.
 
 use std::{fmt, str::FromStr};
 
@@ -16,16 +16,16 @@ mod tests;
 pub use message::Message;
 pub use render::{RenderError, render};
 
-/// What every mail shows of its sender.
+/// What every email shows about its sender.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Brand {
     pub product_name: String,
-    /// Where to ask for help; without one, no mail offers any.
+    /// Support contact shown in emails; omitted if unset.
     pub support_address: Option<String>,
     pub home_url: String,
 }
 
-/// A mail ready to send: one line of subject, and the same words as text and as HTML.
+/// An email ready to send: a single-line subject, and the same words as text and as HTML.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Rendered {
     pub subject: String,
@@ -33,14 +33,14 @@ pub struct Rendered {
     pub html: String,
 }
 
-/// Both parts hold the link, which is a secret.
+/// Both parts contain the link, which is a secret.
 impl fmt::Debug for Rendered {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Rendered").field("subject", &self.subject).finish_non_exhaustive()
     }
 }
 
-/// A language mails are written in: one variant here, one file in `texts/`.
+/// A language of the emails: one variant here, one file in `texts/`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Language {
     #[default]
@@ -69,5 +69,5 @@ impl FromStr for Language {
 }
 
 #[derive(Debug, thiserror::Error)]
-#[error("no mails are written in the language {0:?}")]
+#[error("the email language {0:?} is not supported")]
 pub struct UnknownLanguage(String);

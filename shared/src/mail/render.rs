@@ -12,22 +12,22 @@ use super::{Brand, Language, Message, Rendered};
 
 pub(super) const ENGLISH: &str = include_str!("texts/en.toml");
 
-/// A text or layout that does not fit the code. The tests render every mail, so none is expected.
-/// It names the place in the template and never a value.
+/// A text or layout that does not match the code. The tests render every email, so this is not expected.
+/// It names the place in the template, never a value.
 #[derive(Debug, thiserror::Error)]
 pub enum RenderError {
-    #[error("the texts of mails are not as expected")]
+    #[error("the email texts are invalid")]
     Texts(#[from] toml::de::Error),
-    #[error("there are no texts for {0}")]
+    #[error("the email texts have no section for {0}")]
     NoTexts(&'static str),
-    #[error("a mail's template does not render")]
+    #[error("an email template failed to render")]
     Template(#[from] minijinja::Error),
 }
 
-/// Renders `message` as a mail from `brand`.
+/// Renders `message` as an email from `brand`.
 ///
 /// # Errors
-/// When a text or layout does not fit the code.
+/// When a text or layout does not match the code.
 pub fn render(language: Language, brand: &Brand, message: &Message<'_>) -> Result<Rendered, RenderError> {
     let texts = match language {
         Language::English => ENGLISH,
@@ -35,8 +35,8 @@ pub fn render(language: Language, brand: &Brand, message: &Message<'_>) -> Resul
     fill_in(&toml::from_str(texts)?, language, brand, message)
 }
 
-/// A language's file: the texts of every email by their key, and what all have in common. A key that a part lacks or has too many
-/// fails to parse.
+/// A language's file: the texts of every email by key, and the parts that all emails share. A missing or unknown key is a parse
+/// error.
 #[derive(Deserialize)]
 pub(super) struct Texts {
     frame: Frame,

@@ -1,5 +1,5 @@
-//! Security events: what a person who looks into an incident searches for. Names are stable; no event holds a
-//! password, a token, a link or a whole address.
+//! Security events, for the investigation of incidents. Names are stable; no event contains a password, a token, a link or a whole
+//! address.
 
 use crate::domain::id::{InvitationId, SessionId, UserId};
 use crate::domain::passkey::PasskeyId;
@@ -76,59 +76,59 @@ events! {
         InvitationSent { invitation: InvitationId, by: UserId } "invitation_sent" IAM SUCCESS;
         InvitationRevoked { invitation: InvitationId, by: UserId } "invitation_revoked" IAM SUCCESS;
         InvitationAccepted { invitation: InvitationId, user: UserId } "invitation_accepted" IAM SUCCESS;
-        /// A member of staff acts as somebody else for ten minutes.
+        /// A member of staff impersonates a user for ten minutes.
         UserImpersonated { user: UserId, session: SessionId, by: UserId } "user_impersonated" AUTHENTICATION SUCCESS;
         PasswordResetSent { user: UserId, by: UserId } "password_reset_sent" IAM SUCCESS;
         ConfirmationSent { user: UserId, by: UserId } "confirmation_sent" IAM SUCCESS;
 
-        /// Somebody tried to register with an address that an account has.
+        /// Someone tried to register with an address that is in use.
         AddressTaken "address_taken" IAM FAILURE;
         AddressConfirmed { user: UserId, admin: bool } "address_confirmed" IAM SUCCESS;
         AddressChangeRequested { user: UserId } "address_change_requested" IAM SUCCESS;
         AddressChanged { user: UserId, admin: bool } "address_changed" IAM SUCCESS;
-        /// The old address took the change back; every session of the account ended with it.
+        /// The previous address undid the change; all sessions of the account ended.
         AddressChangeUndone { user: UserId } "address_change_undone" IAM SUCCESS;
-        /// A link that is not one of ours for this, or no longer. `user` is whom it leads to, if anybody.
+        /// An invalid link. `user` is its account, if known.
         LinkRefused { user: Option<UserId>, purpose: &'a str, reason: &'a str } "link_refused" IAM FAILURE;
 
         LoginSucceeded { user: UserId, session: SessionId } "login_succeeded" AUTHENTICATION SUCCESS;
         /// `user` is `None` when no account has the address.
         LoginFailed { user: Option<UserId>, reason: LoginFailure => reason = reason.as_str() }
             "login_failed" AUTHENTICATION FAILURE;
-        /// `user` has the address, if an account does; `device` when it is a device of theirs that is locked.
+        /// `user` has the address, if an account does; `device` if one of their devices is locked.
         LoginLocked { user: Option<UserId>, device: bool => reason = if device { "device" } else { "address" } }
             "login_locked" AUTHENTICATION FAILURE;
-        /// A sign-in with a client that the account had not seen; its owner is told.
+        /// A sign-in with a new client; the owner is notified.
         NewClient { user: UserId, session: SessionId } "new_client" AUTHENTICATION SUCCESS;
 
-        /// The password was right; a code has to follow.
+        /// The password was correct; a second factor is required.
         SecondFactorRequired { user: UserId } "second_factor_required" AUTHENTICATION SUCCESS;
         /// A wrong or used code, at a sign-in or a change of the second factor.
         SecondFactorFailed { user: UserId, method: &'a str => reason = method }
             "second_factor_failed" AUTHENTICATION FAILURE;
-        /// `device` when it is a device of theirs that is locked.
+        /// `device` if one of their devices is locked.
         SecondFactorLocked { user: UserId, device: bool => reason = if device { "device" } else { "account" } }
             "second_factor_locked" AUTHENTICATION FAILURE;
-        /// The user of a session proved again who they are; `method` is what they proved it with.
+        /// The user of a session authenticated again, with `method`.
         SteppedUp { user: UserId, session: SessionId, method: &'a str => reason = method }
             "stepped_up" AUTHENTICATION SUCCESS;
         /// The password of a step-up was wrong.
         StepUpFailed { user: UserId, session: SessionId } "step_up_failed" AUTHENTICATION FAILURE;
 
-        /// An authenticator app waits for its first code.
+        /// An authenticator app was started and waits for its first code.
         SecondFactorRequested { user: UserId } "second_factor_requested" IAM SUCCESS;
         SecondFactorAdded { user: UserId } "second_factor_added" IAM SUCCESS;
         SecondFactorRemoved { user: UserId, method: &'a str => reason = method } "second_factor_removed" IAM SUCCESS;
-        /// An authenticator was asked to make a passkey.
+        /// The creation of a passkey was requested.
         PasskeyRequested { user: UserId } "passkey_requested" IAM SUCCESS;
-        /// What an authenticator made could not be verified.
+        /// A new passkey could not be verified.
         PasskeyRefused { user: UserId, reason: &'a str } "passkey_refused" IAM FAILURE;
         PasskeyAdded { user: UserId, passkey: &'a PasskeyId } "passkey_added" IAM SUCCESS;
         PasskeyRenamed { user: UserId, passkey: &'a PasskeyId } "passkey_renamed" IAM SUCCESS;
         /// `method` proved the second factor for it.
         PasskeyRemoved { user: UserId, passkey: &'a PasskeyId, method: &'a str => reason = method }
             "passkey_removed" IAM SUCCESS;
-        /// A passkey's count of signatures did not rise: there may be a copy of its key.
+        /// A passkey's signature counter did not increase: its key may have been copied.
         PasskeyCloned { user: UserId, passkey: &'a PasskeyId } "passkey_cloned" AUTHENTICATION FAILURE;
         RecoveryCodeUsed { user: UserId } "recovery_code_used" AUTHENTICATION SUCCESS;
         RecoveryCodesRenewed { user: UserId } "recovery_codes_renewed" IAM SUCCESS;
@@ -139,7 +139,7 @@ events! {
         RequestNotCounted { limit: &'a str => reason = limit } "request_not_counted" NETWORK FAILURE;
 
         SessionRefreshed { user: UserId, session: SessionId } "session_refreshed" AUTHENTICATION SUCCESS;
-        /// A refresh token was used again after its time: somebody has a token that they should not have.
+        /// A refresh token was reused after its interval: it may have been stolen.
         SessionReuseDetected { user: UserId, session: SessionId } "session_reuse_detected" AUTHENTICATION FAILURE;
         LoggedOut { user: UserId, session: SessionId, everywhere: bool } "logged_out" AUTHENTICATION SUCCESS;
         /// One session, by its owner from another or from itself.
@@ -148,14 +148,14 @@ events! {
         /// A service asked whether a token is active; `user` is `None` when it is not.
         TokenIntrospected { client: &'a str => service = client, user: Option<UserId> }
             "token_introspected" AUTHENTICATION if user.is_some() { SUCCESS } else { FAILURE };
-        /// Somebody without the credentials of a service asked about a token.
+        /// An introspection request without valid client credentials.
         IntrospectionRefused "introspection_refused" AUTHENTICATION FAILURE;
 
         /// Every other session of the account ended with it.
         PasswordChanged { user: UserId, session: SessionId } "password_changed" IAM SUCCESS;
         /// The current password was wrong.
         PasswordChangeFailed { user: UserId, session: SessionId } "password_change_failed" IAM FAILURE;
-        /// Somebody asked for a link to choose a new password, for whatever address.
+        /// A password reset was requested, for any address.
         PasswordResetRequested "password_reset_requested" IAM SUCCESS;
         /// Every session of the account ended with it.
         PasswordReset { user: UserId, admin: bool } "password_reset" IAM SUCCESS;
@@ -167,13 +167,13 @@ events! {
 
         MailSent { kind: &'a str } "mail_sent" EMAIL SUCCESS;
         MailDropped { kind: &'a str, reason: &'a str } "mail_dropped" EMAIL SUCCESS;
-        /// An email came back, or its recipient marked it as spam; `user` has the address, if an account does.
+        /// A bounce or complaint; `user` has the address, if an account does.
         MailReturned { user: Option<UserId>, reason: &'a str } "mail_returned" EMAIL FAILURE;
         MailFailed { kind: &'a str, reason: &'a str } "mail_failed" EMAIL FAILURE;
 
         KeyCreated { kid: &'a str => reason = kid } "key_created" CONFIGURATION SUCCESS;
         KeyRetired { kid: &'a str => reason = kid } "key_retired" CONFIGURATION SUCCESS;
-        /// Withdrawn because an operator said that it is compromised.
+        /// Withdrawn because an operator marked it as compromised.
         KeyRevoked { kid: &'a str => reason = kid } "key_revoked" CONFIGURATION SUCCESS;
     }
 }
@@ -188,7 +188,7 @@ pub enum LoginFailure {
     UnknownPasskey,
     /// It could not be verified.
     PasskeyRefused,
-    /// Nothing was asked that it could answer: it was answered before, has expired, or never was.
+    /// The challenge was already used, has expired, or never existed.
     UnknownChallenge,
 }
 
@@ -206,7 +206,7 @@ impl LoginFailure {
     }
 }
 
-/// What the log says of an event.
+/// The log fields of an event.
 #[derive(Default)]
 struct Line<'a> {
     action: &'static str,

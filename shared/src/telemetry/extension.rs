@@ -23,12 +23,12 @@ use crate::error::Causes;
 const NAME: (&str, &str) = ("lambda-extension-name", "logs");
 const IDENTIFIER: &str = "lambda-extension-identifier";
 
-/// Tells the extension which invocation is over: Lambda gives an environment one at a time.
+/// Tells the extension which invocation has ended: Lambda sends an environment one at a time.
 #[derive(Clone)]
 pub struct Invocations(watch::Sender<Option<String>>);
 
-/// Dropped when an invocation is over, however it ends: the extension waits for it. Were it not signalled on some
-/// path, the function would hang until shortly before its timeout.
+/// Dropped when an invocation ends, in any way: the extension waits for it. Without the signal the function would hang until
+/// shortly before its timeout.
 pub struct Finished {
     request_id: String,
     finished: watch::Sender<Option<String>>,
@@ -49,7 +49,7 @@ impl Invocations {
     /// Waits for the end of an invocation, and forgets it: a second try of an event has the id of the first.
     async fn finished(&self, request_id: &str) {
         let ended = |finished: &Option<String>| finished.as_deref() == Some(request_id);
-        // It fails when nobody can tell any more, which this very sender can.
+        // It fails only without a sender, and this is one.
         if self.0.subscribe().wait_for(ended).await.is_ok() {
             self.0.send_replace(None);
         }
@@ -89,7 +89,7 @@ impl Extension {
             .header(CONTENT_TYPE, "application/json");
         // An internal extension is told of invocations only; it ends with the process.
         let (identifier, _) = call(&api, request, Body::from(r#"{"events":["INVOKE"]}"#)).await?;
-        let identifier = identifier.ok_or("the registration of the extension has no identifier")?;
+        let identifier = identifier.ok_or("the extension registration returned no identifier")?;
         Ok(Self { api, identifier })
     }
 
@@ -120,11 +120,13 @@ async fn call(
     body: Body,
 ) -> Result<(Option<HeaderValue>, Bytes), Error> {
     let sent = api.call(request.body(body)?).await;
-    let answer = sent.map_err(|error| format!("Lambda did not answer its extension: {}", Causes(&*error)))?;
+    let answer = sent.map_err(|error| format!("Lambda did not respond to its extension: {}", Causes(&*error)))?;
     let (status, identifier) = (answer.status(), answer.headers().get(IDENTIFIER).cloned());
     let body = answer.into_body().collect().await?.to_bytes();
     if !status.is_success() {
-        return Err(format!("Lambda answered its extension with {status}: {}", String::from_utf8_lossy(&body)).into());
+        return Err(
+            format!("Lambda responded to its extension with {status}: {}", String::from_utf8_lossy(&body)).into()
+        );
     }
     Ok((identifier, body))
 }

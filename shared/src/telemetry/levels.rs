@@ -4,8 +4,8 @@ use std::str::FromStr;
 
 use tracing_subscriber::filter::{LevelFilter, Targets};
 
-/// What is logged of the libraries, beside `info` of everything else, unless `LOG_LEVEL` says otherwise. The SDK's own
-/// lines are left out: it logs while it ships logs.
+/// The log levels of libraries, in addition to `info` for everything else, unless `LOG_LEVEL` is set. The SDK's own lines are
+/// excluded: it would log while shipping logs.
 const LIBRARIES: [(&str, LevelFilter); 7] = [
     ("aws_config", LevelFilter::WARN),
     ("aws_smithy_runtime", LevelFilter::WARN),
@@ -25,7 +25,9 @@ const AUDIT: &str = "shared::telemetry::audit";
 pub struct LogLevels(Targets);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("write a level (off, error, warn, info, debug, trace), or levels of targets, as in `info,shared::store=debug`")]
+#[error(
+    "must be a level (off, error, warn, info, debug, trace) or levels per target, such as `info,shared::store=debug`"
+)]
 pub struct LogLevelsError;
 
 impl Default for LogLevels {

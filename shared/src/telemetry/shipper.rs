@@ -82,7 +82,7 @@ impl Records {
 pub struct Shipper {
     app: App,
     records: Records,
-    /// One batch is under way at a time: lines arrive in order, and whoever ships has everything before it sent too.
+    /// One batch is sent at a time: lines arrive in order, and all earlier lines are sent before.
     turn: Arc<tokio::sync::Mutex<()>>,
     waits: [Duration; 3],
 }
@@ -105,10 +105,10 @@ impl Shipper {
         deadline.minus(LAST_BATCH).since(self.app.clock.now())
     }
 
-    /// Sends everything that waits when it begins: lines about this very sending, which there are if somebody wants to see
-    /// what the SDK does, are the next one's, or it would never end. What Firehose does not take is tried again as long as there
-    /// is time `left` to wait. What it refuses to the end is dropped and counted: standard output, and so `CloudWatch`, has every
-    /// line, and a line that says how many did not get through.
+    /// Sends all lines that are buffered at the start: lines about the sending itself, which exist if the SDK is logged, are left
+    /// for the next call, otherwise it would never end. Rejected lines are retried while there is time `left`. Lines that are
+    /// rejected to the end are dropped and counted: standard output, and so `CloudWatch`, has all lines, and a line with the number
+    /// of dropped ones.
     pub async fn ship(&self, left: Duration) {
         let end = self.app.clock.now().plus(left);
         let Some(stream) = &self.app.config.log_stream else {
@@ -135,7 +135,7 @@ impl Shipper {
         }
         let dropped = self.records.take_dropped();
         if dropped > 0 {
-            tracing::warn!(log.dropped = dropped, "log lines did not get through to Firehose");
+            tracing::warn!(log.dropped = dropped, "failed to deliver log lines to Firehose");
         }
     }
 

@@ -109,7 +109,7 @@ impl<F: FnMut(Item) -> Result<()>> Write for Lines<F> {
             let line = std::mem::take(&mut self.unfinished);
             if let Err(error) = self.line(&line) {
                 self.failure = Some(error);
-                return Err(std::io::Error::other("a line of the export could not be taken"));
+                return Err(std::io::Error::other("failed to read a line of the export"));
             }
         }
         self.unfinished.extend_from_slice(rest);

@@ -16,7 +16,7 @@ use shared::{App, Error, Result};
 
 use crate::account::{OWN_SYSTEM, State};
 
-/// With secrets decrypted: the file is encrypted as a whole, for whoever imports it has other keys.
+/// With secrets decrypted: the file is encrypted as a whole, as the importing service has other keys.
 ///
 /// # Errors
 /// When the key of secrets cannot be read, or a secret is not one of this stack's.
@@ -131,6 +131,6 @@ fn state(user: &User) -> Result<Members> {
     };
     match serde_json::to_value(state).map_err(Error::internal)? {
         Value::Object(state) => Ok(state),
-        _ => Err(Error::internal("a state is no object")),
+        _ => Err(Error::internal("a state is not an object")),
     }
 }

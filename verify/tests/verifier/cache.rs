@@ -129,7 +129,7 @@ async fn a_caller_who_hangs_up_leaves_the_fetch_to_those_who_wait() {
 }
 
 #[tokio::test]
-async fn who_has_a_key_to_go_on_with_does_not_wait_for_a_fetch() {
+async fn a_caller_with_a_cached_key_does_not_wait_for_a_fetch() {
     let key = Key::es256("a");
     let endpoint = Endpoint::with(&[&key]);
     let verifier = endpoint.verifier();
@@ -165,7 +165,7 @@ async fn keys_are_kept_as_long_as_the_answer_says_within_bounds() {
 }
 
 #[tokio::test]
-async fn a_new_key_is_known_at_once_and_a_flood_of_made_up_ones_fetches_every_ten_seconds() {
+async fn unknown_key_ids_trigger_a_fetch_at_most_every_ten_seconds() {
     let (old, new) = (Key::es256("old"), Key::es256("new"));
     let endpoint = Endpoint::with(&[&old]);
     let verifier = endpoint.verifier();
@@ -188,7 +188,7 @@ async fn a_new_key_is_known_at_once_and_a_flood_of_made_up_ones_fetches_every_te
 }
 
 #[tokio::test]
-async fn a_withdrawn_key_is_believed_for_a_quarter_of_an_hour_at_most() {
+async fn a_withdrawn_key_is_trusted_for_fifteen_minutes_at_most() {
     let (compromised, new) = (Key::es256("compromised"), Key::es256("new"));
     let endpoint = Endpoint::with(&[&compromised]);
     endpoint.max_age(Some(MINUTE * 600));

@@ -46,7 +46,7 @@ async fn a_valid_token_lets_its_user_in() {
 }
 
 #[tokio::test]
-async fn everybody_else_is_told_what_to_do_and_no_more() {
+async fn a_refused_caller_learns_how_to_authenticate_and_no_more() {
     let key = Key::es256("a");
     let endpoint = Endpoint::with(&[&key]);
     let good = format!("Bearer {}", key.token());
@@ -69,7 +69,7 @@ async fn everybody_else_is_told_what_to_do_and_no_more() {
 }
 
 #[tokio::test]
-async fn when_nobody_can_tell_it_is_not_the_callers_fault() {
+async fn unavailable_keys_are_not_blamed_on_the_caller() {
     let key = Key::es256("a");
     let endpoint = Endpoint::with(&[&key]);
     endpoint.down(true);

@@ -81,7 +81,7 @@ async fn an_oversized_key_set_is_not_read() {
 }
 
 #[tokio::test]
-async fn an_answer_that_is_no_key_set_is_a_failure_and_says_which() {
+async fn an_answer_without_a_key_set_fails_with_the_reason() {
     assert!(matches!(failure(answer("500 Internal Server Error", "", "")).await, FetchError::Status(500)));
     assert!(matches!(failure(answer("204 No Content", "", "")).await, FetchError::Status(204)));
     assert!(matches!(failure(answer("200 OK", "", "<html>")).await, FetchError::NotAKeySet));

@@ -77,7 +77,7 @@ async fn a_foreign_key_under_the_same_id_signs_nothing() {
 }
 
 #[tokio::test]
-async fn the_key_decides_the_algorithm_and_the_token_has_to_say_the_same() {
+async fn the_key_decides_the_algorithm_and_the_token_must_name_it() {
     let (ec, ed) = (Key::es256("ec"), Key::new(Alg::EdDSA, "ed"));
     let verifier = Endpoint::with(&[&ec, &ed]).verifier();
     for (header, key) in [(json!({ "alg": "EdDSA" }), &ec), (json!({ "kid": "ec" }), &ed)] {
@@ -89,7 +89,7 @@ async fn the_key_decides_the_algorithm_and_the_token_has_to_say_the_same() {
 }
 
 #[tokio::test]
-async fn a_key_of_an_unsupported_algorithm_is_no_key_and_takes_no_other_away() {
+async fn a_key_of_an_unsupported_algorithm_is_skipped_without_affecting_others() {
     let key = Key::es256("a");
     let endpoint = Endpoint::with(&[&key]);
     for alg in ["HS256", "ES384", "none"] {
@@ -118,7 +118,7 @@ async fn a_jwt_of_another_type_is_no_access_token() {
 }
 
 #[tokio::test]
-async fn a_token_of_or_for_somebody_else_or_without_a_claim_is_refused() {
+async fn a_token_with_a_wrong_or_missing_claim_is_refused() {
     let key = Key::es256("a");
     let verifier = Endpoint::with(&[&key]).verifier();
     for (changes, invalid) in [

@@ -14,8 +14,8 @@ use crate::failure::{Failure, Result};
 
 /// Between two looks at a report that is not there yet.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
-/// A part is imported within seconds. One that failed is delivered again after the queue's twelve minutes, and after five times it is
-/// among the dead letters.
+/// A part is imported within seconds. One that failed is delivered again after the queue's twelve minutes, and after five times it
+/// is among the dead letters.
 const PATIENCE: Duration = Duration::from_mins(70);
 /// Octets of a part, but for its last row: the function has all of it in memory.
 const LARGEST: usize = 4 * 1024 * 1024;
@@ -119,7 +119,7 @@ impl<'a> Sender<'a> {
             let (first, last) = (part.rows.first(), part.rows.last());
             let rows = first.zip(last).map_or_else(String::new, |(first, last)| format!("rows {first} to {last} "));
             Err(Failure::Failed(format!(
-                "{rows}were not imported in time: look at the function import_users and its dead letters"
+                "{rows}were not imported in time: check the function import_users and its dead-letter queue"
             )))
         })
     }

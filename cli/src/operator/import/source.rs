@@ -68,14 +68,14 @@ impl Opened {
     }
 
     pub fn rows<'a>(&mut self, arguments: &Import, options: &'a Options) -> Result<CountedRows<'a>> {
-        let reader = self.reader.take().ok_or_else(|| Failure::Failed("the file is read already".into()))?;
+        let reader = self.reader.take().ok_or_else(|| Failure::Failed("the file has already been read".into()))?;
         let rows = formats::rows_after(arguments.from, BufReader::new(reader), options, arguments.after);
         Ok(CountedRows { rows, bytes: Rc::clone(&self.bytes) })
     }
 }
 
 fn decrypted(file: Counted, identity: &Path) -> Result<Box<dyn Read>> {
-    let failed = |why: String| Failure::Failed(format!("the file cannot be decrypted: {why}"));
+    let failed = |why: String| Failure::Failed(format!("cannot decrypt the file: {why}"));
     let text = File::open(identity).map_err(|error| Failure::of_file(identity, &error))?;
     let keys = IdentityFile::from_buffer(BufReader::new(text)).map_err(|error| Failure::of_file(identity, &error))?;
     let keys = keys.into_identities().map_err(|error| failed(error.to_string()))?;
@@ -92,7 +92,7 @@ pub fn options(arguments: &Import) -> Result<Options> {
             // The words of the error may repeat a value, and that a secret.
             serde_json::from_str(&text).map_err(|error| {
                 let (line, column) = (error.line(), error.column());
-                Failure::Failed(format!("{} is no JSON object: line {line}, column {column}", path.display()))
+                Failure::Failed(format!("{} is not a JSON object: line {line}, column {column}", path.display()))
             })?
         }
         None => formats::Members::new(),
@@ -100,7 +100,7 @@ pub fn options(arguments: &Import) -> Result<Options> {
     // `hashes` is of the reader. An account whose pepper was lost by a slip cannot sign in, and is not imported a second time.
     if let Some(unknown) = settings.keys().find(|name| *name != "hashes" && !System::has_field(name)) {
         return Err(Failure::Failed(format!(
-            "`{unknown}` is no setting of any system; docs/moving-in/other.md lists those that are known"
+            "`{unknown}` is not a setting of any system; docs/moving-in/other.md lists the supported settings"
         )));
     }
     Ok(Options {

@@ -31,8 +31,8 @@ pub(super) struct Snapshot {
 }
 
 impl Snapshot {
-    /// Blocks until no request is under way, and all requests until it is done. Says when it begins what table it is of, or why there
-    /// is none.
+    /// Blocks until no request is under way, and all requests until it is done. Says when it begins what table it is of, or why
+    /// there is none.
     ///
     /// It is consistent because no request can write between its pages: every request holds a shared lock while it uses the
     /// database, and this holds the same lock alone. So each transaction is in it as a whole or not at all, and so is every
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn a_snapshot_waits_for_the_requests_under_way_and_has_what_they_wrote() {
+    fn a_snapshot_waits_for_requests_in_progress_and_includes_their_writes() {
         let tables = Arc::new(dynamodb::open(None).unwrap());
         let (database, under_way) = tables.database();
         let key = json!([{ "AttributeName": "pk", "KeyType": "HASH" }]);

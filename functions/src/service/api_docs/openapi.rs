@@ -1,4 +1,4 @@
-//! The OpenAPI document, made from the handlers' own types and from the codes that each route says it fails with.
+//! The OpenAPI document, generated from the types of the handlers and the error codes of each route.
 
 use std::collections::BTreeMap;
 
@@ -41,7 +41,7 @@ pub fn document(product: &str, shortest: MinLength) -> Document {
     document.info = InfoBuilder::new()
         .title(product)
         .version(env!("CARGO_PKG_VERSION"))
-        .description(Some("User management: register, confirm by email, sign in, manage accounts. Every error is an RFC 9457 problem with a stable `code`."))
+        .description(Some("User management: registration, email confirmation, sign-in and account management. Every error is an RFC 9457 problem with a stable `code`."))
         .contact(Some(ContactBuilder::new().name(Some(product)).build()))
         .license(Some(LicenseBuilder::new().name("MIT").identifier(Some("MIT")).build()))
         .build();
@@ -75,11 +75,11 @@ fn add_security_schemes(document: &mut Document) {
         SecurityScheme::Http(scheme.build())
     };
     let components = document.components.get_or_insert_default();
-    components.add_security_scheme("access_token", bearer("JWT", "The access token of a sign-in or a refresh."));
-    components.add_security_scheme("refresh_token", bearer("opaque", "The refresh token of a sign-in or a refresh."));
+    components.add_security_scheme("access_token", bearer("JWT", "The access token from a sign-in or refresh."));
+    components.add_security_scheme("refresh_token", bearer("opaque", "The refresh token from a sign-in or refresh."));
     let client = HttpBuilder::new()
         .scheme(HttpAuthScheme::Basic)
-        .description(Some("The id and secret of a service that may ask about tokens."));
+        .description(Some("The ID and secret of a client that is allowed to introspect tokens."));
     components.add_security_scheme("introspection_client", SecurityScheme::Http(client.build()));
 }
 
@@ -114,8 +114,8 @@ fn choose_proofs(document: &mut Document) {
         if let RefOr::T(Schema::Object(body)) = schema
             && let Some(choice) = choice_of_proofs(body)
         {
+            choices.push((Ref::from_schema_name(name).ref_location, with_proof(body, None)));
             *schema = RefOr::T(Schema::OneOf(choice));
-            choices.push(Ref::from_schema_name(name).ref_location);
         }
     }
     let operations = document.paths.paths.values_mut().flat_map(operations).map(|(_, operation)| operation);
@@ -127,8 +127,9 @@ fn choose_proofs(document: &mut Document) {
     for content in contents.flatten() {
         let RefOr::T(Content { schema: Some(schema), .. }) = content else { continue };
         if let Some(body) = optional(schema) {
-            let takes_nothing = matches!(&body, RefOr::Ref(body) if choices.contains(&body.ref_location));
-            *schema = if takes_nothing { or_nothing(body) } else { body };
+            let nothing =
+                choices.iter().find(|(choice, _)| matches!(&body, RefOr::Ref(body) if body.ref_location == *choice));
+            *schema = if let Some((_, nothing)) = nothing { or_nothing(body, nothing.clone()) } else { body };
         }
     }
 }
@@ -137,18 +138,24 @@ fn choice_of_proofs(body: &Object) -> Option<OneOf> {
     let proofs = PROOFS.into_iter().filter(|proof| body.properties.contains_key(*proof));
     // An answer that asks for a proof names none of them.
     body.properties.get("recovery_code")?;
-    let bodies = proofs.map(|proof| {
-        let mut body = body.clone();
-        body.properties.retain(|name, _| name == proof || !PROOFS.contains(&name.as_str()));
-        body.required.push(proof.to_owned());
-        if let Some(field) = body.properties.get_mut(proof) {
-            *field = present(field.clone());
-        }
-        body.title = Some(proof.to_owned());
-        body
-    });
+    let bodies = proofs.map(|proof| with_proof(body, Some(proof)));
     let choice = bodies.fold(OneOfBuilder::new(), OneOfBuilder::item);
     Some(choice.description(Some("Exactly one proof.")).build())
+}
+
+/// A body with one of its proofs, or without any. The others can be null, as every optional field can.
+fn with_proof(body: &Object, proof: Option<&str>) -> Object {
+    let mut body = body.clone();
+    for (name, field) in &mut body.properties {
+        if Some(name.as_str()) == proof {
+            *field = present(field.clone());
+        } else if PROOFS.contains(&name.as_str()) {
+            *field = Object::with_type(Type::Null).into();
+        }
+    }
+    body.required.extend(proof.map(ToOwned::to_owned));
+    body.title = Some(proof.unwrap_or("nothing").to_owned());
+    body
 }
 
 /// The schema of a field that may be null, for where it is not.
@@ -180,9 +187,8 @@ fn is_null(schema: &RefOr<Schema>) -> bool {
 }
 
 /// Where the account has no second factor, or it was proved a moment ago, the body may be empty.
-fn or_nothing(body: RefOr<Schema>) -> RefOr<Schema> {
-    let nothing = ObjectBuilder::new().title(Some("nothing")).max_properties(Some(0));
-    let nothing = nothing.description(Some("Where no proof is needed."));
+fn or_nothing(body: RefOr<Schema>, mut nothing: Object) -> RefOr<Schema> {
+    nothing.description = Some(String::from("If no proof is required."));
     Schema::OneOf(OneOfBuilder::new().item(body).item(nothing).build()).into()
 }
 
@@ -224,7 +230,7 @@ impl Documented {
         for code in codes {
             by_status.entry(code.status().as_u16()).or_default().push(code);
         }
-        // Who opened a mailed link in a browser reads on a page what went wrong with it.
+        // A browser that opened an emailed link gets errors as a page.
         let pages = self.errors.contains(&Code::LinkInvalid);
         for (status, codes) in by_status {
             let mut problem = problem(status, &codes);
@@ -242,19 +248,20 @@ impl Documented {
 
 fn idempotency_key() -> Parameter {
     let text = ObjectBuilder::new().schema_type(Type::String).min_length(Some(1)).max_length(Some(255));
+    let text = text.pattern(Some("^[!-~]+$"));
     ParameterBuilder::new()
         .name("Idempotency-Key")
         .parameter_in(ParameterIn::Header)
         .required(Required::False)
         .description(Some(
-            "Visible ASCII, such as a UUID. Within 24 hours the same request with the same key has no second effect and gets the \
-             same answer, with `Idempotency-Replayed: true`; unless that held a token or a secret, which is not kept.",
+            "Visible ASCII, such as a UUID. Within 24 hours, repeating the same request with the same key has no second effect and \
+             returns the same response with `Idempotency-Replayed: true`. Responses with tokens or secrets are not stored.",
         ))
         .schema(Some(text.build()))
         .build()
 }
 
-/// Where the client stands, on all answers to a request that was counted.
+/// Adds the rate limit headers to all responses to counted requests.
 fn add_limits(operation: &mut Operation) {
     for (status, response) in &mut operation.responses.responses {
         let counted = status.starts_with('2') || ["401", "403", "429"].contains(&status.as_str());
@@ -262,8 +269,8 @@ fn add_limits(operation: &mut Operation) {
             && counted
         {
             let names = [
-                ("RateLimit-Policy", "Requests and seconds of the window: `\"login\";q=30;w=300`"),
-                ("RateLimit", "Requests that remain, and seconds until the window ends: `\"login\";r=29;t=212`"),
+                ("RateLimit-Policy", "Allowed requests, and the window in seconds: `\"login\";q=30;w=300`"),
+                ("RateLimit", "Remaining requests, and seconds until the window ends: `\"login\";r=29;t=212`"),
             ];
             let headers = names.map(|(name, description)| (name.to_owned(), RefOr::T(header(description))));
             response.headers.extend(headers);
@@ -288,9 +295,9 @@ fn problem(status: u16, codes: &[Code]) -> Response {
     let names: Vec<String> = codes.iter().map(|code| format!("`{code}`")).collect();
     let response = ResponseBuilder::new().description(names.join(", ")).content("application/problem+json", content);
     match status {
-        401 => response.header("WWW-Authenticate", header("The challenge, after RFC 6750 and RFC 9470")),
-        405 => response.header("Allow", header("The methods that the path takes")),
-        429 | 503 => response.header("Retry-After", header("Seconds to wait")),
+        401 => response.header("WWW-Authenticate", header("The challenge (RFC 6750, RFC 9470)")),
+        405 => response.header("Allow", header("The methods that the path supports")),
+        429 | 503 => response.header("Retry-After", header("Seconds to wait before retrying")),
         _ => response,
     }
     .build()

@@ -1,4 +1,4 @@
-// Tokens that somebody tries the API with are gone when the page is left.
+// Tokens entered on the page are discarded when it is closed.
 SwaggerUIBundle({
   url: "/api/v1/openapi.json",
   dom_id: "#swagger-ui",

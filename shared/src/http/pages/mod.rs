@@ -1,8 +1,8 @@
-//! The pages a browser gets for a mailed link. Opening the link shows a button or a form and changes
-//! nothing, so a scanner that follows links in mails uses none.
+//! The pages behind emailed links. Opening a link shows a button or a form and changes nothing, so a scanner that follows the
+//! links in emails uses none of them.
 //!
-//! They hold no script and load nothing. Serve them with [`CONTENT_SECURITY_POLICY`] and with
-//! `Referrer-Policy: no-referrer`, for the token is in the address of the first.
+//! They contain no script and load nothing. Serve them with [`CONTENT_SECURITY_POLICY`] and with `Referrer-Policy: no-referrer`,
+//! because the token is in the URL of the first page.
 
 use std::borrow::Cow;
 use std::sync::LazyLock;
@@ -12,7 +12,7 @@ use minijinja::{Environment, UndefinedBehavior, Value, context, syntax::SyntaxCo
 use crate::domain::password::MinLength;
 use crate::domain::user::FactorSummary;
 
-/// Allows the one style sheet, by its hash, and the form's way back to this service.
+/// Allows the one style sheet, by its hash, and form submissions to this service.
 pub const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; \
     style-src 'sha256-DxBEOXGX4fB7K33OjMJnLMB0lh4DVcpIKslH5Bz1WV8='; \
     form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
@@ -33,32 +33,32 @@ impl Button {
     const fn words(self) -> (&'static str, &'static str, &'static str) {
         match self {
             Self::ConfirmAddress => (
-                "Confirm your address",
-                "Press the button to confirm that the address this link was sent to is yours.",
-                "Confirm my address",
+                "Confirm your email address",
+                "Click the button to confirm that the email address this link was sent to is yours.",
+                "Confirm email address",
             ),
             Self::ConfirmNewAddress => (
-                "Confirm your new address",
-                "Press the button to confirm that the address this link was sent to is yours. From then on you sign in \
+                "Confirm your new email address",
+                "Click the button to confirm that the email address this link was sent to is yours. You will then sign in \
                  with it.",
-                "Confirm my new address",
+                "Confirm new email address",
             ),
             Self::UndoChange => (
-                "Take the change back?",
-                "Press the button, and your account has the address again that this link was sent to. Everybody is \
-                 signed out, and we send you a link to choose a new password.",
-                "Take the change back",
+                "Undo this change?",
+                "Click the button to give your account back the email address that this link was sent to. All devices \
+                 will be signed out, and we will send you a link to choose a new password.",
+                "Undo this change",
             ),
             Self::AcceptInvitation => (
                 "You are invited",
-                "Press the button to accept the invitation with the account that this link was sent to.",
+                "Click the button to accept the invitation with your existing account.",
                 "Accept the invitation",
             ),
         }
     }
 }
 
-/// What came of pressing the button.
+/// The result of submitting the form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     Confirmed,
@@ -66,7 +66,7 @@ pub enum Outcome {
     Expired,
     PasswordReset {
         factors: FactorSummary,
-        /// Whether that confirmed the address, too.
+        /// Whether that also confirmed the address.
         confirmed: bool,
     },
     ResetUsed,
@@ -84,34 +84,36 @@ pub enum Outcome {
     InvitationAccepted,
     InvitationUsed,
     InvitationExpired,
-    /// Not a link of ours, or not all of it.
+    /// An unknown or incomplete link.
     Invalid,
-    /// It could not be tried, so the link is as good as before.
+    /// The attempt failed on our side; the link stays valid.
     Unavailable,
 }
 
 impl Outcome {
     const fn heading(self) -> &'static str {
         match self {
-            Self::Confirmed => "Your address is confirmed",
-            Self::AlreadyConfirmed => "Your address was already confirmed",
+            Self::Confirmed => "Your email address is confirmed",
+            Self::AlreadyConfirmed => "Your email address is already confirmed",
             Self::Expired | Self::ResetExpired | Self::ChangeExpired | Self::UndoExpired | Self::InvitationExpired => {
                 "This link has expired"
             }
-            Self::PasswordReset { confirmed: true, .. } => "Your address is confirmed and your password is set",
+            Self::PasswordReset { confirmed: true, .. } => "Your email address is confirmed and your password is set",
             Self::PasswordReset { .. } => "Your password is set",
             Self::NeedsChosenPassword => "Choose a password instead",
-            Self::ResetUsed | Self::ChangeUsed | Self::UndoUsed | Self::InvitationUsed => "This link was used before",
-            Self::InvitationAccepted => "You have accepted the invitation",
-            Self::AddressChanged => "Your new address is confirmed",
-            Self::AddressTaken => "This address is taken",
-            Self::AddressRestored => "Your account has this address again",
+            Self::ResetUsed | Self::ChangeUsed | Self::UndoUsed | Self::InvitationUsed => {
+                "This link has already been used"
+            }
+            Self::InvitationAccepted => "You accepted the invitation",
+            Self::AddressChanged => "Your new email address is confirmed",
+            Self::AddressTaken => "This email address is already in use",
+            Self::AddressRestored => "Your account has this email address again",
             Self::Invalid => "This link does not work",
-            Self::Unavailable => "That did not work just now",
+            Self::Unavailable => "Something went wrong",
         }
     }
 
-    /// The words beside [`Self::paragraphs`] that depend on the account.
+    /// Further paragraphs, which depend on the account.
     fn details(self) -> Vec<String> {
         let Self::PasswordReset { factors, .. } = self else { return Vec::new() };
         if factors.is_empty() {
@@ -125,9 +127,9 @@ impl Outcome {
         };
         let list = [app, passkeys].into_iter().flatten().collect::<Vec<_>>().join(" and ");
         vec![
-            format!("Signing in also asks for a second factor: your account has {list}, and recovery codes."),
-            "Did you not add all of that yourself? Then someone else can still sign in: remove it in the security settings of \
-             your account and make new recovery codes. If you cannot sign in because of it, ask for help where you sign in."
+            format!("Signing in also requires a second factor: your account has {list}, and recovery codes."),
+            "If you did not add all of these yourself, someone else can still sign in: remove the others in the security settings \
+             of your account and create new recovery codes. If you cannot sign in because of them, contact support."
                 .to_owned(),
         ]
     }
@@ -135,65 +137,68 @@ impl Outcome {
     const fn paragraphs(self) -> &'static [&'static str] {
         match self {
             Self::Confirmed => &["Thank you. Your account is ready and you can sign in."],
-            Self::AlreadyConfirmed => &["There is nothing left to do. You can sign in."],
+            Self::AlreadyConfirmed => &["No further action is needed. You can sign in."],
             Self::Expired => &[
-                "Confirmation links work for a limited time only.",
-                "To get a new one, ask for the confirmation mail again, or register once more with \
-                 the same address: the mail you get then holds a new link.",
+                "Confirmation links are valid for a limited time only.",
+                "To get a new one, request the confirmation email again, or register again with the \
+                 same email address: the email you receive then contains a new link.",
             ],
             Self::PasswordReset { confirmed: true, .. } => &["Your account is ready. Sign in with your password."],
             Self::PasswordReset { .. } => &["All devices were signed out. Sign in with your new password."],
             Self::NeedsChosenPassword => &[
-                "This address is confirmed by choosing the password of its account: so the account is yours, even if \
-                 somebody else registered with your address as well.",
-                "The link to do so is in the newest email that we sent you. To get another, ask for the confirmation email \
+                "To confirm this email address, choose a password for its account. The account is then yours, even if someone \
+                 else also registered with your address.",
+                "The link to do so is in the latest email that we sent you. To get another, request the confirmation email \
                  again.",
             ],
             Self::ResetUsed => &[
-                "It works once, and only until the password or the address is changed in another way.",
-                "If you cannot sign in, say there that you forgot your password, and we send you a new link.",
+                "It works once, and only until the password or the email address is changed in another way.",
+                "If you cannot sign in, request a password reset on the sign-in page, and we will send you a new link.",
             ],
             Self::ResetExpired => &[
-                "Links to choose a password work for a short time only.",
-                "To get a new one, say once more that you forgot your password.",
+                "Links to choose a password are valid for a short time only.",
+                "To get a new one, request a password reset again.",
             ],
-            Self::AddressChanged => &["From now on you sign in with it. We have told your old address."],
+            Self::AddressChanged => &["You now sign in with it. We have notified your old email address."],
             Self::ChangeUsed => &[
-                "The address was confirmed already, or the change was given up for another one.",
-                "Your account shows which address it has, and there you can change it again.",
+                "The email address has already been confirmed, or the change was replaced by another one.",
+                "Your account shows its current email address, and you can change it there again.",
             ],
             Self::ChangeExpired => &[
-                "Links to confirm a new address work for a day only, so your account still has the one before.",
-                "To get a new link, change the address in your account once more.",
+                "Links to confirm a new email address are valid for one day only, so your account keeps its previous one.",
+                "To get a new link, change the email address in your account again.",
             ],
             Self::AddressTaken => &[
-                "Another account was registered with it, so yours still has the address before.",
-                "If that account is yours too, sign in to it, or say there that you forgot its password.",
+                "Another account was registered with it, so your account keeps its previous email address.",
+                "If that account is also yours, sign in to it, or request a password reset for it.",
             ],
             Self::AddressRestored => &[
-                "Everybody was signed out, the password no longer works, and second factors that came with the change are \
-                 gone.",
+                "All devices were signed out, the password no longer works, and second factors that were added with the change \
+                 were removed.",
                 "Choose a new password now: the link to do so is on its way to you by email.",
             ],
             Self::UndoUsed => &[
-                "Your account has this address again already, or a change was taken back from an earlier one.",
-                "If you cannot sign in, say there that you forgot your password.",
+                "Your account already has this email address again, or a change was undone from an earlier one.",
+                "If you cannot sign in, request a password reset on the sign-in page.",
             ],
             Self::UndoExpired => &[
-                "A change of address can be taken back for a week only.",
-                "If you did not make it, please ask for help where you sign in.",
+                "A change of email address can be undone for a week only.",
+                "If you did not make it, please contact support.",
             ],
-            Self::InvitationAccepted => &["Thank you. Your account has what you were invited to, and you can sign in."],
-            Self::InvitationUsed => &["The invitation was accepted already. You can sign in."],
-            Self::InvitationExpired => &["An invitation works for seven days. Ask whoever invited you for another."],
+            Self::InvitationAccepted => {
+                &["Thank you. The invitation now applies to your account, and you can sign in."]
+            }
+            Self::InvitationUsed => &["The invitation has already been accepted. You can sign in."],
+            Self::InvitationExpired => {
+                &["Invitations are valid for seven days. Ask the person who invited you for a new one."]
+            }
             Self::Invalid => &[
-                "Perhaps only a part of it was opened. Open it again from the email, or copy the whole link from there into \
-                 your browser.",
-                "If a newer email has reached you, use the link in that one. To get a new link, register, change the address \
-                 or say that you forgot your password once more.",
+                "It may be incomplete. Open it again from the email, or copy the whole link from there into your browser.",
+                "If you have received a newer email, use the link in that one. To get a new link, register, change the email \
+                 address or request a password reset again.",
             ],
-            Self::Unavailable => &["The fault is ours, and your link is still good. Please open it again from the \
-                 mail in a few minutes."],
+            Self::Unavailable => &["The problem is on our side, and your link is still valid. Please open it again \
+                 from the email in a few minutes."],
         }
     }
 }
@@ -205,8 +210,8 @@ impl Outcome {
 #[must_use]
 pub fn button(product: &str, what: Button, action: &str, token: &str) -> String {
     let (heading, lead, button) = what.words();
-    let aside = "If you did not ask for this, close this page. Nothing happens until the button is pressed.";
-    let aside = if what == Button::UndoChange { "Nothing happens until the button is pressed." } else { aside };
+    let aside = "If you did not request this, close this page. Nothing happens until you click the button.";
+    let aside = if what == Button::UndoChange { "Nothing happens until you click the button." } else { aside };
     page("confirm.html", context! { product, heading, lead, button, aside, action, token, style => STYLE })
 }
 
@@ -217,12 +222,12 @@ pub struct PasswordForm<'a> {
     /// The path of this service that it posts `token` and `password` to.
     pub action: &'a str,
     pub token: &'a str,
-    /// The account's address, for password managers to know whose password they keep.
+    /// The account's email address, so that password managers store the password under it.
     pub email: &'a str,
-    /// Whether the password also confirms the address, as it is chosen for the first time.
+    /// Whether choosing the password also confirms the address.
     pub confirms: bool,
     pub shortest: MinLength,
-    /// Why the password before was not taken.
+    /// Why the previous password was rejected.
     pub problem: Option<&'a str>,
 }
 
@@ -241,19 +246,19 @@ pub fn password_form(form: &PasswordForm<'_>) -> String {
     )
 }
 
-/// What the form shows and sends by which somebody accepts an invitation who chooses a password for it.
+/// What the form for accepting an invitation shows and sends.
 #[derive(Clone, Copy, Debug)]
 pub struct InvitationForm<'a> {
     pub product: &'a str,
     /// The path of this service that it posts `token`, `name` and `password` to.
     pub action: &'a str,
     pub token: &'a str,
-    /// The address that was invited.
+    /// The invited email address.
     pub email: &'a str,
-    /// What was typed before; none where the account has a name.
+    /// The previous input; none if the account has a name.
     pub name: Option<&'a str>,
     pub shortest: MinLength,
-    /// Why what was typed before was not taken.
+    /// Why the previous input was rejected.
     pub problem: Option<&'a str>,
 }
 
@@ -271,7 +276,7 @@ pub fn invitation_form(form: &InvitationForm<'_>) -> String {
     )
 }
 
-/// The page that says what came of it, with a way on to `home_url`.
+/// The page that shows the outcome, with a link to `home_url`.
 ///
 /// # Panics
 /// Never with the templates built in, as the tests show.
@@ -434,6 +439,6 @@ mod tests {
     #[test]
     fn an_expired_link_says_how_to_get_a_new_one() {
         let page = outcome("Example", Outcome::Expired, "https://app.example.com");
-        assert!(page.contains("To get a new one, ask for the confirmation mail again"), "{page}");
+        assert!(page.contains("To get a new one, request the confirmation email again"), "{page}");
     }
 }
