@@ -37,7 +37,7 @@ const FILTERS: [&str; 9] = [
     "email=user00000007%40example.com",
     "external_id=crm-00000003",
 ];
-/// What these cost is how many of the newest accounts they pass over, and how evenly those lie in the shards of the list.
+/// What these cost is how many of the newest accounts they pass over.
 const PASSED_BY_NEARLY_ALL: [&str; 2] = ["role=user", "status=active"];
 const ROUNDS: usize = 20;
 const SESSIONS: usize = 1_000;

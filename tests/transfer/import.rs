@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use data_encoding::BASE32_NOPAD;
 use foreign_hashes::vectors::Vector;
 use formats::{Options, Row, Source};
@@ -426,6 +427,41 @@ async fn an_imported_password_counts_until_it_is_replaced_or_its_account_goes() 
     app.app().store().add_to_population(&wrong).await.unwrap();
     app.later(Duration::from_hours(25)).await;
     assert_eq!(count().await, 1);
+}
+
+/// A read of `DynamoDB` ends after 1 MB.
+#[tokio::test]
+async fn a_count_of_many_accounts_continues_in_the_next_run() {
+    let app = TestApp::start().await;
+    let vector = django();
+    for number in 0..9 {
+        import(&app, &account(&format!("user{number}@example.com"), &vector)).await;
+    }
+    let admin = app.admin().await;
+    let listed = admin.get("/users?limit=100").await.json();
+    for user in listed["users"].as_array().unwrap() {
+        // Something large that the index contains too.
+        let update = app.app().dynamodb().update_item().table_name("users");
+        let update = update.key("pk", AttributeValue::S(format!("USER#{}", text(&user["id"]))));
+        let update =
+            update.key("sk", AttributeValue::S("PROFILE".into())).update_expression("SET picture.padding = :p");
+        update.expression_attribute_values(":p", AttributeValue::S("x".repeat(300_000))).send().await.unwrap();
+    }
+    let kind: PasswordKind = "foreign:pbkdf2-sha256:29000:32".parse().unwrap();
+    let wrong = std::collections::BTreeMap::from([(kind.to_string(), 70)]);
+    app.app().store().add_to_population(&wrong).await.unwrap();
+    let now = app.clock.now();
+    let count = async || app.app().store().count_passwords(now, now, 1).await.unwrap();
+
+    for _ in 0..2 {
+        let mut runs = 1;
+        while !count().await {
+            runs += 1;
+        }
+        assert!((3..=5).contains(&runs), "{runs}");
+        let population = app.app().store().population().await.unwrap();
+        assert_eq!((population.counts()[&kind], population.counts()[&PasswordKind::Own]), (9, 1));
+    }
 }
 
 #[tokio::test]

@@ -29,6 +29,8 @@ const AT_ONCE: i32 = 100;
 const CONCURRENT: usize = 8;
 /// How often the passwords of all accounts are counted, while some are imported.
 const COUNTED_EVERY: Duration = Duration::from_hours(24);
+/// Pages of 1 MB, of which one takes a tenth of a second: a run has the time for them beside its other work.
+const COUNTED_PAGES: usize = 100;
 
 /// Its timeout is less than the minute until the next run.
 pub const WORKER: Worker = Worker::new(
@@ -87,8 +89,8 @@ pub async fn handler(app: App, _: EventBridgeEvent<Value>) -> Result<()> {
     // Last, because it is the least urgent.
     let lapsed = app.store().lapsed(AT_ONCE, now).await?;
     stream::iter(lapsed).for_each_concurrent(CONCURRENT, |user| lapse(&app, user, now)).await;
-    // Once a day, and only while there are imported passwords.
-    app.store().count_passwords(now.minus(COUNTED_EVERY), now).await.map(|_| ())
+    // Once a day, and only while there are imported passwords; many accounts take several runs.
+    app.store().count_passwords(now.minus(COUNTED_EVERY), now, COUNTED_PAGES).await.map(|_| ())
 }
 
 /// A failure does not affect the others; the item is due again later.

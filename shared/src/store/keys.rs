@@ -38,7 +38,7 @@ impl PrivateKey {
 }
 
 /// The public half, as it is published.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PublicKey {
     pub kid: String,
     pub algorithm: Algorithm,

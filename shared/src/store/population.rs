@@ -3,9 +3,9 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use aws_sdk_dynamodb::types::TransactWriteItem;
+use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem};
 
-use super::schema::{PASSWORD_KIND, PASSWORDS, POPULATION, USERS as LISTED};
+use super::schema::{COUNTING, PASSWORD_KIND, PASSWORDS, POPULATION, USERS as LISTED};
 use super::{Item, Store, n, s};
 use crate::clock::Timestamp;
 use crate::domain::imported::{OWN, PasswordKind};
@@ -97,51 +97,86 @@ impl Store {
     pub const COUNT_PASSWORDS: Grants =
         &[Grant::table(&[GET, PUT], &[PARTITION]), Grant::index(Resource::ListIndex, &[LISTED])];
 
-    /// Counts the passwords of all accounts anew, where some are imported, unless that was done since `before`. Reads the whole
-    /// list. What is counted in or out while it is read is off by as much, until the next time.
+    /// Counts the passwords of all accounts anew, where some are imported, unless that was done since `before`: `true` once they are
+    /// counted. At most `reads` pages of the list are read, of 1 MB each; the next call continues. What is counted in or out between
+    /// the first read and the last is off by as much, until the next time.
     ///
     /// # Errors
     /// Only when the table cannot be read or written.
-    pub async fn count_passwords(&self, before: Timestamp, now: Timestamp) -> Result<bool> {
+    pub async fn count_passwords(&self, before: Timestamp, now: Timestamp, reads: usize) -> Result<bool> {
         let item = self.population_item().await?;
         let counted_at = item.get(COUNTED_AT).and_then(number).map(Timestamp::from_millis);
         if !Population::new(counts(&item)).has_imported() || counted_at.is_some_and(|at| at > before) {
             return Ok(false);
         }
-        let mut kinds: Vec<_> = self.count_list().await?.into_iter().collect();
-        // Of more kinds than are kept the rarest are left out.
-        kinds.sort_by_key(|(_, count)| Reverse(*count));
-        kinds.truncate(KINDS);
-        let mut item: Item = kinds.into_iter().map(|(kind, count)| (kind, n(count))).collect();
-        item.insert("pk".into(), s(POPULATION));
-        item.insert("sk".into(), s(PASSWORDS));
-        item.insert(COUNTED_AT.into(), n(now.millis()));
+        let key = |sk: &str| Item::from([("pk".into(), s(POPULATION)), ("sk".into(), s(sk))]);
+        let begun = self.db.get_item().table_name(&self.table).set_key(Some(key(COUNTING))).send().await?.item;
+        let mut counting = Counting::of(begun.as_ref().unwrap_or(&Item::new()));
+        for _ in 0..reads {
+            if self.count_page(&mut counting).await? {
+                continue;
+            }
+            let mut kinds: Vec<_> = counting.kinds.into_iter().collect();
+            // Of more kinds than are kept the rarest are left out.
+            kinds.sort_by_key(|(_, count)| Reverse(*count));
+            kinds.truncate(KINDS);
+            let mut item = key(PASSWORDS);
+            item.extend(kinds.into_iter().map(|(kind, count)| (kind, n(count))));
+            item.insert(COUNTED_AT.into(), n(now.millis()));
+            self.db.put_item().table_name(&self.table).set_item(Some(item)).send().await?;
+            if begun.is_some() {
+                // The next count begins with the first page.
+                self.db.put_item().table_name(&self.table).set_item(Some(key(COUNTING))).send().await?;
+            }
+            return Ok(true);
+        }
+        let mut item = key(COUNTING);
+        item.extend(counting.into_attributes());
         self.db.put_item().table_name(&self.table).set_item(Some(item)).send().await?;
-        Ok(true)
+        Ok(false)
     }
 
-    async fn count_list(&self) -> Result<BTreeMap<String, i64>> {
-        let (mut kinds, mut from) = (BTreeMap::<String, i64>::new(), None);
-        loop {
-            let query = self
-                .db
-                .query()
-                .table_name(&self.table)
-                .index_name("list")
-                .key_condition_expression("listed_in = :list")
-                .expression_attribute_values(":list", s(LISTED))
-                .projection_expression(PASSWORD_KIND)
-                .set_exclusive_start_key(from);
-            let page = query.send().await?;
-            for item in page.items.unwrap_or_default() {
-                let kind = super::text(&item, PASSWORD_KIND).map_or(OWN, String::as_str).to_owned();
-                *kinds.entry(kind).or_default() += 1;
-            }
-            from = page.last_evaluated_key;
-            if from.is_none() {
-                return Ok(kinds);
-            }
+    /// Counts one page of the list; whether there are more.
+    async fn count_page(&self, counting: &mut Counting) -> Result<bool> {
+        let query = self
+            .db
+            .query()
+            .table_name(&self.table)
+            .index_name("list")
+            .key_condition_expression("listed_in = :list")
+            .expression_attribute_values(":list", s(LISTED))
+            .projection_expression(PASSWORD_KIND)
+            .set_exclusive_start_key(counting.from.take());
+        let page = query.send().await?;
+        for item in page.items.unwrap_or_default() {
+            let kind = super::text(&item, PASSWORD_KIND).map_or(OWN, String::as_str).to_owned();
+            *counting.kinds.entry(kind).or_default() += 1;
         }
+        counting.from = page.last_evaluated_key;
+        Ok(counting.from.is_some())
+    }
+}
+
+/// How far a count of all accounts has come.
+#[derive(Default)]
+struct Counting {
+    kinds: BTreeMap<String, i64>,
+    /// The last key that was read; `None` before the first page.
+    from: Option<Item>,
+}
+
+impl Counting {
+    fn of(item: &Item) -> Self {
+        let map = |name: &str| item.get(name).and_then(|value| value.as_m().ok());
+        let kinds = map("kinds").into_iter().flatten();
+        let kinds = kinds.filter_map(|(kind, count)| Some((kind.clone(), number(count)?))).collect();
+        Self { kinds, from: map("from").cloned() }
+    }
+
+    fn into_attributes(self) -> Item {
+        let kinds = self.kinds.into_iter().map(|(kind, count)| (kind, n(count))).collect();
+        let from = self.from.map(|from| ("from".into(), AttributeValue::M(from)));
+        Item::from_iter([("kinds".into(), AttributeValue::M(kinds))].into_iter().chain(from))
     }
 }
 
@@ -149,6 +184,6 @@ fn counts(item: &Item) -> impl Iterator<Item = (PasswordKind, i64)> {
     item.iter().filter_map(|(name, count)| Some((name.parse().ok()?, number(count)?)))
 }
 
-fn number(value: &aws_sdk_dynamodb::types::AttributeValue) -> Option<i64> {
+fn number(value: &AttributeValue) -> Option<i64> {
     value.as_n().ok()?.parse().ok()
 }

@@ -36,6 +36,7 @@
 //! | that an imported account was deleted | `DELETED#id` | `IMPORTED` |
 //! | as much as an account takes, where none was created | `NOBODY#random` | number |
 //! | how many accounts have a password of which kind | `POPULATION` | `PASSWORDS` |
+//! | how far they are counted anew | `POPULATION` | `COUNTING` |
 //! | public half of a signing key | `KEYS` | kid |
 //! | an account by a word of its name | `FIND#NAME#first letter` | word and id |
 //! | an account by its address | `FIND#EMAIL#first letter` | address and id |
@@ -90,6 +91,7 @@ pub(super) const PUBLIC: &str = "KEYS";
 /// How many accounts have a password of which kind.
 pub(super) const POPULATION: &str = "POPULATION";
 pub(super) const PASSWORDS: &str = "PASSWORDS";
+pub(super) const COUNTING: &str = "COUNTING";
 
 /// Both keys of what says that an imported account was deleted.
 pub(super) fn deleted_key(id: UserId) -> (String, String) {
@@ -288,7 +290,7 @@ pub(super) const KEY: &str = "KEY";
 // The indexes of the main table.
 
 /// All accounts, in one partition of the index `list`. It takes 1,000 writes a second: new accounts and changes of what lists
-/// show, but no sign-ins.
+/// show. A sign-in writes none, but for the first with an imported password.
 pub(super) const USERS: &str = "USERS";
 /// Shards of the index `pending`: enough for thousands of new entries a second, few enough to read all at once.
 /// Chosen once: another number would hide what was written under the old one.
