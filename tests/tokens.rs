@@ -554,6 +554,23 @@ async fn a_revoked_key_is_trusted_for_at_most_a_minute_and_replaced() {
 }
 
 #[tokio::test]
+async fn a_verified_token_expires_on_time_and_vouches_for_no_other() {
+    let app = TestApp::start().await;
+    let ada = app.signed_in("ada@example.com").await;
+    app.later(MINUTE * 10 - Duration::from_secs(5)).await;
+    for _ in 0..2 {
+        assert_eq!(user(&app, &ada.access_token).await.status, 200);
+    }
+
+    let (signed, signature) = ada.access_token.rsplit_once('.').unwrap();
+    let other = if signature.starts_with('A') { "B" } else { "A" };
+    let changed = format!("{signed}.{other}{}", &signature[1..]);
+    assert_eq!(user(&app, &changed).await.code(), "invalid_token");
+    app.later(Duration::from_secs(5)).await;
+    assert_eq!(user(&app, &ada.access_token).await.code(), "invalid_token");
+}
+
+#[tokio::test]
 async fn signing_in_and_refreshing_avoid_a_revoked_key_before_the_sweeper_runs() {
     let app = TestApp::start().await;
     let compromised = private_key(&app).await;

@@ -33,7 +33,7 @@ const CURSOR_MAC: &str = "cursor";
 const IMPORT_MAC: &str = "import";
 /// How often an unknown key id may make us look: a flood of made-up ids must not become a flood of reads.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
-/// How many verified tokens are remembered at most, at about a kilobyte each; then all are forgotten.
+/// How many verified tokens are remembered at most, at one to four kilobytes each; then all are forgotten.
 const REMEMBERED: usize = 1000;
 
 #[derive(Debug)]
@@ -55,9 +55,11 @@ pub struct Keys {
 
 type ByKid = HashMap<String, Arc<VerifyingKey>>;
 
-/// The keys that check tokens, and the tokens that they checked: those go with the keys when the keys are read again.
+/// The keys that check tokens, and the tokens that they checked: those go when other keys are trusted.
 #[derive(Debug, Default)]
 struct Trusted {
+    /// As it was read.
+    published: Vec<PublicKey>,
     keys: ByKid,
     verified: Mutex<HashMap<TokenDigest, Claims>>,
 }
@@ -221,14 +223,24 @@ impl Keys {
         verified.insert(token, claims.clone());
     }
 
+    /// Reads the trusted keys again. As long as they are the same, the tokens that they verified stay remembered.
     async fn load_verifying(&self, now: Timestamp) -> Result<ByKid> {
+        let published = self.store.trusted_keys().await?;
+        {
+            let mut verifying = self.verifying.write().unwrap_or_else(PoisonError::into_inner);
+            if let Some(loaded) = verifying.as_mut().filter(|loaded| loaded.value.published == published) {
+                loaded.at = now;
+                return Ok(loaded.value.keys.clone());
+            }
+        }
         let mut keys = HashMap::new();
-        for key in self.store.trusted_keys().await? {
+        for key in &published {
             let jwk: Jwk = serde_json::from_str(&key.jwk).map_err(Error::internal)?;
             let decoding = DecodingKey::from_jwk(&jwk).map_err(Error::internal)?;
-            keys.insert(key.kid, Arc::new(VerifyingKey { algorithm: key.algorithm.into(), decoding }));
+            let key = (key.kid.clone(), Arc::new(VerifyingKey { algorithm: key.algorithm.into(), decoding }));
+            keys.extend([key]);
         }
-        let trusted = Trusted { keys: keys.clone(), verified: Mutex::default() };
+        let trusted = Trusted { published, keys: keys.clone(), verified: Mutex::default() };
         let loaded = Loaded { value: trusted, at: now };
         *self.verifying.write().unwrap_or_else(PoisonError::into_inner) = Some(loaded);
         Ok(keys)
