@@ -89,7 +89,7 @@ errors! {
             "{detail}";
         LinkInvalid
             => "link_invalid" BAD_REQUEST "Invalid link"
-            "This link is invalid. Check that it was copied completely, or request a new one.";
+            "This link is invalid. Check that it was copied completely.";
         InvalidCredentials
             => "invalid_credentials" UNAUTHORIZED "Invalid credentials"
             "The email address or password is incorrect.";
@@ -138,7 +138,7 @@ errors! {
             "This is not allowed while you impersonate another user.";
         NotFound
             => "not_found" NOT_FOUND "Not found"
-            "Not found.";
+            "No endpoint exists at this path.";
         UserNotFound
             => "user_not_found" NOT_FOUND "User not found"
             "User not found.";
@@ -201,7 +201,7 @@ errors! {
             "A request with this idempotency key has already succeeded. Responses with tokens or secrets are not stored.";
         LinkExpired
             => "link_expired" GONE "Link expired"
-            "This link has expired. Request a new one.";
+            "This link has expired. If you still need it, request a new one.";
         LinkUsed
             => "link_used" GONE "Link already used"
             "This link has already been used or is no longer valid.";

@@ -51,7 +51,7 @@ impl Button {
             ),
             Self::AcceptInvitation => (
                 "You are invited",
-                "Click the button to accept the invitation with your existing account.",
+                "Click the button to accept the invitation with the account that this link was sent to.",
                 "Accept the invitation",
             ),
         }
