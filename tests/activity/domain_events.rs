@@ -79,6 +79,17 @@ async fn an_accounts_events_are_in_order_and_match_its_activity() {
     assert_eq!(events[1]["data"]["actor"]["type"], "link");
 }
 
+/// DynamoDB has no empty names, and fewer numbers than JSON.
+#[tokio::test]
+async fn an_event_can_hold_any_json_of_a_profile() {
+    let app = TestApp::start().await;
+    let ada = app.signed_in(ADA).await;
+    let profile = json!({ "": [{ "": 1e200 }], "small": 1e-200 });
+    assert_eq!(ada.put("/user", &json!({ "profile": profile })).await.json()["profile"], profile);
+    assert_eq!(activity(&ada).await[0]["data"]["changed"]["profile"], profile);
+    assert_eq!(published(&app, &ada.id).await.last().unwrap()["data"]["changed"]["profile"], profile);
+}
+
 #[tokio::test]
 async fn no_event_holds_a_password_a_token_a_hash_or_a_link() {
     let app = TestApp::start().await;

@@ -47,6 +47,20 @@ async fn an_app_is_added_in_two_steps_and_shown_afterwards() {
 }
 
 #[tokio::test]
+async fn a_malformed_proof_is_rejected_even_if_none_is_required() {
+    let app = TestApp::start().await;
+    let ada = app.signed_in(ADA).await;
+    for proof in [
+        json!({ "code": "12" }),
+        json!({ "code": "123456", "recovery_code": "7QK4-0R2M-XV9T-B3HD-51NW-ZC8P" }),
+        json!({ "passkey": { "challenge_token": "00000000-0000-7000-8000-000000000000", "credential": [] } }),
+    ] {
+        assert_eq!(ada.post("/user/totp", &proof).await.code(), "invalid_request", "{proof}");
+    }
+    assert_eq!(ada.post("/user/totp", &json!({ "code": null, "passkey": null })).await.status, 200);
+}
+
+#[tokio::test]
 async fn the_qr_code_is_a_small_png_of_black_and_white() {
     let app = TestApp::start().await;
     let ada = app.signed_in(ADA).await;
