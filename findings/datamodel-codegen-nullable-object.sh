@@ -2,9 +2,9 @@
 # datamodel-code-generator 0.89.0: an object that replaces a nullable object in `allOf` becomes an object of objects.
 #
 # Common in OpenAPI 3.1: a list shows `profile` as an object or null, and a schema that extends it with `allOf` requires the object.
-# One would guess that `profile` is `dict[str, Any]` in both. In the second it is `dict[str, dict[str, Any]]`: the generated pydantic
-# model rejects valid data, and a type checker accepts only invalid data. If `profile` cannot be null in the first schema, both are
-# right.
+# One would guess that `profile` is `dict[str, Any]` in both. In the second it is `dict[str, dict[str, Any]]`: the generated
+# pydantic model rejects valid data, and a type checker accepts only invalid data. If `profile` cannot be null in the first schema,
+# both are right.
 #
 # Needs Python 3.11 or newer and PyPI.
 set -euo pipefail

@@ -1,13 +1,27 @@
 //! Lists in `docs/` of what is written down in the source.
 
 use shared::domain::event::EventKind;
+use shared::error::Code;
 use shared::telemetry::audit::Event;
 
 use crate::output::Output;
 
 pub fn write(output: &mut Output) -> Result<(), String> {
     output.region("docs/logging.md", "events of the log", &events_of_the_log())?;
-    output.region("docs/events.md", "types of events", &types_of_events())
+    output.region("docs/events.md", "types of events", &types_of_events())?;
+    output.region("docs/errors.md", "codes of errors", &codes_of_errors())
+}
+
+/// A table, with an empty line around it.
+fn codes_of_errors() -> String {
+    let mut codes = Code::ALL.to_vec();
+    codes.sort_by_key(|code| (code.status().as_u16(), code.as_str()));
+    let mut text = "\n| status | code | title | detail |\n|---|---|---|---|\n".to_owned();
+    for code in codes {
+        let detail = code.detail().unwrap_or_default().replace("{0}", "…").replace("{}", "…");
+        text += &format!("| {} | `{code}` | {} | {detail} |\n", code.status().as_u16(), code.title());
+    }
+    text + "\n"
 }
 
 /// A table, with an empty line around it.

@@ -78,6 +78,13 @@ macro_rules! errors {
             pub const fn title(self) -> &'static str {
                 match self { $(Self::$variant => $title,)* $(Self::$only => $only_title,)* }
             }
+
+            /// The `detail` of its responses, with braces where an error's own data is; `None` where all of it is that.
+            #[must_use]
+            pub fn detail(self) -> Option<&'static str> {
+                let detail = match self { $(Self::$variant => $message,)* $(Self::$only => "{}",)* };
+                (!detail.starts_with('{')).then_some(detail)
+            }
         }
     };
 }

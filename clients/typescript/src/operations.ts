@@ -17,8 +17,8 @@ type Operation<P extends keyof paths, M extends Method> = NonNullable<paths[P][M
 
 type JsonOf<R> = R extends { content: { "application/json": infer J } } ? J : undefined;
 
-// Types of openapi-fetch 0.17 are not used here: with them, a body can have unknown fields, and fields that can only be null are
-// lost (https://github.com/openapi-ts/openapi-typescript/issues/1769 and 2717).
+// With the types of openapi-fetch 0.17 a body could have fields that the document does not have
+// (https://github.com/openapi-ts/openapi-typescript/issues/1769).
 type Init<O> = ParametersOf<O> & BodyOf<O> & { headers?: Record<string, string>; signal?: AbortSignal };
 
 type ParametersOf<O> = O extends { parameters: infer P } ? ({} extends P ? { params?: P } : { params: P }) : unknown;

@@ -2031,27 +2031,18 @@ export interface components {
         };
         /** @description Exactly one proof. */
         Reauthenticate: {
-            password?: null;
             /**
              * @description The six digits shown by the authenticator app.
              * @example 287082
              */
             code: string;
-            recovery_code?: null;
-            passkey?: null;
         } | {
-            password?: null;
-            code?: null;
             /**
              * @description A recovery code.
              * @example 7QK4-0R2M-XV9T-B3HD-51NW-ZC8P
              */
             recovery_code: string;
-            passkey?: null;
         } | {
-            password?: null;
-            code?: null;
-            recovery_code?: null;
             /** @description A passkey of the account. */
             passkey: components["schemas"]["PasskeyProof"];
         } | {
@@ -2060,9 +2051,6 @@ export interface components {
              * @example correct horse battery
              */
             password: string;
-            code?: null;
-            recovery_code?: null;
-            passkey?: null;
         };
         RecoveryCodes: {
             /**
@@ -2257,19 +2245,13 @@ export interface components {
              * @example 287082
              */
             code: string;
-            recovery_code?: null;
-            passkey?: null;
         } | {
-            code?: null;
             /**
              * @description A recovery code.
              * @example 7QK4-0R2M-XV9T-B3HD-51NW-ZC8P
              */
             recovery_code: string;
-            passkey?: null;
         } | {
-            code?: null;
-            recovery_code?: null;
             /** @description A passkey of the account. */
             passkey: components["schemas"]["PasskeyProof"];
         };
@@ -2468,23 +2450,17 @@ export interface components {
              * @example 287082
              */
             code: string;
-            recovery_code?: null;
-            passkey?: null;
         } | {
             /** @description The `challenge_token` of the sign-in. */
             challenge_token: string;
-            code?: null;
             /**
              * @description A recovery code.
              * @example 7QK4-0R2M-XV9T-B3HD-51NW-ZC8P
              */
             recovery_code: string;
-            passkey?: null;
         } | {
             /** @description The `challenge_token` of the sign-in. */
             challenge_token: string;
-            code?: null;
-            recovery_code?: null;
             /** @description The result of `navigator.credentials.get()` for the `passkey_options` of the sign-in, by its `toJSON()`. */
             passkey: Record<string, unknown>;
         };
@@ -6664,11 +6640,7 @@ export interface operations {
         };
         requestBody?: {
             content: {
-                "application/json": components["schemas"]["StepUp"] | {
-                    code?: null;
-                    recovery_code?: null;
-                    passkey?: null;
-                };
+                "application/json": components["schemas"]["StepUp"] | Record<string, unknown>;
             };
         };
         responses: {
@@ -6940,11 +6912,7 @@ export interface operations {
         };
         requestBody?: {
             content: {
-                "application/json": components["schemas"]["StepUp"] | {
-                    code?: null;
-                    recovery_code?: null;
-                    passkey?: null;
-                };
+                "application/json": components["schemas"]["StepUp"] | Record<string, unknown>;
             };
         };
         responses: {
@@ -7591,11 +7559,7 @@ export interface operations {
         };
         requestBody?: {
             content: {
-                "application/json": components["schemas"]["StepUp"] | {
-                    code?: null;
-                    recovery_code?: null;
-                    passkey?: null;
-                };
+                "application/json": components["schemas"]["StepUp"] | Record<string, unknown>;
             };
         };
         responses: {
@@ -7729,11 +7693,7 @@ export interface operations {
         };
         requestBody?: {
             content: {
-                "application/json": components["schemas"]["StepUp"] | {
-                    code?: null;
-                    recovery_code?: null;
-                    passkey?: null;
-                };
+                "application/json": components["schemas"]["StepUp"] | Record<string, unknown>;
             };
         };
         responses: {

@@ -176,7 +176,7 @@ impl Counting {
     fn into_attributes(self) -> Item {
         let kinds = self.kinds.into_iter().map(|(kind, count)| (kind, n(count))).collect();
         let from = self.from.map(|from| ("from".into(), AttributeValue::M(from)));
-        Item::from_iter([("kinds".into(), AttributeValue::M(kinds))].into_iter().chain(from))
+        [("kinds".into(), AttributeValue::M(kinds))].into_iter().chain(from).collect()
     }
 }
 

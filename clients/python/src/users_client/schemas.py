@@ -567,31 +567,22 @@ class Problem(TypedDict):
 class ReauthenticateCode(TypedDict):
     """Exactly one of the four fields: the password if the account has no second factor, otherwise one of the others."""
 
-    password: NotRequired[None]
     code: str
     """The six digits shown by the authenticator app."""
-    recovery_code: NotRequired[None]
-    passkey: NotRequired[None]
 
 
 @final
 class ReauthenticateRecoveryCode(TypedDict):
     """Exactly one of the four fields: the password if the account has no second factor, otherwise one of the others."""
 
-    password: NotRequired[None]
-    code: NotRequired[None]
     recovery_code: str
     """A recovery code."""
-    passkey: NotRequired[None]
 
 
 @final
 class ReauthenticatePasskey(TypedDict):
     """Exactly one of the four fields: the password if the account has no second factor, otherwise one of the others."""
 
-    password: NotRequired[None]
-    code: NotRequired[None]
-    recovery_code: NotRequired[None]
     passkey: PasskeyProof
     """A passkey of the account."""
 
@@ -601,9 +592,6 @@ class ReauthenticatePassword(TypedDict):
     """Exactly one of the four fields: the password if the account has no second factor, otherwise one of the others."""
 
     password: str
-    code: NotRequired[None]
-    recovery_code: NotRequired[None]
-    passkey: NotRequired[None]
 
 
 @final
@@ -790,26 +778,20 @@ class StepUpCode(TypedDict):
 
     code: str
     """The six digits shown by the authenticator app."""
-    recovery_code: NotRequired[None]
-    passkey: NotRequired[None]
 
 
 @final
 class StepUpRecoveryCode(TypedDict):
     """A proof of the second factor: exactly one of the three fields."""
 
-    code: NotRequired[None]
     recovery_code: str
     """A recovery code."""
-    passkey: NotRequired[None]
 
 
 @final
 class StepUpPasskey(TypedDict):
     """A proof of the second factor: exactly one of the three fields."""
 
-    code: NotRequired[None]
-    recovery_code: NotRequired[None]
     passkey: PasskeyProof
     """A passkey of the account."""
 
@@ -942,26 +924,20 @@ class VerifyLoginCode(TypedDict):
     """The `challenge_token` of the sign-in."""
     code: str
     """The six digits shown by the authenticator app."""
-    recovery_code: NotRequired[None]
-    passkey: NotRequired[None]
 
 
 @final
 class VerifyLoginRecoveryCode(TypedDict):
     challenge_token: str
     """The `challenge_token` of the sign-in."""
-    code: NotRequired[None]
     recovery_code: str
     """A recovery code."""
-    passkey: NotRequired[None]
 
 
 @final
 class VerifyLoginPasskey(TypedDict):
     challenge_token: str
     """The `challenge_token` of the sign-in."""
-    code: NotRequired[None]
-    recovery_code: NotRequired[None]
     passkey: dict[str, Any]
     """The result of `navigator.credentials.get()` for the `passkey_options` of the sign-in, by its `toJSON()`."""
 

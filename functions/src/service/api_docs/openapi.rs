@@ -114,8 +114,8 @@ fn choose_proofs(document: &mut Document) {
         if let RefOr::T(Schema::Object(body)) = schema
             && let Some(choice) = choice_of_proofs(body)
         {
-            choices.push((Ref::from_schema_name(name).ref_location, with_proof(body, None)));
             *schema = RefOr::T(Schema::OneOf(choice));
+            choices.push(Ref::from_schema_name(name).ref_location);
         }
     }
     let operations = document.paths.paths.values_mut().flat_map(operations).map(|(_, operation)| operation);
@@ -127,9 +127,8 @@ fn choose_proofs(document: &mut Document) {
     for content in contents.flatten() {
         let RefOr::T(Content { schema: Some(schema), .. }) = content else { continue };
         if let Some(body) = optional(schema) {
-            let nothing =
-                choices.iter().find(|(choice, _)| matches!(&body, RefOr::Ref(body) if body.ref_location == *choice));
-            *schema = if let Some((_, nothing)) = nothing { or_nothing(body, nothing.clone()) } else { body };
+            let takes_nothing = matches!(&body, RefOr::Ref(body) if choices.contains(&body.ref_location));
+            *schema = if takes_nothing { or_nothing(body) } else { body };
         }
     }
 }
@@ -138,24 +137,18 @@ fn choice_of_proofs(body: &Object) -> Option<OneOf> {
     let proofs = PROOFS.into_iter().filter(|proof| body.properties.contains_key(*proof));
     // An answer that asks for a proof names none of them.
     body.properties.get("recovery_code")?;
-    let bodies = proofs.map(|proof| with_proof(body, Some(proof)));
+    let bodies = proofs.map(|proof| {
+        let mut body = body.clone();
+        body.properties.retain(|name, _| name == proof || !PROOFS.contains(&name.as_str()));
+        body.required.push(proof.to_owned());
+        if let Some(field) = body.properties.get_mut(proof) {
+            *field = present(field.clone());
+        }
+        body.title = Some(proof.to_owned());
+        body
+    });
     let choice = bodies.fold(OneOfBuilder::new(), OneOfBuilder::item);
     Some(choice.description(Some("Exactly one proof.")).build())
-}
-
-/// A body with one of its proofs, or without any. The others can be null, as every optional field can.
-fn with_proof(body: &Object, proof: Option<&str>) -> Object {
-    let mut body = body.clone();
-    for (name, field) in &mut body.properties {
-        if Some(name.as_str()) == proof {
-            *field = present(field.clone());
-        } else if PROOFS.contains(&name.as_str()) {
-            *field = Object::with_type(Type::Null).into();
-        }
-    }
-    body.required.extend(proof.map(ToOwned::to_owned));
-    body.title = Some(proof.unwrap_or("nothing").to_owned());
-    body
 }
 
 /// The schema of a field that may be null, for where it is not.
@@ -187,8 +180,9 @@ fn is_null(schema: &RefOr<Schema>) -> bool {
 }
 
 /// Where the account has no second factor, or it was proved a moment ago, the body may be empty.
-fn or_nothing(body: RefOr<Schema>, mut nothing: Object) -> RefOr<Schema> {
-    nothing.description = Some(String::from("If no proof is required."));
+fn or_nothing(body: RefOr<Schema>) -> RefOr<Schema> {
+    let nothing = ObjectBuilder::new().title(Some("nothing")).max_properties(Some(0));
+    let nothing = nothing.description(Some("If no proof is required."));
     Schema::OneOf(OneOfBuilder::new().item(body).item(nothing).build()).into()
 }
 
