@@ -58,11 +58,11 @@ fn limit_to_alpha(rgba: &mut [u8]) {
 
 fn resample(
     samples: &[u8],
-    size: (u32, u32),
+    dimensions: (u32, u32),
     channels: Channels,
     window: Window,
     side: u32,
 ) -> Result<Vec<u8>, Rejected> {
     // The sizes were made to fit; that they would not is a broken picture at worst, and no reason to stop.
-    resample::resample(samples, size, channels, window, side).ok_or(Rejected::Damaged)
+    resample::resample(samples, dimensions, channels, window, side).ok_or(Rejected::Damaged)
 }
