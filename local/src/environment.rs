@@ -81,7 +81,9 @@ impl Environment {
         let among =
             |list: &[(&str, String)]| list.iter().find(|(known, _)| *known == name).map(|(_, value)| value.clone());
         let variable = self.variables.get(name).cloned();
-        variable.or_else(|| among(&self.fixed)).or_else(|| std::env::var(name).ok()).or_else(|| among(&self.defaults))
+        // An empty variable counts as missing, so the default is used for it too.
+        let process = || std::env::var(name).ok().filter(|value| !value.is_empty());
+        variable.or_else(|| among(&self.fixed)).or_else(process).or_else(|| among(&self.defaults))
     }
 
     /// Writes all of it to a file that `cargo lambda watch --env-file` reads.

@@ -65,7 +65,7 @@ impl Default for Options {
 /// Why the stack did not start: one line for a person.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    #[error("cannot listen on port {port}: {cause}; PORT=0 picks a free one")]
+    #[error("cannot listen on port {port}: {cause}; PORT=8080 chooses another, PORT=0 a free one")]
     Port { port: u16, cause: std::io::Error },
     #[error(transparent)]
     Embedded(#[from] embedded::StartError),

@@ -55,6 +55,15 @@ fn a_port_that_is_none_or_taken_is_named_in_one_line() {
 }
 
 #[test]
+fn an_empty_variable_counts_as_missing() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = command(folder.path(), &["--memory"], "0");
+    command.env("PRODUCT_NAME", "").env("MAIL_FROM", "").env("ADMIN_EMAIL", "nobody");
+    let line = refusal(&command.output().unwrap());
+    assert!(line.contains("ADMIN_EMAIL") && !line.contains("PRODUCT_NAME") && !line.contains("MAIL_FROM"), "{line}");
+}
+
+#[test]
 fn data_that_cannot_be_read_is_named_in_one_line() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join(".local"), "a file where the folder belongs").unwrap();

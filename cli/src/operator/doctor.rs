@@ -66,7 +66,7 @@ pub async fn doctor(output: Output, environment: &Environment) -> Result<()> {
     match open(environment) {
         Err(failure) => report.add(Check::fail("configuration", failure.to_string()))?,
         Ok(app) => {
-            report.add(Check::ok("configuration", "whole"))?;
+            report.add(Check::ok("configuration", "complete"))?;
             report.run(&app).await?;
         }
     }
@@ -121,7 +121,7 @@ impl Report {
 async fn main_table(app: &App) -> Check {
     let name = "main table";
     match app.store().public_keys().await {
-        Ok(_) => Check::ok(name, format!("{} can be read", app.config.tables.main)),
+        Ok(_) => Check::ok(name, format!("table `{}` can be read", app.config.tables.main)),
         Err(error) => Check::fail(name, format!("{}: {}", app.config.tables.main, Causes(&error))),
     }
 }

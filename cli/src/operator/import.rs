@@ -197,7 +197,11 @@ impl Run {
                 "{unconfirmed} of them cannot sign in until their owners confirm their addresses{option}"
             ));
         }
-        if refused == 0 { Ok(()) } else { Err(Failure::Failed(format!("{refused} rows were refused"))) }
+        match refused {
+            0 => Ok(()),
+            1 => Err(Failure::Failed("1 row was refused".into())),
+            _ => Err(Failure::Failed(format!("{refused} rows were refused"))),
+        }
     }
 }
 
