@@ -14,7 +14,7 @@ Schema = dict[str, Any]
 
 SIMPLE = {"string": "str", "integer": "int", "number": "float", "boolean": "bool", "null": "None"}
 UNKNOWN = {"anyOf", "not", "const", "if", "prefixItems", "patternProperties", "dependentSchemas", "discriminator"}
-HEADER = '''"""The types of request and response bodies. Made by `generate.py` from the OpenAPI document of the service; do not edit."""
+HEADER = '''"""The types of request and response bodies. Made by `generate.py` from the OpenAPI document; do not edit."""
 
 from __future__ import annotations
 

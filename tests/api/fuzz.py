@@ -41,7 +41,8 @@ def sign_in(email: str = ADMIN) -> Any:
 def choose_password(email: str) -> None:
     """Chooses the password of an account through the emailed link, which administrators have to."""
     for _ in range(100):
-        links = [link for mail in http.get(f"{STACK}/_local/mail", timeout=30).json() if mail["to"] == email for link in mail["links"]]
+        mails = http.get(f"{STACK}/_local/mail", timeout=30).json()
+        links = [link for mail in mails if mail["to"] == email for link in mail["links"]]
         for token in [parse_qs(urlsplit(link).query).get("token") for link in links]:
             if token:
                 call("POST", "/auth/password/reset", {"token": token[0], "password": PASSWORD})

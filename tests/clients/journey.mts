@@ -58,7 +58,8 @@ for (const spoilt of [{ expires_at: Date.now() + 10_000 }, { access_token: "expi
 
 // A refresh that fails for another reason keeps the tokens.
 const kept = tokens();
-const offline = new UsersClient({ baseUrl: `${stack}/api/v1`, store, fetch: async () => new Response("", { status: 503, headers: { "Retry-After": "7" } }) });
+const busy = async () => new Response("", { status: 503, headers: { "Retry-After": "7" } });
+const offline = new UsersClient({ baseUrl: `${stack}/api/v1`, store, fetch: busy });
 store.set({ ...kept, expires_at: 0 });
 const unavailable = await problem(offline.get("/user"));
 equal([unavailable.status, unavailable.code, unavailable.retry_after], [503, "unknown", 7]);

@@ -1,4 +1,4 @@
-"""The types of request and response bodies. Made by `generate.py` from the OpenAPI document of the service; do not edit."""
+"""The types of request and response bodies. Made by `generate.py` from the OpenAPI document; do not edit."""
 
 from __future__ import annotations
 
