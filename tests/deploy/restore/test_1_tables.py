@@ -386,7 +386,7 @@ def test_tables_that_serve_are_not_taken_for_restored_ones(emulator: Emulator) -
     second = next_second()
     before = {which: scene.items(table) for which, table in scene.sources.items()}
     names = ["--restored-table", scene.sources["main"], "--restored-keys-table", scene.sources["keys"]]
-    assert "serves" in scene.restore(second, *names).must(1).error
+    assert "already in use" in scene.restore(second, *names).must(1).error
     assert {which: scene.items(table) for which, table in scene.sources.items()} == before
 
 
@@ -412,14 +412,14 @@ def test_an_account_without_an_address_is_reported(emulator: Emulator) -> None:
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        (["--at", "2026-11-29T12:00:00"], "with its zone"),
+        (["--at", "2026-11-29T12:00:00"], "with a time zone"),
         (["--at", "2026-11-29T12:00:00.5Z"], "a whole second"),
         (["--at", "yesterday"], "a whole second"),
         (["--deleted", "no-such-file"], "No such file"),
-        (["--deleted", "{file}"], "no id"),
+        (["--deleted", "{file}"], "not an ID"),
         (["--rate", "0"], "above 0"),
         (["--no-logs", "--force-reset", "changed"], "reads the log"),
-        (["--restored-table", "restored"], "begins with users-"),
+        (["--restored-table", "restored"], "must begin with users-"),
     ],
 )
 def test_arguments_that_make_no_sense_are_refused(
