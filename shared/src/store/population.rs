@@ -138,15 +138,7 @@ impl Store {
 
     /// Counts one page of the list; whether there are more.
     async fn count_page(&self, counting: &mut Counting) -> Result<bool> {
-        let query = self
-            .db
-            .query()
-            .table_name(&self.table)
-            .index_name("list")
-            .key_condition_expression("listed_in = :list")
-            .expression_attribute_values(":list", s(LISTED))
-            .projection_expression(PASSWORD_KIND)
-            .set_exclusive_start_key(counting.from.take());
+        let query = self.list().projection_expression(PASSWORD_KIND).set_exclusive_start_key(counting.from.take());
         let page = query.send().await?;
         for item in page.items.unwrap_or_default() {
             let kind = super::text(&item, PASSWORD_KIND).map_or(OWN, String::as_str).to_owned();

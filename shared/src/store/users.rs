@@ -1,5 +1,6 @@
 //! Accounts and their email addresses.
 
+use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::types::{ReturnValue, TransactWriteItem};
 
 use super::addresses::owner_item;
@@ -504,6 +505,16 @@ impl Store {
         Ok(Some(erasure))
     }
 
+    /// A query of all accounts in the index `list`.
+    pub(super) fn list(&self) -> QueryFluentBuilder {
+        self.db
+            .query()
+            .table_name(&self.table)
+            .index_name("list")
+            .key_condition_expression("listed_in = :list")
+            .expression_attribute_values(":list", s(LISTED))
+    }
+
     pub const LIST_USERS: Grants = &[Grant::index(Resource::ListIndex, &[LISTED])];
 
     /// Accounts older than `before`, newest first, at most `limit`.
@@ -511,14 +522,7 @@ impl Store {
     /// # Errors
     /// Only when the table cannot be read.
     pub async fn list_users(&self, limit: usize, before: Option<ListKey>) -> Result<Vec<ListedUser>> {
-        let mut query = self
-            .db
-            .query()
-            .table_name(&self.table)
-            .index_name("list")
-            .key_condition_expression("listed_in = :list")
-            .expression_attribute_values(":list", s(LISTED))
-            .scan_index_forward(false);
+        let mut query = self.list().scan_index_forward(false);
         if let Some(before) = before {
             query = query
                 .key_condition_expression("listed_in = :list AND listed_as < :before")
