@@ -30,6 +30,8 @@ mod table;
 
 use std::process::ExitCode;
 
+use mimalloc::MiMalloc;
+
 const USAGE: &str = "usage: cargo run --release -p bench -- COMMAND
   reads        GET /user, one client, the token really checked: requests a second
   login        POST /auth/login against the argon2 verification alone
@@ -49,8 +51,11 @@ fn main() -> ExitCode {
     ::pictures::worker::serve().unwrap_or_else(run)
 }
 
-// As `cargo run` and every function do.
-#[tokio::main(flavor = "current_thread")]
+// As `cargo run` does.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
+
+#[tokio::main]
 async fn run() -> ExitCode {
     match std::env::args().nth(1).as_deref() {
         Some("reads") => reads::run().await,

@@ -6,6 +6,7 @@
 //! Every [`Embedded`] has its own ports and its own data and starts in milliseconds, so each test has
 //! one. What a server takes more lightly than AWS is said in its module.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -123,6 +124,7 @@ pub struct Embedded {
     stopped: Stop,
     tasks: JoinSet<()>,
     endpoints: Endpoints,
+    services: Services,
     credentials: Credentials,
     received: Received,
     tables: Arc<Tables>,
@@ -131,6 +133,24 @@ pub struct Embedded {
     outages: Outages,
     folder: Option<Folder>,
     temporary: Option<TempDir>,
+}
+
+/// The servers without their ports, for callers in the same process, which need not go over the network. Cheap to clone.
+#[derive(Clone)]
+pub struct Services(Arc<HashMap<String, Router>>);
+
+impl fmt::Debug for Services {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Services").field(&self.0.keys()).finish()
+    }
+}
+
+impl Services {
+    /// The server that listens at an authority, such as `127.0.0.1:8000`. It answers as it does there, and checks as much.
+    #[must_use]
+    pub fn at(&self, authority: &str) -> Option<Router> {
+        self.0.get(authority).cloned()
+    }
 }
 
 /// What SES, Firehose and `EventBridge` took: mails, log records and events, the newest 10,000 of each. Cheap to clone.
@@ -205,7 +225,7 @@ impl Embedded {
         let buses = Arc::new(Events::new(Arc::clone(&bus_events), rules, Arc::clone(&queues)));
 
         let outages = Outages::none();
-        let mut tasks = JoinSet::new();
+        let (mut tasks, mut services) = (JoinSet::new(), HashMap::new());
         let mut serve = |service: Service, bound: Bound, router: Router| {
             let guard = Guard { service, outage: outages.of(service).subscribe() };
             let router = router.layer(middleware::from_fn_with_state(guard, outage::guard));
@@ -217,6 +237,7 @@ impl Embedded {
                 router.layer(middleware::from_fn_with_state(entrance.clone(), server::authenticate))
             };
             let router = router.layer(middleware::from_fn_with_state(entrance, server::refuse_foreign));
+            services.insert(bound.endpoint.trim_start_matches("http://").to_owned(), router.clone());
             tasks.spawn(server::serve(bound.listener, router, stopped.clone()));
         };
         let database = dynamodb::router(Arc::clone(&tables), Arc::clone(&store), outages.dynamodb.subscribe());
@@ -234,6 +255,7 @@ impl Embedded {
             stopped,
             tasks,
             endpoints,
+            services: Services(Arc::new(services)),
             credentials,
             received: Received { mails, logs, events: bus_events },
             tables,
@@ -249,6 +271,12 @@ impl Embedded {
     #[must_use]
     pub fn endpoints(&self) -> &Endpoints {
         &self.endpoints
+    }
+
+    /// The same servers for this process alone. A stop does not wait for what they are asked this way.
+    #[must_use]
+    pub fn services(&self) -> Services {
+        self.services.clone()
     }
 
     /// What clients sign with, until this ends. S3 verifies the signature; the other servers only look at the key's id.

@@ -4,6 +4,7 @@
 // This crate is the machine around the functions: it tells real time and keeps tasks running.
 #![allow(clippy::disallowed_methods, reason = "timers of the machine around the functions")]
 
+mod connector;
 mod cors;
 mod entrance;
 mod environment;

@@ -9,6 +9,7 @@ use aws_lambda_events::event::eventbridge::EventBridgeEvent;
 use axum::middleware;
 use embedded::{BusEvent, Callers, Embedded, Notification, Origins, Outage, Rule, Service, SuppressionReason};
 use shared::App;
+use shared::app::network;
 use shared::clock::Clock;
 use shared::config::{Config, ConfigError};
 use shared::error::Causes;
@@ -19,6 +20,7 @@ use tokio::task::JoinSet;
 use tracing::Dispatch;
 use tracing::instrument::WithSubscriber;
 
+use crate::connector;
 use crate::entrance::{self, Client, Entrance, TolerantListener};
 use crate::environment::{self, Environment};
 use crate::gateway::Gateway;
@@ -122,7 +124,8 @@ impl Stack {
         if let Some(folder) = &kept_in {
             environment.write_to(folder)?;
         }
-        let app = App::new(config, clock.clone())?;
+        let connector = connector::connector(embedded.services(), network(&config)?);
+        let app = App::with_connector(config, clock.clone(), connector)?;
         provision::provision(&app, visibility).await?;
         embedded.resend_notifications().await;
         embedded.send_test_events();

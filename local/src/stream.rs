@@ -2,9 +2,9 @@
 //! A batch that fails is tried again until it is done, from the first change that a function reports as failed
 //! (<https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-batchfailurereporting.html>), and what comes after it waits.
 //!
-//! Unlike AWS: a batch never waits for more changes, and nothing is given up after a day or a number of attempts.
+//! Unlike AWS: nothing is given up after a day or a number of attempts.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use aws_lambda_events::event::dynamodb::Event;
 use aws_lambda_events::event::streams::DynamoDbEventResponse;
@@ -18,6 +18,10 @@ use tracing::instrument::WithSubscriber;
 
 /// Changes in a batch, at most.
 const BATCH: usize = 100;
+/// Between the beginnings of two batches, at least: under load changes are read together, where each alone would cost more than
+/// the request that made it. AWS looks for changes every 250 ms
+/// (<https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html>).
+const INTERVAL: Duration = Duration::from_millis(50);
 /// After a failure; it doubles with each one that follows.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
@@ -76,6 +80,7 @@ pub async fn consume<F>(
         if batch.is_empty() {
             return;
         }
+        let began = Instant::now();
         let done = invoke(&batch, &filter, &function).await;
         if let Some(last) = batch.iter().take(done).next_back()
             && let Err(error) = changes.commit(&last.sequence_number)
@@ -85,11 +90,16 @@ pub async fn consume<F>(
         if done > 0 {
             pause = FIRST_PAUSE;
         }
-        if done < batch.len() {
-            if tokio::time::timeout(pause, stopping.wait_for(|stop| *stop)).await.is_ok() {
-                return;
-            }
-            pause = LONGEST_PAUSE.min(pause * 2);
+        let rest = if done < batch.len() {
+            let longer = LONGEST_PAUSE.min(pause * 2);
+            std::mem::replace(&mut pause, longer)
+        } else if batch.len() < BATCH {
+            INTERVAL.saturating_sub(began.elapsed())
+        } else {
+            Duration::ZERO
+        };
+        if tokio::time::timeout(rest, stopping.wait_for(|stop| *stop)).await.is_ok() {
+            return;
         }
     }
 }

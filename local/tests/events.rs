@@ -97,7 +97,9 @@ async fn the_main_tables_stream_is_enabled_for_data_of_earlier_versions_too() {
         let stream = table.stream_specification().unwrap();
         assert!(stream.stream_enabled());
         assert_eq!(stream.stream_view_type(), Some(&StreamViewType::NewImage));
-        assert!(stack.has_read_all_changes());
+        while !stack.has_read_all_changes() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
         // As an earlier version left it.
         let none = StreamSpecification::builder().stream_enabled(false).build().unwrap();
         db.update_table().table_name("users").stream_specification(none).send().await.unwrap();

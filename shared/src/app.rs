@@ -71,7 +71,15 @@ impl App {
     /// # Errors
     /// When argon2 does not take the configured cost, or TLS the certificate authorities.
     pub fn new(config: Config, clock: Clock) -> Result<Self, StartError> {
-        let connector = aws_connector::connector(trust(&config.aws.endpoints))?;
+        let network = network(&config)?;
+        Self::with_connector(config, clock, network)
+    }
+
+    /// Calls AWS through a connector of the caller's.
+    ///
+    /// # Errors
+    /// When argon2 does not take the configured cost.
+    pub fn with_connector(config: Config, clock: Clock, connector: SharedHttpConnector) -> Result<Self, StartError> {
         Ok(Self(Arc::new(Inner {
             hasher: Hasher::new(&config.password_hash).map_err(StartError::PasswordHash)?,
             aws: sdk_config(&config.aws, aws_connector::client(connector.clone())),
@@ -220,6 +228,14 @@ fn sdk_config(aws: &Aws, http_client: SharedHttpClient) -> SdkConfig {
 }
 
 /// Amazon's authorities, unless another server than AWS is called over TLS.
+/// The connections over which AWS is called.
+///
+/// # Errors
+/// When TLS does not take the certificate authorities.
+pub fn network(config: &Config) -> Result<SharedHttpConnector, StartError> {
+    Ok(aws_connector::connector(trust(&config.aws.endpoints))?)
+}
+
 fn trust(endpoints: &Endpoints) -> Trust {
     let all = [
         &endpoints.cognito,

@@ -127,6 +127,7 @@ async fn a_staff_action_outlives_its_account_in_staff_activity_without_its_data(
     let app = TestApp::start().await;
     let admin = app.admin().await;
     let ada = app.signed_in(ADA).await;
+    app.idle().await;
     let seen = admin.get(&format!("/users/{}/activity", ada.id)).await.json();
     assert_eq!(types(seen["events"].as_array().unwrap()), ["user.signed_in", "user.confirmed", "user.created"]);
     assert_eq!(admin.delete(&format!("/user?id={}", ada.id)).await.status, 204);
