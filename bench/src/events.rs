@@ -24,6 +24,9 @@ const ONCE: [&str; 8] = [
     "renew_recovery_codes",
 ];
 
+/// A client sends each access token until it expires.
+const REQUESTS_PER_TOKEN: u32 = 50;
+
 /// SHA-256 of the secret of `orders` in `events/introspect.json`.
 pub const INTROSPECTION_CLIENTS: &str = "orders:ed24bc0bb03d0e89e8bacafb1545ee4ed6a2b273f3db69199787632b32545179";
 
@@ -70,7 +73,9 @@ impl Events {
             }
             return event;
         }
-        self.people.renew(&mut self.admin).await;
+        if self.made.is_multiple_of(REQUESTS_PER_TOKEN) {
+            self.people.renew(&mut self.admin).await;
+        }
         let mut event = by(function, &self.admin);
         match function {
             "register" => {

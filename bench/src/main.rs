@@ -30,8 +30,6 @@ mod table;
 
 use std::process::ExitCode;
 
-use mimalloc::MiMalloc;
-
 const USAGE: &str = "usage: cargo run --release -p bench -- COMMAND
   reads        GET /user, one client, the token really checked: requests a second
   login        POST /auth/login against the argon2 verification alone
@@ -52,9 +50,6 @@ fn main() -> ExitCode {
 }
 
 // As `cargo run` does.
-#[global_allocator]
-static ALLOCATOR: MiMalloc = MiMalloc;
-
 #[tokio::main]
 async fn run() -> ExitCode {
     match std::env::args().nth(1).as_deref() {

@@ -38,7 +38,7 @@ impl Running {
     }
 
     /// The same, without the functions that read the table's stream: on AWS they run separately from the one that is measured, and
-    /// here on its thread.
+    /// here on its processors.
     pub async fn start_without_publishers() -> Self {
         Self::start_as(HashMap::from([("LIMITS", "off".to_owned())]), false).await
     }

@@ -1,6 +1,6 @@
 //! The AWS services that this workspace uses, inside the process: DynamoDB, S3, SQS, SES v2, Firehose and `EventBridge`
 //! on loopback ports, for the local stack and for tests. The AWS SDK talks to them as to the real ones;
-//! only the endpoints and the credentials differ. They answer the programs of this machine that know the credentials, which
+//! only the endpoints and the credentials differ. A caller in the same process can do without the ports ([`Services`]). They answer the programs of this machine that know the credentials, which
 //! are new for each start; web pages may only upload to S3, from the origins that are allowed.
 //!
 //! Every [`Embedded`] has its own ports and its own data and starts in milliseconds, so each test has
@@ -12,11 +12,16 @@ use std::sync::Arc;
 use std::time::Duration;
 use std::{env, fmt};
 
+use axum::extract::Request;
+use axum::response::Response;
 use axum::{Router, middleware};
 use tempfile::TempDir;
-use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::sync::{RwLock, watch};
+use tokio::task::{JoinSet, yield_now};
 use tokio::time::timeout;
+use tower::ServiceExt;
+use tracing::instrument::WithSubscriber;
+use tracing::subscriber::NoSubscriber;
 
 mod callers;
 mod dynamodb;
@@ -135,21 +140,46 @@ pub struct Embedded {
     temporary: Option<TempDir>,
 }
 
-/// The servers without their ports, for callers in the same process, which need not go over the network. Cheap to clone.
+/// The servers without their ports, for callers in the same process, which need not go over the network. S3 is not among them:
+/// its objects come in parts. Cheap to clone.
 #[derive(Clone)]
-pub struct Services(Arc<HashMap<String, Router>>);
+pub struct Services {
+    servers: Arc<HashMap<String, Router>>,
+    stopped: Stop,
+    /// Held together by requests under way, and alone by who waits for their end.
+    under_way: Arc<RwLock<()>>,
+}
 
 impl fmt::Debug for Services {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Services").field(&self.0.keys()).finish()
+        f.debug_tuple("Services").field(&self.servers.keys()).finish()
     }
 }
 
 impl Services {
-    /// The server that listens at an authority, such as `127.0.0.1:8000`. It answers as it does there, and checks as much.
+    /// The server that listens at an authority, such as `127.0.0.1:8000`; none once it stops.
     #[must_use]
-    pub fn at(&self, authority: &str) -> Option<Router> {
-        self.0.get(authority).cloned()
+    pub fn at(&self, authority: &str) -> Option<Server> {
+        let router = self.servers.get(authority).filter(|_| !self.stopped.is_requested())?.clone();
+        Some(Server { router, under_way: Arc::clone(&self.under_way) })
+    }
+}
+
+/// One of [`Services`].
+pub struct Server {
+    router: Router,
+    under_way: Arc<RwLock<()>>,
+}
+
+impl Server {
+    /// Answers as on its port, and checks as much. Others may run before and after the work, as while a request is on its way.
+    pub async fn answer(self, request: Request) -> Response {
+        let _under_way = self.under_way.read_owned().await;
+        yield_now().await;
+        // Its log is not the caller's.
+        let Ok(response) = self.router.oneshot(request).with_subscriber(NoSubscriber::default()).await;
+        yield_now().await;
+        response
     }
 }
 
@@ -237,7 +267,9 @@ impl Embedded {
                 router.layer(middleware::from_fn_with_state(entrance.clone(), server::authenticate))
             };
             let router = router.layer(middleware::from_fn_with_state(entrance, server::refuse_foreign));
-            services.insert(bound.endpoint.trim_start_matches("http://").to_owned(), router.clone());
+            if service != Service::S3 {
+                services.insert(bound.endpoint.trim_start_matches("http://").to_owned(), router.clone());
+            }
             tasks.spawn(server::serve(bound.listener, router, stopped.clone()));
         };
         let database = dynamodb::router(Arc::clone(&tables), Arc::clone(&store), outages.dynamodb.subscribe());
@@ -252,10 +284,10 @@ impl Embedded {
 
         Ok(Self {
             stop,
+            services: Services { servers: Arc::new(services), stopped: stopped.clone(), under_way: Arc::default() },
             stopped,
             tasks,
             endpoints,
-            services: Services(Arc::new(services)),
             credentials,
             received: Received { mails, logs, events: bus_events },
             tables,
@@ -273,7 +305,7 @@ impl Embedded {
         &self.endpoints
     }
 
-    /// The same servers for this process alone. A stop does not wait for what they are asked this way.
+    /// The same servers for this process alone, until this ends.
     #[must_use]
     pub fn services(&self) -> Services {
         self.services.clone()
@@ -329,9 +361,13 @@ impl Embedded {
 
     /// Answer the requests under way, end waiting receives, and close the files.
     pub async fn stop(self) {
-        let Self { stop, mut tasks, folder, temporary, .. } = self;
+        let Self { stop, services, mut tasks, folder, temporary, .. } = self;
         drop(stop);
-        let ended = timeout(PATIENCE, async { while tasks.join_next().await.is_some() {} }).await;
+        let ended = timeout(PATIENCE, async {
+            while tasks.join_next().await.is_some() {}
+            let _all_ended = services.under_way.write().await;
+        })
+        .await;
         if ended.is_err() {
             tracing::warn!("an embedded server was still answering after {PATIENCE:?}");
         }

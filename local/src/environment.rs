@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use embedded::{Credentials, Embedded};
+use shared::domain::limit::Limit;
 
 use crate::provision::{EVENT_BUS, KEYS_TABLE, PICTURES, TABLE, TRANSFER, UPLOADS};
 use crate::queues::Queue;
@@ -95,5 +96,32 @@ impl Environment {
         }
         let path = folder.join(FILE);
         std::fs::write(&path, file).map_err(|cause| WriteError { path, cause })
+    }
+}
+
+/// A variable of the process that was meant as a limit and is none.
+pub fn unknown_limit() -> Option<String> {
+    let variables = std::env::vars_os().filter(|(_, value)| !value.is_empty());
+    variables.filter_map(|(name, _)| name.into_string().ok()).find(|name| is_unknown_limit(name))
+}
+
+fn is_unknown_limit(name: &str) -> bool {
+    name.starts_with("LIMIT_") && name.ends_with("_PER_IP") && Limit::ALL.iter().all(|limit| limit.variable() != name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_misspelled_limit_is_noticed() {
+        for (name, unknown) in [
+            ("LIMIT_LOGIN_PER_IP", false),
+            ("LIMIT_LOGON_PER_IP", true),
+            ("LIMITS", false),
+            ("LIMIT_OF_ANOTHER_PROGRAM", false),
+        ] {
+            assert_eq!(is_unknown_limit(name), unknown, "{name}");
+        }
     }
 }

@@ -4,11 +4,6 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use local::{Options, Stack};
-use mimalloc::MiMalloc;
-
-// Answers of many users are many small allocations: the C library's own allocator takes a third of such a request.
-#[global_allocator]
-static ALLOCATOR: MiMalloc = MiMalloc;
 
 const USAGE: &str = "usage: cargo run [-- --fresh | --memory]
   --fresh   start with empty data

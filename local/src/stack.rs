@@ -75,6 +75,8 @@ pub enum StartError {
     Origins(#[from] embedded::InvalidOrigin),
     #[error(transparent)]
     Config(#[from] ConfigError),
+    #[error("{0} is not a limit; docs/configuration.md lists them")]
+    UnknownLimit(String),
     #[error(transparent)]
     Environment(#[from] environment::WriteError),
     #[error(transparent)]
@@ -99,6 +101,9 @@ impl Stack {
     /// One line that says what is in the way.
     pub async fn start(options: Options) -> Result<Self, StartError> {
         let Options { port, data, fresh, clock, variables, sweeping, publishing, visibility } = options;
+        if let Some(name) = environment::unknown_limit() {
+            return Err(StartError::UnknownLimit(name));
+        }
         let on_port = |cause| StartError::Port { port, cause };
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(on_port)?;
         let address = listener.local_addr().map_err(on_port)?;

@@ -18,9 +18,8 @@ use tracing::instrument::WithSubscriber;
 
 /// Changes in a batch, at most.
 const BATCH: usize = 100;
-/// Between the beginnings of two batches, at least: under load changes are read together, where each alone would cost more than
-/// the request that made it. AWS looks for changes every 250 ms
-/// (<https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html>).
+/// From a batch that was not full to the next: under load changes are read together, where each alone would cost more than the
+/// request that made it. AWS looks for changes every 250 ms (<https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html>).
 const INTERVAL: Duration = Duration::from_millis(50);
 /// After a failure; it doubles with each one that follows.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);

@@ -227,7 +227,6 @@ fn sdk_config(aws: &Aws, http_client: SharedHttpClient) -> SdkConfig {
         .build()
 }
 
-/// Amazon's authorities, unless another server than AWS is called over TLS.
 /// The connections over which AWS is called.
 ///
 /// # Errors
@@ -236,6 +235,7 @@ pub fn network(config: &Config) -> Result<SharedHttpConnector, StartError> {
     Ok(aws_connector::connector(trust(&config.aws.endpoints))?)
 }
 
+/// Amazon's authorities, unless another server than AWS is called over TLS.
 fn trust(endpoints: &Endpoints) -> Trust {
     let all = [
         &endpoints.cognito,

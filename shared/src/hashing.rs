@@ -233,10 +233,22 @@ impl Hasher {
         let idle = Arc::clone(&self.idle_memory);
         tokio::task::spawn_blocking(move || {
             let _permits = permits;
+            give_way();
             with_memory(&idle, work)
         })
     }
 }
+
+/// Where all processors hash, other requests would wait for a hash or two: on Linux they go before it. The thread stays as it is,
+/// since only a privileged one can take this back; it may serve other blocking work later.
+fn give_way() {
+    #[cfg(target_os = "linux")]
+    let _ = rustix::process::setpriority_process(None, NICENESS);
+}
+
+/// A third of the share of a thread that serves requests (<https://man7.org/linux/man-pages/man7/sched.7.html>).
+#[cfg(target_os = "linux")]
+const NICENESS: i32 = 5;
 
 fn with_memory<T>(idle: &Mutex<Vec<Memory>>, work: impl FnOnce(&mut Memory) -> T) -> T {
     let lock = || idle.lock().unwrap_or_else(PoisonError::into_inner);
@@ -350,6 +362,15 @@ mod tests {
 
     fn new_password(text: &str) -> NewPassword {
         NewPassword::parse(&text.into(), MinLength::default(), Known::default()).unwrap()
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn hashing_gives_way_to_requests() {
+        let niceness = || rustix::process::getpriority_process(None).unwrap();
+        let before = niceness();
+        assert!(hasher(1).off_thread(move |_| niceness()).await.unwrap() >= NICENESS);
+        assert_eq!(niceness(), before);
     }
 
     #[tokio::test]

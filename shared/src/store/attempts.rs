@@ -20,6 +20,9 @@ use crate::grant::{ADDRESSES, DELETE, GET, GET_EACH, Grant, Grants, PUT, UPDATE,
 /// Longer than the longest lock and the idle time that resets the count.
 const KEPT: Duration = Duration::from_hours(2);
 
+/// How often a count is tried to be taken back.
+const SUBTRACTIONS: u32 = 3;
+
 /// What the table has at the start of a sign-in attempt.
 #[derive(Debug, Clone)]
 pub struct BeforeSignIn {
@@ -109,7 +112,17 @@ impl Store {
         if restored {
             return Ok(());
         }
-        // Another attempt was counted since: keep its time, and subtract only this one.
+        // Another attempt was counted since: keep its time, and subtract only this one. Where both fail, the item is gone, or
+        // changed in between.
+        for _ in 0..SUBTRACTIONS {
+            if self.subtract_attempt(bucket).await? || self.delete_last_attempt(bucket).await? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    async fn subtract_attempt(&self, bucket: Bucket<'_>) -> Result<bool> {
         let update = self
             .db
             .update_item()
@@ -119,7 +132,19 @@ impl Store {
             .condition_expression("#count > :one")
             .expression_attribute_names("#count", "count")
             .expression_attribute_values(":one", n(1));
-        if_condition_held(update.send().await).map(|_| ())
+        Ok(if_condition_held(update.send().await)?.is_some())
+    }
+
+    async fn delete_last_attempt(&self, bucket: Bucket<'_>) -> Result<bool> {
+        let delete = self
+            .db
+            .delete_item()
+            .table_name(&self.table)
+            .set_key(Some(attempts_key(bucket)))
+            .condition_expression("#count = :one")
+            .expression_attribute_names("#count", "count")
+            .expression_attribute_values(":one", n(1));
+        Ok(if_condition_held(delete.send().await)?.is_some())
     }
 
     async fn delete_count(&self, bucket: Bucket<'_>, count: u32, last_at: Timestamp) -> Result<bool> {
