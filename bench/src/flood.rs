@@ -22,7 +22,7 @@ const SECONDS: u64 = 60;
 /// Until the allocator has what it needs, and the stack keeps as many lines of its log as it ever does: each request has
 /// one at least.
 const WARM_UP: (Duration, u64) = (Duration::from_secs(10), 10_000);
-const COMMAND: &str = "cargo run --release -p bench -- flood";
+const COMMAND: &str = "cargo run --profile server -p bench -- flood";
 
 /// Clients at once, each with a connection that it keeps, and each waiting for an answer before it asks again.
 const READERS: usize = 8;

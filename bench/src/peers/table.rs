@@ -56,7 +56,7 @@ pub fn table(contenders: &[Contender]) -> String {
 const NOTES: &str = "\
 - A listing is all requests for 1,000 users together.
 - Memory is the sum of PSS over the processes, after the load.
-- This service does here what AWS would do as well: the gateway's events, DynamoDB over HTTP, a log record for each request. \
+- This service does here what AWS would do as well: the gateway's events, DynamoDB's requests and signatures, a log record for each request. \
 The peers' access logs are off.
 - A refresh is what each has: this service exchanges the refresh token in the database, better-auth writes and reads its \
 session, flask-jwt-extended signs a new access token after a look at the user and keeps no session; FastAPI Users has none. Of Flask and \
