@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use aws_sdk_dynamodb::operation::delete_item::builders::DeleteItemFluentBuilder;
 use aws_sdk_dynamodb::types::{DeleteRequest, PutRequest, TransactWriteItem, WriteRequest};
 
 use super::addresses::Owner;
@@ -136,28 +137,26 @@ impl Store {
     }
 
     async fn delete_last_attempt(&self, bucket: Bucket<'_>) -> Result<bool> {
-        let delete = self
-            .db
-            .delete_item()
-            .table_name(&self.table)
-            .set_key(Some(attempts_key(bucket)))
-            .condition_expression("#count = :one")
-            .expression_attribute_names("#count", "count")
-            .expression_attribute_values(":one", n(1));
-        Ok(if_condition_held(delete.send().await)?.is_some())
+        let delete = self.delete_attempts(bucket).condition_expression("#count = :count");
+        Ok(if_condition_held(delete.expression_attribute_values(":count", n(1)).send().await)?.is_some())
     }
 
     async fn delete_count(&self, bucket: Bucket<'_>, count: u32, last_at: Timestamp) -> Result<bool> {
         let delete = self
-            .db
-            .delete_item()
-            .table_name(&self.table)
-            .set_key(Some(attempts_key(bucket)))
+            .delete_attempts(bucket)
             .condition_expression("#count = :count AND last_at = :last_at")
-            .expression_attribute_names("#count", "count")
             .expression_attribute_values(":count", n(count))
             .expression_attribute_values(":last_at", n(last_at.millis()));
         Ok(if_condition_held(delete.send().await)?.is_some())
+    }
+
+    /// For a condition on `#count`.
+    fn delete_attempts(&self, bucket: Bucket<'_>) -> DeleteItemFluentBuilder {
+        self.db
+            .delete_item()
+            .table_name(&self.table)
+            .set_key(Some(attempts_key(bucket)))
+            .expression_attribute_names("#count", "count")
     }
 
     pub const FORGET_ATTEMPTS: Grants = &[Grant::table(&[DELETE], &[ADDRESSES])];
