@@ -19,9 +19,9 @@ use crate::samples::millis;
 use crate::service::{PASSWORD, Running};
 
 const SECONDS: u64 = 60;
-/// Until the allocator has what it needs, and the stack keeps as many lines of its log as it ever does: each request has
-/// one at least.
-const WARM_UP: (Duration, u64) = (Duration::from_secs(10), 10_000);
+/// Until the stack keeps as many lines of its log as it ever does, which each request has one of at least, and the allocator has
+/// what it needs: four times as long.
+const WARM_UP: (Duration, u64) = (Duration::from_secs(10), 40_000);
 const COMMAND: &str = "cargo run --profile server -p bench -- flood";
 
 /// Clients at once, each with a connection that it keeps, and each waiting for an answer before it asks again.
@@ -33,8 +33,11 @@ const SIGNERS: usize = 2;
 const CROWD: usize = 64;
 const CROWDED: Duration = Duration::from_secs(10);
 
-/// No growth: over the last quarter of the flood the process has at most this much more memory than over the first.
+/// No growth: over the last quarter of the flood the process has at most this much more memory than over the first, apart from
+/// what it was given to keep.
 const GROWTH: f64 = 1.02;
+/// What the stack keeps of a sign-in and its sign-out, in MB: the account's activity, and the published events.
+const KEPT: f64 = 0.008;
 /// Reads answer within this while a crowd signs in, 99 of 100.
 const UNSTARVED: Duration = Duration::from_millis(50);
 
@@ -46,9 +49,12 @@ pub async fn run(mut arguments: impl Iterator<Item = String>) {
     let clients = [("read", READERS), ("refresh", REFRESHERS), ("sign in and out", SIGNERS)];
     let (mut table, memory) = flood.run("flood", &clients, WARM_UP, Duration::from_secs(seconds)).await;
     let at = |part: usize| memory[(memory.len() - 1) * part / 2];
+    #[allow(clippy::cast_precision_loss, reason = "a count of sign-ins is small")]
+    let kept = table.sign_ins as f64 * KEPT;
     let _ = writeln!(
         table.text,
-        "\nMemory at the start {:.0} MB, in the middle {:.0} MB, at the end {:.0} MB.",
+        "\nMemory at the start {:.0} MB, in the middle {:.0} MB, at the end {:.0} MB; up to {kept:.0} MB of it \
+         are what it keeps of the sign-ins.",
         at(0),
         at(1),
         at(2)
@@ -63,7 +69,7 @@ pub async fn run(mut arguments: impl Iterator<Item = String>) {
 
     let quarter = memory.len().div_ceil(4);
     let (first, last) = (mean(&memory[..quarter]), mean(&memory[memory.len() - quarter..]));
-    assert!(last <= first * GROWTH, "the memory grew from {first:.1} MB to {last:.1} MB");
+    assert!(last <= first * GROWTH + kept, "the memory grew from {first:.1} MB to {last:.1} MB");
     assert!(crowded.reads_p99 <= UNSTARVED, "reads took {} during sign-ins", millis(crowded.reads_p99));
 }
 
@@ -75,6 +81,7 @@ struct Flood {
 struct Outcome {
     text: String,
     reads_p99: Duration,
+    sign_ins: u64,
 }
 
 impl Flood {
@@ -127,6 +134,7 @@ fn outcome(clients: &[(&str, usize)], done: &[(&str, Times)], seconds: f64) -> O
             "| what | clients | requests | requests/s | p50 | p99 | max |\n|---|---|---|---|---|---|---|\n",
         ),
         reads_p99: Duration::MAX,
+        sign_ins: 0,
     };
     for (kind, count) in clients {
         let mut times = Times::default();
@@ -144,8 +152,10 @@ fn outcome(clients: &[(&str, usize)], done: &[(&str, Times)], seconds: f64) -> O
             millis(at(99.0)),
             millis(at(100.0))
         );
-        if *kind == "read" {
-            outcome.reads_p99 = at(99.0);
+        match *kind {
+            "read" => outcome.reads_p99 = at(99.0),
+            "sign in and out" => outcome.sign_ins = times.0.len(),
+            _ => {}
         }
     }
     outcome

@@ -46,11 +46,9 @@ const USAGE: &str = "usage: cargo run --release -p bench -- COMMAND
   peers        this service against Flask, FastAPI Users and better-auth; bench/peers installs and builds what it needs";
 
 fn main() -> ExitCode {
-    ::pictures::worker::serve().unwrap_or_else(run)
+    ::pictures::worker::serve().unwrap_or_else(|| local::runtime().expect("threads").block_on(run()))
 }
 
-// As `cargo run` does.
-#[tokio::main]
 async fn run() -> ExitCode {
     match std::env::args().nth(1).as_deref() {
         Some("reads") => reads::run().await,

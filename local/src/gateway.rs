@@ -33,6 +33,7 @@ use tracing::instrument::WithSubscriber;
 use self::received::Received;
 use self::response::FunctionResponse;
 use crate::cors;
+use crate::threads::Lists;
 
 /// API Gateway's own limit: 10,240 bytes of request line and headers
 /// (<https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html>).
@@ -46,6 +47,7 @@ pub struct Gateway {
     origins: Origins,
     clock: Clock,
     log: Dispatch,
+    lists: Option<Lists>,
 }
 
 struct Function {
@@ -55,7 +57,7 @@ struct Function {
 
 /// The function of a route, and what the event says of it.
 struct Matched<'a> {
-    function: &'a Function,
+    function: &'a Arc<Function>,
     /// `GET /users/{id}`, or `$default`.
     key: String,
     /// The path's variable and its value.
@@ -63,7 +65,7 @@ struct Matched<'a> {
 }
 
 impl Gateway {
-    pub fn new(app: &App, origins: Origins, log: Dispatch) -> Self {
+    pub fn new(app: &App, origins: Origins, log: Dispatch, lists: Option<Lists>) -> Self {
         let function = |route: Route| Arc::new(Function { service: route.service(app.clone()), route });
         let mut gateway = Self {
             exact: HashMap::new(),
@@ -72,6 +74,7 @@ impl Gateway {
             origins,
             clock: app.clock.clone(),
             log,
+            lists,
         };
         for function in functions::routes().copied().map(function) {
             for (method, path) in function.route.endpoints() {
@@ -136,10 +139,17 @@ impl Gateway {
         };
         let matched = self.find(parts.method.as_str(), target.path());
         let event = received.event(&matched.key, matched.parameter.as_ref());
-        match AssertUnwindSafe(run(matched.function, &event, &request_id)).catch_unwind().await {
-            Ok(Some(answer)) => answer,
+        let running = AssertUnwindSafe(run(Arc::clone(matched.function), event, request_id.clone())).catch_unwind();
+        let ran = match &self.lists {
+            Some(lists) if matched.function.route.name == functions::staff::list_users::ROUTE.name => {
+                lists.run(running.with_subscriber(self.log.clone())).await
+            }
+            _ => Some(running.await),
+        };
+        match ran {
+            Some(Ok(Some(answer))) => answer,
             // What Lambda makes of a function that fails without an answer.
-            Ok(None) | Err(_) => refusal(Code::Internal, None, &request_id),
+            Some(Ok(None) | Err(_)) | None => refusal(Code::Internal, None, &request_id),
         }
     }
 }
@@ -162,13 +172,14 @@ fn parameter(pattern: &str, path: &str) -> Option<(String, String)> {
     Some((name.trim_start_matches('*').to_owned(), value))
 }
 
-/// One invocation: the event through its JSON, as Lambda's runtime gets it, and the answer through its JSON, as it gives it.
-async fn run(function: &Function, event: &str, request_id: &str) -> Option<Response<Body>> {
-    let payload: Value = serde_json::from_str(event).ok()?;
+/// One invocation: the event through its JSON, as Lambda's runtime gets it, and the answer as the members of its JSON. They are
+/// not written as text: that of a page of a thousand users would be escaped and read again.
+async fn run(function: Arc<Function>, event: String, request_id: String) -> Option<Response<Body>> {
+    let payload: Value = serde_json::from_str(&event).ok()?;
     let mut context = Context::default();
-    request_id.clone_into(&mut context.request_id);
+    context.request_id = request_id;
     let answer = event::answer(function.service.clone(), LambdaEvent::new(payload, context)).await;
-    let response: FunctionResponse = serde_json::from_str(&serde_json::to_string(&answer).ok()?).ok()?;
+    let response: FunctionResponse = serde_json::from_value(serde_json::to_value(&answer).ok()?).ok()?;
     response.into_http()
 }
 

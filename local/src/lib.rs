@@ -14,8 +14,10 @@ mod provision;
 mod queues;
 mod stack;
 mod stream;
+mod threads;
 
 pub use embedded::{BusEvent, Outage, Service, SuppressionReason};
 pub use queues::Queue;
 pub use stack::{Options, Stack, StartError};
 pub use stream::{STREAM_CONSUMERS, StreamConsumer, is_insert};
+pub use threads::runtime;

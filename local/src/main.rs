@@ -11,11 +11,12 @@ const USAGE: &str = "usage: cargo run [-- --fresh | --memory]
   PORT=n    serve on port n (default 9000, 0 picks a free one)";
 
 fn main() -> ExitCode {
-    pictures::worker::serve().unwrap_or_else(run)
+    pictures::worker::serve().unwrap_or_else(|| match local::runtime() {
+        Ok(runtime) => runtime.block_on(run()),
+        Err(error) => fail(&format!("failed to start threads: {error}")),
+    })
 }
 
-// A thread for each core: under many clients one would leave the others to password hashes alone.
-#[tokio::main]
 async fn run() -> ExitCode {
     let mut options = Options { data: Some(PathBuf::from(".local")), ..Options::default() };
     for argument in std::env::args().skip(1) {

@@ -28,6 +28,7 @@ use crate::pages::{self, Local};
 use crate::provision::{self, TABLE, UPLOADS};
 use crate::queues::{self, Queue};
 use crate::stream::{self, STREAM_CONSUMERS, StreamConsumer};
+use crate::threads::Lists;
 
 /// What to start with.
 #[derive(Debug, Clone)]
@@ -69,6 +70,8 @@ impl Default for Options {
 pub enum StartError {
     #[error("cannot listen on port {port}: {cause}; PORT=8080 chooses another, PORT=0 a free one")]
     Port { port: u16, cause: std::io::Error },
+    #[error("failed to start a thread: {0}")]
+    Thread(std::io::Error),
     #[error(transparent)]
     Embedded(#[from] embedded::StartError),
     #[error("CORS_ORIGINS: {0}")]
@@ -104,6 +107,7 @@ impl Stack {
         if let Some(name) = environment::unknown_limit() {
             return Err(StartError::UnknownLimit(name));
         }
+        let lists = Lists::start().map_err(StartError::Thread)?;
         let on_port = |cause| StartError::Port { port, cause };
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(on_port)?;
         let address = listener.local_addr().map_err(on_port)?;
@@ -143,7 +147,7 @@ impl Stack {
         let callers = Callers::with_pages(origins.clone());
         let callers = public_url.iter().filter_map(url::Url::host_str).fold(callers, Callers::at);
         let mut stack = Self { app, address, embedded, shipper, log, stop, tasks: JoinSet::new() };
-        stack.serve(listener, &stopped, origins, callers);
+        stack.serve(listener, &stopped, callers, Gateway::new(&stack.app, origins, stack.log.clone(), lists));
         stack.spawn_all(&stopped);
         if publishing {
             stack.spawn_publishers(&stopped);
@@ -156,12 +160,11 @@ impl Stack {
         Ok(stack)
     }
 
-    fn serve(&mut self, listener: TcpListener, stopped: &watch::Receiver<bool>, origins: Origins, callers: Callers) {
+    fn serve(&mut self, listener: TcpListener, stopped: &watch::Receiver<bool>, callers: Callers, gateway: Gateway) {
         let local = Local::new(&self.app, self.address, &self.embedded, self.shipper.clone(), self.log.clone());
-        let gateway = Gateway::new(&self.app, origins, self.log.clone()).router();
         let entrance = Entrance::new(callers, self.app.clock.clone());
         let service = pages::router(local)
-            .fallback_service(gateway)
+            .fallback_service(gateway.router())
             .layer(middleware::from_fn_with_state(entrance, entrance::admit));
         let service = service.into_make_service_with_connect_info::<Client>();
         let mut stopping = stopped.clone();
