@@ -237,7 +237,9 @@ impl Service {
             })
         };
         match tokio::time::timeout(ATTEMPT, exchanged).await {
-            Ok(outcome) => outcome.map_err(|why| unreachable(&format!("cannot be reached: {why}"))),
+            Ok(outcome) => outcome.map_err(|why| {
+                unreachable(&format!("cannot be reached (--url or USERS_URL names the service): {why}"))
+            }),
             Err(_) => Err(unreachable(&format!("did not respond within {} s", ATTEMPT.as_secs()))),
         }
     }
@@ -303,7 +305,7 @@ pub fn service_url(text: &str) -> std::result::Result<String, String> {
     }
 }
 
-fn is_this_machine(host: &str) -> bool {
+pub fn is_this_machine(host: &str) -> bool {
     let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
     host == "localhost" || address.is_ok_and(|address| address.is_loopback())
 }

@@ -122,7 +122,7 @@ async fn main_table(app: &App) -> Check {
     let name = "main table";
     match app.store().public_keys().await {
         Ok(_) => Check::ok(name, format!("table `{}` can be read", app.config.tables.main)),
-        Err(error) => Check::fail(name, format!("{}: {}", app.config.tables.main, Causes(&error))),
+        Err(error) => Check::fail(name, format!("{}: {}", app.config.tables.main, Failure::from(error))),
     }
 }
 

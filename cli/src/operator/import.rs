@@ -192,7 +192,8 @@ impl Run {
         output.tell(&document, |_| format!("{imported} {would}, {already_there} already there, {refused} refused"))?;
         if unconfirmed > 0 {
             let option = "; --email-confirmed treats an address as confirmed if the file does not say whether it is";
-            let option = if arguments.email_confirmed { "" } else { option };
+            // An encrypted file is an export of this service, which always says it.
+            let option = if arguments.email_confirmed || arguments.identity.is_some() { "" } else { option };
             output::note(&format!(
                 "{unconfirmed} of them cannot sign in until their owners confirm their addresses{option}"
             ));
