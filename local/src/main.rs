@@ -13,7 +13,7 @@ const USAGE: &str = "usage: cargo run [-- --fresh | --memory]
 fn main() -> ExitCode {
     pictures::worker::serve().unwrap_or_else(|| match local::runtime() {
         Ok(runtime) => runtime.block_on(run()),
-        Err(error) => fail(&format!("failed to start threads: {error}")),
+        Err(error) => fail(&format!("failed to start a runtime: {error}")),
     })
 }
 

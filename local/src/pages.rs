@@ -34,11 +34,14 @@ pub struct Address {
     pub name: &'static str,
     pub url: String,
     pub what: &'static str,
+    /// Whether a browser can open it.
+    pub page: bool,
 }
 
 pub fn addresses(url: &str, embedded: &Embedded) -> Vec<Address> {
     let endpoints = embedded.endpoints();
-    let address = |name, url: String, what| Address { name, url, what };
+    let address = |name, url, what| Address { name, url, what, page: true };
+    let service = |name, url: &String, what| Address { name, url: url.clone(), what, page: false };
     vec![
         address("start", format!("{url}/"), "start page: a guided tour with a form for each step"),
         address("api", format!("{url}{BASE_PATH}"), "the API"),
@@ -47,12 +50,12 @@ pub fn addresses(url: &str, embedded: &Embedded) -> Vec<Address> {
         address("logs", format!("{url}/_local/logs"), "all log records"),
         address("events", format!("{url}/_local/events"), "all published events"),
         address("receiver", format!("{url}/_local/receiver"), "a receiver for testing webhooks"),
-        address("dynamodb", endpoints.dynamodb.clone(), "the tables"),
-        address("s3", endpoints.s3.clone(), "uploads and pictures"),
-        address("sqs", endpoints.sqs.clone(), "the queues"),
-        address("ses", endpoints.ses.clone(), "email"),
-        address("firehose", endpoints.firehose.clone(), "the log stream"),
-        address("eventbridge", endpoints.events.clone(), "the event buses"),
+        service("dynamodb", &endpoints.dynamodb, "the tables"),
+        service("s3", &endpoints.s3, "uploads and pictures"),
+        service("sqs", &endpoints.sqs, "the queues"),
+        service("ses", &endpoints.ses, "email"),
+        service("firehose", &endpoints.firehose, "the log stream"),
+        service("eventbridge", &endpoints.events, "the event buses"),
     ]
 }
 

@@ -70,8 +70,8 @@ impl Default for Options {
 pub enum StartError {
     #[error("cannot listen on port {port}: {cause}; PORT=8080 chooses another, PORT=0 a free one")]
     Port { port: u16, cause: std::io::Error },
-    #[error("failed to start a thread: {0}")]
-    Thread(std::io::Error),
+    #[error("failed to start a runtime: {0}")]
+    Runtime(std::io::Error),
     #[error(transparent)]
     Embedded(#[from] embedded::StartError),
     #[error("CORS_ORIGINS: {0}")]
@@ -107,7 +107,7 @@ impl Stack {
         if let Some(name) = environment::unknown_limit() {
             return Err(StartError::UnknownLimit(name));
         }
-        let lists = Lists::start().map_err(StartError::Thread)?;
+        let lists = Lists::start().map_err(StartError::Runtime)?;
         let on_port = |cause| StartError::Port { port, cause };
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(on_port)?;
         let address = listener.local_addr().map_err(on_port)?;

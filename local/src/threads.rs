@@ -1,65 +1,86 @@
-//! Which threads there are: for requests one for each core but one, and one for pages of accounts, which take as long as dozens of
-//! other requests. Hashes of passwords and pictures have their own. Were there as many threads for requests as cores, each would
-//! wait for a hash now and then, and everybody behind it.
+//! The worker threads of the local stack. Requests have one for each core but one, because hashes of passwords run on threads of
+//! their own: with as many workers as cores, every worker waits for a hash now and then, and so do all requests in its queue. A
+//! page of accounts takes as long as dozens of other requests, so `GET /users` has a dedicated runtime with one more worker.
 
 use std::num::NonZero;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::{io, thread};
 
 use tokio::runtime::{Builder, Handle, Runtime, RuntimeFlavor};
+use tokio::task::JoinSet;
 
-/// The runtime that the stack is to be started in.
+/// The runtime to start the stack in.
 ///
 /// # Errors
+/// When the system refuses what a runtime polls with, for example because too many files are open.
+///
+/// # Panics
 /// When the system has no more threads.
 pub fn runtime() -> io::Result<Runtime> {
-    Builder::new_multi_thread().worker_threads(for_requests()).enable_all().build()
+    let cores = thread::available_parallelism().map_or(1, NonZero::get);
+    Builder::new_multi_thread().worker_threads(cores.saturating_sub(1).max(1)).enable_all().build()
 }
 
-fn for_requests() -> usize {
-    thread::available_parallelism().map_or(1, NonZero::get).saturating_sub(1).max(1)
-}
-
-/// The thread for pages of accounts. While it has as many as each thread for requests, these take the next: several clients that
-/// list have all cores.
+/// The dedicated runtime for pages of accounts. Under several concurrent ones the workers for requests take their share, so that
+/// clients that list can use all cores.
 pub struct Lists {
-    /// Always there until it is dropped.
+    /// `None` only while it is dropped.
     runtime: Option<Runtime>,
-    there: AtomicUsize,
-    here: AtomicUsize,
+    /// How many workers there are for requests.
+    workers: usize,
+    in_flight: Arc<Mutex<InFlight>>,
+}
+
+/// Pages that are being read.
+#[derive(Debug, Default, Clone, Copy)]
+struct InFlight {
+    dedicated: usize,
+    shared: usize,
+}
+
+impl InFlight {
+    /// Whether the dedicated worker has at most as many as each of the others.
+    const fn goes_to_dedicated(self, workers: usize) -> bool {
+        self.dedicated * workers <= self.shared
+    }
 }
 
 impl Lists {
-    /// `None` in a runtime of one thread, as most tests have: everything is done there.
+    /// `None` in a current-thread runtime, as most tests have.
     ///
     /// # Errors
-    /// When the system has no more threads.
+    /// As [`runtime`].
     pub fn start() -> io::Result<Option<Self>> {
-        if Handle::current().runtime_flavor() == RuntimeFlavor::CurrentThread {
+        let requests = Handle::current();
+        if requests.runtime_flavor() == RuntimeFlavor::CurrentThread {
             return Ok(None);
         }
         let runtime = Builder::new_multi_thread().worker_threads(1).thread_name("lists").enable_all().build()?;
-        Ok(Some(Self { runtime: Some(runtime), there: AtomicUsize::new(0), here: AtomicUsize::new(0) }))
+        let workers = requests.metrics().num_workers();
+        Ok(Some(Self { runtime: Some(runtime), workers, in_flight: Arc::default() }))
     }
 
-    /// Does the work there or here. `None` if it panicked there.
+    /// Runs the work on one of the two runtimes, and cancels it if the caller goes away. `None` if it panicked on the dedicated one.
     pub async fn run<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> Option<T> {
-        let (there, here) = (self.there.load(Ordering::Relaxed), self.here.load(Ordering::Relaxed));
-        match &self.runtime {
-            Some(runtime) if there * for_requests() <= here => {
-                let _counted = Counted::new(&self.there);
-                runtime.spawn(work).await.ok()
-            }
-            _ => {
-                let _counted = Counted::new(&self.here);
-                Some(work.await)
-            }
-        }
+        let slot = Slot::take(&self.in_flight, self.workers);
+        let Some(runtime) = self.runtime.as_ref().filter(|_| slot.dedicated) else {
+            let done = work.await;
+            drop(slot);
+            return Some(done);
+        };
+        // A set aborts its tasks when it is dropped.
+        let mut task = JoinSet::new();
+        let counted = async move {
+            let _slot = slot;
+            work.await
+        };
+        task.spawn_on(counted, runtime.handle());
+        task.join_next().await?.ok()
     }
 }
 
 impl Drop for Lists {
-    /// In a runtime, where nothing may wait for another one to end.
+    /// A runtime must not wait for another one to end.
     fn drop(&mut self) {
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
@@ -67,24 +88,36 @@ impl Drop for Lists {
     }
 }
 
-/// One more for as long as it lives.
-struct Counted<'a>(&'a AtomicUsize);
+/// One page in flight.
+struct Slot {
+    dedicated: bool,
+    in_flight: Arc<Mutex<InFlight>>,
+}
 
-impl<'a> Counted<'a> {
-    fn new(count: &'a AtomicUsize) -> Self {
-        count.fetch_add(1, Ordering::Relaxed);
-        Self(count)
+impl Slot {
+    fn take(in_flight: &Arc<Mutex<InFlight>>, workers: usize) -> Self {
+        let mut counts = in_flight.lock().unwrap_or_else(PoisonError::into_inner);
+        let dedicated = counts.goes_to_dedicated(workers);
+        *counts.of(dedicated) += 1;
+        Self { dedicated, in_flight: Arc::clone(in_flight) }
     }
 }
 
-impl Drop for Counted<'_> {
+impl Drop for Slot {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        *self.in_flight.lock().unwrap_or_else(PoisonError::into_inner).of(self.dedicated) -= 1;
+    }
+}
+
+impl InFlight {
+    const fn of(&mut self, dedicated: bool) -> &mut usize {
+        if dedicated { &mut self.dedicated } else { &mut self.shared }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::future::pending;
     use std::pin::pin;
 
     use futures_util::FutureExt;
@@ -92,17 +125,44 @@ mod tests {
 
     use super::*;
 
+    #[test]
+    fn the_dedicated_worker_has_no_more_pages_than_each_other_one() {
+        for (dedicated, shared, workers, expected) in
+            [(0, 0, 1, true), (1, 0, 1, false), (1, 1, 1, true), (1, 2, 3, false), (1, 3, 3, true), (2, 5, 3, false)]
+        {
+            let counts = InFlight { dedicated, shared };
+            assert_eq!(counts.goes_to_dedicated(workers), expected, "{counts:?}, {workers}");
+        }
+    }
+
+    fn thread_name() -> String {
+        thread::current().name().unwrap_or_default().to_owned()
+    }
+
     #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-    async fn lists_take_turns_between_their_thread_and_those_of_requests() {
+    async fn concurrent_pages_share_the_workers() {
         let lists = Lists::start().unwrap().unwrap();
-        let named = || thread::current().name().unwrap_or_default().to_owned();
         let (release, held) = oneshot::channel::<()>();
-        let mut first = pin!(lists.run(async move { held.await.map(|()| named()) }));
+        let mut first = pin!(lists.run(async move { held.await.map(|()| thread_name()) }));
         assert!(first.as_mut().now_or_never().is_none());
-        let second = lists.run(async move { named() }).await.unwrap();
-        assert_ne!(second, "lists", "the thread has one already");
+        assert_ne!(lists.run(async { thread_name() }).await.unwrap(), "lists", "its worker has one");
         release.send(()).unwrap();
         assert_eq!(first.await.unwrap().unwrap(), "lists");
-        assert_eq!(lists.run(async move { named() }).await.unwrap(), "lists");
+        assert_eq!(lists.run(async { thread_name() }).await.unwrap(), "lists");
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+    async fn work_of_a_caller_who_left_is_cancelled_and_counted_until_then() {
+        let lists = Lists::start().unwrap().unwrap();
+        let (alive, mut cancelled) = oneshot::channel::<()>();
+        let mut abandoned = Box::pin(lists.run(async move {
+            let _alive = alive;
+            pending::<()>().await;
+        }));
+        assert!(abandoned.as_mut().now_or_never().is_none());
+        assert!(cancelled.try_recv().is_err_and(|error| error == oneshot::error::TryRecvError::Empty));
+        drop(abandoned);
+        assert!(cancelled.await.is_err(), "it was dropped");
+        assert_eq!(lists.run(async { thread_name() }).await.unwrap(), "lists");
     }
 }
