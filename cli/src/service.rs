@@ -237,9 +237,7 @@ impl Service {
             })
         };
         match tokio::time::timeout(ATTEMPT, exchanged).await {
-            Ok(outcome) => outcome.map_err(|why| {
-                unreachable(&format!("cannot be reached (--url or USERS_URL names the service): {why}"))
-            }),
+            Ok(outcome) => outcome.map_err(|why| unreachable(&format!("cannot be reached: {why}"))),
             Err(_) => Err(unreachable(&format!("did not respond within {} s", ATTEMPT.as_secs()))),
         }
     }

@@ -45,7 +45,7 @@ pub async fn create_admin(
     environment: &Environment,
     change: Change,
 ) -> Result<()> {
-    let app = open(environment)?;
+    let app = open(environment).await?;
     let email = EmailAddress::parse(email).map_err(|invalid| Failure::Failed(invalid.to_string()))?;
     let name = UserName::parse(name).map_err(|invalid| Failure::Failed(invalid.to_string()))?;
     if change.dry_run {

@@ -9,8 +9,8 @@ use shared::App;
 use shared::domain::keys::{self, PUBLISHED_AHEAD, ROTATION};
 use shared::error::Causes;
 
+use super::configured;
 use super::keys::Known;
-use super::open;
 use crate::args::Environment;
 use crate::failure::{Failure, Result};
 use crate::output::{self, Output};
@@ -63,7 +63,7 @@ impl State {
 /// When one of them failed.
 pub async fn doctor(output: Output, environment: &Environment) -> Result<()> {
     let mut report = Report { output, checks: Vec::new() };
-    match open(environment) {
+    match configured(environment) {
         Err(failure) => report.add(Check::fail("configuration", failure.to_string()))?,
         Ok(app) => {
             report.add(Check::ok("configuration", "complete"))?;

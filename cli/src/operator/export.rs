@@ -22,7 +22,7 @@ use crate::output::{self, Output};
 /// When a recipient is no key, when the file is there already or cannot be written, or when the export fails.
 pub async fn export(output: Output, arguments: &Export) -> Result<()> {
     let recipients = recipients(&arguments.recipients)?;
-    let app = open(&arguments.environment)?;
+    let app = open(&arguments.environment).await?;
     app.config.transfer.bucket()?;
     if arguments.change.dry_run {
         let document = json!({ "dry_run": true, "to": arguments.to, "recipients": arguments.recipients });

@@ -25,7 +25,7 @@ use crate::output::{self, Output};
 /// # Errors
 /// When the file cannot be read, when the tables cannot be written, or when rows were refused.
 pub async fn import(output: Output, arguments: &Import) -> Result<()> {
-    let app = open(&arguments.environment)?;
+    let app = open(&arguments.environment).await?;
     let options = source::options(arguments)?;
     let mut opened = Opened::new(arguments)?;
     let mut run = Run::new(arguments)?;
@@ -192,8 +192,7 @@ impl Run {
         output.tell(&document, |_| format!("{imported} {would}, {already_there} already there, {refused} refused"))?;
         if unconfirmed > 0 {
             let option = "; --email-confirmed treats an address as confirmed if the file does not say whether it is";
-            // An encrypted file is an export of this service, which always says it.
-            let option = if arguments.email_confirmed || arguments.identity.is_some() { "" } else { option };
+            let option = if arguments.email_confirmed { "" } else { option };
             output::note(&format!(
                 "{unconfirmed} of them cannot sign in until their owners confirm their addresses{option}"
             ));

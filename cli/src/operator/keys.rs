@@ -18,7 +18,7 @@ use crate::output::{Output, table, text};
 /// # Errors
 /// When the tables cannot be read.
 pub async fn list(output: Output, environment: &Environment) -> Result<()> {
-    let app = open(environment)?;
+    let app = open(environment).await?;
     let keys = Known::read(&app).await?;
     let document = json!({ "keys": keys.documents(app.clock.now()) });
     output.tell(&document, |document| {
@@ -32,7 +32,7 @@ pub async fn list(output: Output, environment: &Environment) -> Result<()> {
 /// # Errors
 /// When the tables cannot be read or written.
 pub async fn rotate(output: Output, environment: &Environment, change: Change) -> Result<()> {
-    let app = open(environment)?;
+    let app = open(environment).await?;
     let now = app.clock.now();
     if change.dry_run {
         let keys = Known::read(&app).await?;
@@ -59,7 +59,7 @@ pub async fn rotate(output: Output, environment: &Environment, change: Change) -
 /// # Errors
 /// [`Failure::NotFound`] when no key has this id; otherwise when the table cannot be read or written.
 pub async fn revoke(output: Output, kid: &str, environment: &Environment, change: Change) -> Result<()> {
-    let app = open(environment)?;
+    let app = open(environment).await?;
     let not_found = || Failure::NotFound(format!("no key has the ID {kid}"));
     if change.dry_run {
         let known = app.store().public_keys().await?.into_iter().any(|key| key.kid == kid);
