@@ -71,7 +71,9 @@ impl Client {
         let held = self.sessions.lock()?;
         let stored = held.read()?;
         let mut saved = stored.clone();
-        let Some(Token(token)) = saved.refresh_token.take() else { return Err(Failure::not_signed_in()) };
+        let Some(Token(token)) = saved.refresh_token.take() else {
+            return Err(Failure::not_signed_in(self.service.url()));
+        };
         // It is worth nothing once it was exchanged: whether there is a place for the new one is seen before.
         held.write(&stored)?;
         let request = Request::post("/auth/refresh").with(json!({ "refresh_token": token.expose_secret() }));
@@ -157,7 +159,7 @@ impl Client {
     /// When the service cannot be reached: then the session stays.
     pub async fn sign_out(&mut self) -> Result<()> {
         match self.exchange(&Request::post("/auth/logout")).await.and_then(Answer::ok) {
-            Err(failure) if failure.exit_code() != Failure::not_signed_in().exit_code() => return Err(failure),
+            Err(failure) if failure.exit_code() != Failure::NEEDS_INPUT => return Err(failure),
             _ => {}
         }
         let held = self.sessions.lock()?;

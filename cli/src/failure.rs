@@ -41,12 +41,15 @@ pub struct FieldProblem {
 }
 
 impl Failure {
+    /// The exit code for a session that is missing or has ended, and for input.
+    pub const NEEDS_INPUT: u8 = 3;
+
     /// As `docs/command-line.md` lists them; 2 is clap's, for arguments that make no sense.
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::OutputClosed => 0,
             Self::Failed(_) => 1,
-            Self::NeedsInput(_) => 3,
+            Self::NeedsInput(_) => Self::NEEDS_INPUT,
             Self::NotConfirmed(_) => 4,
             Self::NotFound(_) => 5,
             Self::Unreachable(_) => 6,
@@ -59,8 +62,10 @@ impl Failure {
         Self::Failed(format!("{}: {error}", path.display()))
     }
 
-    pub fn not_signed_in() -> Self {
-        Self::NeedsInput("not signed in: run `users login`".into())
+    pub fn not_signed_in(url: &str) -> Self {
+        Self::NeedsInput(format!(
+            "not signed in at {url}: run `users login`, or set another URL with --url or USERS_URL"
+        ))
     }
 
     /// Of standard output.
@@ -76,7 +81,9 @@ impl Problem {
     fn exit_code(&self) -> u8 {
         match (self.status, self.code.as_str()) {
             // A wrong password or code was refused, which is another thing than a session that is missing.
-            (401, "unauthenticated" | "invalid_token" | "reauthentication_required" | "invalid_refresh_token") => 3,
+            (401, "unauthenticated" | "invalid_token" | "reauthentication_required" | "invalid_refresh_token") => {
+                Failure::NEEDS_INPUT
+            }
             (404, _) => 5,
             (502..=504, _) => 6,
             _ => 1,

@@ -160,6 +160,10 @@ pub struct Service {
 }
 
 impl Service {
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
     /// # Errors
     /// When the machine trusts no certificate authority.
     pub fn new(url: &str) -> Result<Self> {
@@ -226,7 +230,10 @@ impl Service {
         let unreachable = |why: &dyn std::fmt::Display| Failure::Unreachable(format!("{} {why}", self.url));
         let request = build(url, request, access, key)?;
         let exchanged = async {
-            let answer = self.client.request(request).await.map_err(|error| causes(&error))?;
+            let answer = self.client.request(request).await.map_err(|error| {
+                let hint = if error.is_connect() { "; is the service running there?" } else { "" };
+                causes(&error) + hint
+            })?;
             let (parts, body) = answer.into_parts();
             let body = body.collect().await.map_err(|error| causes(&error))?.to_bytes();
             let seconds = parts.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());

@@ -137,6 +137,37 @@ async fn a_local_stack_that_does_not_run_is_named() {
     let doctor = operator.users.run(&["doctor", "--env-file", &file]).await;
     assert!(doctor.stdout.contains("fail main table: users: dispatch failure"), "{doctor:?}");
     assert!(doctor.stdout.contains("ok mail queue"), "it checks the rest: {doctor:?}");
+    assert!(doctor.stderr.contains("is the local stack running?"), "{doctor:?}");
+}
+
+#[tokio::test]
+async fn a_file_that_is_encrypted_or_of_another_system_is_named() {
+    let operator = Operator::start().await;
+    let import = async |content: &str| {
+        let file = operator.path("accounts");
+        std::fs::write(&file, content).unwrap();
+        operator.run(&["import", &file, "--dry-run"]).await
+    };
+    for encrypted in ["age-encryption.org/v1\n-> X25519 x\n", "-----BEGIN AGE ENCRYPTED FILE-----\n"] {
+        let ran = import(encrypted).await;
+        let (code, line) = ran.refusal();
+        assert!(code == 1 && line.ends_with("encrypted with age: pass the key file with --identity"), "{line}");
+    }
+    let foreign = import("{\"_id\":\"1\",\"email_address\":\"ada@example.com\"}\n").await;
+    assert!(foreign.code == 1 && foreign.stderr.contains("--from names the system"), "{foreign:?}");
+    let refused = import("{\"email\":\"ada@example.com\"}\n{\"email\":\"ada\"}\n").await;
+    assert!(refused.code == 1 && !refused.stderr.contains("--from"), "{refused:?}");
+}
+
+#[tokio::test]
+async fn a_missing_session_names_the_service_and_how_to_name_another() {
+    let users = Users::at("http://127.0.0.1:9");
+    let ran = users.run(&["whoami"]).await;
+    let (code, line) = ran.refusal();
+    assert!(code == 3 && line.contains("not signed in at http://127.0.0.1:9:") && line.contains("USERS_URL"), "{line}");
+    let ran = users.run_with(&format!("{PASSWORD}\n"), &["login", "ada@example.com", "--password-stdin"]).await;
+    let (code, line) = ran.refusal();
+    assert!(code == 6 && line.ends_with("is the service running there?"), "{line}");
 }
 
 #[tokio::test]

@@ -9,8 +9,8 @@ use shared::App;
 use shared::domain::keys::{self, PUBLISHED_AHEAD, ROTATION};
 use shared::error::Causes;
 
-use super::configured;
 use super::keys::Known;
+use super::{check_endpoint, configured};
 use crate::args::Environment;
 use crate::failure::{Failure, Result};
 use crate::output::{self, Output};
@@ -68,6 +68,9 @@ pub async fn doctor(output: Output, environment: &Environment) -> Result<()> {
         Ok(app) => {
             report.add(Check::ok("configuration", "complete"))?;
             report.run(&app).await?;
+            if let Err(stopped) = check_endpoint(&app.config).await {
+                output::note(&stopped.to_string());
+            }
         }
     }
     report.finish()

@@ -8,7 +8,7 @@ use std::io::{self, BufRead, BufReader, BufWriter, Seek, SeekFrom, Write};
 use std::path::Path;
 use std::pin::pin;
 
-use formats::Row;
+use formats::{Row, Source};
 use serde_json::json;
 use shared::App;
 use transfer::import::{self, BATCH, Line, Outcome, Seen, Totals};
@@ -196,6 +196,9 @@ impl Run {
             output::note(&format!(
                 "{unconfirmed} of them cannot sign in until their owners confirm their addresses{option}"
             ));
+        }
+        if refused > 0 && imported == 0 && already_there == 0 && arguments.from == Source::JsonLines {
+            output::note("the file was read as this service's own format; --from names the system that it is from");
         }
         match refused {
             0 => Ok(()),

@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 use std::fs::File;
-use std::io::{self, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 use std::rc::Rc;
 
@@ -62,7 +62,7 @@ impl Opened {
         let counted = Counted { file, bytes: Rc::clone(&bytes) };
         let reader: Box<dyn Read> = match &arguments.identity {
             Some(identity) => decrypted(counted, identity)?,
-            None => Box::new(counted),
+            None => Box::new(unencrypted(counted).map_err(|error| Failure::of_file(path, &error))?),
         };
         Ok(Self { reader: Some(reader), bytes })
     }
@@ -72,6 +72,19 @@ impl Opened {
         let rows = formats::rows_after(arguments.from, BufReader::new(reader), options, arguments.after);
         Ok(CountedRows { rows, bytes: Rc::clone(&self.bytes) })
     }
+}
+
+/// The file, unless it begins as age's do, in binary or in ASCII.
+fn unencrypted(file: Counted) -> io::Result<impl Read> {
+    let mut file = BufReader::new(file);
+    let start = file.fill_buf()?;
+    if [b"age-encryption.org/".as_slice(), b"-----BEGIN AGE ENCRYPTED FILE"]
+        .iter()
+        .any(|magic| start.starts_with(magic))
+    {
+        return Err(io::Error::other("the file is encrypted with age: pass the key file with --identity"));
+    }
+    Ok(file)
 }
 
 fn decrypted(file: Counted, identity: &Path) -> Result<Box<dyn Read>> {
