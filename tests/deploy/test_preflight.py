@@ -10,6 +10,7 @@ import threading
 from datetime import UTC, datetime, timedelta
 
 import boto3
+import botocore.exceptions
 import dns.flags
 import dns.message
 import dns.resolver
@@ -122,6 +123,21 @@ def test_without_credentials_nothing_else_is_looked_at(capsys):
     out = capsys.readouterr().out
     assert out.startswith("problem  caller: ") and "region is not enabled" in out
     assert len(out.splitlines()) == 1
+
+
+def test_an_aws_that_cannot_be_reached_is_not_called_a_refusal():
+    for error in (
+        botocore.exceptions.EndpointConnectionError(endpoint_url="https://sts.eu-central-1.amazonaws.com/"),
+        botocore.exceptions.ProxyConnectionError(proxy_url="http://127.0.0.1:9"),
+    ):
+        assert preflight.unreachable(error, REGION).startswith("AWS cannot be reached: ")
+
+
+def test_an_unknown_profile_is_named_in_one_line(capsys, monkeypatch):
+    monkeypatch.setenv("AWS_PROFILE", "nosuch")
+    with pytest.raises(SystemExit):
+        preflight.main([])
+    assert capsys.readouterr().err.splitlines()[-1].endswith("The config profile (nosuch) could not be found: correct AWS_PROFILE")
 
 
 def test_the_regions_are_those_that_have_every_type_of_the_template():
