@@ -1443,13 +1443,13 @@ export interface components {
         ChangePassword: {
             /**
              * Format: password
-             * @example correct horse battery
+             * @example quiet-lantern-harbour
              */
             current_password: string;
             /**
              * Format: password
              * @description Any characters. Rejected if it is a common password, the email address, the name or the name of the product.
-             * @example quiet lantern harbour
+             * @example seven paper lanterns
              */
             new_password: string;
         };
@@ -1830,7 +1830,7 @@ export interface components {
             email: string;
             /**
              * Format: password
-             * @example correct horse battery
+             * @example quiet-lantern-harbour
              */
             password: string;
             /**
@@ -2048,7 +2048,7 @@ export interface components {
         } | {
             /**
              * Format: password
-             * @example correct horse battery
+             * @example quiet-lantern-harbour
              */
             password: string;
         };
@@ -2101,7 +2101,7 @@ export interface components {
             /**
              * Format: password
              * @description Any characters. Rejected if it is a common password, the email address, the name or the name of the product.
-             * @example correct horse battery
+             * @example quiet-lantern-harbour
              */
             password: string;
         };
@@ -2123,7 +2123,7 @@ export interface components {
             /**
              * Format: password
              * @description Any characters. Rejected if it is a common password, the email address, the name or the name of the product.
-             * @example quiet lantern harbour
+             * @example seven paper lanterns
              */
             password: string;
         };

@@ -47,7 +47,7 @@ pub struct Register {
     #[schema(required, value_type = String, max_length = 254, format = "email", example = "ada@example.com")]
     email: Option<String>,
     /// Any characters. Rejected if it is a common password, the email address, the name or the name of the product.
-    #[schema(required, value_type = String, min_length = 8, max_length = 128, format = "password", example = "correct horse battery")]
+    #[schema(required, value_type = String, min_length = 8, max_length = 128, format = "password", example = "quiet-lantern-harbour")]
     password: Option<SecretString>,
 }
 

@@ -44,10 +44,10 @@ pub const ROUTE: Route = Route::new(module_path!(), &[HANDLER])
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ChangePassword {
-    #[schema(required, value_type = String, format = "password", example = "correct horse battery")]
+    #[schema(required, value_type = String, format = "password", example = "quiet-lantern-harbour")]
     current_password: Option<SecretString>,
     /// Any characters. Rejected if it is a common password, the email address, the name or the name of the product.
-    #[schema(required, value_type = String, min_length = 8, max_length = 128, format = "password", example = "quiet lantern harbour")]
+    #[schema(required, value_type = String, min_length = 8, max_length = 128, format = "password", example = "seven paper lanterns")]
     new_password: Option<SecretString>,
 }
 

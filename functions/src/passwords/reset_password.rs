@@ -66,7 +66,7 @@ pub struct ResetPassword {
     #[schema(required, value_type = String)]
     token: Option<String>,
     /// Any characters. Rejected if it is a common password, the email address, the name or the name of the product.
-    #[schema(required, value_type = String, min_length = 8, max_length = 128, format = "password", example = "quiet lantern harbour")]
+    #[schema(required, value_type = String, min_length = 8, max_length = 128, format = "password", example = "seven paper lanterns")]
     password: Option<SecretString>,
 }
 

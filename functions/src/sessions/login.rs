@@ -75,7 +75,7 @@ pub const ROUTE: Route = Route::new(module_path!(), &[HANDLER])
 pub struct Login {
     #[schema(required, value_type = String, format = "email", example = "ada@example.com")]
     email: Option<String>,
-    #[schema(required, value_type = String, format = "password", example = "correct horse battery")]
+    #[schema(required, value_type = String, format = "password", example = "quiet-lantern-harbour")]
     password: Option<SecretString>,
     /// The `device_token` from an earlier sign-in to this account, if the client stored one: other people's failed attempts
     /// then do not lock this client out. An invalid one is ignored.

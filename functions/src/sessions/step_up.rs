@@ -54,7 +54,7 @@ pub const ROUTE: Route = Route::new(module_path!(), &[HANDLER])
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Reauthenticate {
-    #[schema(value_type = Option<String>, format = "password", example = "correct horse battery")]
+    #[schema(value_type = Option<String>, format = "password", example = "quiet-lantern-harbour")]
     password: Option<SecretString>,
     /// The six digits shown by the authenticator app.
     #[schema(value_type = Option<String>, example = "287082")]
