@@ -20,7 +20,7 @@ const EXIT_CODES: &str = "Exit codes: 0 success; 1 failed, or rejected by the se
 /// Manages the accounts of the user-management service: as a signed-in member of staff, or as an operator with credentials of
 /// its AWS account.
 #[derive(Debug, Parser)]
-#[command(name = "users", version, after_help = EXIT_CODES, arg_required_else_help = true)]
+#[command(name = "users", version, after_help = EXIT_CODES)]
 pub struct Arguments {
     #[command(flatten)]
     pub global: Global,
