@@ -1,7 +1,8 @@
 //! The AWS services that this workspace uses, inside the process: DynamoDB, S3, SQS, SES v2, Firehose and `EventBridge`
 //! on loopback ports, for the local stack and for tests. The AWS SDK talks to them as to the real ones;
-//! only the endpoints and the credentials differ. A caller in the same process can do without the ports ([`Services`]). They answer the programs of this machine that know the credentials, which
-//! are new for each start; web pages may only upload to S3, from the origins that are allowed.
+//! only the endpoints and the credentials differ. The ports answer the programs of this machine that know the
+//! credentials, which are new for each start; web pages may only upload to S3, from the origins that are allowed. A
+//! caller in the same process can do without the ports ([`Services`]).
 //!
 //! Every [`Embedded`] has its own ports and its own data and starts in milliseconds, so each test has
 //! one. What a server takes more lightly than AWS is said in its module.

@@ -139,18 +139,17 @@ impl Gateway {
         };
         let matched = self.find(parts.method.as_str(), target.path());
         let event = received.event(&matched.key, matched.parameter.as_ref());
-        let running = AssertUnwindSafe(run(Arc::clone(matched.function), event, request_id.clone())).catch_unwind();
-        let ran = match &self.lists {
+        let running = AssertUnwindSafe(run(Arc::clone(matched.function), event, request_id.clone()))
+            .catch_unwind()
+            .map(|ran| ran.ok().flatten());
+        let answer = match &self.lists {
             Some(lists) if matched.function.route.name == functions::staff::list_users::ROUTE.name => {
-                lists.run(running.with_subscriber(self.log.clone())).await
+                lists.run(running.with_subscriber(self.log.clone())).await.flatten()
             }
-            _ => Some(running.await),
+            _ => running.await,
         };
-        match ran {
-            Some(Ok(Some(answer))) => answer,
-            // What Lambda makes of a function that fails without an answer.
-            Some(Ok(None) | Err(_)) | None => refusal(Code::Internal, None, &request_id),
-        }
+        // What Lambda makes of a function that fails without an answer.
+        answer.unwrap_or_else(|| refusal(Code::Internal, None, &request_id))
     }
 }
 

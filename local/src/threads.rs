@@ -43,6 +43,10 @@ impl InFlight {
     const fn goes_to_dedicated(self, workers: usize) -> bool {
         self.dedicated * workers <= self.shared
     }
+
+    const fn of(&mut self, dedicated: bool) -> &mut usize {
+        if dedicated { &mut self.dedicated } else { &mut self.shared }
+    }
 }
 
 impl Lists {
@@ -60,22 +64,24 @@ impl Lists {
         Ok(Some(Self { runtime: Some(runtime), workers, in_flight: Arc::default() }))
     }
 
-    /// Runs the work on one of the two runtimes, and cancels it if the caller goes away. `None` if it panicked on the dedicated one.
+    /// Runs the work on one of the two runtimes, and cancels it if the caller goes away. `None` if it panicked on the dedicated
+    /// one.
     pub async fn run<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> Option<T> {
         let slot = Slot::take(&self.in_flight, self.workers);
-        let Some(runtime) = self.runtime.as_ref().filter(|_| slot.dedicated) else {
-            let done = work.await;
-            drop(slot);
-            return Some(done);
-        };
-        // A set aborts its tasks when it is dropped.
-        let mut task = JoinSet::new();
+        let dedicated = slot.dedicated;
         let counted = async move {
             let _slot = slot;
             work.await
         };
-        task.spawn_on(counted, runtime.handle());
-        task.join_next().await?.ok()
+        match &self.runtime {
+            Some(runtime) if dedicated => {
+                // A set aborts its tasks when it is dropped.
+                let mut task = JoinSet::new();
+                task.spawn_on(counted, runtime.handle());
+                task.join_next().await?.ok()
+            }
+            _ => Some(counted.await),
+        }
     }
 }
 
@@ -106,12 +112,6 @@ impl Slot {
 impl Drop for Slot {
     fn drop(&mut self) {
         *self.in_flight.lock().unwrap_or_else(PoisonError::into_inner).of(self.dedicated) -= 1;
-    }
-}
-
-impl InFlight {
-    const fn of(&mut self, dedicated: bool) -> &mut usize {
-        if dedicated { &mut self.dedicated } else { &mut self.shared }
     }
 }
 

@@ -57,8 +57,8 @@ async fn check_endpoint(config: &Config) -> Result<()> {
     let connecting = TcpStream::connect((host.trim_matches(['[', ']']), port));
     match tokio::time::timeout(CONNECT, connecting).await {
         Ok(Err(error)) if error.kind() == ErrorKind::ConnectionRefused => Err(Failure::Unreachable(format!(
-            "connection refused at http://{host}:{port}, where the configuration has DynamoDB: is the local stack running? Each start \
-             of `cargo run` writes new endpoints to .local/functions.env (not with --memory)"
+            "connection refused at http://{host}:{port}, where the configuration has DynamoDB: is the local stack running? Each \
+             start of `cargo run` writes new endpoints to .local/functions.env (not with --memory)"
         ))),
         _ => Ok(()),
     }
